@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: BSD-2-Clause
+# memprov. `make help` lists the targets; `sudo make run` and `sudo make test` do everything.
+
+VERSION := $(shell cat VERSION)
+PREFIX  ?= /usr/local
+DESTDIR ?=
+LISTEN  ?= 127.0.0.1:6060
+
+# One tree of objects per kind of build, so that they never mix.
+SANITIZE ?=
+BUILD := build$(if $(SANITIZE),/asan)
+
+CC      ?= gcc
+CLANG   ?= clang
+BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
+ARCH    := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
+CFLAGS  ?= -O2 -g
+CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user -I include \
+	-I $(BUILD) -pthread -fno-strict-aliasing $(WARN) $(if $(DEVELOPER),-Werror) \
+	$(if $(SANITIZE),-fsanitize=address$(comma)undefined -fno-sanitize-recover=undefined \
+	-fno-omit-frame-pointer) $(CFLAGS)
+LIBS    := -lmicrohttpd -lbpf -lelf -lz -pthread
+comma   := ,
+
+Q := $(if $(V),,@)
+say = $(if $(V),@true,@printf '  %-7s %s\n' $(1) $(2))
+
+.DELETE_ON_ERROR:
+.SECONDARY:
+MAKEFLAGS += --no-builtin-rules
+
+.PHONY: all
+all: $(BUILD)/memprov ## build the program (build/memprov)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/:/' | \
+		awk -F: '{printf "  %-12s %s\n", $$1, $$2}'
+
+# --- what the machine needs -------------------------------------------------------------------
+
+.PHONY: deps
+deps: DEPS_FOR ?= build
+deps: ## install what is missing of the packages in ./packages
+	@missing=$$(awk -v for="$(DEPS_FOR)" '$$1 ~ /^[a-z]/ && index(" " for " ", " " $$1 " ") \
+		{for (i = 2; i <= NF; i++) print $$i}' packages | while read -r p; do \
+		dpkg-query -W -f='$${Status}' "$$p" 2>/dev/null | grep -q '^install ok installed' || \
+		echo "$$p"; done); \
+	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+		apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
+
+# --- BPF --------------------------------------------------------------------------------------
+
+BPF_HEADERS := $(wildcard bpf/*.h) include/event.h
+BPF_FLAGS := -g -O2 -Wall -Werror -mcpu=v3 -target bpf -I bpf
+
+$(BUILD)/%.bpf.o: bpf/memprov.bpf.c $(BPF_HEADERS)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) -D__TARGET_ARCH_$* -c $< -o $@
+
+$(BUILD)/memprov.skel.h: $(BUILD)/$(ARCH).bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name memprov_bpf > $@
+
+# --- the program ------------------------------------------------------------------------------
+
+SOURCES := $(wildcard user/*.c user/*/*.c)
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+# Everything but main: what unit tests and fuzz targets link with.
+LIBRARY := $(BUILD)/libmemprov.a
+
+$(BUILD)/%.o: %.c | $(BUILD)/memprov.skel.h
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(LIBRARY): $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcs $@ $^
+
+$(BUILD)/memprov: $(BUILD)/user/main.o $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
+
+-include $(OBJECTS:.o=.d)
+
+.PHONY: run
+run: deps ## install what is missing, build, start the daemon in the foreground
+	@$(MAKE) --no-print-directory all
+	@exec ./build/memprov serve --listen $(LISTEN)
+
+# --- tests ------------------------------------------------------------------------------------
+
+UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
+FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+WORKLOADS := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c))
+
+$(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -lcmocka -ljansson -o $@
+
+$(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
+
+# Targets of known behaviour; never sanitized, so that they do just what they say.
+build/workloads/%: tests/workloads/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) -pthread $< -o $@
+
+.PHONY: test-programs
+test-programs: $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS)
+
+.PHONY: test
+test: DEPS_FOR := build test
+test: deps ## install what is missing, build, run every test, plain and sanitized
+	@tests/run-all
+
+.PHONY: unit
+unit: test-programs ## only the unit tests and the kept fuzz corpora
+	@tests/run-unit $(BUILD)
+
+.PHONY: system
+system: all test-programs ## only the system tests (root)
+	@tests/run-system $(BUILD)
+
+# make fuzz TARGET=smaps SECONDS=60: search for new inputs, kept in tests/fuzz/corpus/TARGET
+TARGET  ?= smaps
+SECONDS ?= 60
+.PHONY: fuzz
+fuzz: $(BUILD)/memprov.skel.h ## fuzz one reader: TARGET=smaps SECONDS=60
+	@mkdir -p build/fuzz tests/fuzz/corpus/$(TARGET)
+	$(Q)$(CLANG) -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"fuzz"' -g -O1 -I user -I include \
+		-I $(BUILD) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
+		tests/fuzz/fuzz_$(TARGET).c $(filter-out user/main.c,$(SOURCES)) $(LIBS) \
+		-o build/fuzz/$(TARGET)
+	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
+
+.PHONY: check
+check: ## layout of the rooms, formatting, both BPF targets compile
+	@tests/check-rooms
+	@clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
+	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o
+
+.PHONY: format
+format: ## reformat the sources
+	clang-format -i $$(git ls-files '*.c' '*.h')
+
+# --- installing -------------------------------------------------------------------------------
+
+.PHONY: install
+install: all ## install below DESTDIR/PREFIX
+	install -Dm755 build/memprov $(DESTDIR)$(PREFIX)/bin/memprov
+	install -d $(DESTDIR)$(PREFIX)/share/man/man1
+	sed 's/@VERSION@/$(VERSION)/' man/memprov.1 > $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1
+	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
+	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in \
+		> $(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
+	install -Dm644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE
+
+.PHONY: uninstall
+uninstall: ## remove what install put there
+	rm -f $(DESTDIR)$(PREFIX)/bin/memprov $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1 \
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
+	rm -rf $(DESTDIR)$(PREFIX)/share/doc/memprov
+
+.PHONY: clean
+clean: ## remove everything that was built
+	rm -rf build

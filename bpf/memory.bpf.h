@@ -1,0 +1,197 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * What to record of each call that changes a memory map. These handlers know nothing of how
+ * they are attached: they take the saved registers and, at exit, the result.
+ *
+ * A mapping is recorded when it exists (exit), an unmapping before it is gone (enter): at exit
+ * of munmap another thread may already have mapped the same addresses, and been recorded.
+ */
+#ifndef MEMPROV_MEMORY_BPF_H
+#define MEMPROV_MEMORY_BPF_H
+
+/* A heap that moved unseen spoke of no more than this much above its start. */
+#define MP_HEAP_REACH (1ULL << 40)
+
+static __always_inline int on_mmap(struct pt_regs *regs, long result)
+{
+	struct mp_event_mmap *e;
+
+	if (failed(result))
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(current_tgid(), result, result + SYSARG1(regs));
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_MMAP);
+	e->addr = result;
+	e->len = SYSARG1(regs);
+	e->prot = SYSARG2(regs);
+	e->flags = SYSARG3(regs);
+	e->offset = SYSARG5(regs);
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+static __always_inline int emit_range(enum mp_event_type type, __u64 addr, __u64 len)
+{
+	struct mp_event_range *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		note_loss(current_tgid(), addr, addr + len);
+		return 0;
+	}
+	fill_head(&e->head, type);
+	e->addr = addr;
+	e->len = len;
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+static __always_inline int on_munmap(struct pt_regs *regs)
+{
+	return emit_range(MP_EVENT_MUNMAP, SYSARG0(regs), SYSARG1(regs));
+}
+
+static __always_inline int on_mremap_enter(struct pt_regs *regs)
+{
+	return emit_range(MP_EVENT_MREMAP_ENTER, SYSARG0(regs), SYSARG1(regs));
+}
+
+static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
+{
+	__u64 old_addr = SYSARG0(regs), old_len = SYSARG1(regs), new_len = SYSARG2(regs);
+	struct mp_event_mremap *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		note_loss(current_tgid(), old_addr, old_addr + old_len);
+		if (!failed(result))
+			note_loss(current_tgid(), result, result + new_len);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_MREMAP);
+	e->old_addr = old_addr;
+	e->old_len = old_len;
+	e->new_addr = failed(result) ? 0 : result;
+	e->new_len = new_len;
+	e->flags = SYSARG3(regs);
+	e->pad = 0;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+/* brk() returns the break in force, also when it could not move it. Queries are left out. */
+static __always_inline int on_brk(struct pt_regs *regs, long result)
+{
+	__u64 wanted = SYSARG0(regs), start_brk;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mp_event_brk *e;
+
+	if (!wanted || wanted != (__u64)result)
+		return 0;
+	start_brk = BPF_CORE_READ(task, mm, start_brk);
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_BRK);
+	e->start_brk = start_brk;
+	e->brk = wanted;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+static long vma_size(struct task_struct *task, struct vm_area_struct *vma, void *ret_size)
+{
+	*(__u64 *)ret_size = vma->vm_end - vma->vm_start;
+	return 0;
+}
+
+/* The size of a segment is not among shmat's arguments; the VMA it made has it. */
+static __always_inline int on_shmat(struct pt_regs *regs, long result)
+{
+	__u64 size = 0;
+	struct mp_event_shmat *e;
+
+	if (failed(result))
+		return 0;
+	bpf_find_vma(bpf_get_current_task_btf(), result, vma_size, &size, 0);
+	if (!size) { /* the map is being changed by another thread right now */
+		count_loss(MP_LOSS_SHM_SIZE);
+		return 0;
+	}
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(current_tgid(), result, result + size);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_SHMAT);
+	e->addr = result;
+	e->len = size;
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+static __always_inline int on_shmdt(struct pt_regs *regs)
+{
+	struct mp_event_shmdt *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		note_loss(current_tgid(), SYSARG0(regs), SYSARG0(regs) + 1);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_SHMDT);
+	e->addr = SYSARG0(regs);
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+/*
+ * The attempt to name a range counts, whatever the kernel makes of it: without
+ * CONFIG_ANON_VMA_NAME every one fails with EINVAL. Such a kernel has not touched the string, so
+ * its page may be absent, and a tracepoint program may not fault it in: then the reader is woken
+ * at once to read it from the process. A string in an absent page has not been written by the
+ * program lately: it is a constant of a file, and stays.
+ */
+static __always_inline int on_prctl(struct pt_regs *regs, long result)
+{
+	struct mp_event_name *e;
+	__u64 name_ptr;
+	long n;
+
+	if (SYSARG0(regs) != MP_PR_SET_VMA || SYSARG1(regs) != MP_PR_SET_VMA_ANON_NAME)
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(current_tgid(), SYSARG2(regs), SYSARG2(regs) + SYSARG3(regs));
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_NAME);
+	name_ptr = SYSARG4(regs);
+	e->addr = SYSARG2(regs);
+	e->len = SYSARG3(regs);
+	e->name_ptr = name_ptr;
+	e->result = result;
+	__builtin_memset(e->name, 0, sizeof(e->name));
+	if (!name_ptr) {
+		e->state = MP_NAME_CLEAR;
+		submit(e, sizeof(*e));
+		return 0;
+	}
+	n = bpf_probe_read_user_str(e->name, MP_NAME_MAX + 2, (void *)name_ptr);
+	if (n < 0) {
+		e->state = MP_NAME_COLD;
+		submit_and_wake(e);
+		return 0;
+	}
+	e->state = n <= MP_NAME_MAX + 1 ? MP_NAME_SET : MP_NAME_TOO_LONG;
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+#endif

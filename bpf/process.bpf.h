@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The life of processes, from raw tracepoints: their arguments are pointers that CO-RE can
+ * follow, where the layout of their records changed (sched_process_exit in 6.16).
+ */
+#ifndef MEMPROV_PROCESS_BPF_H
+#define MEMPROV_PROCESS_BPF_H
+
+#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+
+/* Called by the parent when the child is complete and has not run yet. */
+static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
+{
+	__u32 child_tgid = BPF_CORE_READ(child, tgid);
+	struct mm_struct *mm = BPF_CORE_READ(child, mm);
+	struct mp_event_fork *e;
+
+	if (child_tgid != (__u32)BPF_CORE_READ(child, pid) || !mm)
+		return 0; /* a thread, or a kernel thread */
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(child_tgid, 0, MP_EVERYTHING);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_FORK);
+	e->child_tgid = child_tgid;
+	e->child_start_ns = BPF_CORE_READ(child, start_boottime);
+	e->shares_vm = mm == BPF_CORE_READ(parent, mm);
+	BPF_CORE_READ_STR_INTO(&e->comm, child, comm);
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+static __always_inline int on_exec(struct task_struct *task)
+{
+	struct mp_event_exec *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+
+	if (!e) {
+		note_loss(current_tgid(), 0, MP_EVERYTHING);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_EXEC);
+	e->start_brk = BPF_CORE_READ(task, mm, start_brk);
+	bpf_get_current_comm(e->comm, sizeof(e->comm));
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+/* A process ends with its last thread, which need not be its leader. */
+static __always_inline int on_exit(struct task_struct *task)
+{
+	struct mp_event_head *e;
+
+	if (BPF_CORE_READ(task, signal, live.counter) > 0)
+		return 0;
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(current_tgid(), 0, 0);
+		return 0;
+	}
+	fill_head(e, MP_EVENT_EXIT);
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+/* A process is called what its main thread is called. */
+static __always_inline int on_rename(struct task_struct *task, const char *comm)
+{
+	struct mp_event_comm *e;
+
+	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) ||
+	    BPF_CORE_READ(task, flags) & PF_KTHREAD)
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(BPF_CORE_READ(task, tgid), 0, 0);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_COMM);
+	/* The one who renames may be another thread, through /proc/self/task/TID/comm. */
+	e->head.tgid = BPF_CORE_READ(task, tgid);
+	e->head.start_ns = BPF_CORE_READ(task, start_boottime);
+	__builtin_memset(e->comm, 0, sizeof(e->comm));
+	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), comm);
+	submit(e, sizeof(*e));
+	return 0;
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The arguments of the current syscall, read from the registers that the kernel saved on entry.
+ * At exit they are all still there: x86-64 changes only ax (rcx and r11 carry no argument), and
+ * arm64 keeps the first one, whose register also takes the result, in orig_x0. So a program at
+ * exit needs no partner at enter and no map of calls in flight.
+ */
+#ifndef MEMPROV_SYSARG_BPF_H
+#define MEMPROV_SYSARG_BPF_H
+
+static __always_inline struct pt_regs *syscall_regs(void)
+{
+	return (struct pt_regs *)bpf_task_pt_regs(bpf_get_current_task_btf());
+}
+
+#if defined(__TARGET_ARCH_x86)
+#define SYSARG0(regs) ((__u64)(regs)->di)
+#define SYSARG1(regs) ((__u64)(regs)->si)
+#define SYSARG2(regs) ((__u64)(regs)->dx)
+#define SYSARG3(regs) ((__u64)(regs)->r10)
+#define SYSARG4(regs) ((__u64)(regs)->r8)
+#define SYSARG5(regs) ((__u64)(regs)->r9)
+#elif defined(__TARGET_ARCH_arm64)
+#define SYSARG0(regs) ((__u64)(regs)->orig_x0)
+#define SYSARG1(regs) ((__u64)(regs)->regs[1])
+#define SYSARG2(regs) ((__u64)(regs)->regs[2])
+#define SYSARG3(regs) ((__u64)(regs)->regs[3])
+#define SYSARG4(regs) ((__u64)(regs)->regs[4])
+#define SYSARG5(regs) ((__u64)(regs)->regs[5])
+#endif
+
+/* The kernel's IS_ERR_VALUE: a result that is -errno. */
+static __always_inline bool failed(long result)
+{
+	return (unsigned long)result >= (unsigned long)-4095L;
+}
+
+#endif

@@ -1,0 +1,165 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * The records that the BPF programs put on the ring buffer, and the constants both sides must
+ * agree on. This is the one header that the kernel side and the user side share, so it includes
+ * nothing: fixed-width types come from vmlinux.h in BPF and from <stdint.h> in user space, and
+ * every gap is spelled out.
+ *
+ * A record says what the kernel did, never what it means: lengths are as the program passed
+ * them (not rounded to pages), and failed calls are left out unless the failure is itself
+ * information (a refused prctl still names; a failed mremap ends a transit).
+ */
+#ifndef MEMPROV_EVENT_H
+#define MEMPROV_EVENT_H
+
+#define MP_COMM_LEN 16 /* TASK_COMM_LEN */
+#define MP_NAME_MAX 79 /* bytes of a name: ANON_VMA_NAME_MAX_LEN is 80 with the NUL (mm/madvise.c) */
+#define MP_NAME_BUF 88 /* one byte more than the longest name tells a too long one; rounded up */
+
+#define MP_PR_SET_VMA 0x53564d41
+#define MP_PR_SET_VMA_ANON_NAME 0
+
+enum mp_event_type {
+	MP_EVENT_MMAP = 1,	/* at exit, succeeded */
+	MP_EVENT_MUNMAP,	/* at enter: not yet known whether it will succeed */
+	MP_EVENT_MREMAP_ENTER,	/* the old range is in transit from here */
+	MP_EVENT_MREMAP,	/* at exit: where it went, or that it failed */
+	MP_EVENT_BRK,		/* at exit, moved the break */
+	MP_EVENT_SHMAT,		/* at exit, succeeded */
+	MP_EVENT_SHMDT,		/* at enter */
+	MP_EVENT_NAME,		/* prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME), at exit */
+	MP_EVENT_FORK,		/* a new process (not a thread), before its first instruction */
+	MP_EVENT_EXEC,		/* a new program has been mapped */
+	MP_EVENT_EXIT,		/* the last thread of a process goes */
+	MP_EVENT_COMM,		/* the main thread has a new name */
+	MP_EVENT_TYPES,
+};
+
+/* Why something was not recorded. Counters, the indices of lost_events[]. */
+enum mp_loss {
+	MP_LOSS_RING_FULL = 0,	  /* no room on the ring: an event is missing */
+	MP_LOSS_NAME_UNREADABLE,  /* a prctl's name is too long, or not there */
+	MP_LOSS_SHM_SIZE,	  /* a shmat whose size could not be looked up: event not sent */
+	MP_LOSS_WHO_TABLE_FULL,	  /* a loss could not be noted under its process */
+	MP_LOSS_CAUSES,
+};
+
+struct mp_event_head {
+	__u16 type; /* enum mp_event_type */
+	__u16 pad0;
+	__u32 tgid; /* in the initial pid namespace, like all ids here */
+	__u32 tid;
+	__u32 pad1;
+	__u64 start_ns; /* the thread group leader's start_boottime: with tgid, the process */
+	__u64 time_ns;	/* CLOCK_BOOTTIME */
+};
+_Static_assert(sizeof(struct mp_event_head) == 32, "event head");
+
+struct mp_event_mmap {
+	struct mp_event_head head;
+	__u64 addr; /* what the call returned */
+	__u64 len;
+	__u64 offset; /* bytes */
+	__u32 prot;
+	__u32 flags; /* MAP_* */
+	char comm[MP_COMM_LEN]; /* of the calling thread */
+};
+_Static_assert(sizeof(struct mp_event_mmap) == 80, "mmap event");
+
+struct mp_event_range { /* MUNMAP, MREMAP_ENTER */
+	struct mp_event_head head;
+	__u64 addr;
+	__u64 len;
+};
+_Static_assert(sizeof(struct mp_event_range) == 48, "range event");
+
+struct mp_event_mremap {
+	struct mp_event_head head;
+	__u64 old_addr;
+	__u64 old_len;
+	__u64 new_addr; /* 0: the call failed */
+	__u64 new_len;
+	__u32 flags; /* MREMAP_* */
+	__u32 pad;
+	char comm[MP_COMM_LEN];
+};
+_Static_assert(sizeof(struct mp_event_mremap) == 88, "mremap event");
+
+struct mp_event_brk {
+	struct mp_event_head head;
+	__u64 start_brk; /* mm->start_brk: where the heap begins */
+	__u64 brk;	 /* the new break, not rounded */
+	char comm[MP_COMM_LEN];
+};
+_Static_assert(sizeof(struct mp_event_brk) == 64, "brk event");
+
+struct mp_event_shmat {
+	struct mp_event_head head;
+	__u64 addr;
+	__u64 len; /* of the VMA that was made */
+	char comm[MP_COMM_LEN];
+};
+_Static_assert(sizeof(struct mp_event_shmat) == 64, "shmat event");
+
+struct mp_event_shmdt {
+	struct mp_event_head head;
+	__u64 addr;
+};
+_Static_assert(sizeof(struct mp_event_shmdt) == 40, "shmdt event");
+
+enum mp_name_state {
+	MP_NAME_SET = 0,
+	MP_NAME_CLEAR,	    /* the pointer was NULL */
+	MP_NAME_TOO_LONG, /* no NUL within the limit */
+	MP_NAME_COLD,	  /* its page is not in memory (or no memory): try at name_ptr */
+};
+
+struct mp_event_name {
+	struct mp_event_head head;
+	__u64 addr;
+	__u64 len;
+	__u64 name_ptr;
+	__s32 result;	  /* of the call: 0 or -errno. Refused names are names all the same */
+	__u32 state;	  /* enum mp_name_state */
+	char name[MP_NAME_BUF]; /* NUL-terminated when state is MP_NAME_SET */
+};
+_Static_assert(sizeof(struct mp_event_name) == 152, "name event");
+
+struct mp_event_fork {
+	struct mp_event_head head; /* of the parent */
+	__u64 child_start_ns;
+	__u32 child_tgid;
+	__u32 shares_vm; /* 1: CLONE_VM (vfork, posix_spawn): one map for both until exec */
+	char comm[MP_COMM_LEN]; /* of the child */
+};
+_Static_assert(sizeof(struct mp_event_fork) == 64, "fork event");
+
+struct mp_event_exec {
+	struct mp_event_head head;
+	__u64 start_brk; /* mm->start_brk of the new program */
+	char comm[MP_COMM_LEN];
+};
+_Static_assert(sizeof(struct mp_event_exec) == 56, "exec event");
+
+struct mp_event_comm {
+	struct mp_event_head head;
+	char comm[MP_COMM_LEN];
+};
+_Static_assert(sizeof(struct mp_event_comm) == 48, "comm event");
+
+/*
+ * What a process has lost, by tgid: the hull of the addresses its lost events spoke of. What
+ * the ledger knows inside the hull from before `last_ns` can no longer be believed; what lies
+ * outside it can.
+ */
+struct mp_lost_range {
+	__u64 lo;
+	__u64 hi;
+	__u64 last_ns; /* CLOCK_BOOTTIME */
+	__u64 events;
+};
+_Static_assert(sizeof(struct mp_lost_range) == 32, "lost range");
+
+#define MP_LOST_PROCESSES 4096 /* entries of the map above */
+
+#endif

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The memory cgroup of a process: its path and the kernel's own accounts of it, v1, v2 and both
+ * side by side (Documentation/admin-guide/cgroup-v2.rst, cgroup-v1/memory.rst).
+ */
+#ifndef MEMPROV_CGROUP_H
+#define MEMPROV_CGROUP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CGROUP_PATH_MAX 4096
+#define CGROUP_UNKNOWN UINT64_MAX /* a figure that is not known, or a limit that is not set */
+
+struct cgroup {
+	char path[CGROUP_PATH_MAX]; /* within the hierarchy that has the memory controller */
+	bool v1;
+	uint64_t current;     /* bytes: memory.current, memory.usage_in_bytes */
+	uint64_t limit;	      /* bytes: memory.max, memory.limit_in_bytes */
+	uint64_t working_set; /* current less inactive_file, as the kubelet counts it */
+};
+
+/* Pure: the text of /proc/PID/cgroup. Takes the v1 line of the memory controller if there is
+ * one, else the v2 line; fills path and v1 only. -ENOENT when neither is there, -EBADMSG,
+ * -ENAMETOOLONG. */
+int cgroup__parse(const char *text, size_t len, struct cgroup *ret);
+
+/* Pure: the value of `key` in the text of memory.stat; CGROUP_UNKNOWN when it is not there. */
+uint64_t cgroup__stat_value(const char *text, size_t len, const char *key);
+
+/* Reads it all for the process; figures that cannot be read are CGROUP_UNKNOWN. 0 or -errno. */
+int cgroup__read(int pidfd, struct cgroup *ret);
+
+#endif

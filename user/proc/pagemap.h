@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Which pages of a range are resident, where smaps only has the figure of a whole VMA.
+ *
+ * With PAGEMAP_SCAN (Linux 6.7) the kernel walks the range and reports runs of pages; before
+ * that, each page has 8 bytes in /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
+ * Counted as smaps counts Rss: present pages, without the zero page, which no process owns.
+ */
+#ifndef MEMPROV_PAGEMAP_H
+#define MEMPROV_PAGEMAP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct pagemap_counts {
+	uint64_t resident; /* bytes */
+	uint64_t swapped;  /* bytes */
+};
+
+/* fd is an open /proc/PID/pagemap; start and end are page aligned. 0 or -errno; ret untouched on
+ * failure. Chooses PAGEMAP_SCAN where the kernel has it. */
+int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret);
+
+/* 1 when this kernel has PAGEMAP_SCAN, 0 when not, or -errno. fd as above. */
+int pagemap__can_scan(int fd);
+
+/* The pure part of the older way: adds up n entries of pagemap. zero_pfn is the frame number of
+ * the zero page, 0 when it is not known (frame numbers are hidden without CAP_SYS_ADMIN). */
+void pagemap__add_entries(const uint64_t *entries, size_t n, uint64_t zero_pfn,
+			  struct pagemap_counts *counts);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Reading a process of the host's procfs. The directory of a process is opened once and all its
+ * files through that descriptor: when the process goes and its number is taken by another, reads
+ * fail with ESRCH instead of showing the other one.
+ */
+#ifndef MEMPROV_PROCFS_H
+#define MEMPROV_PROCFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "proc/smaps.h"
+#include "util/buf.h"
+
+#define PROC_COMM_LEN 64 /* TASK_COMM_LEN is 16; kernel threads' names can be longer in stat */
+#define PROC_TICKS_PER_SEC 100 /* USER_HZ, the unit of times in /proc/PID/stat */
+
+struct proc_stat {
+	pid_t pid;
+	char comm[PROC_COMM_LEN]; /* raw bytes, as the process set them */
+	char state;		  /* 'R', 'S', 'Z', … */
+	uint32_t flags;		  /* PF_* */
+	uint64_t start_ticks;	  /* since boot, in PROC_TICKS_PER_SEC */
+	uint64_t threads;
+};
+
+/* Pure: the text of /proc/PID/stat. comm may hold any byte, ")" and newlines among them: it ends
+ * at the last ")". 0 or -EBADMSG. */
+int proc_stat__parse(const char *text, size_t len, struct proc_stat *ret);
+
+bool proc_stat__is_kernel_thread(const struct proc_stat *stat);
+
+/* The process as opened. A descriptor, -1 when not open. */
+int procfs__open(const char *proc, pid_t pid); /* fd, or -ENOENT, -EACCES, … */
+int procfs__stat(int pidfd, struct proc_stat *ret);
+
+/* Appends a whole file of the process, at most max bytes. */
+int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret);
+
+/* readlink of "exe" (or another link of the directory): 0 or -errno; NUL-terminated, -ENAMETOOLONG
+ * when it does not fit. */
+int procfs__link(int pidfd, const char *name, char *ret, size_t len);
+
+/* Reads smaps or maps; ret is the caller's to free. When the leader has exited and other threads
+ * live on, through task/TID. -ESRCH when the process is gone or has no memory map any more,
+ * -ECANCELED when *stop became true between two reads (stop may be NULL). */
+int procfs__vmas(int pidfd, enum smaps_format format, const volatile bool *stop,
+		 struct vma_set *ret);
+
+/* Calls visit for every process directory of procfs, in no order; stops at its first non-zero
+ * result, which is returned. 0 or -errno. */
+int procfs__each(const char *proc, int (*visit)(pid_t pid, void *ctx), void *ctx);
+
+#endif

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What joining the ledger to a snapshot gives: the snapshot's VMAs, cut where what is known of
+ * them changes. The parts of a VMA add up to the VMA in every figure.
+ */
+#ifndef MEMPROV_ATTRIBUTION_H
+#define MEMPROV_ATTRIBUTION_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* How a mapping came to be. */
+enum origin {
+	ORIGIN_MMAP,
+	ORIGIN_BRK,
+	ORIGIN_MREMAP, /* the part by which an mremap made a mapping larger */
+	ORIGIN_SHMAT,
+	ORIGIN_EXEC,	 /* execve mapped it: the program, its loader, their .bss */
+	ORIGIN_STACK,	 /* the main stack */
+	ORIGIN_KERNEL,	 /* vdso, vvar, … */
+	ORIGIN_PREDATES, /* it was there when tracing began */
+	ORIGIN_UNKNOWN,	 /* it came while we were tracing and nothing told us */
+	ORIGINS,
+};
+
+enum coverage {
+	COVERAGE_ATTRIBUTED, /* its creation was witnessed */
+	COVERAGE_PREDATES,
+	COVERAGE_KERNEL, /* exec's own mappings, the main stack, vdso */
+	COVERAGE_UNKNOWN,
+	COVERAGES,
+};
+
+enum name_source { NAME_NONE, NAME_KERNEL, NAME_PRCTL, NAME_INFERRED, NAME_FILE };
+
+enum rss_source {
+	RSS_SMAPS,     /* the VMA's own figure: the part is a whole VMA */
+	RSS_PAGEMAP,   /* counted page by page */
+	RSS_ESTIMATED, /* shared out by size: pages could not be counted, or changed meanwhile */
+};
+
+/* The one place in the breakdown where a part's resident bytes are counted. */
+enum category {
+	CATEGORY_RUNTIME_HEAP,
+	CATEGORY_RUNTIME_STACK,
+	CATEGORY_RUNTIME_METADATA,
+	CATEGORY_NAMED,
+	CATEGORY_LIBRARY,
+	CATEGORY_BINARY,
+	CATEGORY_OTHER_FILE,
+	CATEGORY_SHARED_MEMORY,
+	CATEGORY_ANON_RW,
+	CATEGORY_ANON_RO,
+	CATEGORY_ANON_X,
+	CATEGORY_OTHER,
+	CATEGORIES,
+};
+
+#define PART_COMM_LEN 16
+
+struct part {
+	uint64_t start;
+	uint64_t end; /* exclusive */
+	char perms[5];
+	uint64_t offset;
+	uint64_t inode;
+
+	uint64_t rss; /* bytes, here and below */
+	uint64_t pss;
+	uint64_t private_;
+	uint64_t shared;
+	uint64_t swap;
+	enum rss_source rss_source;
+
+	const char *name; /* as shown: "[anon: TXMetaCache]", "/lib/x.so", "[heap]"; NULL: none */
+	enum name_source name_source;
+	enum category category;
+
+	enum origin origin;
+	enum coverage coverage;
+	bool inherited; /* the parent made it, before the fork */
+	uint32_t tid;	/* of its creator; 0: not known */
+	char thread[PART_COMM_LEN]; /* the creator's name then; "": not known */
+	uint64_t created_ns; /* CLOCK_BOOTTIME; 0: not known */
+};
+
+const char *origin__name(enum origin origin);
+const char *name_source__name(enum name_source source);
+const char *rss_source__name(enum rss_source source);
+
+#endif

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A report as text (INTERFACE.md §3) and as JSON (§4). Encoders only read the report. */
+#ifndef MEMPROV_ENCODE_H
+#define MEMPROV_ENCODE_H
+
+#include "report/report.h"
+#include "util/buf.h"
+
+enum unit { UNIT_MB, UNIT_KB };
+
+struct encode_options {
+	size_t top;	/* rows of each list that a process can make long */
+	bool all;	/* all rows instead */
+	enum unit unit; /* of the text */
+};
+
+/* Memory running out shows in buf__error(ret). */
+void encode__text(const struct report *report, const struct encode_options *options,
+		  struct buf *ret);
+void encode__json(const struct report *report, const struct encode_options *options,
+		  struct buf *ret);
+
+/* Only the processes of a node report, for /debug/memory/processes. */
+void encode__processes_text(const struct report *report, const struct encode_options *options,
+			    struct buf *ret);
+void encode__processes_json(const struct report *report, const struct encode_options *options,
+			    struct buf *ret);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A report: what one process's (or the whole node's) resident memory is, at one moment. It is
+ * made once, never changed afterwards, and may be encoded by several threads at a time. All
+ * amounts are bytes; all strings belong to the report.
+ */
+#ifndef MEMPROV_REPORT_H
+#define MEMPROV_REPORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "reconcile/attribution.h"
+
+#define UNKNOWN_BYTES UINT64_MAX /* a figure that is not known: null in JSON */
+
+enum runtime {
+	RUNTIME_NATIVE = 0,
+	RUNTIME_GO,
+	RUNTIME_JAVA,
+	RUNTIME_NODE,
+	RUNTIME_PYTHON,
+	RUNTIME_MANY, /* a node report */
+};
+
+enum tracing_state { TRACING_OFF, TRACING_COMPLETE, TRACING_SINCE_ATTACH, TRACING_RESYNCED };
+
+struct named_row {
+	const char *name;
+	uint64_t rss;
+	uint64_t size; /* address space */
+	uint64_t regions;
+};
+
+struct file_row {
+	const char *name; /* "Shared Libraries", "Binary redis-server", "Other Files /srv/db" */
+	uint64_t rss;
+};
+
+struct process_row {
+	pid_t pid;
+	const char *comm;
+	uint64_t rss;
+	uint64_t pss;
+	uint64_t swap;
+	int64_t growth; /* of RSS since it was first seen; meaningful when growth_known */
+	bool growth_known;
+};
+
+struct report_cgroup {
+	const char *path;
+	uint64_t current;
+	uint64_t limit;
+	uint64_t working_set;
+};
+
+struct report {
+	uint64_t taken_at; /* wall clock, ns */
+
+	/* One process; a node report has pid 0 and no start, comm, exe, cgroup. */
+	pid_t pid;
+	uint64_t start_time; /* wall clock, ns */
+	const char *comm;
+	const char *exe; /* NULL: not known */
+	enum runtime runtime;
+	const struct report_cgroup *cgroup; /* NULL: not known */
+	bool racing;
+
+	struct {
+		enum tracing_state state;
+		uint64_t since;	      /* wall clock, ns; 0: off */
+		const char *backend;  /* "tracepoint", "fexit", "none" */
+		uint64_t lost_events; /* of this process; of the node for a node report */
+		const char *why_off;  /* why there are no call sites; NULL when tracing */
+	} tracing;
+
+	struct {
+		uint64_t size; /* "virtual" */
+		uint64_t rss;
+		uint64_t pss;
+		uint64_t swap;
+		uint64_t hugetlb; /* not part of rss: the kernel counts it apart */
+	} totals;
+
+	/* Every resident byte once: these, named, files and `other` add up to totals.rss. */
+	uint64_t by_category[CATEGORIES];
+	uint64_t by_coverage[COVERAGES]; /* adds up to totals.rss too */
+
+	struct named_row *named; /* largest first */
+	size_t n_named;
+	struct file_row *files; /* in the order of INTERFACE.md §3 */
+	size_t n_files;
+
+	struct part *regions; /* largest rss first, all of them: encoders cut at top */
+	size_t n_regions;
+
+	struct process_row *processes; /* node report: largest rss first */
+	size_t n_processes;
+	uint64_t unreadable_processes; /* node report: could not be read, so not in the sums */
+
+	struct arena *strings; /* owns every string above */
+};
+
+/* Accepts NULL. */
+void report__free(struct report *report);
+
+/* Sums of by_category, as the sections of the text report have them. */
+uint64_t report__runtime_bytes(const struct report *report);
+uint64_t report__file_bytes(const struct report *report);
+uint64_t report__anonymous_bytes(const struct report *report);
+
+/* "go", "java", "node", "python", "native"; NULL for RUNTIME_MANY. */
+const char *runtime__name(enum runtime runtime);
+const char *tracing_state__name(enum tracing_state state);
+
+#endif

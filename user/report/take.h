@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Taking a report: drain the ring, read the process, see that it did not change meanwhile, join,
+ * classify. Safe to call from several threads at once; blocks while the kernel reads the target
+ * (seconds for a very large one), so never on the thread that owns the ring.
+ */
+#ifndef MEMPROV_TAKE_H
+#define MEMPROV_TAKE_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "report/report.h"
+
+struct owner;
+
+struct taker_config {
+	const char *proc;    /* where the host's procfs is */
+	struct owner *owner; /* who knows the events; NULL: from smaps alone */
+	const char *why_off; /* with no owner: why there are no call sites, one sentence */
+};
+
+struct taker;
+
+/* The config's strings and owner must outlive the taker. NULL when out of memory. */
+struct taker *taker__new(const struct taker_config *config);
+void taker__free(struct taker *taker); /* accepts NULL */
+
+/*
+ * The report of one process; free it with report__free. When *stop becomes true it gives up
+ * between two reads (stop may be NULL). Errors:
+ *   -ESRCH     there is no such process (or it is a zombie, or a kernel thread: no memory)
+ *   -EIDRM     it exited while it was being read
+ *   -EACCES    we may not read it
+ *   -ECANCELED *stop
+ *   -ENOMEM, or what the kernel said when reading
+ */
+int taker__process(struct taker *taker, pid_t pid, const volatile bool *stop,
+		   struct report **ret);
+
+/* The report of the node: every process that can be read. Processes that exit meanwhile are left
+ * out. -ECANCELED, -ENOMEM, or why procfs cannot be listed. */
+int taker__node(struct taker *taker, const volatile bool *stop, struct report **ret);
+
+#endif

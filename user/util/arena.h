@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Memory that is given out in pieces and goes all at once: the strings and rows of a report. */
+#ifndef MEMPROV_ARENA_H
+#define MEMPROV_ARENA_H
+
+#include <stddef.h>
+
+struct arena;
+
+struct arena *arena__new(void); /* NULL when out of memory */
+void arena__free(struct arena *arena); /* accepts NULL */
+
+/* Zeroed, aligned for any type; NULL when out of memory. Lives as long as the arena. */
+void *arena__alloc(struct arena *arena, size_t size);
+char *arena__strdup(struct arena *arena, const char *s);
+char *arena__printf(struct arena *arena, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+#endif

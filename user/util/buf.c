@@ -1,0 +1,100 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "util/buf.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+void buf__free(struct buf *b)
+{
+	free(b->data);
+	memset(b, 0, sizeof(*b));
+}
+
+int buf__error(const struct buf *b)
+{
+	return b->failed ? -ENOMEM : 0;
+}
+
+int buf__reserve(struct buf *b, size_t n)
+{
+	size_t need, cap = b->cap ? b->cap : 256;
+	char *data;
+
+	if (__builtin_add_overflow(b->len, n, &need) || __builtin_add_overflow(need, 1, &need)) {
+		b->failed = true;
+		return -ENOMEM;
+	}
+	if (need <= b->cap)
+		return 0;
+	while (cap < need)
+		cap += cap / 2;
+	data = realloc(b->data, cap);
+	if (!data) {
+		b->failed = true;
+		return -ENOMEM;
+	}
+	b->data = data;
+	b->cap = cap;
+	return 0;
+}
+
+void buf__add(struct buf *b, const void *bytes, size_t len)
+{
+	if (buf__reserve(b, len))
+		return;
+	if (len)
+		memcpy(b->data + b->len, bytes, len);
+	b->len += len;
+	b->data[b->len] = '\0';
+}
+
+void buf__puts(struct buf *b, const char *s)
+{
+	buf__add(b, s, strlen(s));
+}
+
+void buf__printf(struct buf *b, const char *fmt, ...)
+{
+	va_list args, again;
+	int n;
+
+	va_start(args, fmt);
+	va_copy(again, args);
+	n = vsnprintf(NULL, 0, fmt, args);
+	va_end(args);
+	if (n < 0 || buf__reserve(b, n)) {
+		b->failed = true;
+	} else {
+		vsnprintf(b->data + b->len, n + 1, fmt, again);
+		b->len += n;
+	}
+	va_end(again);
+}
+
+int buf__read_fd(struct buf *b, int fd, size_t max)
+{
+	size_t before = b->len;
+	ssize_t n;
+	int err;
+
+	for (;;) {
+		err = buf__reserve(b, 4096);
+		if (err)
+			return err;
+		n = read(fd, b->data + b->len, b->cap - b->len - 1);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		b->len += n;
+		b->data[b->len] = '\0';
+		if (b->len - before > max)
+			return -EFBIG;
+		if (!n)
+			return 0;
+	}
+}
