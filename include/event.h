@@ -13,34 +13,35 @@
 #define MEMPROV_EVENT_H
 
 #define MP_COMM_LEN 16 /* TASK_COMM_LEN */
-#define MP_NAME_MAX 79 /* bytes of a name: ANON_VMA_NAME_MAX_LEN is 80 with the NUL (mm/madvise.c) */
+#define MP_NAME_MAX                                                                                \
+	79 /* bytes of a name: ANON_VMA_NAME_MAX_LEN is 80 with the NUL (mm/madvise.c) */
 #define MP_NAME_BUF 88 /* one byte more than the longest name tells a too long one; rounded up */
 
-#define MP_PR_SET_VMA 0x53564d41
+#define MP_PR_SET_VMA		0x53564d41
 #define MP_PR_SET_VMA_ANON_NAME 0
 
 enum mp_event_type {
-	MP_EVENT_MMAP = 1,	/* at exit, succeeded */
-	MP_EVENT_MUNMAP,	/* at enter: not yet known whether it will succeed */
-	MP_EVENT_MREMAP_ENTER,	/* the old range is in transit from here */
-	MP_EVENT_MREMAP,	/* at exit: where it went, or that it failed */
-	MP_EVENT_BRK,		/* at exit, moved the break */
-	MP_EVENT_SHMAT,		/* at exit, succeeded */
-	MP_EVENT_SHMDT,		/* at enter */
-	MP_EVENT_NAME,		/* prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME), at exit */
-	MP_EVENT_FORK,		/* a new process (not a thread), before its first instruction */
-	MP_EVENT_EXEC,		/* a new program has been mapped */
-	MP_EVENT_EXIT,		/* the last thread of a process goes */
-	MP_EVENT_COMM,		/* the main thread has a new name */
+	MP_EVENT_MMAP = 1,     /* at exit, succeeded */
+	MP_EVENT_MUNMAP,       /* at enter: not yet known whether it will succeed */
+	MP_EVENT_MREMAP_ENTER, /* the old range is in transit from here */
+	MP_EVENT_MREMAP,       /* at exit: where it went, or that it failed */
+	MP_EVENT_BRK,	       /* at exit, moved the break */
+	MP_EVENT_SHMAT,	       /* at exit, succeeded */
+	MP_EVENT_SHMDT,	       /* at enter */
+	MP_EVENT_NAME,	       /* prctl(PR_SET_VMA, PR_SET_VMA_ANON_NAME), at exit */
+	MP_EVENT_FORK,	       /* a new process (not a thread), before its first instruction */
+	MP_EVENT_EXEC,	       /* a new program has been mapped */
+	MP_EVENT_EXIT,	       /* the last thread of a process goes */
+	MP_EVENT_COMM,	       /* the main thread has a new name */
 	MP_EVENT_TYPES,
 };
 
 /* Why something was not recorded. Counters, the indices of lost_events[]. */
 enum mp_loss {
-	MP_LOSS_RING_FULL = 0,	  /* no room on the ring: an event is missing */
-	MP_LOSS_NAME_UNREADABLE,  /* a prctl's name is too long, or not there */
-	MP_LOSS_SHM_SIZE,	  /* a shmat whose size could not be looked up: event not sent */
-	MP_LOSS_WHO_TABLE_FULL,	  /* a loss could not be noted under its process */
+	MP_LOSS_RING_FULL = 0,	 /* no room on the ring: an event is missing */
+	MP_LOSS_NAME_UNREADABLE, /* a prctl's name is too long, or not there */
+	MP_LOSS_SHM_SIZE,	 /* a shmat whose size could not be looked up: event not sent */
+	MP_LOSS_WHO_TABLE_FULL,	 /* a loss could not be noted under its process */
 	MP_LOSS_CAUSES,
 };
 
@@ -61,7 +62,7 @@ struct mp_event_mmap {
 	__u64 len;
 	__u64 offset; /* bytes */
 	__u32 prot;
-	__u32 flags; /* MAP_* */
+	__u32 flags;		/* MAP_* */
 	char comm[MP_COMM_LEN]; /* of the calling thread */
 };
 _Static_assert(sizeof(struct mp_event_mmap) == 80, "mmap event");
@@ -109,7 +110,7 @@ _Static_assert(sizeof(struct mp_event_shmdt) == 40, "shmdt event");
 
 enum mp_name_state {
 	MP_NAME_SET = 0,
-	MP_NAME_CLEAR,	    /* the pointer was NULL */
+	MP_NAME_CLEAR,	  /* the pointer was NULL */
 	MP_NAME_TOO_LONG, /* no NUL within the limit */
 	MP_NAME_COLD,	  /* its page is not in memory (or no memory): try at name_ptr */
 };
@@ -119,8 +120,8 @@ struct mp_event_name {
 	__u64 addr;
 	__u64 len;
 	__u64 name_ptr;
-	__s32 result;	  /* of the call: 0 or -errno. Refused names are names all the same */
-	__u32 state;	  /* enum mp_name_state */
+	__s32 result;		/* of the call: 0 or -errno. Refused names are names all the same */
+	__u32 state;		/* enum mp_name_state */
 	char name[MP_NAME_BUF]; /* NUL-terminated when state is MP_NAME_SET */
 };
 _Static_assert(sizeof(struct mp_event_name) == 152, "name event");
@@ -129,7 +130,7 @@ struct mp_event_fork {
 	struct mp_event_head head; /* of the parent */
 	__u64 child_start_ns;
 	__u32 child_tgid;
-	__u32 shares_vm; /* 1: CLONE_VM (vfork, posix_spawn): one map for both until exec */
+	__u32 shares_vm;	/* 1: CLONE_VM (vfork, posix_spawn): one map for both until exec */
 	char comm[MP_COMM_LEN]; /* of the child */
 };
 _Static_assert(sizeof(struct mp_event_fork) == 64, "fork event");

@@ -7,7 +7,7 @@
 
 struct arena;
 
-struct arena *arena__new(void); /* NULL when out of memory */
+struct arena *arena__new(void);	       /* NULL when out of memory */
 void arena__free(struct arena *arena); /* accepts NULL */
 
 /* Zeroed, aligned for any type; NULL when out of memory. Lives as long as the arena. */

@@ -20,7 +20,7 @@ struct buf {
 	bool failed;
 };
 
-void buf__free(struct buf *b); /* a zeroed or freed one is fine, and is left zeroed */
+void buf__free(struct buf *b);	     /* a zeroed or freed one is fine, and is left zeroed */
 int buf__error(const struct buf *b); /* 0, or -ENOMEM when something was not added */
 void buf__add(struct buf *b, const void *bytes, size_t len);
 void buf__puts(struct buf *b, const char *s);

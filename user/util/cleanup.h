@@ -31,11 +31,11 @@ static inline void cleanup_dir(DIR **d)
 		closedir(*d);
 }
 
-#define _cleanup_(f) __attribute__((cleanup(f)))
-#define _cleanup_free_ _cleanup_(cleanup_free)
+#define _cleanup_(f)	__attribute__((cleanup(f)))
+#define _cleanup_free_	_cleanup_(cleanup_free)
 #define _cleanup_close_ _cleanup_(cleanup_close)
-#define _cleanup_file_ _cleanup_(cleanup_file)
-#define _cleanup_dir_ _cleanup_(cleanup_dir)
+#define _cleanup_file_	_cleanup_(cleanup_file)
+#define _cleanup_dir_	_cleanup_(cleanup_dir)
 
 /* Hands ownership on: the value, with the local left empty. */
 #define take_ptr(p)                                                                                \

@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define NSEC_PER_SEC 1000000000ULL
+#define NSEC_PER_SEC   1000000000ULL
 #define CLOCK_TEXT_LEN sizeof("2026-11-22T21:31:07.123456Z")
 
 uint64_t clock__boot_ns(void); /* now, since boot */
