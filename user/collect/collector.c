@@ -1,0 +1,310 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "collect/collector.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/perf_event.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "collect/tracefs.h"
+#include "memprov.skel.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/number.h"
+
+#define WAKE_SHARE   8 /* the reader is woken when an eighth of the ring is full */
+#define BUSY_WAIT_NS (20 * 1000000ULL)
+#define MAX_PROGRAMS 32
+
+struct collector {
+	struct collector_config config;
+	struct memprov_bpf *skel;
+	struct bpf_link *links[MAX_PROGRAMS];
+	size_t n_links;
+	struct ring_buffer *ring;
+	const volatile unsigned long *consumer_pos; /* the ring's own pages, read only */
+	const volatile unsigned long *producer_pos;
+	unsigned long target; /* where the present drain ends */
+	struct collector_stats stats;
+	uint64_t lost_seen;
+	uint64_t lost_nameless_seen;
+};
+
+static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+	return 0;
+}
+
+/* A process that is gone has nothing left to lose; its number may be somebody else's soon. */
+static void forget_losses(struct collector *c, const struct mp_event_head *exit)
+{
+	int fd = bpf_map__fd(c->skel->maps.lost_ranges);
+	struct mp_lost_range range;
+
+	if (c->lost_seen && !bpf_map_lookup_elem(fd, &exit->tgid, &range) &&
+	    range.last_ns < exit->time_ns)
+		bpf_map_delete_elem(fd, &exit->tgid);
+}
+
+static int on_record(void *ctx, void *record, size_t len)
+{
+	struct collector *c = ctx;
+	const union mp_event *event;
+
+	if (event__decode(record, len, &event)) {
+		c->stats.malformed++; /* counted and passed over */
+	} else {
+		c->stats.events[event->head.type]++;
+		c->config.on_event(event, c->config.ctx);
+		if (event->head.type == MP_EVENT_EXIT)
+			forget_losses(c, &event->head);
+	}
+	/* libbpf goes on as long as more arrives; a negative result ends it, behind this record. */
+	return (long)(c->target - (*c->consumer_pos + BPF_RINGBUF_HDR_SZ + len)) > 0 ? 0
+										     : -ECANCELED;
+}
+
+/*
+ * Attached through perf events of our own and not by libbpf's section names, which need tracefs
+ * mounted at its usual place. One event serves all CPUs: the kernel runs the tracepoint's
+ * programs wherever it is hit.
+ */
+static struct bpf_link *attach_tracepoint(struct bpf_program *program, int tracefs,
+					  const char *event)
+{
+	struct perf_event_attr attr = {
+		.type = PERF_TYPE_TRACEPOINT,
+		.size = sizeof(attr),
+		.sample_period = 1,
+		.wakeup_events = 1,
+	};
+	int id = tracefs__event_id(tracefs, event), fd;
+	struct bpf_link *link;
+
+	if (id < 0) {
+		errno = -id;
+		return NULL;
+	}
+	attr.config = id;
+	fd = syscall(SYS_perf_event_open, &attr, -1, 0, -1, PERF_FLAG_FD_CLOEXEC);
+	if (fd < 0)
+		return NULL;
+	link = bpf_program__attach_perf_event(program, fd); /* owns fd from here */
+	if (!link)
+		close(fd);
+	return link;
+}
+
+static int attach(struct collector *c, char *why, size_t why_len)
+{
+	static const char prefix[] = "tracepoint/";
+	_cleanup_close_ int tracefs = tracefs__open();
+	struct bpf_program *program;
+
+	if (tracefs < 0) {
+		snprintf(why, why_len, "tracefs cannot be mounted (%s): it takes CAP_SYS_ADMIN",
+			 strerror(-tracefs));
+		return tracefs;
+	}
+	bpf_object__for_each_program (program, c->skel->obj) {
+		const char *section = bpf_program__section_name(program);
+		struct bpf_link *link;
+
+		if (strncmp(section, prefix, sizeof(prefix) - 1) == 0)
+			link = attach_tracepoint(program, tracefs, section + sizeof(prefix) - 1);
+		else
+			link = bpf_program__attach(program);
+		if (!link) {
+			int err = -errno;
+
+			snprintf(why, why_len, "%s cannot be attached (%s)", section,
+				 strerror(-err));
+			return err ? err : -EINVAL;
+		}
+		c->links[c->n_links++] = link;
+	}
+	return 0;
+}
+
+/* The positions of the ring are on its first two pages (kernel/bpf/ringbuf.c). libbpf 1.1 has no
+ * call for them. */
+static int map_positions(struct collector *c)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	int fd = bpf_map__fd(c->skel->maps.ring);
+	void *consumer, *producer;
+
+	consumer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, 0);
+	if (consumer == MAP_FAILED)
+		return -errno;
+	c->consumer_pos = consumer;
+	producer = mmap(NULL, page, PROT_READ, MAP_SHARED, fd, page);
+	if (producer == MAP_FAILED)
+		return -errno;
+	c->producer_pos = producer;
+	return 0;
+}
+
+/* The kernel accounts each map's memory in its fdinfo. */
+static uint64_t map_bytes(int fd)
+{
+	char path[64], line[128];
+	_cleanup_file_ FILE *f = NULL;
+	uint64_t bytes;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	f = fopen(path, "re");
+	while (f && fgets(line, sizeof(line), f)) {
+		const char *pos = line + sizeof("memlock:\t") - 1;
+
+		if (strncmp(line, "memlock:\t", sizeof("memlock:\t") - 1) == 0 &&
+		    !number__scan(&pos, line + strlen(line), 10, &bytes))
+			return bytes;
+	}
+	return 0;
+}
+
+static int load(struct collector *c, char *why, size_t why_len)
+{
+	int err;
+
+	c->skel = memprov_bpf__open();
+	if (!c->skel) {
+		snprintf(why, why_len, "the BPF object cannot be opened (%s)", strerror(errno));
+		return -errno;
+	}
+	bpf_map__set_max_entries(c->skel->maps.ring, c->config.ring_size);
+	c->skel->rodata->wake_bytes = c->config.ring_size / WAKE_SHARE;
+	err = memprov_bpf__load(c->skel);
+	if (err) {
+		snprintf(why, why_len, "the kernel does not load BPF programs for us (%s)%s",
+			 strerror(-err),
+			 err == -EPERM ? ": it takes root, or CAP_BPF and CAP_PERFMON" : "");
+		return err;
+	}
+	err = map_positions(c);
+	if (!err) {
+		c->ring = ring_buffer__new(bpf_map__fd(c->skel->maps.ring), on_record, c, NULL);
+		err = c->ring ? 0 : -errno;
+	}
+	if (err)
+		snprintf(why, why_len, "the ring buffer cannot be mapped (%s)", strerror(-err));
+	return err;
+}
+
+int collector__new(const struct collector_config *config, char *why, size_t why_len,
+		   struct collector **ret)
+{
+	struct collector *c = calloc(1, sizeof(*c));
+	struct bpf_map *map;
+	int err;
+
+	if (!c) {
+		snprintf(why, why_len, "out of memory");
+		return -ENOMEM;
+	}
+	c->config = *config;
+	libbpf_set_print(silent); /* the reason is in why, in one line */
+	err = load(c, why, why_len);
+	if (!err)
+		err = attach(c, why, why_len);
+	if (err) {
+		collector__free(c);
+		return err;
+	}
+	bpf_object__for_each_map (map, c->skel->obj)
+		c->stats.map_bytes += map_bytes(bpf_map__fd(map));
+	c->stats.ring_size = config->ring_size;
+	*ret = c;
+	return 0;
+}
+
+void collector__free(struct collector *c)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	if (!c)
+		return;
+	for (size_t i = 0; i < c->n_links; i++)
+		bpf_link__destroy(c->links[i]);
+	ring_buffer__free(c->ring);
+	if (c->consumer_pos)
+		munmap((void *)c->consumer_pos, page);
+	if (c->producer_pos)
+		munmap((void *)c->producer_pos, page);
+	memprov_bpf__destroy(c->skel);
+	free(c);
+}
+
+int collector__fd(const struct collector *c)
+{
+	return ring_buffer__epoll_fd(c->ring);
+}
+
+static uint64_t lost(const struct collector *c, enum mp_loss cause)
+{
+	return __atomic_load_n(&c->skel->bss->lost_events[cause], __ATOMIC_ACQUIRE);
+}
+
+static void tell_losses(struct collector *c)
+{
+	static const struct mp_lost_range everything = {.hi = UINT64_MAX, .last_ns = UINT64_MAX};
+	uint64_t seen = lost(c, MP_LOSS_RING_FULL);
+	uint64_t nameless = lost(c, MP_LOSS_WHO_TABLE_FULL);
+	int fd = bpf_map__fd(c->skel->maps.lost_ranges);
+	struct mp_lost_range range;
+	uint32_t tgid, *last = NULL;
+
+	if (seen == c->lost_seen)
+		return;
+	c->lost_seen = seen;
+	while (!bpf_map_get_next_key(fd, last, &tgid)) {
+		if (!bpf_map_lookup_elem(fd, &tgid, &range))
+			c->config.on_lost(tgid, &range, c->config.ctx);
+		last = &tgid;
+	}
+	if (nameless != c->lost_nameless_seen) {
+		c->lost_nameless_seen = nameless;
+		c->config.on_lost(0, &everything, c->config.ctx);
+	}
+}
+
+int collector__drain(struct collector *c)
+{
+	uint64_t give_up = 0;
+	int n, err = 0;
+
+	c->target = __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE);
+	while ((long)(c->target - __atomic_load_n(c->consumer_pos, __ATOMIC_ACQUIRE)) > 0) {
+		n = ring_buffer__consume(c->ring);
+		if (n > 0 || n == -ECANCELED)
+			continue;
+		/* Somebody is between reserve and submit: a matter of a microsecond, unless
+		 * its CPU was taken away. */
+		if (!give_up) {
+			give_up = clock__boot_ns() + BUSY_WAIT_NS;
+		} else if (clock__boot_ns() > give_up) {
+			err = -EAGAIN;
+			break;
+		}
+		sched_yield();
+	}
+	tell_losses(c);
+	return err;
+}
+
+void collector__stats(struct collector *c, struct collector_stats *ret)
+{
+	*ret = c->stats;
+	for (int cause = 0; cause < MP_LOSS_CAUSES; cause++)
+		ret->lost[cause] += lost(c, cause);
+	ret->ring_used = *c->producer_pos - *c->consumer_pos;
+}

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The BPF side as one object: loaded and attached at start, drained by one thread, gone with the
+ * process (nothing is pinned, so a killed daemon leaves nothing attached either).
+ */
+#ifndef MEMPROV_COLLECTOR_H
+#define MEMPROV_COLLECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collect/decode.h"
+
+struct collector;
+
+/* One event, on the draining thread. */
+typedef void collector_event_fn(const union mp_event *event, void *ctx);
+
+/* One process that has lost events since it was last told of, on the draining thread. tgid 0:
+ * nobody knows whose they were. */
+typedef void collector_lost_fn(uint32_t tgid, const struct mp_lost_range *range, void *ctx);
+
+struct collector_config {
+	uint64_t ring_size;
+	collector_event_fn *on_event;
+	collector_lost_fn *on_lost;
+	void *ctx;
+};
+
+/* Loads and attaches. On failure -errno and why, in words for a person, in why (never empty). */
+int collector__new(const struct collector_config *config, char *why, size_t why_len,
+		   struct collector **ret);
+void collector__free(struct collector *collector); /* accepts NULL */
+
+/* Readable when the ring has filled to a share that is worth waking for. */
+int collector__fd(const struct collector *collector);
+
+/* Hands on every event that was on the ring when it was called, then every loss. Bounded: what
+ * arrives meanwhile waits for the next call. 0, or -EAGAIN when a record that some CPU had not
+ * finished writing kept us from the rest for too long. */
+int collector__drain(struct collector *collector);
+
+struct collector_stats {
+	uint64_t events[MP_EVENT_TYPES];
+	uint64_t malformed;
+	uint64_t lost[MP_LOSS_CAUSES];
+	uint64_t ring_size;
+	uint64_t ring_used;
+	uint64_t map_bytes; /* kernel memory of all our maps */
+};
+
+/* On the draining thread. */
+void collector__stats(struct collector *collector, struct collector_stats *ret);
+
+#endif

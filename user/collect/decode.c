@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "collect/decode.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+
+#define TEXT(type, field) offsetof(struct type, field), sizeof(((struct type *)0)->field)
+
+/* Of each type: its name, its length, and where its text is, if it has one. */
+static const struct {
+	const char *name;
+	size_t len;
+	size_t text;
+	size_t text_len;
+} types[MP_EVENT_TYPES] = {
+	[MP_EVENT_MMAP] = {"mmap", sizeof(struct mp_event_mmap), TEXT(mp_event_mmap, comm)},
+	[MP_EVENT_MUNMAP] = {"munmap", sizeof(struct mp_event_range), 0, 0},
+	[MP_EVENT_MREMAP_ENTER] = {"mremap_enter", sizeof(struct mp_event_range), 0, 0},
+	[MP_EVENT_MREMAP] = {"mremap", sizeof(struct mp_event_mremap), TEXT(mp_event_mremap, comm)},
+	[MP_EVENT_BRK] = {"brk", sizeof(struct mp_event_brk), TEXT(mp_event_brk, comm)},
+	[MP_EVENT_SHMAT] = {"shmat", sizeof(struct mp_event_shmat), TEXT(mp_event_shmat, comm)},
+	[MP_EVENT_SHMDT] = {"shmdt", sizeof(struct mp_event_shmdt), 0, 0},
+	[MP_EVENT_NAME] = {"name", sizeof(struct mp_event_name), TEXT(mp_event_name, name)},
+	[MP_EVENT_FORK] = {"fork", sizeof(struct mp_event_fork), TEXT(mp_event_fork, comm)},
+	[MP_EVENT_EXEC] = {"exec", sizeof(struct mp_event_exec), TEXT(mp_event_exec, comm)},
+	[MP_EVENT_EXIT] = {"exit", sizeof(struct mp_event_head), 0, 0},
+	[MP_EVENT_COMM] = {"comm", sizeof(struct mp_event_comm), TEXT(mp_event_comm, comm)},
+};
+
+static const char *const losses[MP_LOSS_CAUSES] = {
+	[MP_LOSS_RING_FULL] = "ring_full",
+	[MP_LOSS_NAME_UNREADABLE] = "name_unreadable",
+	[MP_LOSS_SHM_SIZE] = "shm_size",
+	[MP_LOSS_WHO_TABLE_FULL] = "who_table_full",
+};
+
+const char *event_type__name(unsigned type)
+{
+	return type < MP_EVENT_TYPES ? types[type].name : NULL;
+}
+
+const char *loss__name(enum mp_loss cause)
+{
+	return losses[cause];
+}
+
+/* The kernel has accepted these: a mapping that wraps or is empty cannot exist. */
+static bool is_mapping(__u64 addr, __u64 len)
+{
+	__u64 end;
+
+	return len && !__builtin_add_overflow(addr, len, &end);
+}
+
+static bool holds(const union mp_event *e)
+{
+	switch (e->head.type) {
+	case MP_EVENT_MMAP:
+		return is_mapping(e->mmap.addr, e->mmap.len);
+	case MP_EVENT_SHMAT:
+		return is_mapping(e->shmat.addr, e->shmat.len);
+	case MP_EVENT_MREMAP:
+		return !e->mremap.new_addr || is_mapping(e->mremap.new_addr, e->mremap.new_len);
+	case MP_EVENT_BRK:
+		return e->brk.brk >= e->brk.start_brk;
+	case MP_EVENT_NAME:
+		return e->name.state <= MP_NAME_COLD &&
+		       (e->name.state != MP_NAME_SET || strlen(e->name.name) <= MP_NAME_MAX);
+	case MP_EVENT_FORK:
+		return e->fork.child_tgid && e->fork.child_tgid != e->head.tgid &&
+		       e->fork.shares_vm <= 1;
+	default: /* enter events carry what the program passed: anything, checked when applied */
+		return true;
+	}
+}
+
+int event__decode(const void *record, size_t len, const union mp_event **ret)
+{
+	const union mp_event *e = record;
+
+	if (len < sizeof(e->head) || e->head.type >= MP_EVENT_TYPES || !types[e->head.type].name)
+		return -EBADMSG;
+	/* The ring rounds nothing: a record has exactly the length that was reserved. */
+	if (len != types[e->head.type].len || !e->head.tgid)
+		return -EBADMSG;
+	if (types[e->head.type].text_len && !memchr((const char *)record + types[e->head.type].text,
+						    '\0', types[e->head.type].text_len))
+		return -EBADMSG;
+	if (!holds(e))
+		return -EBADMSG;
+	*ret = e;
+	return 0;
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Bytes from the ring (or from a recording) → a checked event. What passes has the length of its
+ * type, a NUL in every text, a process, and ranges that do not wrap; the model need not look
+ * again. Nothing is copied: the event is the record.
+ */
+#ifndef MEMPROV_DECODE_H
+#define MEMPROV_DECODE_H
+
+#include <linux/types.h>
+#include <stddef.h>
+
+#include "event.h"
+
+union mp_event {
+	struct mp_event_head head;
+	struct mp_event_mmap mmap;
+	struct mp_event_range range;
+	struct mp_event_mremap mremap;
+	struct mp_event_brk brk;
+	struct mp_event_shmat shmat;
+	struct mp_event_shmdt shmdt;
+	struct mp_event_name name;
+	struct mp_event_fork fork;
+	struct mp_event_exec exec;
+	struct mp_event_comm comm;
+};
+
+/* 0 and *ret pointing into record (8-byte aligned, valid as long as it is), or -EBADMSG for a
+ * record that no program of ours can have written. */
+int event__decode(const void *record, size_t len, const union mp_event **ret);
+
+/* "mmap", "munmap", …: the value of the label type in memprov_events_total. NULL for a number
+ * that is no type. */
+const char *event_type__name(unsigned type);
+
+/* "ring_full", …: the value of the label cause in memprov_events_lost_total. */
+const char *loss__name(enum mp_loss cause);
+
+#endif

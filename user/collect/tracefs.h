@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The numbers of the kernel's tracepoints, which only tracefs tells. */
+#ifndef MEMPROV_TRACEFS_H
+#define MEMPROV_TRACEFS_H
+
+/*
+ * A descriptor of tracefs' root, or -errno. It need not be mounted anywhere: a detached mount of
+ * our own (fsmount(2), Linux 5.2) has no mount point, is seen by nobody, and goes with the
+ * descriptor, so nothing stays behind however the daemon ends. Where the kernel refuses that,
+ * the usual places are tried.
+ */
+int tracefs__open(void);
+
+/* The id of "syscalls/sys_exit_mmap" and the like, for perf_event_open; or -errno, -ENOENT when
+ * this kernel has no such tracepoint. */
+int tracefs__event_id(int tracefs, const char *event);
+
+#endif
