@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The life of processes, what is lost and what is learned. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <malloc.h>
+
+#include "events.h"
+#include "model/model.h"
+#include "util/cleanup.h"
+
+#define ATTACHED_NS 10000000000ULL
+#define NEW_START   (ATTACHED_NS + 1000000000ULL)
+
+struct fixture {
+	struct model *model;
+	struct cold_name cold;
+	unsigned cold_names;
+};
+
+static bool on_cold_name(const struct cold_name *name, void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->cold = *name;
+	return f->cold_names++ < 2;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->model = model__new(&(struct model_config){.page_size = PAGE,
+						     .attached_ns = ATTACHED_NS,
+						     .on_cold_name = on_cold_name,
+						     .ctx = f});
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	model__free(f->model);
+	free(f);
+	return 0;
+}
+
+static void apply(struct fixture *f, union mp_event e)
+{
+	model__apply(f->model, &e);
+}
+
+static int print_range(const struct ledger_range *range, void *ctx)
+{
+	char *text = ctx + strlen(ctx);
+
+	text += sprintf(text, "%llu-%llu", (unsigned long long)(range->start / PAGE),
+			(unsigned long long)(range->end / PAGE));
+	if (range->record->origin == ORIGIN_PREDATES)
+		text += sprintf(text, "=old");
+	if (range->name)
+		text += sprintf(text, "=%s", range->name->text);
+	strcpy(text, " ");
+	return 0;
+}
+
+/* Ranges of the process; "none" when it is not known. */
+static const char *shown(struct fixture *f, pid_t tgid)
+{
+	static char text[1 << 18];
+	struct view view;
+
+	if (model__view(f->model, tgid, &view))
+		return "none";
+	text[0] = '\0';
+	ledger__each(&view.ledger, 0, UINT64_MAX, print_range, text);
+	view__free(&view);
+	return text;
+}
+
+static enum knowledge knowledge(struct fixture *f, pid_t tgid)
+{
+	struct view view;
+
+	assert_int_equal(model__view(f->model, tgid, &view), 0);
+	view__free(&view);
+	return view.knowledge;
+}
+
+static uint64_t resyncs(struct fixture *f, enum resync cause)
+{
+	struct model_stats stats;
+
+	model__stats(f->model, &stats);
+	return stats.resyncs[cause];
+}
+
+static void add_vma(struct vma_set *set, uint64_t lo, uint64_t hi, enum vma_kind kind)
+{
+	set->vmas = realloc(set->vmas, (set->n + 1) * sizeof(*set->vmas));
+	set->vmas[set->n++] = (struct vma){.start = lo * PAGE, .end = hi * PAGE, .kind = kind};
+}
+
+static void learn(struct fixture *f, pid_t tgid, uint64_t start_ns, uint64_t space_id,
+		  uint64_t began, const struct vma_set *set)
+{
+	model__learn(f->model, tgid, start_ns / NSEC_PER_TICK, "learned", space_id, began, set);
+}
+
+static void test_exec_clears(void **state)
+{
+	struct fixture *f = *state;
+	struct view view;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	assert_int_equal(knowledge(f, TGID), KNOWS_SINCE_ATTACH);
+	apply(f, event_exec(20, 100 * PAGE + 5));
+	assert_string_equal(shown(f, TGID), "");
+	assert_int_equal(knowledge(f, TGID), KNOWS_ALL);
+	model__view(f->model, TGID, &view);
+	assert_string_equal(view.comm, "program");
+	assert_int_equal(view.exec_space, view.space_id);
+	assert_int_equal(view.since_ns, 20);
+	view__free(&view);
+	apply(f, event_brk(1, 30, 100 * PAGE + 5, 110 * PAGE));
+	assert_string_equal(shown(f, TGID), "101-110 ");
+}
+
+static void test_fork_then_each_its_own(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_exec(1, PAGE));
+	apply(f, event_mmap(1, 2, 10, 4));
+	apply(f, event_fork(3, 200, NEW_START, false));
+	apply(f, event_munmap(4, 10, 2));
+	apply(f, by(event_mmap(200, 5, 30, 1), 200, NEW_START));
+	assert_string_equal(shown(f, TGID), "12-14 ");
+	assert_string_equal(shown(f, 200), "10-14 30-31 ");
+	assert_int_equal(knowledge(f, 200), KNOWS_ALL);
+}
+
+/* vfork and posix_spawn: the child works in the parent's map until its exec. */
+static void test_vfork_shares_until_exec(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 2, 10, 4));
+	apply(f, event_fork(3, 200, NEW_START, true));
+	apply(f, by(event_mmap(200, 5, 30, 1), 200, NEW_START));
+	assert_string_equal(shown(f, TGID), "10-14 30-31 ");
+	apply(f, by(event_exec(6, PAGE), 200, NEW_START));
+	apply(f, by(event_mmap(200, 7, 50, 1), 200, NEW_START));
+	assert_string_equal(shown(f, TGID), "10-14 30-31 ");
+	assert_string_equal(shown(f, 200), "50-51 ");
+	assert_int_equal(knowledge(f, TGID), KNOWS_SINCE_ATTACH);
+	assert_int_equal(knowledge(f, 200), KNOWS_ALL);
+}
+
+static void test_exit_and_reuse(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event bye = {.head = event_head(MP_EVENT_EXIT, 1, 9)};
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, by(bye, TGID, START_NS + 7 * NSEC_PER_TICK)); /* another one of that number */
+	assert_string_equal(shown(f, TGID), "10-14 ");
+	apply(f, bye);
+	assert_string_equal(shown(f, TGID), "none");
+	/* the number again, without an exit having been seen in between */
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, by(event_mmap(1, 20, 70, 1), TGID, NEW_START));
+	assert_string_equal(shown(f, TGID), "70-71 ");
+	assert_int_equal(knowledge(f, TGID), KNOWS_RESYNCED); /* nobody told of its birth */
+	assert_int_equal(resyncs(f, RESYNC_NEW_PROCESS), 1);
+}
+
+static void test_what_was_there_before_us(void **state)
+{
+	struct fixture *f = *state;
+	struct vma_set set = {0};
+
+	add_vma(&set, 10, 20, VMA_ANON);
+	add_vma(&set, 30, 40, VMA_HEAP);
+	/* an event came before the sweep did */
+	apply(f, event_mmap(1, ATTACHED_NS + 1, 12, 3));
+	learn(f, TGID, START_NS, 0, ATTACHED_NS + 2, &set);
+	assert_string_equal(shown(f, TGID), "10-12=old 12-15 15-20=old 30-40=old ");
+	apply(f, event_brk(1, ATTACHED_NS + 3, 30 * PAGE, 42 * PAGE));
+	assert_string_equal(shown(f, TGID), "10-12=old 12-15 15-20=old 30-40=old 40-42 ");
+	/* later snapshots do not call anything old any more */
+	add_vma(&set, 50, 60, VMA_ANON);
+	learn(f, TGID, START_NS, 0, ATTACHED_NS + 4, &set);
+	assert_string_equal(shown(f, TGID), "10-12=old 12-15 15-20=old 30-40=old ");
+	assert_int_equal(resyncs(f, RESYNC_STALE_RANGE), 1);
+	free(set.vmas);
+}
+
+/* Only what was last touched before the snapshot began may be judged by it. */
+static void test_learning_spares_what_is_newer(void **state)
+{
+	struct fixture *f = *state;
+	struct vma_set set = {0};
+
+	apply(f, event_exec(1, PAGE));
+	apply(f, event_mmap(1, 10, 10, 1));
+	apply(f, event_mmap(1, 30, 20, 1));
+	add_vma(&set, 90, 91, VMA_ANON);
+	learn(f, TGID, START_NS, 0, 20, &set);
+	assert_string_equal(shown(f, TGID), "20-21 ");
+	assert_int_equal(resyncs(f, RESYNC_STALE_RANGE), 1);
+	learn(f, TGID, START_NS, 0, 20, &set); /* nothing is wrong any more */
+	assert_int_equal(resyncs(f, RESYNC_STALE_RANGE), 1);
+	free(set.vmas);
+}
+
+/* A snapshot of the program before the exec says nothing about the one after. */
+static void test_learning_the_wrong_space(void **state)
+{
+	struct fixture *f = *state;
+	struct vma_set set = {0};
+	struct view view;
+
+	apply(f, event_mmap(1, 10, 10, 1));
+	model__view(f->model, TGID, &view);
+	view__free(&view);
+	apply(f, event_exec(20, PAGE));
+	apply(f, event_mmap(1, 21, 50, 1));
+	learn(f, TGID, START_NS, view.space_id, 30, &set);
+	assert_string_equal(shown(f, TGID), "50-51 ");
+}
+
+static void test_losses(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {10 * PAGE, 11 * PAGE + 1, 50, 3};
+	struct view view;
+
+	apply(f, event_exec(1, PAGE));
+	apply(f, event_mmap(1, 2, 10, 4));
+	apply(f, event_mmap(1, 60, 11, 1)); /* later than the loss */
+	model__lost(f->model, TGID, &lost);
+	assert_string_equal(shown(f, TGID), "11-12 12-14 ");
+	assert_int_equal(knowledge(f, TGID), KNOWS_RESYNCED);
+	model__lost(f->model, TGID, &lost); /* told twice, counted once */
+	assert_int_equal(resyncs(f, RESYNC_RING_FULL), 1);
+	model__view(f->model, TGID, &view);
+	assert_int_equal(view.lost_events, 3);
+	view__free(&view);
+	/* nobody knows whose they were */
+	lost = (struct mp_lost_range){0, UINT64_MAX, UINT64_MAX, 0};
+	model__lost(f->model, 0, &lost);
+	assert_string_equal(shown(f, TGID), "");
+}
+
+/* The lost event may have been the exec of a vfork child: what it does next is not the parent's. */
+static void test_loss_parts_a_vfork_child(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {0, UINT64_MAX, 50, 1};
+
+	apply(f, event_mmap(1, 2, 10, 4));
+	apply(f, event_fork(3, 200, NEW_START, true));
+	model__lost(f->model, 200, &lost);
+	apply(f, by(event_mmap(200, 60, 30, 1), 200, NEW_START));
+	assert_string_equal(shown(f, TGID), "10-14 ");
+	assert_string_equal(shown(f, 200), "30-31 ");
+}
+
+static void test_cold_names(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event e = event_name(10, 10, 4, NULL);
+	struct model_stats stats;
+	struct view view;
+
+	e.name.state = MP_NAME_COLD;
+	e.name.name_ptr = 0x1234;
+	apply(f, event_mmap(1, 5, 10, 4));
+	apply(f, e);
+	assert_int_equal(f->cold.name_ptr, 0x1234);
+	model__view(f->model, TGID, &view);
+	assert_int_equal(view.names_on_the_way, 1);
+	view__free(&view);
+	apply(f, event_mmap(1, 15, 11, 1)); /* in between: it is not what was named */
+	model__name_was_read(f->model, &f->cold, "cold");
+	assert_string_equal(shown(f, TGID), "10-11=cold 11-12 12-14=cold ");
+
+	apply(f, e);
+	model__name_was_read(f->model, &f->cold, NULL);
+	apply(f, e); /* the reader cannot take any more */
+	model__stats(f->model, &stats);
+	assert_int_equal(stats.unread_names, 2);
+	model__view(f->model, TGID, &view);
+	assert_int_equal(view.names_on_the_way, 0);
+	view__free(&view);
+}
+
+static void test_burying(void **state)
+{
+	struct fixture *f = *state;
+	struct known_process *known;
+	size_t n;
+
+	apply(f, event_mmap(1, 5, 10, 4));
+	assert_int_equal(model__processes(f->model, &known, &n), 0);
+	assert_int_equal(n, 1);
+	model__bury(f->model, TGID, known->start_ticks + 1);
+	assert_string_equal(shown(f, TGID), "10-14 ");
+	model__bury(f->model, TGID, known->start_ticks);
+	assert_string_equal(shown(f, TGID), "none");
+	assert_int_equal(resyncs(f, RESYNC_DEAD_PROCESS), 1);
+	free(known);
+}
+
+#ifdef __SANITIZE_ADDRESS__
+/* sanitizer/allocator_interface.h, which comes with clang only */
+size_t __sanitizer_get_current_allocated_bytes(void);
+#define allocated_bytes() __sanitizer_get_current_allocated_bytes()
+#else
+#define allocated_bytes() mallinfo2().uordblks
+#endif
+
+/* A process that forks a thousand children must not cost a thousand ledgers. */
+static void test_forks_are_cheap(void **state)
+{
+	struct fixture *f = *state;
+	size_t before, after;
+
+	for (unsigned i = 0; i < 5000; i++)
+		apply(f, event_mmap(1, 5, 10 + 2 * i, 1));
+	before = allocated_bytes();
+	for (unsigned child = 0; child < 1000; child++) {
+		apply(f, event_fork(10, 1000 + child, NEW_START, false));
+		apply(f, by(event_mmap(1, 20, 5000, 1), 1000 + child, NEW_START));
+	}
+	after = allocated_bytes();
+	/* 1000 ledgers of 5000 ranges would be 400 MB */
+	assert_in_range(after - before, 1, 8 << 20);
+	assert_int_equal(strlen(shown(f, 1999)) > 0, 1);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_exec_clears),
+		TEST(test_fork_then_each_its_own),
+		TEST(test_vfork_shares_until_exec),
+		TEST(test_exit_and_reuse),
+		TEST(test_what_was_there_before_us),
+		TEST(test_learning_spares_what_is_newer),
+		TEST(test_learning_the_wrong_space),
+		TEST(test_losses),
+		TEST(test_loss_parts_a_vfork_child),
+		TEST(test_cold_names),
+		TEST(test_burying),
+		TEST(test_forks_are_cheap),
+	};
+
+	return cmocka_run_group_tests_name("model", tests, NULL, NULL);
+}

@@ -1,0 +1,335 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* What each event about memory does to an address space. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <errno.h>
+#include <sys/mman.h>
+
+#include "events.h"
+#include "model/space.h"
+#include "util/cleanup.h"
+
+struct fixture {
+	struct space_tools tools;
+	struct space *space;
+};
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->tools.page_size = PAGE;
+	f->tools.pool = ledger_pool__new();
+	f->space = space__new(&f->tools);
+	f->space->heap_end = HEAP_END_AT_START;
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	space__unref(f->space);
+	ledger_pool__free(f->tools.pool);
+	free(f);
+	return 0;
+}
+
+static int apply(struct fixture *f, union mp_event e)
+{
+	return space__apply(f->space, &f->tools, &e);
+}
+
+/* "10-14@7 " is pages 10 to 14, by thread 7; the origin's letter stands before anything but mmap,
+ * and the name behind. */
+static int print_range(const struct ledger_range *range, void *ctx)
+{
+	static const char origins[ORIGINS] = {[ORIGIN_BRK] = 'b',
+					      [ORIGIN_MREMAP] = 'r',
+					      [ORIGIN_SHMAT] = 's',
+					      [ORIGIN_UNKNOWN] = '?'};
+	char *text = ctx + strlen(ctx);
+
+	if (origins[range->record->origin])
+		*text++ = origins[range->record->origin];
+	text += sprintf(text, "%llu-%llu@%u", (unsigned long long)(range->start / PAGE),
+			(unsigned long long)(range->end / PAGE), range->record->tid);
+	if (range->name)
+		text += sprintf(text, "=%s", range->name->text);
+	strcpy(text, " ");
+	return 0;
+}
+
+#define assert_space(f, expected)                                                                  \
+	do {                                                                                       \
+		char text_[4096] = "";                                                             \
+                                                                                                   \
+		ledger__each(&(f)->space->ledger, 0, UINT64_MAX, print_range, text_);              \
+		assert_string_equal(text_, expected);                                              \
+	} while (0)
+
+static void test_mmap_fixed_replaces(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 10));
+	apply(f, event_mmap(2, 2, 12, 3));
+	assert_space(f, "10-12@1 12-15@2 15-20@1 ");
+}
+
+static void test_munmap_in_the_middle(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 10));
+	apply(f, event_munmap(2, 13, 2));
+	assert_space(f, "10-13@1 15-20@1 ");
+	apply(f, event_munmap(3, 0, 100));
+	assert_space(f, "");
+}
+
+/* The kernel refuses these, or rounds them: so do we. */
+static void test_odd_arguments(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event e = event_munmap(2, 13, 2);
+
+	apply(f, event_mmap(1, 1, 10, 10));
+	e.range.addr += 1; /* within a page: EINVAL */
+	assert_int_equal(apply(f, e), -EINVAL);
+	e = event_munmap(2, 13, 0); /* nothing: EINVAL */
+	assert_int_equal(apply(f, e), -EINVAL);
+	e = event_munmap(2, 13, 2);
+	e.range.len = UINT64_MAX - 5; /* wraps: EINVAL */
+	assert_int_equal(apply(f, e), -EINVAL);
+	assert_space(f, "10-20@1 ");
+	e = event_munmap(2, 13, 2);
+	e.range.len -= 100; /* rounded up to pages */
+	assert_int_equal(apply(f, e), 0);
+	assert_space(f, "10-13@1 15-20@1 ");
+}
+
+static void test_huge_pages_round_further(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event e = event_mmap(1, 1, 512, 1);
+
+	e.mmap.flags = MAP_ANONYMOUS | MAP_HUGETLB;
+	apply(f, e);
+	assert_space(f, "512-1024@1 ");
+	e = event_mmap(1, 1, 2048, 17);
+	e.mmap.flags = MAP_ANONYMOUS | MAP_HUGETLB | 16 << 26; /* MAP_HUGE_64KB */
+	apply(f, e);
+	assert_space(f, "512-1024@1 2048-2080@1 ");
+	e = event_mmap(1, 1, 4096, 1);
+	e.mmap.len = 100;
+	e.mmap.flags = MAP_ANONYMOUS | MAP_HUGETLB | 1 << 26; /* a fuzzer's: pages of two bytes */
+	apply(f, e);
+	assert_space(f, "512-1024@1 2048-2080@1 4096-4097@1 ");
+}
+
+static void test_mremap_moves_and_grows(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, event_name(2, 10, 2, "cache"));
+	apply(f, event_mremap_enter(3, 3, 10, 4));
+	apply(f, event_mremap(3, 4, 10, 4, 50, 8, MREMAP_MAYMOVE));
+	/* what was there keeps creator and name, what came is the mremap's */
+	assert_space(f, "50-52@1=cache 52-54@1 r54-58@3 ");
+}
+
+static void test_mremap_in_place(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, event_mremap(3, 4, 10, 4, 10, 6, 0));
+	assert_space(f, "10-14@1 r14-16@3 ");
+	apply(f, event_mremap(3, 5, 10, 6, 10, 9, 0)); /* grown again by the same: one creation */
+	assert_space(f, "10-14@1 r14-19@3 ");
+	apply(f, event_mremap(3, 6, 10, 9, 10, 2, 0));
+	assert_space(f, "10-12@1 ");
+}
+
+/* While thread 3 moves pages away, thread 4 maps where they were, and is recorded first. */
+static void test_mremap_overtaken(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, event_mremap_enter(3, 3, 10, 4));
+	apply(f, event_mmap(4, 4, 11, 2));
+	apply(f, event_mremap(3, 5, 10, 4, 50, 4, MREMAP_MAYMOVE));
+	assert_space(f, "11-13@4 50-54@1 ");
+}
+
+static void test_mremap_fails(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, event_mremap_enter(3, 3, 10, 4));
+	apply(f, event_mremap(3, 5, 10, 4, 0, 8, 0));
+	assert_space(f, "10-14@1 ");
+	assert_null(f->space->transits);
+}
+
+static void test_mremap_dontunmap_and_duplicate(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, event_mremap(3, 4, 10, 4, 50, 4, MREMAP_MAYMOVE | MREMAP_DONTUNMAP));
+	assert_space(f, "10-14@1 50-54@1 ");
+	/* an old length of 0 maps shared memory once more */
+	apply(f, event_mremap(3, 5, 10, 0, 80, 4, MREMAP_MAYMOVE));
+	assert_space(f, "10-14@1 50-54@1 r80-84@3 ");
+}
+
+/* Threads that died within mremap must not pile up. */
+static void test_transits_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+	size_t n = 0;
+
+	for (unsigned tid = 1; tid < 1000; tid++)
+		apply(f, event_mremap_enter(tid, tid, 10, 4));
+	for (const void *const *t = (void *)f->space->transits; t; t = *t)
+		n++;
+	assert_in_range(n, 1, 16);
+}
+
+static void test_brk(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_brk(1, 1, 20 * PAGE, 22 * PAGE + 100));
+	assert_space(f, "b20-23@1 ");
+	apply(f, event_brk(1, 2, 20 * PAGE, 30 * PAGE));
+	assert_space(f, "b20-30@1 ");
+	apply(f, event_brk(2, 3, 20 * PAGE, 32 * PAGE));
+	assert_space(f, "b20-30@1 b30-32@2 ");
+	apply(f, event_brk(2, 4, 20 * PAGE, 25 * PAGE));
+	assert_space(f, "b20-25@1 ");
+}
+
+/* The heap of a process that lost events: where it was before is not known, so nothing is said. */
+static void test_brk_unknown(void **state)
+{
+	struct fixture *f = *state;
+
+	f->space->heap_end = HEAP_END_UNKNOWN;
+	apply(f, event_brk(1, 1, 20 * PAGE, 30 * PAGE));
+	assert_space(f, "");
+	apply(f, event_brk(1, 2, 20 * PAGE, 31 * PAGE));
+	assert_space(f, "b30-31@1 ");
+}
+
+static void test_names(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	apply(f, event_mmap(2, 1, 14, 4));
+	apply(f, event_name(2, 12, 4, "over both"));
+	assert_space(f, "10-12@1 12-14@1=over both 14-16@2=over both 16-18@2 ");
+	apply(f, event_name(3, 10, 4, NULL));
+	assert_space(f, "10-14@1 14-16@2=over both 16-18@2 ");
+	/* where nothing is known, the name is, all the same */
+	apply(f, event_name(4, 17, 2, "late"));
+	assert_space(f, "10-14@1 14-16@2=over both 16-17@2 17-18@2=late ?18-19@0=late ");
+	/* a mapping in its place has no name */
+	apply(f, event_mmap(5, 5, 17, 2));
+	assert_space(f, "10-14@1 14-16@2=over both 16-17@2 17-19@5 ");
+}
+
+static void test_shm(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event at = {.shmat = {.head = event_head(MP_EVENT_SHMAT, 1, 1),
+				       .addr = 10 * PAGE,
+				       .len = 4 * PAGE}};
+	union mp_event detach = {
+		.shmdt = {.head = event_head(MP_EVENT_SHMDT, 1, 2), .addr = 10 * PAGE}};
+
+	apply(f, at);
+	at.shmat.addr = 14 * PAGE;
+	apply(f, at);
+	apply(f, event_mmap(1, 1, 18, 1));
+	assert_space(f, "s10-14@1 s14-18@1 18-19@1 ");
+	assert_int_equal(apply(f, detach), 0);
+	assert_space(f, "s14-18@1 18-19@1 ");
+	assert_int_equal(apply(f, detach), -EINVAL); /* nothing is attached there any more */
+	detach.shmdt.addr = 18 * PAGE;
+	assert_int_equal(apply(f, detach), -EINVAL); /* that is not shared memory */
+	detach.shmdt.addr = 15 * PAGE; /* within an attachment, or within a page: refused */
+	assert_int_equal(apply(f, detach), -EINVAL);
+	detach.shmdt.addr = 14 * PAGE + 1;
+	assert_int_equal(apply(f, detach), -EINVAL);
+	assert_space(f, "s14-18@1 18-19@1 ");
+	apply(f, event_mmap(2, 3, 14, 2)); /* its beginning was replaced: the rest goes */
+	detach.shmdt.addr = 14 * PAGE;
+	assert_int_equal(apply(f, detach), 0);
+	assert_space(f, "14-16@2 18-19@1 ");
+}
+
+static void test_fork_copies(void **state)
+{
+	struct fixture *f = *state;
+	struct fixture child = {.tools = f->tools};
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	child.space = space__fork(&f->tools, f->space);
+	apply(f, event_munmap(2, 10, 2));
+	assert_space(f, "12-14@1 ");
+	assert_space(&child, "10-14@1 ");
+	assert_int_not_equal(child.space->id, f->space->id);
+	space__apply(child.space, &f->tools,
+		     &(union mp_event){.mmap = event_mmap(9, 3, 20, 1).mmap});
+	assert_space(f, "12-14@1 ");
+	assert_space(&child, "10-14@1 20-21@9 ");
+	space__unref(child.space);
+}
+
+static void test_every_change_counts(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t before = f->space->generation;
+
+	apply(f, event_munmap(2, 13, 2)); /* of nothing: it may have raced with us all the same */
+	assert_true(f->space->generation > before);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_mmap_fixed_replaces),
+		TEST(test_munmap_in_the_middle),
+		TEST(test_odd_arguments),
+		TEST(test_huge_pages_round_further),
+		TEST(test_mremap_moves_and_grows),
+		TEST(test_mremap_in_place),
+		TEST(test_mremap_overtaken),
+		TEST(test_mremap_fails),
+		TEST(test_mremap_dontunmap_and_duplicate),
+		TEST(test_transits_are_bounded),
+		TEST(test_brk),
+		TEST(test_brk_unknown),
+		TEST(test_names),
+		TEST(test_shm),
+		TEST(test_fork_copies),
+		TEST(test_every_change_counts),
+	};
+
+	return cmocka_run_group_tests_name("space", tests, NULL, NULL);
+}

@@ -1,0 +1,473 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/model.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "util/cleanup.h"
+
+struct process {
+	UT_hash_handle hh; /* by tgid: one process at a time has a number */
+	pid_t tgid;
+	uint64_t start_ticks;
+	char comm[MP_COMM_LEN];
+	struct space *space;
+	enum knowledge knowledge;
+	uint64_t since_ns;
+	uint64_t lost_events;
+	bool learned;
+};
+
+struct model {
+	struct model_config config;
+	struct space_tools tools;
+	struct process *processes;
+	struct model_stats stats;
+};
+
+static const char *const resync_names[RESYNCS] = {
+	[RESYNC_RING_FULL] = "ring_full",
+	[RESYNC_STALE_RANGE] = "stale_range",
+	[RESYNC_NEW_PROCESS] = "new_process",
+	[RESYNC_DEAD_PROCESS] = "dead_process",
+};
+
+const char *resync__name(enum resync cause)
+{
+	return resync_names[cause];
+}
+
+struct model *model__new(const struct model_config *config)
+{
+	struct model *model = calloc(1, sizeof(*model));
+
+	if (!model)
+		return NULL;
+	model->config = *config;
+	model->tools.page_size = config->page_size;
+	model->tools.pool = ledger_pool__new();
+	if (!model->tools.pool) {
+		free(model);
+		return NULL;
+	}
+	return model;
+}
+
+static void forget_process(struct model *model, struct process *process)
+{
+	HASH_DEL(model->processes, process);
+	space__unref(process->space);
+	free(process);
+}
+
+void model__free(struct model *model)
+{
+	struct process *process, *next;
+
+	if (!model)
+		return;
+	HASH_ITER (hh, model->processes, process, next)
+		forget_process(model, process);
+	ledger_pool__free(model->tools.pool);
+	free(model);
+}
+
+static struct process *find(const struct model *model, pid_t tgid)
+{
+	struct process *process;
+
+	HASH_FIND_INT(model->processes, &tgid, process);
+	return process;
+}
+
+static void set_comm(struct process *process, const char *comm)
+{
+	snprintf(process->comm, sizeof(process->comm), "%s", comm);
+}
+
+/* Enters a process in the place of whatever had its number; takes over the caller's space. NULL,
+ * with the space let go, when it cannot. */
+static struct process *enter(struct model *model, pid_t tgid, uint64_t start_ticks,
+			     struct space *space)
+{
+	struct process *process = find(model, tgid);
+
+	if (process)
+		forget_process(model, process);
+	process = NULL;
+	if (space && HASH_COUNT(model->processes) < MODEL_MAX_PROCESSES)
+		process = calloc(1, sizeof(*process));
+	if (!process) {
+		space__unref(space);
+		model->stats.refused++;
+		return NULL;
+	}
+	process->tgid = tgid;
+	process->start_ticks = start_ticks;
+	process->space = space;
+	HASH_ADD_INT(model->processes, tgid, process);
+	return process;
+}
+
+/* A process that nobody announced. If it started before us that is as it must be. */
+static struct process *enter_unannounced(struct model *model, pid_t tgid, uint64_t start_ticks)
+{
+	struct process *process = enter(model, tgid, start_ticks, space__new(&model->tools));
+	/* Ticks are coarse: a process of the tick in which we attached counts as older. */
+	bool older = start_ticks <= model->config.attached_ns / NSEC_PER_TICK;
+
+	if (!process)
+		return NULL;
+	process->knowledge = older ? KNOWS_SINCE_ATTACH : KNOWS_RESYNCED;
+	process->since_ns = model->config.attached_ns;
+	if (!older)
+		model->stats.resyncs[RESYNC_NEW_PROCESS]++;
+	return process;
+}
+
+/* The process that made the event. NULL only when it cannot be entered. */
+static struct process *maker(struct model *model, const struct mp_event_head *head)
+{
+	uint64_t start_ticks = head->start_ns / NSEC_PER_TICK;
+	struct process *process = find(model, head->tgid);
+
+	if (process && process->start_ticks == start_ticks)
+		return process;
+	return enter_unannounced(model, head->tgid, start_ticks);
+}
+
+static void apply_fork(struct model *model, const struct mp_event_fork *e)
+{
+	struct process *parent = maker(model, &e->head), *child;
+	struct space *space;
+
+	if (!parent)
+		return;
+	space = e->shares_vm ? space__ref(parent->space)
+			     : space__fork(&model->tools, parent->space);
+	child = enter(model, e->child_tgid, e->child_start_ns / NSEC_PER_TICK, space);
+	if (!child)
+		return;
+	/* The parent is still there: decode has seen to it that their numbers differ. */
+	set_comm(child, e->comm);
+	child->knowledge = parent->knowledge;
+	child->since_ns = parent->knowledge == KNOWS_ALL ? e->head.time_ns : parent->since_ns;
+	child->learned = parent->learned;
+}
+
+static void apply_exec(struct model *model, const struct mp_event_exec *e)
+{
+	struct process *process = maker(model, &e->head);
+	struct space *space;
+	uint64_t mask = model->config.page_size - 1;
+
+	if (!process)
+		return;
+	space = space__new(&model->tools);
+	if (!space) { /* nothing is known of the new program */
+		space__forget(process->space, &model->tools, 0, UINT64_MAX, UINT64_MAX);
+		process->knowledge = KNOWS_RESYNCED;
+		model->stats.refused++;
+		return;
+	}
+	space->exec_space = space->id;
+	space->heap_end = (e->start_brk + mask) & ~mask;
+	space__unref(process->space);
+	process->space = space;
+	process->knowledge = KNOWS_ALL;
+	process->since_ns = e->head.time_ns;
+	process->lost_events = 0;
+	process->learned = true;
+	set_comm(process, e->comm);
+}
+
+static void apply_exit(struct model *model, const struct mp_event_head *head)
+{
+	struct process *process = find(model, head->tgid);
+
+	if (process && process->start_ticks == head->start_ns / NSEC_PER_TICK)
+		forget_process(model, process);
+}
+
+static void apply_cold_name(struct model *model, struct process *process,
+			    const struct mp_event_name *e)
+{
+	struct cold_name name = {
+		.tgid = process->tgid,
+		.start_ticks = process->start_ticks,
+		.space_id = process->space->id,
+		.addr = e->addr,
+		.len = e->len,
+		.name_ptr = e->name_ptr,
+		.when_ns = e->head.time_ns,
+	};
+
+	process->space->names_on_the_way++;
+	if (!model->config.on_cold_name || !model->config.on_cold_name(&name, model->config.ctx))
+		model__name_was_read(model, &name, NULL);
+}
+
+void model__name_was_read(struct model *model, const struct cold_name *name, const char *text)
+{
+	struct process *process = find(model, name->tgid);
+
+	if (!text)
+		model->stats.unread_names++;
+	if (!process || process->space->id != name->space_id)
+		return; /* it has gone, or runs another program by now */
+	process->space->names_on_the_way--;
+	if (text &&
+	    space__name(process->space, &model->tools, name->addr, name->len, text, name->when_ns))
+		model->stats.refused++;
+}
+
+static void apply_to_space(struct model *model, const union mp_event *event)
+{
+	struct process *process = maker(model, &event->head);
+
+	if (!process)
+		return;
+	if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_COLD)
+		apply_cold_name(model, process, &event->name);
+	else if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_TOO_LONG)
+		model->stats.unread_names++;
+	else if (space__apply(process->space, &model->tools, event))
+		model->stats.refused++;
+}
+
+void model__apply(struct model *model, const union mp_event *event)
+{
+	struct process *process;
+
+	switch (event->head.type) {
+	case MP_EVENT_FORK:
+		apply_fork(model, &event->fork);
+		return;
+	case MP_EVENT_EXEC:
+		apply_exec(model, &event->exec);
+		return;
+	case MP_EVENT_EXIT:
+		apply_exit(model, &event->head);
+		return;
+	case MP_EVENT_COMM:
+		process = maker(model, &event->head);
+		if (process)
+			set_comm(process, event->comm.comm);
+		return;
+	default:
+		apply_to_space(model, event);
+	}
+}
+
+static void lose(struct model *model, struct process *process, const struct mp_lost_range *range)
+{
+	/* An exec may be among what was lost: a vfork child that went on in its parent's space
+	 * would write its own mappings into it. */
+	if (range->lo == 0 && range->hi == UINT64_MAX && process->space->users > 1) {
+		struct space *space = space__new(&model->tools);
+
+		if (space) {
+			space__unref(process->space);
+			process->space = space;
+		}
+	}
+	process->lost_events = range->events;
+	process->knowledge = KNOWS_RESYNCED;
+	space__forget(process->space, &model->tools, range->lo, range->hi, range->last_ns);
+	model->stats.resyncs[RESYNC_RING_FULL]++;
+}
+
+void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
+{
+	struct process *process, *next;
+
+	if (!tgid) {
+		HASH_ITER (hh, model->processes, process, next)
+			lose(model, process, range);
+		return;
+	}
+	process = find(model, tgid);
+	if (process && process->lost_events != range->events)
+		lose(model, process, range);
+}
+
+int model__view(struct model *model, pid_t tgid, struct view *ret)
+{
+	const struct process *process = find(model, tgid);
+
+	if (!process)
+		return -ESRCH;
+	*ret = (struct view){
+		.tgid = process->tgid,
+		.start_ticks = process->start_ticks,
+		.knowledge = process->knowledge,
+		.since_ns = process->since_ns,
+		.lost_events = process->lost_events,
+		.learned = process->learned,
+		.exec_space = process->space->exec_space,
+		.space_id = process->space->id,
+		.generation = process->space->generation,
+		.names_on_the_way = process->space->names_on_the_way,
+		.ledger = ledger__copy(&process->space->ledger),
+	};
+	memcpy(ret->comm, process->comm, sizeof(ret->comm));
+	return 0;
+}
+
+void view__free(struct view *view)
+{
+	ledger__free(&view->ledger);
+}
+
+struct gaps {
+	struct model *model;
+	struct space *space;
+	struct record *record;
+	uint64_t reached;
+	uint64_t now;
+};
+
+static void fill_gap(struct gaps *g, uint64_t lo, uint64_t hi)
+{
+	struct ledger_range range = {lo, hi, g->record, NULL, g->now};
+
+	if (lo < hi && ledger__put(&g->space->ledger, g->model->tools.pool, &range))
+		g->model->stats.refused++;
+}
+
+static int fill_before(const struct ledger_range *range, void *ctx)
+{
+	struct gaps *g = ctx;
+
+	fill_gap(g, g->reached, range->start);
+	g->reached = range->end;
+	return 0;
+}
+
+/* What is mapped and not in the ledger gets the record. */
+static void take_in(struct gaps *g, const struct vma_set *maps)
+{
+	struct ledger before = ledger__copy(&g->space->ledger);
+
+	for (size_t i = 0; i < maps->n; i++) {
+		const struct vma *vma = &maps->vmas[i];
+
+		g->reached = vma->start;
+		ledger__each(&before, vma->start, vma->end, fill_before, g);
+		fill_gap(g, g->reached, vma->end);
+	}
+	ledger__free(&before);
+}
+
+struct strays {
+	size_t n;
+	uint64_t until;
+};
+
+static int count_stray(const struct ledger_range *range, void *ctx)
+{
+	struct strays *s = ctx;
+
+	s->n += range->touched_ns <= s->until;
+	return 0;
+}
+
+/* What is in the ledger and not mapped goes. True when there was any. */
+static bool drop_strays(struct model *model, struct space *space, const struct vma_set *maps,
+			uint64_t began_ns)
+{
+	struct strays strays = {.until = began_ns};
+	uint64_t lo = 0;
+
+	for (size_t i = 0; i <= maps->n; i++) {
+		uint64_t hi = i < maps->n ? maps->vmas[i].start : UINT64_MAX;
+		size_t before = strays.n;
+
+		if (lo < hi)
+			ledger__each(&space->ledger, lo, hi, count_stray, &strays);
+		if (strays.n > before)
+			ledger__erase_older(&space->ledger, model->tools.pool, lo, hi, began_ns);
+		lo = i < maps->n ? maps->vmas[i].end : hi;
+	}
+	return strays.n;
+}
+
+static uint64_t heap_end_in(const struct vma_set *maps)
+{
+	for (size_t i = maps->n; i > 0; i--) {
+		if (maps->vmas[i - 1].kind == VMA_HEAP)
+			return maps->vmas[i - 1].end;
+	}
+	return HEAP_END_AT_START;
+}
+
+void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,
+		  uint64_t space_id, uint64_t began_ns, const struct vma_set *maps)
+{
+	struct process *process = find(model, tgid);
+	struct gaps gaps = {.model = model, .now = began_ns};
+
+	if (!process || process->start_ticks != start_ticks) {
+		if (space_id)
+			return; /* it was there when its maps were read, and has gone */
+		process = enter_unannounced(model, tgid, start_ticks);
+		if (!process)
+			return;
+	} else if (space_id && process->space->id != space_id) {
+		return;
+	}
+	if (!process->comm[0])
+		set_comm(process, comm);
+	if (drop_strays(model, process->space, maps, began_ns))
+		model->stats.resyncs[RESYNC_STALE_RANGE]++;
+	if (process->space->heap_end == HEAP_END_UNKNOWN)
+		process->space->heap_end = heap_end_in(maps);
+	if (process->learned)
+		return;
+	process->learned = true;
+	if (process->knowledge != KNOWS_SINCE_ATTACH)
+		return;
+	gaps.space = process->space;
+	gaps.record = record__new(ORIGIN_PREDATES, process->space->id, 0, NULL, NULL);
+	if (!gaps.record) {
+		model->stats.refused++;
+		return;
+	}
+	take_in(&gaps, maps);
+	record__unref(gaps.record);
+}
+
+void model__bury(struct model *model, pid_t tgid, uint64_t start_ticks)
+{
+	struct process *process = find(model, tgid);
+
+	if (!process || process->start_ticks != start_ticks)
+		return;
+	forget_process(model, process);
+	model->stats.resyncs[RESYNC_DEAD_PROCESS]++;
+}
+
+int model__processes(const struct model *model, struct known_process **ret, size_t *ret_n)
+{
+	struct known_process *list = calloc(HASH_COUNT(model->processes) + 1, sizeof(*list));
+	struct process *process, *next;
+	size_t n = 0;
+
+	if (!list)
+		return -ENOMEM;
+	HASH_ITER (hh, model->processes, process, next)
+		list[n++] = (struct known_process){process->tgid, process->start_ticks,
+						   process->learned};
+	*ret = list;
+	*ret_n = n;
+	return 0;
+}
+
+void model__stats(const struct model *model, struct model_stats *ret)
+{
+	*ret = model->stats;
+	ret->attached_ns = model->config.attached_ns;
+	ret->processes = HASH_COUNT(model->processes);
+}

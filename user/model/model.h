@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the daemon knows of the node's processes: a table of (tgid, start time) → address space,
+ * kept by events, corrected from snapshots. It does no I/O and knows no clock but the events', so
+ * a recorded stream of events gives the same model again. One thread owns it (owner.h).
+ *
+ *   fork      a new process with a copy of the parent's space (or the same one, for CLONE_VM)
+ *   exec      the process gets an empty space; from here everything in it is witnessed
+ *   exit      the process is forgotten
+ *   others    change the space
+ */
+#ifndef MEMPROV_MODEL_H
+#define MEMPROV_MODEL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "model/space.h"
+#include "proc/vma.h"
+
+#define NSEC_PER_TICK 10000000ULL /* /proc/PID/stat counts start times in 1/100 s */
+
+/* A daemon that is told of more processes than this leaves the rest out: pid_max bounds it in
+ * practice (a process costs some hundred bytes and 100 per range that it does not share). */
+#define MODEL_MAX_PROCESSES (1u << 20)
+
+struct model;
+
+/* A name whose page was not in memory has to be read from the process. */
+struct cold_name {
+	pid_t tgid;
+	uint64_t start_ticks;
+	uint64_t space_id;
+	uint64_t addr;
+	uint64_t len;
+	uint64_t name_ptr;
+	uint64_t when_ns;
+};
+
+struct model_config {
+	uint64_t page_size;
+	uint64_t attached_ns; /* CLOCK_BOOTTIME: events are complete from here */
+	/* Takes a copy and answers with model__name_was_read(), at once or later. False: it cannot
+	 * take any more. NULL: names that need reading are given up. */
+	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
+	void *ctx;
+};
+
+struct model *model__new(const struct model_config *config); /* NULL when out of memory */
+void model__free(struct model *model);			     /* accepts NULL */
+
+void model__apply(struct model *model, const union mp_event *event);
+
+/* Events of this process are missing (tgid 0: of any). What they spoke of becomes unknown. */
+void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range);
+
+/* The answer to on_cold_name; text NULL when it could not be read. */
+void model__name_was_read(struct model *model, const struct cold_name *name, const char *text);
+
+/* What is known about a process, as of one moment. */
+enum knowledge {
+	KNOWS_ALL,	    /* since its exec, or since a fork from such a process */
+	KNOWS_SINCE_ATTACH, /* it was there before us */
+	KNOWS_RESYNCED,	    /* events of it were lost */
+};
+
+struct view {
+	pid_t tgid;
+	uint64_t start_ticks;
+	char comm[MP_COMM_LEN];
+	enum knowledge knowledge;
+	uint64_t since_ns; /* CLOCK_BOOTTIME: from when its events are known */
+	uint64_t lost_events;
+	bool learned;	     /* what was there before us has been picked up */
+	uint64_t exec_space; /* as in struct space */
+	uint64_t space_id;
+	uint64_t generation;
+	unsigned names_on_the_way;
+	struct ledger ledger; /* a snapshot; view__free lets it go, on any thread */
+};
+
+/* 0, or -ESRCH when no such process is known. */
+int model__view(struct model *model, pid_t tgid, struct view *ret);
+void view__free(struct view *view);
+
+/* Why the ledger was corrected: the label cause in memprov_resyncs_total. */
+enum resync {
+	RESYNC_RING_FULL,    /* events were lost */
+	RESYNC_STALE_RANGE,  /* the ledger held what the kernel did not (a munmap that we missed) */
+	RESYNC_NEW_PROCESS,  /* a process that no fork announced */
+	RESYNC_DEAD_PROCESS, /* a process that no exit announced */
+	RESYNCS,
+};
+
+const char *resync__name(enum resync cause);
+
+/*
+ * Corrects a process from its maps, read between `began_ns` and now. What the ledger holds and the
+ * maps do not goes, if it was last touched before began_ns. The first time, what the maps hold and
+ * the ledger does not is taken in as predating us, for a process that did; whatever else is not in
+ * the ledger stays unknown. A process that is not in the table yet is entered. space_id says which
+ * address space was read (0: whichever it has, for one that is new): if it has another by now,
+ * nothing happens.
+ */
+void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,
+		  uint64_t space_id, uint64_t began_ns, const struct vma_set *maps);
+
+/* The process is not in /proc any more, and no event said so. */
+void model__bury(struct model *model, pid_t tgid, uint64_t start_ticks);
+
+struct known_process {
+	pid_t tgid;
+	uint64_t start_ticks;
+	bool learned;
+};
+
+/* All processes, for the sweep: the caller frees *ret. 0 or -ENOMEM. */
+int model__processes(const struct model *model, struct known_process **ret, size_t *ret_n);
+
+struct model_stats {
+	uint64_t attached_ns; /* CLOCK_BOOTTIME */
+	uint64_t processes;
+	uint64_t resyncs[RESYNCS];
+	uint64_t refused; /* events that could not be applied: bad arguments, limits, memory */
+	uint64_t unread_names;
+};
+
+void model__stats(const struct model *model, struct model_stats *ret);
+
+#endif

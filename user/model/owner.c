@@ -1,0 +1,230 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/owner.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+/* Often enough that the ring does not fill between wakeups, rarely enough to cost nothing. */
+#define DRAIN_EVERY_MS 200
+
+struct call {
+	struct call *next;
+	owner_fn *fn;
+	void *arg;
+	bool done;
+};
+
+struct owner {
+	struct collector *collector; /* the thread's own, as is the model */
+	struct model *model;
+	pthread_t thread;
+	bool running;
+	int epoll;
+	int wake;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t done;
+	struct call *calls; /* first come, first served */
+	struct call **calls_end;
+	bool stop;
+};
+
+static void on_event(const union mp_event *event, void *ctx)
+{
+	struct owner *owner = ctx;
+
+	model__apply(owner->model, event);
+}
+
+static void on_lost(uint32_t tgid, const struct mp_lost_range *range, void *ctx)
+{
+	struct owner *owner = ctx;
+
+	model__lost(owner->model, tgid, range);
+}
+
+/* Calls that came after the drain began wait for the next one. */
+static struct call *take_calls(struct owner *owner, bool *stop)
+{
+	struct call *calls;
+
+	pthread_mutex_lock(&owner->lock);
+	calls = owner->calls;
+	owner->calls = NULL;
+	owner->calls_end = &owner->calls;
+	*stop = owner->stop;
+	pthread_mutex_unlock(&owner->lock);
+	return calls;
+}
+
+static void run_calls(struct owner *owner, struct call *calls)
+{
+	struct call *call, *next;
+
+	for (call = calls; call; call = next) {
+		next = call->next;
+		call->fn(owner->model, call->arg);
+		pthread_mutex_lock(&owner->lock);
+		call->done = true; /* its owner may free it from here */
+		pthread_cond_broadcast(&owner->done);
+		pthread_mutex_unlock(&owner->lock);
+	}
+}
+
+static void *owner_thread(void *arg)
+{
+	struct owner *owner = arg;
+	struct epoll_event events[2];
+	struct call *calls;
+	uint64_t woken;
+	bool stop = false;
+
+	while (!stop) {
+		epoll_wait(owner->epoll, events, ARRAY_SIZE(events), DRAIN_EVERY_MS);
+		if (read(owner->wake, &woken, sizeof(woken)) < 0 && errno != EAGAIN)
+			break;
+		calls = take_calls(owner, &stop);
+		collector__drain(owner->collector);
+		run_calls(owner, calls);
+	}
+	return NULL;
+}
+
+static int watch(struct owner *owner, int fd)
+{
+	struct epoll_event event = {.events = EPOLLIN};
+
+	return epoll_ctl(owner->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
+}
+
+static int start(struct owner *owner)
+{
+	int err;
+
+	owner->epoll = epoll_create1(EPOLL_CLOEXEC);
+	owner->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (owner->epoll < 0 || owner->wake < 0)
+		return -errno;
+	err = watch(owner, owner->wake);
+	if (!err)
+		err = watch(owner, collector__fd(owner->collector));
+	if (!err)
+		err = -pthread_create(&owner->thread, NULL, owner_thread, owner);
+	owner->running = !err;
+	return err;
+}
+
+int owner__new(const struct owner_config *config, char *why, size_t why_len, struct owner **ret)
+{
+	struct owner *owner = calloc(1, sizeof(*owner));
+	struct collector_config collector = {
+		.ring_size = config->ring_size,
+		.on_event = on_event,
+		.on_lost = on_lost,
+		.ctx = owner,
+	};
+	struct model_config model = {
+		.page_size = sysconf(_SC_PAGESIZE),
+		.on_cold_name = config->on_cold_name,
+		.ctx = config->ctx,
+	};
+	int err;
+
+	snprintf(why, why_len, "out of memory");
+	if (!owner)
+		return -ENOMEM;
+	owner->epoll = owner->wake = -1;
+	owner->calls_end = &owner->calls;
+	pthread_mutex_init(&owner->lock, NULL);
+	pthread_cond_init(&owner->done, NULL);
+
+	err = collector__new(&collector, why, why_len, &owner->collector);
+	if (!err) {
+		/* Taken when all is attached: from here on nothing is missed. */
+		model.attached_ns = clock__boot_ns();
+		owner->model = model__new(&model);
+		err = owner->model ? start(owner) : -ENOMEM;
+		if (err)
+			snprintf(why, why_len, "the tracing thread cannot start (%s)",
+				 strerror(-err));
+	}
+	if (err) {
+		owner__free(owner);
+		return err;
+	}
+	*ret = owner;
+	return 0;
+}
+
+static void wake(struct owner *owner)
+{
+	uint64_t one = 1;
+
+	/* The counter cannot overflow, and a full one would wake just as well. */
+	if (write(owner->wake, &one, sizeof(one)) < 0)
+		return;
+}
+
+void owner__free(struct owner *owner)
+{
+	if (!owner)
+		return;
+	if (owner->running) {
+		pthread_mutex_lock(&owner->lock);
+		owner->stop = true;
+		pthread_mutex_unlock(&owner->lock);
+		wake(owner);
+		pthread_join(owner->thread, NULL);
+	}
+	collector__free(owner->collector);
+	model__free(owner->model);
+	if (owner->epoll >= 0)
+		close(owner->epoll);
+	if (owner->wake >= 0)
+		close(owner->wake);
+	pthread_cond_destroy(&owner->done);
+	pthread_mutex_destroy(&owner->lock);
+	free(owner);
+}
+
+void owner__call(struct owner *owner, owner_fn *fn, void *arg)
+{
+	struct call call = {.fn = fn, .arg = arg};
+
+	pthread_mutex_lock(&owner->lock);
+	*owner->calls_end = &call;
+	owner->calls_end = &call.next;
+	wake(owner);
+	while (!call.done)
+		pthread_cond_wait(&owner->done, &owner->lock);
+	pthread_mutex_unlock(&owner->lock);
+}
+
+struct stats_call {
+	struct collector *collector;
+	struct owner_stats *ret;
+};
+
+static void take_stats(struct model *model, void *arg)
+{
+	struct stats_call *call = arg;
+
+	collector__stats(call->collector, &call->ret->collector);
+	model__stats(model, &call->ret->model);
+	call->ret->collector.lost[MP_LOSS_NAME_UNREADABLE] += call->ret->model.unread_names;
+}
+
+void owner__stats(struct owner *owner, struct owner_stats *ret)
+{
+	struct stats_call call = {owner->collector, ret};
+
+	owner__call(owner, take_stats, &call);
+}

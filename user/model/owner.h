@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The one thread that owns the ring and the model. Others ask it to run a function on the model;
+ * before it does, it drains the ring, so the function sees every event that happened before the
+ * call: this is how a request reads its own writes. Between calls it drains when the ring has
+ * filled to a share, and five times a second.
+ */
+#ifndef MEMPROV_OWNER_H
+#define MEMPROV_OWNER_H
+
+#include "collect/collector.h"
+#include "model/model.h"
+
+struct owner;
+
+struct owner_config {
+	uint64_t ring_size;
+	/* As in struct model_config. */
+	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
+	void *ctx;
+};
+
+/* Loads and attaches the BPF programs and starts the thread. On failure -errno, and why in words.
+ */
+int owner__new(const struct owner_config *config, char *why, size_t why_len, struct owner **ret);
+
+/* Detaches, ends the thread, frees the model. Nobody may be in owner__call any more. */
+void owner__free(struct owner *owner); /* accepts NULL */
+
+/* Runs fn on the owner's thread after a drain, and returns when it has run. Not from fn itself. */
+typedef void owner_fn(struct model *model, void *arg);
+void owner__call(struct owner *owner, owner_fn *fn, void *arg);
+
+struct owner_stats {
+	struct collector_stats collector;
+	struct model_stats model;
+};
+
+void owner__stats(struct owner *owner, struct owner_stats *ret);
+
+#endif

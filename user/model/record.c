@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/refs.h"
+
+struct record *record__new(enum origin origin, uint64_t space, uint64_t base,
+			   const struct mp_event_head *head, const char *comm)
+{
+	struct record *record = calloc(1, sizeof(*record));
+
+	if (!record)
+		return NULL;
+	record->refs = 1;
+	record->origin = origin;
+	record->space = space;
+	record->base = base;
+	if (head) {
+		record->tid = head->tid;
+		record->created_ns = head->time_ns;
+	}
+	if (comm)
+		snprintf(record->comm, sizeof(record->comm), "%s", comm);
+	return record;
+}
+
+struct record *record__ref(struct record *record)
+{
+	refs__get(&record->refs);
+	return record;
+}
+
+void record__unref(struct record *record)
+{
+	if (record && refs__put(&record->refs))
+		free(record);
+}
+
+struct name *name__new(const char *text)
+{
+	size_t size = strlen(text) + 1;
+	struct name *name = malloc(sizeof(*name) + size);
+
+	if (!name)
+		return NULL;
+	name->refs = 1;
+	memcpy(name->text, text, size);
+	return name;
+}
+
+struct name *name__ref(struct name *name)
+{
+	if (name)
+		refs__get(&name->refs);
+	return name;
+}
+
+void name__unref(struct name *name)
+{
+	if (name && refs__put(&name->refs))
+		free(name);
+}

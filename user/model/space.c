@@ -1,0 +1,409 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/space.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#ifndef MAP_HUGE_SHIFT
+#define MAP_HUGE_SHIFT 26
+#endif
+#define MAP_HUGE_MASK	   0x3f
+#define DEFAULT_HUGE_SHIFT 21 /* x86-64 and arm64 with 4 KiB pages */
+#define MAX_TRANSITS	   16 /* threads of one process within mremap at one time */
+
+/* The ledger as an mremap found it: by the time the call has ended, another thread may have
+ * mapped the addresses that it moved away from. */
+struct transit {
+	struct transit *next;
+	uint32_t tid;
+	uint64_t began_ns;
+	struct ledger ledger;
+};
+
+static void transit_free(struct transit *t)
+{
+	ledger__free(&t->ledger);
+	free(t);
+}
+
+struct space *space__new(struct space_tools *tools)
+{
+	struct space *space = calloc(1, sizeof(*space));
+
+	if (!space)
+		return NULL;
+	space->users = 1;
+	space->id = ++tools->last_id;
+	return space;
+}
+
+struct space *space__fork(struct space_tools *tools, const struct space *parent)
+{
+	struct space *space = space__new(tools);
+
+	if (!space)
+		return NULL;
+	space->ledger = ledger__copy(&parent->ledger);
+	space->heap_end = parent->heap_end;
+	space->exec_space = parent->exec_space;
+	space->overflowed = parent->overflowed;
+	return space;
+}
+
+struct space *space__ref(struct space *space)
+{
+	space->users++;
+	return space;
+}
+
+void space__unref(struct space *space)
+{
+	struct transit *t, *next;
+
+	if (!space || --space->users)
+		return;
+	for (t = space->transits; t; t = next) {
+		next = t->next;
+		transit_free(t);
+	}
+	ledger__free(&space->ledger);
+	record__unref(space->unwitnessed);
+	free(space);
+}
+
+/* [addr, addr + len) in whole pages; false when that is empty or wraps, or begins within a page,
+ * which every one of these calls refuses. */
+static bool whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
+			uint64_t *lo, uint64_t *hi)
+{
+	uint64_t end;
+
+	if (!len || addr & (tools->page_size - 1) || __builtin_add_overflow(len, unit - 1, &len) ||
+	    __builtin_add_overflow(addr, len & ~(unit - 1), &end) || end <= addr)
+		return false;
+	*lo = addr;
+	*hi = end;
+	return true;
+}
+
+/* Puts a range, or at least takes away what is no longer true. */
+static int put(struct space *space, struct space_tools *tools, const struct ledger_range *range)
+{
+	int err = ledger__put(&space->ledger, tools->pool, range);
+
+	if (err) {
+		space->overflowed |= err == -ENOSPC;
+		ledger__erase(&space->ledger, tools->pool, range->start, range->end);
+	}
+	return err;
+}
+
+struct neighbour {
+	uint64_t lo;
+	uint32_t tid;
+	enum origin origin;
+	uint64_t space;
+	struct record *record;
+};
+
+static int find_continued(const struct ledger_range *range, void *ctx)
+{
+	struct neighbour *n = ctx;
+
+	if (range->end == n->lo && range->record->origin == n->origin &&
+	    range->record->tid == n->tid && range->record->space == n->space)
+		n->record = range->record;
+	return 0;
+}
+
+/* A heap or an array that a thread grows piece by piece is one creation, not thousands. */
+static struct record *growth_record(struct space *space, enum origin origin, uint64_t lo,
+				    const struct mp_event_head *head, const char *comm)
+{
+	struct neighbour n = {lo, head->tid, origin, space->id, NULL};
+
+	if (lo)
+		ledger__each(&space->ledger, lo - 1, lo, find_continued, &n);
+	return n.record ? record__ref(n.record) : record__new(origin, space->id, lo, head, comm);
+}
+
+static int create(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		  enum origin origin, const struct mp_event_head *head, const char *comm)
+{
+	bool growth = origin == ORIGIN_BRK || origin == ORIGIN_MREMAP;
+	struct ledger_range range = {.start = lo, .end = hi, .touched_ns = head->time_ns};
+	int err;
+
+	range.record = growth ? growth_record(space, origin, lo, head, comm)
+			      : record__new(origin, space->id, lo, head, comm);
+	if (!range.record) {
+		ledger__erase(&space->ledger, tools->pool, lo, hi);
+		return -ENOMEM;
+	}
+	err = put(space, tools, &range);
+	record__unref(range.record);
+	return err;
+}
+
+/* Huge pages round the length further (mmap(2), MAP_HUGETLB). */
+static uint64_t mmap_unit(const struct space_tools *tools, uint32_t flags)
+{
+	unsigned shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
+	uint64_t unit = 1ULL << (shift ? shift : DEFAULT_HUGE_SHIFT);
+
+	if (!(flags & MAP_HUGETLB) || !(flags & MAP_ANONYMOUS) || unit < tools->page_size)
+		return tools->page_size;
+	return unit;
+}
+
+static int apply_mmap(struct space *space, struct space_tools *tools, const struct mp_event_mmap *e)
+{
+	uint64_t lo, hi;
+
+	if (!whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
+		return -EINVAL;
+	return create(space, tools, lo, hi, ORIGIN_MMAP, &e->head, e->comm);
+}
+
+static int apply_munmap(struct space *space, struct space_tools *tools,
+			const struct mp_event_range *e)
+{
+	uint64_t lo, hi;
+
+	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	return ledger__erase(&space->ledger, tools->pool, lo, hi);
+}
+
+static int begin_transit(struct space *space, const struct mp_event_range *e)
+{
+	struct transit *t, **end;
+	size_t n = 0;
+
+	/* Threads that died within mremap leave theirs behind: the oldest goes. */
+	for (end = &space->transits; *end; end = &(*end)->next)
+		n++;
+	if (n >= MAX_TRANSITS) {
+		t = space->transits;
+		space->transits = t->next;
+		transit_free(t);
+		for (end = &space->transits; *end; end = &(*end)->next)
+			;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->tid = e->head.tid;
+	t->began_ns = e->head.time_ns;
+	t->ledger = ledger__copy(&space->ledger);
+	*end = t;
+	return 0;
+}
+
+static struct transit *end_transit(struct space *space, uint32_t tid)
+{
+	struct transit **at = &space->transits, *t;
+
+	while (*at && (*at)->tid != tid)
+		at = &(*at)->next;
+	t = *at;
+	if (t)
+		*at = t->next;
+	return t;
+}
+
+struct move {
+	struct space *space;
+	struct space_tools *tools;
+	uint64_t distance; /* modulo 2^64 */
+	uint64_t now;
+};
+
+static int move_one(const struct ledger_range *range, void *ctx)
+{
+	struct move *m = ctx;
+	struct ledger_range moved = *range;
+
+	moved.start += m->distance;
+	moved.end += m->distance;
+	moved.touched_ns = m->now;
+	return put(m->space, m->tools, &moved);
+}
+
+/*
+ * mremap(2). What was there keeps its creator, wherever it goes; what the call added was created
+ * by it. An old length of 0 maps shared memory a second time: that is a creation too.
+ */
+static int apply_mremap(struct space *space, struct space_tools *tools,
+			const struct mp_event_mremap *e)
+{
+	struct transit *t = end_transit(space, e->head.tid);
+	struct ledger before = t ? t->ledger : ledger__copy(&space->ledger);
+	uint64_t began = t ? t->began_ns : e->head.time_ns;
+	uint64_t unit = tools->page_size;
+	uint64_t old_lo = e->old_addr, old_hi = old_lo, new_lo, new_hi, kept;
+	int err = 0;
+
+	free(t);
+	if (!e->new_addr)
+		goto out;
+	if (!whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	    (e->old_len && !whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
+		err = -EINVAL;
+		goto out;
+	}
+	kept = old_hi - old_lo < new_hi - new_lo ? old_hi - old_lo : new_hi - new_lo;
+
+	if (new_lo == old_lo) {
+		if (old_lo + kept < old_hi)
+			err = ledger__erase_older(&space->ledger, tools->pool, old_lo + kept,
+						  old_hi, began);
+	} else {
+		struct move move = {space, tools, new_lo - old_lo, e->head.time_ns};
+
+		if (old_lo < old_hi && !(e->flags & MREMAP_DONTUNMAP))
+			err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi,
+						  began);
+		if (!err)
+			err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
+		if (!err && kept)
+			err = ledger__each(&before, old_lo, old_lo + kept, move_one, &move);
+	}
+	if (!err && new_lo + kept < new_hi)
+		err = create(space, tools, new_lo + kept, new_hi, ORIGIN_MREMAP, &e->head, e->comm);
+out:
+	ledger__free(&before);
+	return err;
+}
+
+static int apply_brk(struct space *space, struct space_tools *tools, const struct mp_event_brk *e)
+{
+	uint64_t mask = tools->page_size - 1, from, to;
+
+	if (__builtin_add_overflow(e->brk, mask, &to) ||
+	    __builtin_add_overflow(e->start_brk, mask, &from))
+		return -EINVAL;
+	to &= ~mask;
+	from &= ~mask;
+	if (space->heap_end != HEAP_END_AT_START)
+		from = space->heap_end;
+	space->heap_end = to;
+	if (from == HEAP_END_UNKNOWN || from == to)
+		return 0;
+	if (to < from)
+		return ledger__erase(&space->ledger, tools->pool, to, from);
+	return create(space, tools, from, to, ORIGIN_BRK, &e->head, e->comm);
+}
+
+static int apply_shmat(struct space *space, struct space_tools *tools,
+		       const struct mp_event_shmat *e)
+{
+	uint64_t lo, hi;
+
+	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	return create(space, tools, lo, hi, ORIGIN_SHMAT, &e->head, e->comm);
+}
+
+struct attachment {
+	struct space *space;
+	struct space_tools *tools;
+	uint64_t base;
+	bool found;
+};
+
+static int detach_one(const struct ledger_range *range, void *ctx)
+{
+	struct attachment *a = ctx;
+
+	if (range->record->origin != ORIGIN_SHMAT || range->record->base != a->base)
+		return 0;
+	a->found = true;
+	return ledger__erase(&a->space->ledger, a->tools->pool, range->start, range->end);
+}
+
+/* shmdt(2) names only the address that shmat returned: what goes is what is left of what that call
+ * brought. */
+static int apply_shmdt(struct space *space, struct space_tools *tools,
+		       const struct mp_event_shmdt *e)
+{
+	struct attachment a = {space, tools, e->addr, false};
+	struct ledger before = ledger__copy(&space->ledger);
+	int err = ledger__each(&before, e->addr, UINT64_MAX, detach_one, &a);
+
+	ledger__free(&before);
+	return err ? err : a.found ? 0 : -EINVAL;
+}
+
+int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
+		const char *text, uint64_t when)
+{
+	struct name *name = NULL;
+	uint64_t lo, hi;
+	int err;
+
+	if (!whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	if (text[0]) {
+		name = name__new(text);
+		if (!space->unwitnessed)
+			space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, 0, NULL, NULL);
+		if (!name || !space->unwitnessed) {
+			name__unref(name);
+			return -ENOMEM;
+		}
+	}
+	err = ledger__name(&space->ledger, tools->pool, lo, hi, name,
+			   name ? space->unwitnessed : NULL, when);
+	space->overflowed |= err == -ENOSPC;
+	space->generation++;
+	name__unref(name);
+	return err;
+}
+
+int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event)
+{
+	/* Counted also when it cannot be applied: the map may have changed all the same. */
+	space->generation++;
+	switch (event->head.type) {
+	case MP_EVENT_MMAP:
+		return apply_mmap(space, tools, &event->mmap);
+	case MP_EVENT_MUNMAP:
+		return apply_munmap(space, tools, &event->range);
+	case MP_EVENT_MREMAP_ENTER:
+		return begin_transit(space, &event->range);
+	case MP_EVENT_MREMAP:
+		return apply_mremap(space, tools, &event->mremap);
+	case MP_EVENT_BRK:
+		return apply_brk(space, tools, &event->brk);
+	case MP_EVENT_SHMAT:
+		return apply_shmat(space, tools, &event->shmat);
+	case MP_EVENT_SHMDT:
+		return apply_shmdt(space, tools, &event->shmdt);
+	case MP_EVENT_NAME:
+		return space__name(space, tools, event->name.addr, event->name.len,
+				   event->name.state == MP_NAME_SET ? event->name.name : "",
+				   event->head.time_ns);
+	default:
+		return -EINVAL;
+	}
+}
+
+void space__forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		   uint64_t until)
+{
+	uint64_t mask = tools->page_size - 1;
+
+	if (lo >= hi)
+		return;
+	/* What was lost spoke of lengths as the programs gave them. */
+	lo &= ~mask;
+	hi = hi > UINT64_MAX - mask ? UINT64_MAX : (hi + mask) & ~mask;
+	ledger__erase_older(&space->ledger, tools->pool, lo, hi, until);
+	if (space->heap_end <= hi &&
+	    (space->heap_end >= lo || space->heap_end == HEAP_END_AT_START))
+		space->heap_end = HEAP_END_UNKNOWN;
+	space->generation++;
+}

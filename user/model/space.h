@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * One address space: its ledger, and what an event about memory does to it. Threads share one,
+ * and so do a vfork child and its parent until the child's exec; a fork copies it. Only the
+ * model's thread touches it.
+ */
+#ifndef MEMPROV_SPACE_H
+#define MEMPROV_SPACE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/ledger.h"
+
+/* Where the heap ends, when it is not an address. */
+#define HEAP_END_UNKNOWN  0 /* it may have moved unseen: the next brk only tells where it is now */
+#define HEAP_END_AT_START 1 /* it is still empty: it ends where the next brk says it begins */
+
+struct transit;
+
+struct space {
+	unsigned users; /* processes */
+	uint64_t id;	/* never used twice */
+	/* Counts the changes of the map: two equal readings around a snapshot say that the
+	 * snapshot shows the ledger's own state. */
+	uint64_t generation;
+	struct ledger ledger;
+	uint64_t heap_end; /* page aligned, or one of the above */
+	/* The id of the space whose exec was witnessed, this one or one it was forked from: what
+	 * no event made, that exec made. 0: none. */
+	uint64_t exec_space;
+	struct transit *transits; /* mremap calls that have begun and not ended */
+	struct record
+		*unwitnessed;	   /* of named ranges whose creation nobody saw; made when needed */
+	unsigned names_on_the_way; /* names that are still being read from the process */
+	bool overflowed;	   /* LEDGER_MAX_RANGES was reached */
+};
+
+/* What changes need besides the space; one per model. */
+struct space_tools {
+	struct ledger_pool *pool;
+	uint64_t page_size;
+	uint64_t last_id;
+};
+
+/* With one user. NULL when out of memory. */
+struct space *space__new(struct space_tools *tools);
+struct space *space__fork(struct space_tools *tools, const struct space *parent);
+struct space *space__ref(struct space *space);
+void space__unref(struct space *space); /* accepts NULL */
+
+/* Applies an event about memory (MMAP to SHMDT, and NAME when its state is SET or CLEAR); others
+ * are not for it. 0, -EINVAL for arguments the kernel will refuse too (nothing changes), or an
+ * error of ledger.h: then the range is erased, so that it is unknown and not wrong. */
+int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event);
+
+/* Sets a name that came late: ranges that were touched after `when` keep theirs. */
+int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
+		const char *text, uint64_t when);
+
+/* Forgets what was known within [lo, hi) up to the moment `until`. */
+void space__forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		   uint64_t until);
+
+#endif

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/sweep.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proc/procfs.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define SWEEP_EVERY_S 2
+/* Reading a map while the process changes it: after this many tries what was read is used, minus
+ * what was touched meanwhile. */
+#define LEARN_TRIES 3
+
+struct sweeper {
+	const char *proc;
+	struct owner *owner;
+	pthread_t thread;
+	bool ready;
+	pthread_mutex_t lock; /* guards stop */
+	pthread_cond_t wake;
+	volatile bool stop;
+};
+
+struct lesson {
+	pid_t pid;
+	struct proc_stat stat;
+	uint64_t began_ns;
+	struct vma_set maps;
+	struct view before;
+	bool known;
+	bool in_time; /* nothing happened between the reading and the learning */
+	bool final;
+};
+
+static void look(struct model *model, void *arg)
+{
+	struct lesson *lesson = arg;
+
+	lesson->known = !model__view(model, lesson->pid, &lesson->before);
+}
+
+static void learn(struct model *model, void *arg)
+{
+	struct lesson *lesson = arg;
+	struct view now;
+	uint64_t space_id = lesson->known ? lesson->before.space_id : 0;
+
+	lesson->in_time = lesson->final;
+	if (!lesson->in_time && !model__view(model, lesson->pid, &now)) {
+		lesson->in_time = lesson->known && now.space_id == lesson->before.space_id &&
+				  now.generation == lesson->before.generation;
+		view__free(&now);
+	} else if (!lesson->known) {
+		lesson->in_time = true;
+	}
+	if (lesson->in_time)
+		model__learn(model, lesson->pid, lesson->stat.start_ticks, lesson->stat.comm,
+			     space_id, lesson->began_ns, &lesson->maps);
+}
+
+static int try_to_learn(const char *proc, struct owner *owner, struct lesson *lesson)
+{
+	_cleanup_close_ int pidfd = procfs__open(proc, lesson->pid);
+	int err;
+
+	if (pidfd < 0)
+		return pidfd;
+	err = procfs__stat(pidfd, &lesson->stat);
+	if (err)
+		return err;
+	if (proc_stat__is_kernel_thread(&lesson->stat))
+		return -ESRCH;
+	owner__call(owner, look, lesson);
+	lesson->began_ns = clock__boot_ns();
+	err = procfs__vmas(pidfd, SMAPS_MAPS, NULL, &lesson->maps);
+	if (!err)
+		owner__call(owner, learn, lesson);
+	vma_set__free(&lesson->maps);
+	if (lesson->known)
+		view__free(&lesson->before);
+	return err;
+}
+
+int sweep__process(const char *proc, struct owner *owner, pid_t pid)
+{
+	int err = 0;
+
+	for (int i = 1; i <= LEARN_TRIES; i++) {
+		struct lesson lesson = {.pid = pid, .final = i == LEARN_TRIES};
+
+		err = try_to_learn(proc, owner, &lesson);
+		if (err || lesson.in_time)
+			break;
+	}
+	return err;
+}
+
+struct census {
+	struct sweeper *sweeper;
+	struct known_process *known; /* sorted by tgid */
+	size_t n;
+	bool *seen;
+	int err;
+};
+
+static int by_tgid(const void *a, const void *b)
+{
+	const struct known_process *x = a, *y = b;
+
+	return (x->tgid > y->tgid) - (x->tgid < y->tgid);
+}
+
+static void list_known(struct model *model, void *arg)
+{
+	struct census *census = arg;
+
+	census->err = model__processes(model, &census->known, &census->n);
+}
+
+static int visit(pid_t pid, void *ctx)
+{
+	struct census *census = ctx;
+	struct known_process key = {.tgid = pid}, *known;
+
+	if (census->sweeper->stop)
+		return -ECANCELED;
+	known = bsearch(&key, census->known, census->n, sizeof(key), by_tgid);
+	if (known)
+		census->seen[known - census->known] = true;
+	/* Those that cannot be read (gone by now, not ours to read) are tried again next time. */
+	if (!known || !known->learned)
+		sweep__process(census->sweeper->proc, census->sweeper->owner, pid);
+	return 0;
+}
+
+static void bury(struct model *model, void *arg)
+{
+	const struct known_process *dead = arg;
+
+	model__bury(model, dead->tgid, dead->start_ticks);
+}
+
+/* The list of the known is made first: a process that is on it and not in /proc later is dead,
+ * while one that is missing from it may just have been born. */
+static int sweep(struct sweeper *sweeper)
+{
+	struct census census = {.sweeper = sweeper};
+	_cleanup_free_ struct known_process *known = NULL;
+	_cleanup_free_ bool *seen = NULL;
+	int err;
+
+	owner__call(sweeper->owner, list_known, &census);
+	if (census.err)
+		return census.err;
+	known = census.known;
+	seen = census.seen = calloc(census.n + 1, sizeof(*seen));
+	if (!seen)
+		return -ENOMEM;
+	qsort(known, census.n, sizeof(*known), by_tgid);
+	err = procfs__each(sweeper->proc, visit, &census);
+	for (size_t i = 0; !err && i < census.n; i++) {
+		if (!seen[i])
+			owner__call(sweeper->owner, bury, &known[i]);
+	}
+	return err;
+}
+
+static void *sweeper_thread(void *arg)
+{
+	struct sweeper *sweeper = arg;
+
+	while (!sweeper->stop) {
+		struct timespec next;
+
+		if (!sweep(sweeper))
+			__atomic_store_n(&sweeper->ready, true, __ATOMIC_RELEASE);
+		clock_gettime(CLOCK_MONOTONIC, &next);
+		next.tv_sec += SWEEP_EVERY_S;
+		pthread_mutex_lock(&sweeper->lock);
+		while (!sweeper->stop &&
+		       pthread_cond_timedwait(&sweeper->wake, &sweeper->lock, &next) != ETIMEDOUT)
+			;
+		pthread_mutex_unlock(&sweeper->lock);
+	}
+	return NULL;
+}
+
+int sweeper__new(const char *proc, struct owner *owner, struct sweeper **ret)
+{
+	struct sweeper *sweeper = calloc(1, sizeof(*sweeper));
+	pthread_condattr_t monotonic;
+	int err;
+
+	if (!sweeper)
+		return -ENOMEM;
+	sweeper->proc = proc;
+	sweeper->owner = owner;
+	pthread_mutex_init(&sweeper->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&sweeper->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	err = pthread_create(&sweeper->thread, NULL, sweeper_thread, sweeper);
+	if (err) {
+		free(sweeper);
+		return -err;
+	}
+	*ret = sweeper;
+	return 0;
+}
+
+void sweeper__free(struct sweeper *sweeper)
+{
+	if (!sweeper)
+		return;
+	pthread_mutex_lock(&sweeper->lock);
+	sweeper->stop = true;
+	pthread_cond_signal(&sweeper->wake);
+	pthread_mutex_unlock(&sweeper->lock);
+	pthread_join(sweeper->thread, NULL);
+	pthread_cond_destroy(&sweeper->wake);
+	pthread_mutex_destroy(&sweeper->lock);
+	free(sweeper);
+}
+
+bool sweeper__ready(const struct sweeper *sweeper)
+{
+	return __atomic_load_n(&sweeper->ready, __ATOMIC_ACQUIRE);
+}

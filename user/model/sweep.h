@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The sweep of /proc: once at the start, to pick up the processes that were there before us, and
+ * every few seconds, to notice what lost events would have told: new processes, and dead ones.
+ */
+#ifndef MEMPROV_SWEEP_H
+#define MEMPROV_SWEEP_H
+
+#include "model/owner.h"
+
+struct sweeper;
+
+/* proc and owner must outlive it. Starts the thread; 0 or -errno. */
+int sweeper__new(const char *proc, struct owner *owner, struct sweeper **ret);
+void sweeper__free(struct sweeper *sweeper); /* accepts NULL; ends the thread */
+
+/* True when the first sweep is through. Any thread. */
+bool sweeper__ready(const struct sweeper *sweeper);
+
+/* Picks up one process now, on the calling thread: 0, or why it cannot be read. -ESRCH for
+ * kernel threads and zombies too. */
+int sweep__process(const char *proc, struct owner *owner, pid_t pid);
+
+#endif
