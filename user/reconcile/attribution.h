@@ -9,19 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* How a mapping came to be. */
-enum origin {
-	ORIGIN_MMAP,
-	ORIGIN_BRK,
-	ORIGIN_MREMAP, /* the part by which an mremap made a mapping larger */
-	ORIGIN_SHMAT,
-	ORIGIN_EXEC,	 /* execve mapped it: the program, its loader, their .bss */
-	ORIGIN_STACK,	 /* the main stack */
-	ORIGIN_KERNEL,	 /* vdso, vvar, … */
-	ORIGIN_PREDATES, /* it was there when tracing began */
-	ORIGIN_UNKNOWN,	 /* it came while we were tracing and nothing told us */
-	ORIGINS,
-};
+#include "model/origin.h"
 
 enum coverage {
 	COVERAGE_ATTRIBUTED, /* its creation was witnessed */
@@ -73,15 +61,16 @@ struct part {
 	enum rss_source rss_source;
 
 	const char *name; /* as shown: "[anon: TXMetaCache]", "/lib/x.so", "[heap]"; NULL: none */
+	const char *given_name; /* "TXMetaCache": what a program called anonymous memory; or NULL */
 	enum name_source name_source;
 	enum category category;
 
 	enum origin origin;
 	enum coverage coverage;
-	bool inherited; /* the parent made it, before the fork */
-	uint32_t tid;	/* of its creator; 0: not known */
+	bool inherited;		    /* the parent made it, before the fork */
+	uint32_t tid;		    /* of its creator; 0: not known */
 	char thread[PART_COMM_LEN]; /* the creator's name then; "": not known */
-	uint64_t created_ns; /* CLOCK_BOOTTIME; 0: not known */
+	uint64_t created_ns;	    /* CLOCK_BOOTTIME; 0: not known */
 };
 
 const char *origin__name(enum origin origin);

@@ -1,0 +1,315 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Joining a ledger to a snapshot: every resident byte once, under what is known of it. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "reconcile/join.h"
+#include "reconcile/share.h"
+#include "util/cleanup.h"
+
+#define PAGE 4096ULL
+
+struct fixture {
+	struct vma_set set;
+	struct ledger_pool *pool;
+	struct ledger ledger;
+	struct record *a;
+	struct record *b;
+	struct arena *strings;
+	struct join_config config;
+	struct part_list parts;
+	const uint64_t *resident; /* pages, by part; NULL: cannot be counted */
+	size_t asked;
+};
+
+static enum file_role role_by_inode(const struct vma *vma, void *ctx)
+{
+	return vma->inode - 1; /* inode 1 is the binary, and so on */
+}
+
+static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx)
+{
+	struct fixture *f = ctx;
+
+	if (!f->resident)
+		return -EPERM;
+	ret->resident = f->resident[f->asked++] * PAGE;
+	ret->swapped = 0;
+	return 0;
+}
+
+static int set_up(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->pool = ledger_pool__new();
+	f->a = record__new(ORIGIN_MMAP, 1, 0, NULL, "a");
+	f->b = record__new(ORIGIN_MMAP, 7, 0, NULL, "b");
+	f->strings = arena__new();
+	buf__add(&f->set.names, "", 1);
+	f->config = (struct join_config){
+		.set = &f->set,
+		.ledger = &f->ledger,
+		.space_id = 1,
+		.exec_space = 1,
+		.page_size = PAGE,
+		.role = role_by_inode,
+		.count = count,
+		.ctx = f,
+		.strings = f->strings,
+	};
+	*state = f;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	part_list__free(&f->parts);
+	vma_set__free(&f->set);
+	ledger__free(&f->ledger);
+	record__unref(f->a);
+	record__unref(f->b);
+	ledger_pool__free(f->pool);
+	arena__free(f->strings);
+	free(f);
+	return 0;
+}
+
+static struct vma *add_vma(struct fixture *f, uint64_t lo, uint64_t hi, enum vma_kind kind,
+			   const char *name, uint64_t inode, uint64_t rss)
+{
+	struct vma *vma;
+
+	f->set.vmas = realloc(f->set.vmas, (f->set.n + 1) * sizeof(*vma));
+	vma = &f->set.vmas[f->set.n++];
+	*vma = (struct vma){.start = lo * PAGE,
+			    .end = hi * PAGE,
+			    .kind = kind,
+			    .perms = "rw-p",
+			    .inode = inode,
+			    .rss = rss * PAGE,
+			    .pss = rss * PAGE - rss,
+			    .private_dirty = rss * PAGE};
+	if (name) {
+		vma->name = f->set.names.len;
+		buf__add(&f->set.names, name, strlen(name) + 1);
+	}
+	return vma;
+}
+
+static void put(struct fixture *f, uint64_t lo, uint64_t hi, struct record *record,
+		const char *name)
+{
+	struct name *n = name ? name__new(name) : NULL;
+
+	ledger__put(&f->ledger, f->pool,
+		    &(struct ledger_range){lo * PAGE, hi * PAGE, record, n, 1});
+	name__unref(n);
+}
+
+static const struct part *join(struct fixture *f, size_t n)
+{
+	assert_int_equal(join__parts(&f->config, &f->parts), 0);
+	assert_int_equal(f->parts.n, n);
+	return f->parts.parts;
+}
+
+/* 8 MiB from one creator, 8 from another, merged by the kernel. */
+static void test_merged_vma(void **state)
+{
+	struct fixture *f = *state;
+	const struct part *p;
+
+	f->resident = (const uint64_t[]){768, 0, 1280};
+	add_vma(f, 1000, 5097, VMA_ANON, NULL, 0, 2048);
+	put(f, 1000, 3048, f->a, NULL);
+	put(f, 3049, 5097, f->b, NULL);
+	p = join(f, 3);
+	assert_int_equal(p[0].rss, 3145728);
+	assert_int_equal(p[1].rss, 0);
+	assert_int_equal(p[2].rss, 5242880);
+	assert_int_equal(p[0].rss_source, RSS_PAGEMAP);
+	assert_int_equal(p[0].pss + p[1].pss + p[2].pss, f->set.vmas[0].pss);
+	assert_int_equal(p[0].origin, ORIGIN_MMAP);
+	assert_int_equal(p[1].origin, ORIGIN_UNKNOWN);
+	assert_int_equal(p[1].coverage, COVERAGE_UNKNOWN);
+	assert_false(p[0].inherited);
+	assert_true(p[2].inherited); /* made in another space, before the fork */
+	assert_string_equal(p[2].thread, "b");
+}
+
+/* The target touched pages between the two readings, or pages cannot be counted. */
+static void test_estimates_add_up(void **state)
+{
+	struct fixture *f = *state;
+	const struct part *p;
+
+	add_vma(f, 1000, 1008, VMA_ANON, NULL, 0, 5);
+	f->set.vmas[0].swap = 3 * PAGE;
+	put(f, 1000, 1002, f->a, NULL);
+	put(f, 1002, 1008, f->b, NULL);
+	p = join(f, 2);
+	assert_int_equal(p[0].rss_source, RSS_ESTIMATED);
+	assert_int_equal(p[0].rss, 1 * PAGE);
+	assert_int_equal(p[1].rss, 4 * PAGE);
+	assert_int_equal(p[0].swap + p[1].swap, 3 * PAGE);
+	part_list__free(&f->parts);
+	f->resident = (const uint64_t[]){2, 2};
+	p = join(f, 2);
+	assert_int_equal(p[0].rss_source, RSS_ESTIMATED);
+	assert_int_equal(p[0].rss + p[1].rss, 5 * PAGE);
+}
+
+static void test_evidence(void **state)
+{
+	struct fixture *f = *state;
+	const struct part *p;
+
+	add_vma(f, 10, 12, VMA_FILE, "/bin/x", 1, 1);	  /* the program */
+	add_vma(f, 12, 14, VMA_ANON, NULL, 0, 1);	  /* its .bss */
+	add_vma(f, 15, 16, VMA_ANON, NULL, 0, 1);	  /* not right behind it */
+	add_vma(f, 20, 22, VMA_FILE, "/lib/ld.so", 2, 1); /* the loader */
+	add_vma(f, 30, 32, VMA_FILE, "/lib/y.so", 3, 1);  /* a library that nobody mapped */
+	add_vma(f, 40, 42, VMA_STACK, "[stack]", 0, 1);
+	add_vma(f, 50, 52, VMA_KERNEL, "[vdso]", 0, 1);
+	p = join(f, 7);
+	assert_int_equal(p[0].origin, ORIGIN_EXEC);
+	assert_int_equal(p[1].origin, ORIGIN_EXEC);
+	assert_int_equal(p[2].origin, ORIGIN_UNKNOWN);
+	assert_int_equal(p[3].origin, ORIGIN_EXEC);
+	assert_int_equal(p[4].origin, ORIGIN_UNKNOWN);
+	assert_int_equal(p[5].origin, ORIGIN_STACK);
+	assert_int_equal(p[6].origin, ORIGIN_KERNEL);
+	for (int i = 0; i < 7; i++)
+		assert_int_equal(p[i].coverage,
+				 i == 2 || i == 4 ? COVERAGE_UNKNOWN : COVERAGE_KERNEL);
+	/* without the exec having been seen, nothing speaks for it */
+	part_list__free(&f->parts);
+	f->config.exec_space = 0;
+	p = join(f, 7);
+	assert_int_equal(p[0].origin, ORIGIN_UNKNOWN);
+	assert_int_equal(p[1].origin, ORIGIN_UNKNOWN);
+}
+
+static void test_names(void **state)
+{
+	struct fixture *f = *state;
+	const struct part *p;
+
+	f->resident = (const uint64_t[]){1, 1};
+	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 2);
+	add_vma(f, 30, 40, VMA_ANON_NAMED, "[anon: Go: heap]", 0, 2);
+	add_vma(f, 50, 60, VMA_SHARED_ANON, "/dev/zero (deleted)", 9, 2);
+	add_vma(f, 70, 80, VMA_FILE, "/bin/x", 1, 2);
+	put(f, 10, 15, f->a, " glibc: malloc arena");
+	put(f, 15, 20, f->a, "TXMetaCache");
+	put(f, 30, 40, f->a, "what the attempt said");
+	put(f, 50, 60, f->a, "ring");
+	put(f, 70, 80, f->a, "not a file's");
+	p = join(f, 5);
+	assert_string_equal(p[0].name, "[anon: glibc: malloc arena]");
+	assert_int_equal(p[0].name_source, NAME_PRCTL);
+	assert_int_equal(p[0].category, CATEGORY_RUNTIME_HEAP);
+	assert_string_equal(p[1].name, "[anon: TXMetaCache]");
+	assert_string_equal(p[1].given_name, "TXMetaCache");
+	assert_int_equal(p[1].category, CATEGORY_NAMED);
+	assert_string_equal(p[2].name, "[anon: Go: heap]");
+	assert_int_equal(p[2].name_source, NAME_KERNEL);
+	assert_int_equal(p[2].category, CATEGORY_RUNTIME_HEAP);
+	assert_string_equal(p[3].name, "[anon_shmem: ring]");
+	assert_int_equal(p[3].category, CATEGORY_NAMED);
+	assert_string_equal(p[4].name, "/bin/x");
+	assert_int_equal(p[4].name_source, NAME_FILE);
+	assert_int_equal(p[4].category, CATEGORY_BINARY);
+}
+
+/* Faults extend it downwards, and no event says so. */
+static void test_grows_down(void **state)
+{
+	struct fixture *f = *state;
+	const struct part *p;
+
+	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 4)->flags = VMA_GROWS_DOWN;
+	put(f, 16, 20, f->a, NULL);
+	p = join(f, 1);
+	assert_int_equal(p[0].origin, ORIGIN_MMAP);
+	assert_int_equal(p[0].start, 10 * PAGE);
+}
+
+static void test_strays(void **state)
+{
+	struct fixture *f = *state;
+
+	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 4);
+	add_vma(f, 30, 40, VMA_ANON, NULL, 0, 4);
+	put(f, 12, 20, f->a, NULL);
+	assert_false(join__has_strays(&f->set, &f->ledger));
+	put(f, 18, 31, f->b, NULL);
+	assert_true(join__has_strays(&f->set, &f->ledger));
+	ledger__erase(&f->ledger, f->pool, 0, 30 * PAGE);
+	assert_false(join__has_strays(&f->set, &f->ledger));
+	put(f, 50, 51, f->b, NULL);
+	assert_true(join__has_strays(&f->set, &f->ledger));
+}
+
+/* Whatever the figures, parts add up to the VMA and none is negative. */
+static void test_shares_always_add_up(void **state)
+{
+	unsigned seed = 7;
+
+	for (int round = 0; round < 20000; round++) {
+		struct share shares[5] = {0}, sum = {0};
+		struct vma vma = {0};
+		size_t n = 1 + rand_r(&seed) % ARRAY_SIZE(shares);
+		uint64_t pages = rand_r(&seed) % 40;
+
+		vma.rss = pages * PAGE;
+		vma.private_dirty = pages ? rand_r(&seed) % (pages + 1) * PAGE : 0;
+		vma.pss = pages ? rand_r(&seed) % (vma.rss + 1) : 0;
+		vma.swap = rand_r(&seed) % 9 * PAGE;
+		for (size_t i = 0; i < n; i++)
+			shares[i] = (struct share){.size = (1 + rand_r(&seed) % 50) * PAGE,
+						   .resident = rand_r(&seed) % 20 * PAGE,
+						   .swapped = rand_r(&seed) % 5 * PAGE};
+		share__vma(&vma, PAGE, rand_r(&seed) % 4, shares, n);
+		for (size_t i = 0; i < n; i++) {
+			assert_true(shares[i].private_ <= shares[i].rss);
+			sum.rss += shares[i].rss;
+			sum.pss += shares[i].pss;
+			sum.private_ += shares[i].private_;
+			sum.shared += shares[i].shared;
+			sum.swap += shares[i].swap;
+		}
+		assert_int_equal(sum.rss, vma.rss);
+		assert_int_equal(sum.pss, vma.pss);
+		assert_int_equal(sum.private_, vma.private_dirty);
+		assert_int_equal(sum.shared, vma.rss - vma.private_dirty);
+		assert_int_equal(sum.swap, vma.swap);
+	}
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(test_merged_vma),
+		TEST(test_estimates_add_up),
+		TEST(test_evidence),
+		TEST(test_names),
+		TEST(test_grows_down),
+		TEST(test_strays),
+		cmocka_unit_test(test_shares_always_add_up),
+	};
+
+	return cmocka_run_group_tests_name("join", tests, NULL, NULL);
+}

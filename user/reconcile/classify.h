@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Under which heading of the breakdown a part is counted: INTERFACE.md §3. */
+#ifndef MEMPROV_CLASSIFY_H
+#define MEMPROV_CLASSIFY_H
+
+#include "proc/vma.h"
+#include "reconcile/join.h"
+
+/* given_name: what the program called it, or NULL; role: of its file, if it has one. */
+enum category classify__part(const struct vma *vma, const char *given_name, enum file_role role);
+
+/* True for the path of a dynamic loader, which exec maps beside the program (PT_INTERP). */
+bool classify__is_loader(const char *path);
+
+/* True for kinds whose name, if they have one, is a program's own (prctl). */
+bool classify__can_be_named(const struct vma *vma);
+
+#endif

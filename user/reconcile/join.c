@@ -1,0 +1,307 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "reconcile/join.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "reconcile/classify.h"
+#include "reconcile/share.h"
+#include "util/cleanup.h"
+
+/* A piece of a VMA of which one thing is known. */
+struct cut {
+	uint64_t lo;
+	uint64_t hi;
+	const struct record *record; /* NULL: nothing is known */
+	const struct name *name;
+};
+
+struct cuts {
+	struct cut *at;
+	size_t n;
+	size_t cap;
+	uint64_t reached;
+};
+
+struct join {
+	const struct join_config *config;
+	struct part_list *list;
+	struct cuts cuts;
+	struct share *shares;
+	size_t shares_cap;
+	uint64_t exec_end;  /* where exec's last mapping ended */
+	uint32_t last_name; /* of the VMA before, and its copy: files have several VMAs */
+	const char *last_name_text;
+};
+
+void part_list__free(struct part_list *list)
+{
+	free(list->parts);
+	memset(list, 0, sizeof(*list));
+}
+
+static int grow(void **array, size_t *cap, size_t n, size_t size)
+{
+	size_t more = *cap ? *cap * 2 : 64;
+	void *larger;
+
+	if (n < *cap)
+		return 0;
+	larger = reallocarray(*array, more, size);
+	if (!larger)
+		return -ENOMEM;
+	*array = larger;
+	*cap = more;
+	return 0;
+}
+
+static int add_cut(struct cuts *cuts, uint64_t lo, uint64_t hi, const struct record *record,
+		   const struct name *name)
+{
+	struct cut *last = cuts->n ? &cuts->at[cuts->n - 1] : NULL;
+	int err;
+
+	if (lo >= hi)
+		return 0;
+	/* One mapping that was cut by a munmap since filled again, or by names that are equal. */
+	if (last && last->record == record &&
+	    (last->name == name || (last->name && name && !strcmp(last->name->text, name->text)))) {
+		last->hi = hi;
+		return 0;
+	}
+	err = grow((void **)&cuts->at, &cuts->cap, cuts->n, sizeof(*cuts->at));
+	if (!err)
+		cuts->at[cuts->n++] = (struct cut){lo, hi, record, name};
+	return err;
+}
+
+static int cut_range(const struct ledger_range *range, void *ctx)
+{
+	struct cuts *cuts = ctx;
+	int err = add_cut(cuts, cuts->reached, range->start, NULL, NULL);
+
+	cuts->reached = range->end;
+	return err ? err : add_cut(cuts, range->start, range->end, range->record, range->name);
+}
+
+static int cut_vma(struct join *join, const struct vma *vma)
+{
+	struct cuts *cuts = &join->cuts;
+	int err;
+
+	cuts->n = 0;
+	cuts->reached = vma->start;
+	err = ledger__each(join->config->ledger, vma->start, vma->end, cut_range, cuts);
+	if (!err)
+		err = add_cut(cuts, cuts->reached, vma->end, NULL, NULL);
+	/* A MAP_GROWSDOWN mapping is extended by faults, which no event reports. */
+	if (!err && vma->flags & VMA_GROWS_DOWN && cuts->n > 1 && !cuts->at[0].record) {
+		cuts->at[1].lo = cuts->at[0].lo;
+		memmove(cuts->at, cuts->at + 1, --cuts->n * sizeof(*cuts->at));
+	}
+	return err;
+}
+
+/* Each cut's amounts, adding up to the VMA's. */
+static int share_vma(struct join *join, const struct vma *vma)
+{
+	const struct join_config *config = join->config;
+	struct cuts *cuts = &join->cuts;
+	bool counted = true;
+
+	if (cuts->n > join->shares_cap) {
+		struct share *more = reallocarray(join->shares, cuts->cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		join->shares = more;
+		join->shares_cap = cuts->cap;
+	}
+	for (size_t i = 0; i < cuts->n; i++) {
+		struct pagemap_counts counts = {0};
+
+		if (cuts->n > 1 && counted && (vma->rss || vma->swap))
+			counted = !config->count(cuts->at[i].lo, cuts->at[i].hi, &counts,
+						 config->ctx);
+		join->shares[i] = (struct share){.size = cuts->at[i].hi - cuts->at[i].lo,
+						 .resident = counts.resident,
+						 .swapped = counts.swapped};
+	}
+	share__vma(vma, config->page_size, counted, join->shares, cuts->n);
+	return 0;
+}
+
+static bool is_exec_file(const struct vma *vma, enum file_role role)
+{
+	return vma->inode && (role == FILE_ROLE_BINARY || role == FILE_ROLE_LOADER);
+}
+
+static enum origin origin_of(const struct join *join, const struct vma *vma, const struct cut *cut,
+			     enum file_role role)
+{
+	bool exec_seen = join->config->exec_space;
+
+	if (vma->kind == VMA_STACK)
+		return ORIGIN_STACK;
+	if (vma->kind == VMA_KERNEL)
+		return ORIGIN_KERNEL;
+	if (cut->record && cut->record->origin != ORIGIN_UNKNOWN)
+		return cut->record->origin;
+	if (exec_seen && is_exec_file(vma, role))
+		return ORIGIN_EXEC;
+	if (exec_seen && vma->kind == VMA_ANON && cut->lo == join->exec_end)
+		return ORIGIN_EXEC;
+	return ORIGIN_UNKNOWN;
+}
+
+static enum coverage coverage_of(enum origin origin)
+{
+	switch (origin) {
+	case ORIGIN_MMAP:
+	case ORIGIN_BRK:
+	case ORIGIN_MREMAP:
+	case ORIGIN_SHMAT:
+		return COVERAGE_ATTRIBUTED;
+	case ORIGIN_EXEC:
+	case ORIGIN_STACK:
+	case ORIGIN_KERNEL:
+		return COVERAGE_KERNEL;
+	case ORIGIN_PREDATES:
+		return COVERAGE_PREDATES;
+	default:
+		return COVERAGE_UNKNOWN;
+	}
+}
+
+static bool is_inherited(const struct join_config *config, const struct cut *cut,
+			 enum coverage coverage)
+{
+	if (coverage == COVERAGE_KERNEL)
+		return config->exec_space && config->exec_space != config->space_id;
+	return cut->record && cut->record->space != config->space_id;
+}
+
+/* Whether the kernel has the name, or only the attempt to give it was seen. */
+static int name_part(struct join *join, const struct vma *vma, const struct cut *cut,
+		     struct part *part)
+{
+	const struct join_config *config = join->config;
+	const char *shown = vma_set__name(config->set, vma);
+	char given[256];
+
+	if (vma->kind == VMA_ANON_NAMED || vma->kind == VMA_SHMEM_NAMED) {
+		vma_set__anon_name(config->set, vma, given, sizeof(given));
+		part->name_source = NAME_KERNEL;
+	} else if (cut->name && classify__can_be_named(vma)) {
+		/* Go and glibc put a space before theirs. */
+		snprintf(given, sizeof(given), "%s",
+			 cut->name->text + strspn(cut->name->text, " "));
+		part->name_source = NAME_PRCTL;
+	} else {
+		if (!shown[0])
+			return 0;
+		part->name_source = vma->inode ? NAME_FILE : NAME_KERNEL;
+		if (!join->last_name_text || join->last_name != vma->name)
+			join->last_name_text = arena__strdup(config->strings, shown);
+		join->last_name = vma->name;
+		part->name = join->last_name_text;
+		return part->name ? 0 : -ENOMEM;
+	}
+	part->given_name = arena__strdup(config->strings, given);
+	part->name = arena__printf(config->strings, "[%s: %s]",
+				   vma->kind == VMA_ANON || vma->kind == VMA_DEV_ZERO ||
+						   vma->kind == VMA_ANON_NAMED
+					   ? "anon"
+					   : "anon_shmem",
+				   given);
+	return part->given_name && part->name ? 0 : -ENOMEM;
+}
+
+static int add_part(struct join *join, const struct vma *vma, size_t i, enum file_role role)
+{
+	const struct cut *cut = &join->cuts.at[i];
+	const struct share *share = &join->shares[i];
+	struct part_list *list = join->list;
+	struct part *part;
+	int err = grow((void **)&list->parts, &list->cap, list->n, sizeof(*list->parts));
+
+	if (err)
+		return err;
+	part = &list->parts[list->n];
+	*part = (struct part){
+		.start = cut->lo,
+		.end = cut->hi,
+		.offset = vma->inode ? vma->offset + (cut->lo - vma->start) : vma->offset,
+		.inode = vma->inode,
+		.rss = share->rss,
+		.pss = share->pss,
+		.private_ = share->private_,
+		.shared = share->shared,
+		.swap = share->swap,
+		.rss_source = share->source,
+		.origin = origin_of(join, vma, cut, role),
+	};
+	memcpy(part->perms, vma->perms, sizeof(part->perms));
+	err = name_part(join, vma, cut, part);
+	if (err)
+		return err;
+	part->category = classify__part(vma, part->given_name, role);
+	part->coverage = coverage_of(part->origin);
+	part->inherited = is_inherited(join->config, cut, part->coverage);
+	if (cut->record && part->coverage == COVERAGE_ATTRIBUTED) {
+		part->tid = cut->record->tid;
+		part->created_ns = cut->record->created_ns;
+		memcpy(part->thread, cut->record->comm, sizeof(part->thread));
+	}
+	if (part->origin == ORIGIN_EXEC)
+		join->exec_end = cut->hi;
+	list->n++;
+	return 0;
+}
+
+int join__parts(const struct join_config *config, struct part_list *ret)
+{
+	struct part_list list = {0};
+	struct join join = {.config = config, .list = &list};
+	int err = 0;
+
+	for (size_t v = 0; !err && v < config->set->n; v++) {
+		const struct vma *vma = &config->set->vmas[v];
+		enum file_role role = FILE_ROLE_OTHER;
+
+		if (vma->inode)
+			role = config->role(vma, config->ctx);
+		err = cut_vma(&join, vma);
+		if (!err)
+			err = share_vma(&join, vma);
+		for (size_t i = 0; !err && i < join.cuts.n; i++)
+			err = add_part(&join, vma, i, role);
+	}
+	free(join.cuts.at);
+	free(join.shares);
+	if (err)
+		part_list__free(&list);
+	else
+		*ret = list;
+	return err;
+}
+
+static int stop_at_any(const struct ledger_range *range, void *ctx)
+{
+	return 1;
+}
+
+bool join__has_strays(const struct vma_set *set, const struct ledger *ledger)
+{
+	uint64_t lo = 0;
+
+	for (size_t i = 0; i <= set->n; i++) {
+		uint64_t hi = i < set->n ? set->vmas[i].start : UINT64_MAX;
+
+		if (lo < hi && ledger__each(ledger, lo, hi, stop_at_any, NULL))
+			return true;
+		lo = i < set->n ? set->vmas[i].end : hi;
+	}
+	return false;
+}
