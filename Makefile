@@ -43,11 +43,10 @@ help: ## this list
 .PHONY: deps
 deps: DEPS_FOR ?= build
 deps: ## install what is missing of the packages in ./packages
-	@missing=$$(awk -v for="$(DEPS_FOR)" '$$1 ~ /^[a-z]/ && index(" " for " ", " " $$1 " ") \
-		{for (i = 2; i <= NF; i++) print $$i}' packages | while read -r p; do \
+	@missing=; for p in $$(sed -nE 's/^($(DEPS_FOR)) +//p' packages); do \
 		dpkg-query -W -f='$${Status}' "$$p" 2>/dev/null | grep -q '^install ok installed' || \
-		echo "$$p"; done); \
-	if [ -n "$$missing" ]; then echo "installing:" $$missing; \
+		missing="$$missing $$p"; done; \
+	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi
 
@@ -89,7 +88,7 @@ $(BUILD)/memprov: $(BUILD)/user/main.o $(LIBRARY)
 
 .PHONY: run
 run: deps ## install what is missing, build, start the daemon in the foreground
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@exec ./build/memprov serve --listen $(LISTEN)
 
 # --- tests ------------------------------------------------------------------------------------
@@ -118,7 +117,7 @@ build/workloads/%: tests/workloads/%.c
 test-programs: $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS)
 
 .PHONY: test
-test: DEPS_FOR := build test
+test: DEPS_FOR := build|test
 test: deps ## install what is missing, build, run every test, plain and sanitized
 	@tests/run-all
 
@@ -142,15 +141,17 @@ fuzz: $(BUILD)/memprov.skel.h ## fuzz one reader: TARGET=smaps SECONDS=60
 		-o build/fuzz/$(TARGET)
 	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
 
+FORMATTED = $(shell find bpf include user tests -name '*.[ch]')
+
 .PHONY: check
 check: ## layout of the rooms, formatting, both BPF targets compile
 	@tests/check-rooms
-	@clang-format --dry-run --Werror $$(git ls-files '*.c' '*.h')
+	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
 	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o
 
 .PHONY: format
 format: ## reformat the sources
-	clang-format -i $$(git ls-files '*.c' '*.h')
+	clang-format -i $(FORMATTED)
 
 # --- installing -------------------------------------------------------------------------------
 
