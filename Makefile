@@ -84,7 +84,7 @@ $(BUILD)/memprov: $(BUILD)/user/main.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
 
--include $(OBJECTS:.o=.d)
+-include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: run
 run: deps ## install what is missing, build, start the daemon in the foreground

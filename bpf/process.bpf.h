@@ -6,7 +6,41 @@
 #ifndef MEMPROV_PROCESS_BPF_H
 #define MEMPROV_PROCESS_BPF_H
 
-#define PF_KTHREAD 0x00200000 /* include/linux/sched.h */
+#define PF_IO_WORKER 0x00000010 /* include/linux/sched.h */
+#define PF_KTHREAD   0x00200000
+
+/*
+ * A new thread's stack is an argument of the clone that its creator is in. clone3 tells where it
+ * lies; clone only where it begins. The kernel's own workers (io_uring) have none.
+ */
+static __always_inline int on_new_thread(struct task_struct *child)
+{
+	struct pt_regs *regs = syscall_regs();
+	struct clone_args args = {};
+	struct mp_event_thread *e;
+
+	if (BPF_CORE_READ(child, flags) & (PF_IO_WORKER | PF_KTHREAD))
+		return 0;
+	if (SYSNR(regs) == NR_CLONE3)
+		bpf_probe_read_user(&args, sizeof(args), (void *)SYSARG0(regs));
+	else if (SYSNR(regs) == NR_CLONE)
+		args.stack = SYSARG1(regs);
+	if (!args.stack)
+		return 0;
+	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		note_loss(current_tgid(), 0, 0);
+		return 0;
+	}
+	fill_head(&e->head, MP_EVENT_THREAD);
+	e->stack_lo = args.stack_size ? args.stack : 0;
+	e->stack_hi = args.stack + args.stack_size;
+	e->thread_tid = BPF_CORE_READ(child, pid);
+	e->pad = 0;
+	BPF_CORE_READ_STR_INTO(&e->comm, child, comm);
+	submit(e, sizeof(*e));
+	return 0;
+}
 
 /* Called by the parent when the child is complete and has not run yet. */
 static __always_inline int on_fork(struct task_struct *parent, struct task_struct *child)
@@ -15,8 +49,10 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	struct mm_struct *mm = BPF_CORE_READ(child, mm);
 	struct mp_event_fork *e;
 
-	if (child_tgid != (__u32)BPF_CORE_READ(child, pid) || !mm)
-		return 0; /* a thread, or a kernel thread */
+	if (!mm)
+		return 0; /* a kernel thread */
+	if (child_tgid != (__u32)BPF_CORE_READ(child, pid))
+		return on_new_thread(child);
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		note_loss(child_tgid, 0, MP_EVERYTHING);
@@ -65,13 +101,12 @@ static __always_inline int on_exit(struct task_struct *task)
 	return 0;
 }
 
-/* A process is called what its main thread is called. */
+/* A process is called what its main thread is called; a stack, what its thread is. */
 static __always_inline int on_rename(struct task_struct *task, const char *comm)
 {
 	struct mp_event_comm *e;
 
-	if (BPF_CORE_READ(task, pid) != BPF_CORE_READ(task, tgid) ||
-	    BPF_CORE_READ(task, flags) & PF_KTHREAD)
+	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
@@ -81,7 +116,8 @@ static __always_inline int on_rename(struct task_struct *task, const char *comm)
 	fill_head(&e->head, MP_EVENT_COMM);
 	/* The one who renames may be another thread, through /proc/self/task/TID/comm. */
 	e->head.tgid = BPF_CORE_READ(task, tgid);
-	e->head.start_ns = BPF_CORE_READ(task, start_boottime);
+	e->head.tid = BPF_CORE_READ(task, pid);
+	e->head.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);
 	__builtin_memset(e->comm, 0, sizeof(e->comm));
 	bpf_probe_read_kernel_str(e->comm, sizeof(e->comm), comm);
 	submit(e, sizeof(*e));

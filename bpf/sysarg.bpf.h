@@ -20,6 +20,8 @@ static __always_inline struct pt_regs *syscall_regs(void)
 #define SYSARG3(regs) ((__u64)(regs)->r10)
 #define SYSARG4(regs) ((__u64)(regs)->r8)
 #define SYSARG5(regs) ((__u64)(regs)->r9)
+#define SYSNR(regs)   ((int)(regs)->orig_ax)
+#define NR_CLONE      56
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSARG0(regs) ((__u64)(regs)->orig_x0)
 #define SYSARG1(regs) ((__u64)(regs)->regs[1])
@@ -27,7 +29,11 @@ static __always_inline struct pt_regs *syscall_regs(void)
 #define SYSARG3(regs) ((__u64)(regs)->regs[3])
 #define SYSARG4(regs) ((__u64)(regs)->regs[4])
 #define SYSARG5(regs) ((__u64)(regs)->regs[5])
+#define SYSNR(regs)   ((regs)->syscallno)
+#define NR_CLONE      220
 #endif
+
+#define NR_CLONE3 435 /* on every architecture */
 
 /* The kernel's IS_ERR_VALUE: a result that is -errno. */
 static __always_inline bool failed(long result)

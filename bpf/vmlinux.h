@@ -73,6 +73,17 @@ struct task_struct {
 	char comm[16];
 };
 
+/* uapi/linux/sched.h: stable, so read as it is */
+struct clone_args {
+	__u64 flags;
+	__u64 pidfd;
+	__u64 child_tid;
+	__u64 parent_tid;
+	__u64 exit_signal;
+	__u64 stack;
+	__u64 stack_size;
+};
+
 /* What a program on syscalls:sys_exit_* is given. */
 struct trace_event_raw_sys_exit {
 	long ret;
@@ -87,6 +98,7 @@ struct pt_regs {
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
+	unsigned long orig_ax;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
@@ -100,6 +112,7 @@ struct pt_regs {
 		};
 	};
 	__u64 orig_x0;
+	int syscallno;
 };
 #else
 #error "memprov's BPF programs know x86-64 and arm64 only"

@@ -32,7 +32,8 @@ enum mp_event_type {
 	MP_EVENT_FORK,	       /* a new process (not a thread), before its first instruction */
 	MP_EVENT_EXEC,	       /* a new program has been mapped */
 	MP_EVENT_EXIT,	       /* the last thread of a process goes */
-	MP_EVENT_COMM,	       /* the main thread has a new name */
+	MP_EVENT_COMM,	       /* a thread has a new name */
+	MP_EVENT_THREAD,       /* a new thread with a stack of its own, before it runs */
 	MP_EVENT_TYPES,
 };
 
@@ -143,10 +144,20 @@ struct mp_event_exec {
 _Static_assert(sizeof(struct mp_event_exec) == 56, "exec event");
 
 struct mp_event_comm {
-	struct mp_event_head head;
+	struct mp_event_head head; /* of the one who is renamed */
 	char comm[MP_COMM_LEN];
 };
 _Static_assert(sizeof(struct mp_event_comm) == 48, "comm event");
+
+struct mp_event_thread {
+	struct mp_event_head head; /* of the creator */
+	__u64 stack_lo;		   /* 0: not known (clone is told the top only) */
+	__u64 stack_hi;		   /* where the new thread's stack pointer begins */
+	__u32 thread_tid;
+	__u32 pad;
+	char comm[MP_COMM_LEN]; /* of the new thread, which inherits it */
+};
+_Static_assert(sizeof(struct mp_event_thread) == 72, "thread event");
 
 /*
  * What a process has lost, by tgid: the hull of the addresses its lost events spoke of. What

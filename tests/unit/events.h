@@ -82,6 +82,24 @@ static inline union mp_event event_fork(uint64_t now, unsigned child, uint64_t c
 					 .comm = "child"}};
 }
 
+/* Thread tid, whose stack is pages [lo, hi); lo 0: only its top is known. */
+static inline union mp_event event_thread(uint64_t now, unsigned tid, uint64_t lo, uint64_t hi)
+{
+	return (union mp_event){.thread = {.head = event_head(MP_EVENT_THREAD, 1, now),
+					   .stack_lo = lo * PAGE,
+					   .stack_hi = hi * PAGE,
+					   .thread_tid = tid,
+					   .comm = "pool"}};
+}
+
+static inline union mp_event event_comm(uint64_t now, unsigned tid, const char *comm)
+{
+	union mp_event e = {.comm = {.head = event_head(MP_EVENT_COMM, tid, now)}};
+
+	strcpy(e.comm.comm, comm);
+	return e;
+}
+
 static inline union mp_event event_exec(uint64_t now, uint64_t start_brk)
 {
 	return (union mp_event){.exec = {.head = event_head(MP_EVENT_EXEC, 1, now),

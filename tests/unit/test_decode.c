@@ -31,6 +31,7 @@ static void test_each_type_has_its_length(void **state)
 		[MP_EVENT_MREMAP] = 88, [MP_EVENT_BRK] = 64,	[MP_EVENT_SHMAT] = 64,
 		[MP_EVENT_SHMDT] = 40,	[MP_EVENT_NAME] = 152,	[MP_EVENT_FORK] = 64,
 		[MP_EVENT_EXEC] = 56,	[MP_EVENT_EXIT] = 32,	[MP_EVENT_COMM] = 48,
+		[MP_EVENT_THREAD] = 72,
 	};
 
 	for (unsigned type = 0; type < MP_EVENT_TYPES + 3; type++) {
@@ -41,6 +42,10 @@ static void test_each_type_has_its_length(void **state)
 		e.mmap.len = 0x1000;
 		if (type == MP_EVENT_FORK)
 			e.fork.child_tgid = 7;
+		if (type == MP_EVENT_THREAD) {
+			e.thread.stack_hi = 0x2000;
+			e.thread.thread_tid = 7;
+		}
 		if (type == MP_EVENT_NAME)
 			e.name.state = MP_NAME_CLEAR;
 		for (size_t len = 0; len <= sizeof(e); len++) {
@@ -86,6 +91,8 @@ static void test_hostile_values(void **state)
 	e = event_fork(1, TGID, 1,
 		       false); /* a fuzzer's: the child would have replaced its parent */
 	assert_null(decoded(&e, sizeof(e.fork)));
+	e = event_thread(1, 7, 10, 10);
+	assert_null(decoded(&e, sizeof(e.thread)));
 	e = event_brk(1, 1, 10, 9);
 	assert_null(decoded(&e, sizeof(e.brk)));
 }

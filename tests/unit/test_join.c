@@ -51,8 +51,8 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->pool = ledger_pool__new();
-	f->a = record__new(ORIGIN_MMAP, 1, 0, NULL, "a");
-	f->b = record__new(ORIGIN_MMAP, 7, 0, NULL, "b");
+	f->a = record__new(ORIGIN_MMAP, 1, NULL, "a");
+	f->b = record__new(ORIGIN_MMAP, 7, NULL, "b");
 	f->strings = arena__new();
 	buf__add(&f->set.names, "", 1);
 	f->config = (struct join_config){
@@ -110,7 +110,7 @@ static struct vma *add_vma(struct fixture *f, uint64_t lo, uint64_t hi, enum vma
 static void put(struct fixture *f, uint64_t lo, uint64_t hi, struct record *record,
 		const char *name)
 {
-	struct name *n = name ? name__new(name) : NULL;
+	struct name *n = name ? name__new(NAMED_BY_PRCTL, name) : NULL;
 
 	ledger__put(&f->ledger, f->pool,
 		    &(struct ledger_range){lo * PAGE, hi * PAGE, record, n, 1});
@@ -233,6 +233,23 @@ static void test_names(void **state)
 	assert_int_equal(p[4].category, CATEGORY_BINARY);
 }
 
+static void test_thread_stack(void **state)
+{
+	struct fixture *f = *state;
+	struct name *name = name__new(NAMED_BY_CLONE, "pool/7");
+	const struct part *p;
+
+	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 4);
+	ledger__put(&f->ledger, f->pool,
+		    &(struct ledger_range){10 * PAGE, 20 * PAGE, f->a, name, 1});
+	name__unref(name);
+	p = join(f, 1);
+	assert_string_equal(p[0].name, "[stack: pool/7]");
+	assert_int_equal(p[0].name_source, NAME_INFERRED);
+	assert_int_equal(p[0].category, CATEGORY_RUNTIME_STACK);
+	assert_null(p[0].given_name);
+}
+
 /* Faults extend it downwards, and no event says so. */
 static void test_grows_down(void **state)
 {
@@ -302,13 +319,10 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_merged_vma),
-		TEST(test_estimates_add_up),
-		TEST(test_evidence),
-		TEST(test_names),
-		TEST(test_grows_down),
-		TEST(test_strays),
-		cmocka_unit_test(test_shares_always_add_up),
+		TEST(test_merged_vma), TEST(test_estimates_add_up),
+		TEST(test_evidence),   TEST(test_names),
+		TEST(test_grows_down), TEST(test_thread_stack),
+		TEST(test_strays),     cmocka_unit_test(test_shares_always_add_up),
 	};
 
 	return cmocka_run_group_tests_name("join", tests, NULL, NULL);

@@ -282,6 +282,64 @@ static void test_shm(void **state)
 	assert_space(f, "14-16@2 18-19@1 ");
 }
 
+/* glibc maps guard, stack and thread descriptor at once, and tells clone3 of the stack alone. */
+static void test_stacks(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event e = event_mmap(1, 1, 10, 20);
+
+	apply(f, e);
+	apply(f, event_thread(2, 7, 11, 29));
+	assert_space(f, "10-30@1=pool/7 ");
+	apply(f, event_comm(3, 7, "worker"));
+	assert_space(f, "10-30@1=worker/7 ");
+	/* the thread has ended, and the next one gets its stack; renaming the dead one is nothing
+	 */
+	apply(f, event_thread(4, 8, 11, 29));
+	apply(f, event_comm(5, 7, "ghost"));
+	assert_space(f, "10-30@1=pool/8 ");
+	apply(f, event_munmap(6, 10, 20));
+	apply(f, event_comm(7, 8, "ghost"));
+	assert_space(f, "");
+}
+
+static void test_what_is_no_stack(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event e = event_mmap(1, 1, 10, 1000);
+
+	/* a stack cut out of something larger is that part only */
+	apply(f, e);
+	apply(f, event_thread(2, 7, 100, 110));
+	assert_space(f, "10-100@1 100-110@1=pool/7 110-1010@1 ");
+	/* only its top is known, as with Go's, which lie in its heap: nothing is said */
+	apply(f, event_thread(3, 8, 0, 500));
+	assert_space(f, "10-100@1 100-110@1=pool/7 110-1010@1 ");
+	/* but what was mapped for a stack is one */
+	e = event_mmap(2, 4, 2000, 8);
+	e.mmap.flags = MAP_STACK;
+	apply(f, e);
+	apply(f, event_thread(5, 9, 0, 2008));
+	assert_space(f, "10-100@1 100-110@1=pool/7 110-1010@1 2000-2008@2=pool/9 ");
+	/* and what the program has named keeps its name */
+	apply(f, event_name(6, 2000, 8, "mine"));
+	apply(f, event_thread(7, 9, 2001, 2008));
+	apply(f, event_comm(8, 9, "x"));
+	assert_space(f, "10-100@1 100-110@1=pool/7 110-1010@1 2000-2008@2=mine ");
+}
+
+/* A program that starts threads without end, on stacks that it unmaps. */
+static void test_stacks_are_bounded(void **state)
+{
+	struct fixture *f = *state;
+
+	for (unsigned tid = 10; tid < 100000; tid++) {
+		assert_int_equal(apply(f, event_mmap(1, tid, 10, 2)), 0);
+		assert_int_equal(apply(f, event_thread(tid, tid, 10, 12)), 0);
+	}
+	assert_space(f, "10-12@1=pool/99999 ");
+}
+
 static void test_fork_copies(void **state)
 {
 	struct fixture *f = *state;
@@ -327,6 +385,9 @@ int main(void)
 		TEST(test_brk_unknown),
 		TEST(test_names),
 		TEST(test_shm),
+		TEST(test_stacks),
+		TEST(test_what_is_no_stack),
+		TEST(test_stacks_are_bounded),
 		TEST(test_fork_copies),
 		TEST(test_every_change_counts),
 	};

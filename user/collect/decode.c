@@ -28,6 +28,7 @@ static const struct {
 	[MP_EVENT_EXEC] = {"exec", sizeof(struct mp_event_exec), TEXT(mp_event_exec, comm)},
 	[MP_EVENT_EXIT] = {"exit", sizeof(struct mp_event_head), 0, 0},
 	[MP_EVENT_COMM] = {"comm", sizeof(struct mp_event_comm), TEXT(mp_event_comm, comm)},
+	[MP_EVENT_THREAD] = {"thread", sizeof(struct mp_event_thread), TEXT(mp_event_thread, comm)},
 };
 
 static const char *const losses[MP_LOSS_CAUSES] = {
@@ -72,6 +73,8 @@ static bool holds(const union mp_event *e)
 	case MP_EVENT_FORK:
 		return e->fork.child_tgid && e->fork.child_tgid != e->head.tgid &&
 		       e->fork.shares_vm <= 1;
+	case MP_EVENT_THREAD:
+		return e->thread.thread_tid && e->thread.stack_lo < e->thread.stack_hi;
 	default: /* enter events carry what the program passed: anything, checked when applied */
 		return true;
 	}

@@ -24,6 +24,7 @@ union mp_event {
 	struct mp_event_fork fork;
 	struct mp_event_exec exec;
 	struct mp_event_comm comm;
+	struct mp_event_thread thread;
 };
 
 /* 0 and *ret pointing into record (8-byte aligned, valid as long as it is), or -EBADMSG for a

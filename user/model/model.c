@@ -253,8 +253,10 @@ void model__apply(struct model *model, const union mp_event *event)
 		return;
 	case MP_EVENT_COMM:
 		process = maker(model, &event->head);
-		if (process)
+		if (process && event->head.tid == event->head.tgid)
 			set_comm(process, event->comm.comm);
+		else
+			apply_to_space(model, event);
 		return;
 	default:
 		apply_to_space(model, event);
@@ -430,7 +432,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	if (process->knowledge != KNOWS_SINCE_ATTACH)
 		return;
 	gaps.space = process->space;
-	gaps.record = record__new(ORIGIN_PREDATES, process->space->id, 0, NULL, NULL);
+	gaps.record = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL);
 	if (!gaps.record) {
 		model->stats.refused++;
 		return;

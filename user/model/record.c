@@ -7,8 +7,8 @@
 
 #include "util/refs.h"
 
-struct record *record__new(enum origin origin, uint64_t space, uint64_t base,
-			   const struct mp_event_head *head, const char *comm)
+struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
+			   const char *comm)
 {
 	struct record *record = calloc(1, sizeof(*record));
 
@@ -17,7 +17,6 @@ struct record *record__new(enum origin origin, uint64_t space, uint64_t base,
 	record->refs = 1;
 	record->origin = origin;
 	record->space = space;
-	record->base = base;
 	if (head) {
 		record->tid = head->tid;
 		record->created_ns = head->time_ns;
@@ -39,7 +38,7 @@ void record__unref(struct record *record)
 		free(record);
 }
 
-struct name *name__new(const char *text)
+struct name *name__new(enum named_by by, const char *text)
 {
 	size_t size = strlen(text) + 1;
 	struct name *name = malloc(sizeof(*name) + size);
@@ -47,6 +46,7 @@ struct name *name__new(const char *text)
 	if (!name)
 		return NULL;
 	name->refs = 1;
+	name->by = by;
 	memcpy(name->text, text, size);
 	return name;
 }

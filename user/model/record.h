@@ -7,6 +7,7 @@
 #ifndef MEMPROV_RECORD_H
 #define MEMPROV_RECORD_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "collect/decode.h"
@@ -18,24 +19,32 @@ struct record {
 	uint32_t tid;	     /* of the thread that made the call; 0: not witnessed */
 	uint64_t space;	     /* the id of the address space it was made in */
 	uint64_t created_ns; /* CLOCK_BOOTTIME; 0: not witnessed */
-	uint64_t base;	     /* the address that the call returned; 0: not witnessed */
+	uint64_t lo;	     /* what the call mapped; empty for growth, and when not witnessed */
+	uint64_t hi;
+	bool for_stack; /* MAP_STACK: "an address suitable for a stack" (mmap(2)) */
 	char comm[MP_COMM_LEN];
 };
 
 /* With one reference, the caller's; NULL when out of memory. */
-struct record *record__new(enum origin origin, uint64_t space, uint64_t base,
-			   const struct mp_event_head *head, const char *comm);
+struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
+			   const char *comm);
 struct record *record__ref(struct record *record);
 void record__unref(struct record *record); /* accepts NULL */
 
-/* A name set by prctl. */
+/* What a range is called, and by whom. */
+enum named_by {
+	NAMED_BY_PRCTL, /* the text is the program's */
+	NAMED_BY_CLONE, /* it is a thread's stack; the text is "COMM/TID" */
+};
+
 struct name {
 	unsigned refs;
+	enum named_by by;
 	char text[];
 };
 
-struct name *name__new(const char *text);  /* NULL when out of memory */
-struct name *name__ref(struct name *name); /* accepts NULL */
-void name__unref(struct name *name);	   /* accepts NULL */
+struct name *name__new(enum named_by by, const char *text); /* NULL when out of memory */
+struct name *name__ref(struct name *name);		    /* accepts NULL */
+void name__unref(struct name *name);			    /* accepts NULL */
 
 #endif

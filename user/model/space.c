@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "model/stacks.h"
+
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
 #endif
@@ -69,6 +71,7 @@ void space__unref(struct space *space)
 		transit_free(t);
 	}
 	ledger__free(&space->ledger);
+	stacks__free(&space->stacks);
 	record__unref(space->unwitnessed);
 	free(space);
 }
@@ -126,21 +129,27 @@ static struct record *growth_record(struct space *space, enum origin origin, uin
 
 	if (lo)
 		ledger__each(&space->ledger, lo - 1, lo, find_continued, &n);
-	return n.record ? record__ref(n.record) : record__new(origin, space->id, lo, head, comm);
+	return n.record ? record__ref(n.record) : record__new(origin, space->id, head, comm);
 }
 
 static int create(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		  enum origin origin, const struct mp_event_head *head, const char *comm)
+		  enum origin origin, bool for_stack, const struct mp_event_head *head,
+		  const char *comm)
 {
 	bool growth = origin == ORIGIN_BRK || origin == ORIGIN_MREMAP;
 	struct ledger_range range = {.start = lo, .end = hi, .touched_ns = head->time_ns};
 	int err;
 
 	range.record = growth ? growth_record(space, origin, lo, head, comm)
-			      : record__new(origin, space->id, lo, head, comm);
+			      : record__new(origin, space->id, head, comm);
 	if (!range.record) {
 		ledger__erase(&space->ledger, tools->pool, lo, hi);
 		return -ENOMEM;
+	}
+	if (!growth) {
+		range.record->lo = lo;
+		range.record->hi = hi;
+		range.record->for_stack = for_stack;
 	}
 	err = put(space, tools, &range);
 	record__unref(range.record);
@@ -164,7 +173,7 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 
 	if (!whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
 		return -EINVAL;
-	return create(space, tools, lo, hi, ORIGIN_MMAP, &e->head, e->comm);
+	return create(space, tools, lo, hi, ORIGIN_MMAP, e->flags & MAP_STACK, &e->head, e->comm);
 }
 
 static int apply_munmap(struct space *space, struct space_tools *tools,
@@ -272,7 +281,8 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 			err = ledger__each(&before, old_lo, old_lo + kept, move_one, &move);
 	}
 	if (!err && new_lo + kept < new_hi)
-		err = create(space, tools, new_lo + kept, new_hi, ORIGIN_MREMAP, &e->head, e->comm);
+		err = create(space, tools, new_lo + kept, new_hi, ORIGIN_MREMAP, false, &e->head,
+			     e->comm);
 out:
 	ledger__free(&before);
 	return err;
@@ -294,7 +304,7 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 		return 0;
 	if (to < from)
 		return ledger__erase(&space->ledger, tools->pool, to, from);
-	return create(space, tools, from, to, ORIGIN_BRK, &e->head, e->comm);
+	return create(space, tools, from, to, ORIGIN_BRK, false, &e->head, e->comm);
 }
 
 static int apply_shmat(struct space *space, struct space_tools *tools,
@@ -304,7 +314,7 @@ static int apply_shmat(struct space *space, struct space_tools *tools,
 
 	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
-	return create(space, tools, lo, hi, ORIGIN_SHMAT, &e->head, e->comm);
+	return create(space, tools, lo, hi, ORIGIN_SHMAT, false, &e->head, e->comm);
 }
 
 struct attachment {
@@ -318,7 +328,7 @@ static int detach_one(const struct ledger_range *range, void *ctx)
 {
 	struct attachment *a = ctx;
 
-	if (range->record->origin != ORIGIN_SHMAT || range->record->base != a->base)
+	if (range->record->origin != ORIGIN_SHMAT || range->record->lo != a->base)
 		return 0;
 	a->found = true;
 	return ledger__erase(&a->space->ledger, a->tools->pool, range->start, range->end);
@@ -337,6 +347,13 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 	return err ? err : a.found ? 0 : -EINVAL;
 }
 
+struct record *space__unwitnessed(struct space *space)
+{
+	if (!space->unwitnessed)
+		space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, NULL, NULL);
+	return space->unwitnessed;
+}
+
 int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
 		const char *text, uint64_t when)
 {
@@ -347,10 +364,8 @@ int space__name(struct space *space, struct space_tools *tools, uint64_t addr, u
 	if (!whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
 		return -EINVAL;
 	if (text[0]) {
-		name = name__new(text);
-		if (!space->unwitnessed)
-			space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, 0, NULL, NULL);
-		if (!name || !space->unwitnessed) {
+		name = name__new(NAMED_BY_PRCTL, text);
+		if (!name || !space__unwitnessed(space)) {
 			name__unref(name);
 			return -ENOMEM;
 		}
@@ -386,6 +401,11 @@ int space__apply(struct space *space, struct space_tools *tools, const union mp_
 		return space__name(space, tools, event->name.addr, event->name.len,
 				   event->name.state == MP_NAME_SET ? event->name.name : "",
 				   event->head.time_ns);
+	case MP_EVENT_THREAD:
+		return stacks__begin(space, tools, &event->thread);
+	case MP_EVENT_COMM:
+		return stacks__rename(space, tools, event->head.tid, event->comm.comm,
+				      event->head.time_ns);
 	default:
 		return -EINVAL;
 	}

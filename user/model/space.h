@@ -16,6 +16,7 @@
 #define HEAP_END_UNKNOWN  0 /* it may have moved unseen: the next brk only tells where it is now */
 #define HEAP_END_AT_START 1 /* it is still empty: it ends where the next brk says it begins */
 
+struct stack;
 struct transit;
 
 struct space {
@@ -32,6 +33,7 @@ struct space {
 	struct transit *transits; /* mremap calls that have begun and not ended */
 	struct record
 		*unwitnessed;	   /* of named ranges whose creation nobody saw; made when needed */
+	struct stack *stacks;	   /* of its threads: stacks.h */
 	unsigned names_on_the_way; /* names that are still being read from the process */
 	bool overflowed;	   /* LEDGER_MAX_RANGES was reached */
 };
@@ -49,14 +51,18 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 struct space *space__ref(struct space *space);
 void space__unref(struct space *space); /* accepts NULL */
 
-/* Applies an event about memory (MMAP to SHMDT, and NAME when its state is SET or CLEAR); others
- * are not for it. 0, -EINVAL for arguments the kernel will refuse too (nothing changes), or an
- * error of ledger.h: then the range is erased, so that it is unknown and not wrong. */
+/* Applies an event about memory (MMAP to SHMDT, NAME when its state is SET or CLEAR, THREAD, and
+ * COMM of a thread); others are not for it. 0, -EINVAL for arguments the kernel will refuse too
+ * (nothing changes), or an error of ledger.h: then the range is erased, so that it is unknown and
+ * not wrong. */
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event);
 
 /* Sets a name that came late: ranges that were touched after `when` keep theirs. */
 int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
 		const char *text, uint64_t when);
+
+/* The record of ranges whose creation nobody saw: borrowed, NULL when out of memory. */
+struct record *space__unwitnessed(struct space *space);
 
 /* Forgets what was known within [lo, hi) up to the moment `until`. */
 void space__forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,

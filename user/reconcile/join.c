@@ -66,7 +66,8 @@ static int add_cut(struct cuts *cuts, uint64_t lo, uint64_t hi, const struct rec
 		return 0;
 	/* One mapping that was cut by a munmap since filled again, or by names that are equal. */
 	if (last && last->record == record &&
-	    (last->name == name || (last->name && name && !strcmp(last->name->text, name->text)))) {
+	    (last->name == name || (last->name && name && last->name->by == name->by &&
+				    !strcmp(last->name->text, name->text)))) {
 		last->hi = hi;
 		return 0;
 	}
@@ -182,6 +183,11 @@ static bool is_inherited(const struct join_config *config, const struct cut *cut
 	return cut->record && cut->record->space != config->space_id;
 }
 
+static bool is_thread_stack(const struct vma *vma, const struct cut *cut)
+{
+	return cut->name && cut->name->by == NAMED_BY_CLONE && vma->kind == VMA_ANON;
+}
+
 /* Whether the kernel has the name, or only the attempt to give it was seen. */
 static int name_part(struct join *join, const struct vma *vma, const struct cut *cut,
 		     struct part *part)
@@ -193,7 +199,11 @@ static int name_part(struct join *join, const struct vma *vma, const struct cut 
 	if (vma->kind == VMA_ANON_NAMED || vma->kind == VMA_SHMEM_NAMED) {
 		vma_set__anon_name(config->set, vma, given, sizeof(given));
 		part->name_source = NAME_KERNEL;
-	} else if (cut->name && classify__can_be_named(vma)) {
+	} else if (is_thread_stack(vma, cut)) {
+		part->name_source = NAME_INFERRED;
+		part->name = arena__printf(config->strings, "[stack: %s]", cut->name->text);
+		return part->name ? 0 : -ENOMEM;
+	} else if (cut->name && cut->name->by == NAMED_BY_PRCTL && classify__can_be_named(vma)) {
 		/* Go and glibc put a space before theirs. */
 		snprintf(given, sizeof(given), "%s",
 			 cut->name->text + strspn(cut->name->text, " "));
@@ -246,7 +256,8 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 	err = name_part(join, vma, cut, part);
 	if (err)
 		return err;
-	part->category = classify__part(vma, part->given_name, role);
+	part->category = is_thread_stack(vma, cut) ? CATEGORY_RUNTIME_STACK
+						   : classify__part(vma, part->given_name, role);
 	part->coverage = coverage_of(part->origin);
 	part->inherited = is_inherited(join->config, cut, part->coverage);
 	if (cut->record && part->coverage == COVERAGE_ATTRIBUTED) {

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Threads' stacks. Whoever starts a thread gives clone a stack; the ledger's range there gets the
+ * name "COMM/TID", by NAMED_BY_CLONE, and a new one when the thread is renamed. It is kept until
+ * the memory goes or another thread gets it: glibc keeps stacks of dead threads for the next one.
+ *
+ * A name that the program itself gave (prctl) stays. What is not plainly a stack is not called
+ * one: clone3 tells where a stack lies, while clone tells only where it begins, and Go's lie within
+ * its heap; so without bounds, the mapping must have been made for a stack (MAP_STACK).
+ */
+#ifndef MEMPROV_STACKS_H
+#define MEMPROV_STACKS_H
+
+#include "model/space.h"
+
+/* Threads of one space whose stacks are followed; further ones are not named. */
+#define STACKS_MAX 16384
+
+void stacks__free(struct stack **stacks);
+
+/* 0, -ENOSPC, -ENOMEM, or an error of ledger.h. */
+int stacks__begin(struct space *space, struct space_tools *tools, const struct mp_event_thread *e);
+int stacks__rename(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
+		   uint64_t when);
+
+/* The same for a thread that was there before us, whose stack was found at [lo, hi). */
+int stacks__found(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
+		  uint64_t lo, uint64_t hi, uint64_t when);
+
+#endif
