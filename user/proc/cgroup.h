@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define CGROUP_PATH_MAX 4096
-#define CGROUP_UNKNOWN UINT64_MAX /* a figure that is not known, or a limit that is not set */
+#define CGROUP_UNKNOWN	UINT64_MAX /* a figure that is not known, or a limit that is not set */
 
 struct cgroup {
 	char path[CGROUP_PATH_MAX]; /* within the hierarchy that has the memory controller */
@@ -28,6 +28,11 @@ int cgroup__parse(const char *text, size_t len, struct cgroup *ret);
 
 /* Pure: the value of `key` in the text of memory.stat; CGROUP_UNKNOWN when it is not there. */
 uint64_t cgroup__stat_value(const char *text, size_t len, const char *key);
+
+/* Pure: the directory of the cgroup's memory controller, by the text of our /proc/self/mountinfo.
+ * -ENOENT when nothing that is mounted shows it, -EBADMSG, -ENAMETOOLONG. */
+int cgroup__dir(const char *mountinfo, size_t len, const struct cgroup *cgroup, char *ret,
+		size_t ret_len);
 
 /* Reads it all for the process; figures that cannot be read are CGROUP_UNKNOWN. 0 or -errno. */
 int cgroup__read(int pidfd, struct cgroup *ret);

@@ -19,8 +19,8 @@
 enum file_is {
 	FILE_IS_UNKNOWN = 0, /* could not be looked at */
 	FILE_IS_DATA,
-	FILE_IS_ELF,
-	FILE_IS_GO, /* an ELF object with Go's build id note */
+	FILE_IS_ELF, /* a program or a shared object; not a core dump or an object file */
+	FILE_IS_GO,  /* an ELF object with Go's build id note */
 };
 
 /* Thread-safe; one per program. NULL when out of memory; free accepts NULL. */

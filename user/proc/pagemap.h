@@ -4,7 +4,11 @@
  *
  * With PAGEMAP_SCAN (Linux 6.7) the kernel walks the range and reports runs of pages; before
  * that, each page has 8 bytes in /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
- * Counted as smaps counts Rss: present pages, without the zero page, which no process owns.
+ * Counted as smaps counts Rss: present pages, without the zero page, which no process owns. That
+ * holds for memory; smaps counts none of hugetlb's pages in Rss, and none of a driver's (VMA_IO).
+ *
+ * The huge zero page is told by PAGEMAP_SCAN alone, and only since 6.17; elsewhere a huge page
+ * that was only read is counted as 2 MiB of memory.
  */
 #ifndef MEMPROV_PAGEMAP_H
 #define MEMPROV_PAGEMAP_H
@@ -23,6 +27,9 @@ int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *
 
 /* 1 when this kernel has PAGEMAP_SCAN, 0 when not, or -errno. fd as above. */
 int pagemap__can_scan(int fd);
+
+/* The older way alone, for kernels without PAGEMAP_SCAN. As pagemap__count(), which chooses it. */
+int pagemap__count_entries(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret);
 
 /* The pure part of the older way: adds up n entries of pagemap. zero_pfn is the frame number of
  * the zero page, 0 when it is not known (frame numbers are hidden without CAP_SYS_ADMIN). */

@@ -14,7 +14,7 @@
 #include "proc/smaps.h"
 #include "util/buf.h"
 
-#define PROC_COMM_LEN 64 /* TASK_COMM_LEN is 16; kernel threads' names can be longer in stat */
+#define PROC_COMM_LEN	   64 /* TASK_COMM_LEN is 16; kernel threads' names can be longer in stat */
 #define PROC_TICKS_PER_SEC 100 /* USER_HZ, the unit of times in /proc/PID/stat */
 
 struct proc_stat {

@@ -23,10 +23,12 @@ struct smaps_parser;
 /* NULL when out of memory. free accepts NULL. */
 struct smaps_parser *smaps_parser__new(enum smaps_format format);
 void smaps_parser__free(struct smaps_parser *parser);
+void smaps_parser__freep(struct smaps_parser **parser); /* for _cleanup_() */
 
-/* 0; -EBADMSG for text the kernel would not write, ranges that wrap, overlap or go backwards;
- * -E2BIG for more VMAs than SMAPS_MAX_VMAS; -ENOMEM. After an error the parser is only good for
- * freeing; smaps_parser__line() tells where it was. */
+/* 0; -EBADMSG for text the kernel would not write, ranges that wrap or end no later than the one
+ * before (ranges that overlap but go on are torn, not wrong: vma_set.torn); -E2BIG for more VMAs
+ * than SMAPS_MAX_VMAS; -ENOMEM. After an error the parser is only good for freeing;
+ * smaps_parser__line() tells where it was. */
 int smaps_parser__feed(struct smaps_parser *parser, const char *text, size_t len);
 
 /* The end of the text: moves what was read to ret, which the caller frees. -EBADMSG when the
@@ -36,6 +38,14 @@ int smaps_parser__finish(struct smaps_parser *parser, struct vma_set *ret);
 /* The number of the line being read, from 1. */
 size_t smaps_parser__line(const struct smaps_parser *parser);
 
-#define SMAPS_MAX_VMAS (1 << 22)
+/*
+ * A process chooses its own paths, and may make them of any length in directories below
+ * directories. What is beyond these bounds is left out of the name, and counted in
+ * vma_set.names_cut; the VMA and its amounts are there all the same.
+ */
+#define SMAPS_MAX_VMAS	(1 << 22)
+#define SMAPS_LINE_MAX	(64 << 10)
+#define SMAPS_NAME_MAX	4096 /* PATH_MAX: longer ones cannot be opened by name anyway */
+#define SMAPS_NAMES_MAX (64 << 20)
 
 #endif

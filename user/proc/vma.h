@@ -71,6 +71,11 @@ struct vma_set {
 	size_t n;
 	size_t cap;
 	struct buf names; /* NUL-separated; offset 0 is "" */
+	size_t names_cut; /* names that were too long to be kept in full: SMAPS_NAME_MAX */
+
+	/* Records that overlapped those before them: the process changed its map between two reads.
+	 * The later record is kept; of the earlier, what lies before it, its amounts by size. */
+	size_t torn;
 };
 
 void vma_set__free(struct vma_set *set);

@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Memory cgroups: user/proc/cgroup.c, mountinfo.c. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "proc/cgroup.h"
+#include "proc/procfs.h"
+#include "util/cleanup.h"
+
+static void paths_of_v1_and_v2(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+		const char *path;
+		bool v1;
+	} cases[] = {
+		{"0::/system.slice/redis.service\n", 0, "/system.slice/redis.service", false},
+		{"4:memory:/a\n0::/b\n", 0, "/a", true},
+		{"0::/b\n4:memory:/a\n", 0, "/a", true},
+		{"3:cpu,memory,blkio:/x:y z\n1:name=systemd:/s\n", 0, "/x:y z", true},
+		{"3:cpu:/a\n0::/\n", 0, "/", false},
+		{"1:name=memory:/a\n0::/b\n", 0, "/b", false},
+		{"1:memoryx,xmemory:/a\n0::/b\n", 0, "/b", false},
+		{"0::/../outside\n", 0, "/../outside", false},
+		{"0::/gone (deleted)\n", 0, "/gone (deleted)", false},
+		{"", -ENOENT, "", false},
+		{"3:cpu:/a\n", -ENOENT, "", false},
+		{"0::/b", -EBADMSG, "", false},
+		{"0::\n", -EBADMSG, "", false},
+		{"0::b\n", -EBADMSG, "", false},
+		{"0:memory:/b\n", -EBADMSG, "", false},
+		{"3::/b\n", -EBADMSG, "", false},
+		{"0:/b\n", -EBADMSG, "", false},
+		{":memory:/b\n", -EBADMSG, "", false},
+		{"x:memory:/b\n", -EBADMSG, "", false},
+		{"\n0::/b\n", -EBADMSG, "", false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cgroup cgroup = {.path = "untouched", .current = 77};
+		int err = cgroup__parse(cases[i].text, strlen(cases[i].text), &cgroup);
+
+		if (err != cases[i].err)
+			fail_msg("%d: %s", err, cases[i].text);
+		assert_string_equal(cgroup.path, err ? "untouched" : cases[i].path);
+		assert_int_equal(cgroup.v1, cases[i].v1);
+		assert_int_equal(cgroup.current, 77);
+	}
+}
+
+static void long_paths(void **state)
+{
+	static const size_t lengths[] = {CGROUP_PATH_MAX - 1, CGROUP_PATH_MAX};
+	char text[CGROUP_PATH_MAX + 16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(lengths); i++) {
+		struct cgroup cgroup;
+
+		memcpy(text, "0::", 3);
+		memset(text + 3, '/', lengths[i]);
+		text[3 + lengths[i]] = '\n';
+		assert_int_equal(cgroup__parse(text, lengths[i] + 4, &cgroup),
+				 i ? -ENAMETOOLONG : 0);
+	}
+	assert_int_equal(cgroup__parse("0::/a\0b\n", 8, &(struct cgroup){}), -EBADMSG);
+}
+
+static void values_of_memory_stat(void **state)
+{
+	static const char text[] = "cache 1\ninactive_file 4096\ntotal_inactive_file 8192\n"
+				   "big 18446744073709551616\nword x\nlast 7\ncut 8";
+	static const struct {
+		const char *key;
+		uint64_t value;
+	} cases[] = {
+		{"inactive_file", 4096},      {"total_inactive_file", 8192},
+		{"inactive", CGROUP_UNKNOWN}, {"file", CGROUP_UNKNOWN},
+		{"missing", CGROUP_UNKNOWN},  {"big", CGROUP_UNKNOWN},
+		{"word", CGROUP_UNKNOWN},     {"last", 7},
+		{"cut", CGROUP_UNKNOWN},      {"cache", 1},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		if (cgroup__stat_value(text, strlen(text), cases[i].key) != cases[i].value)
+			fail_msg("%s", cases[i].key);
+	}
+	assert_true(cgroup__stat_value("", 0, "x") == CGROUP_UNKNOWN);
+}
+
+#define V1_CPU "32 31 0:29 / /sys/fs/cgroup/cpu rw - cgroup cgroup rw,cpu\n"
+#define V1_MEMORY                                                                                  \
+	"35 31 0:32 / /sys/fs/cgroup/memory rw,relatime shared:9 - cgroup cgroup rw,memory\n"
+#define V2    "41 31 0:38 / /sys/fs/cgroup/unified rw master:1 shared:2 - cgroup2 none rw\n"
+#define OTHER "23 1 0:22 / /proc rw - proc proc rw\n"
+
+static void directories_by_mountinfo(void **state)
+{
+	static const struct {
+		const char *mountinfo;
+		bool v1;
+		const char *path;
+		int err;
+		const char *dir;
+	} cases[] = {
+		{OTHER V1_CPU V1_MEMORY V2, true, "/a/b", 0, "/sys/fs/cgroup/memory/a/b"},
+		{OTHER V1_CPU V1_MEMORY V2, false, "/a", 0, "/sys/fs/cgroup/unified/a"},
+		{OTHER V1_CPU V2, true, "/a", -ENOENT, NULL},
+		{OTHER V1_MEMORY, false, "/a", -ENOENT, NULL},
+		{"", false, "/a", -ENOENT, NULL},
+		/* Mounted from below its root, as containers see it. */
+		{"1 2 0:3 /docker/1 /cg rw - cgroup2 x rw\n", false, "/docker/1/x", 0, "/cg/x"},
+		{"1 2 0:3 /docker/1 /cg rw - cgroup2 x rw\n", false, "/docker/1", 0, "/cg"},
+		{"1 2 0:3 /docker/1 /cg rw - cgroup2 x rw\n", false, "/docker/12", -ENOENT, NULL},
+		{"1 2 0:3 /docker/1 /cg rw - cgroup2 x rw\n" V2, false, "/b", 0,
+		 "/sys/fs/cgroup/unified/b"},
+		{"1 2 0:3 / /my\\040cg\\134 rw - cgroup2 x rw\n", false, "/b", 0, "/my cg\\/b"},
+		{"1 2 0:3 / /my\\04 rw - cgroup2 x rw\n" V2, false, "/b", 0,
+		 "/sys/fs/cgroup/unified/b"},
+		/* Outside of our cgroup namespace. */
+		{V2, false, "/..", -ENOENT, NULL},
+		{V2, false, "/../b", -ENOENT, NULL},
+		{V2, false, "/a/../../b", -ENOENT, NULL},
+		{V2, false, "/a/..", -ENOENT, NULL},
+		{V2, false, "/..a/b..", 0, "/sys/fs/cgroup/unified/..a/b.."},
+		/* No mountinfo. */
+		{"1 2 0:3 / /cg rw - cgroup2 x rw", false, "/b", -EBADMSG, NULL},
+		{"1 2 0:3 / /cg rw cgroup2 x rw\n", false, "/b", -EBADMSG, NULL},
+		{"1 2 0 / /cg rw - cgroup2 x rw\n", false, "/b", -EBADMSG, NULL},
+		{"\n", false, "/b", -EBADMSG, NULL},
+		{"x 2 0:3 / /cg rw - cgroup2 x rw\n", false, "/b", -EBADMSG, NULL},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cgroup cgroup = {.v1 = cases[i].v1};
+		char dir[64] = "untouched";
+		int err;
+
+		strcpy(cgroup.path, cases[i].path);
+		err = cgroup__dir(cases[i].mountinfo, strlen(cases[i].mountinfo), &cgroup, dir,
+				  sizeof(dir));
+		if (err != cases[i].err)
+			fail_msg("%d: %s in %s", err, cases[i].path, cases[i].mountinfo);
+		assert_string_equal(dir, err ? "untouched" : cases[i].dir);
+	}
+	/* The directory's name and its NUL must fit. */
+	assert_int_equal(
+		cgroup__dir(V2, strlen(V2), &(struct cgroup){.path = "/b"}, (char[25]){}, 24),
+		-ENAMETOOLONG);
+	assert_int_equal(
+		cgroup__dir(V2, strlen(V2), &(struct cgroup){.path = "/b"}, (char[25]){}, 25), 0);
+}
+
+/* Whatever this machine has: figures that fit together, or none. */
+static void our_own(void **state)
+{
+	int pidfd = procfs__open("/proc", getpid());
+	struct cgroup cgroup;
+	int err = cgroup__read(pidfd, &cgroup);
+
+	close(pidfd);
+	if (err == -ENOENT)
+		return;
+	assert_int_equal(err, 0);
+	assert_int_equal(cgroup.path[0], '/');
+	print_message("%s v%d: current %ju, limit %ju, working set %ju\n", cgroup.path,
+		      cgroup.v1 ? 1 : 2, (uintmax_t)cgroup.current, (uintmax_t)cgroup.limit,
+		      (uintmax_t)cgroup.working_set);
+	if (cgroup.current != CGROUP_UNKNOWN && cgroup.working_set != CGROUP_UNKNOWN)
+		assert_true(cgroup.working_set <= cgroup.current);
+	if (cgroup.limit != CGROUP_UNKNOWN)
+		assert_true(cgroup.limit < 1ULL << 62);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(paths_of_v1_and_v2),
+		cmocka_unit_test(long_paths),
+		cmocka_unit_test(values_of_memory_stat),
+		cmocka_unit_test(directories_by_mountinfo),
+		cmocka_unit_test(our_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,467 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "proc/smaps.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proc/vma_kind.h"
+#include "util/cleanup.h"
+#include "util/number.h"
+
+/* Ranges are of whole pages, and no architecture has smaller ones. */
+#define SMALLEST_PAGE 4096
+
+struct smaps_parser {
+	enum smaps_format format;
+	struct vma_set set;
+	struct buf line;   /* the beginning of a line that was fed in pieces */
+	size_t line_no;	   /* from 1 */
+	size_t next_field; /* where in fields[] to look first */
+	uint32_t seen;	   /* bits of fields[] that this record has had */
+	bool open;	   /* a record has begun and its VmFlags have not come yet */
+	bool cut;	   /* the name of this record was not kept in full */
+	int err;
+};
+
+enum unit { UNIT_KB, UNIT_NONE };
+
+/*
+ * The fields of a record in the order of show_smap() in fs/proc/task_mmu.c, Linux 6.1 to 6.18.
+ * Those without an offset are checked and passed over.
+ */
+#define NOT_KEPT     SIZE_MAX
+#define KEPT(member) offsetof(struct vma, member)
+
+static const struct field {
+	const char *name;
+	size_t offset;
+	enum unit unit;
+} fields[] = {
+	{"Size", NOT_KEPT, UNIT_KB},
+	{"KernelPageSize", NOT_KEPT, UNIT_KB},
+	{"MMUPageSize", NOT_KEPT, UNIT_KB},
+	{"Rss", KEPT(rss), UNIT_KB},
+	{"Pss", KEPT(pss), UNIT_KB},
+	{"Pss_Dirty", NOT_KEPT, UNIT_KB}, /* 6.0 */
+	{"Shared_Clean", KEPT(shared_clean), UNIT_KB},
+	{"Shared_Dirty", KEPT(shared_dirty), UNIT_KB},
+	{"Private_Clean", KEPT(private_clean), UNIT_KB},
+	{"Private_Dirty", KEPT(private_dirty), UNIT_KB},
+	{"Referenced", NOT_KEPT, UNIT_KB},
+	{"Anonymous", NOT_KEPT, UNIT_KB},
+	{"KSM", NOT_KEPT, UNIT_KB}, /* 6.8 */
+	{"LazyFree", NOT_KEPT, UNIT_KB},
+	{"AnonHugePages", NOT_KEPT, UNIT_KB},
+	{"ShmemPmdMapped", NOT_KEPT, UNIT_KB},
+	{"FilePmdMapped", NOT_KEPT, UNIT_KB},
+	{"Shared_Hugetlb", KEPT(shared_hugetlb), UNIT_KB},
+	{"Private_Hugetlb", KEPT(private_hugetlb), UNIT_KB},
+	{"Swap", KEPT(swap), UNIT_KB},
+	{"SwapPss", KEPT(swap_pss), UNIT_KB},
+	{"Locked", NOT_KEPT, UNIT_KB},
+	{"THPeligible", NOT_KEPT, UNIT_NONE},
+	{"ProtectionKey", NOT_KEPT, UNIT_NONE},
+};
+
+_Static_assert(ARRAY_SIZE(fields) <= 32, "seen has a bit for each");
+
+static const struct {
+	char code[3];
+	enum vma_flag flag;
+} vm_flags[] = {
+	{"gd", VMA_GROWS_DOWN}, {"ht", VMA_HUGE_TLB}, {"sh", VMA_SHARED},
+	{"io", VMA_IO},		{"pf", VMA_IO},
+};
+
+struct smaps_parser *smaps_parser__new(enum smaps_format format)
+{
+	struct smaps_parser *parser = calloc(1, sizeof(*parser));
+
+	if (!parser)
+		return NULL;
+	parser->format = format;
+	parser->line_no = 1;
+	return parser;
+}
+
+void smaps_parser__free(struct smaps_parser *parser)
+{
+	if (!parser)
+		return;
+	vma_set__free(&parser->set);
+	buf__free(&parser->line);
+	free(parser);
+}
+
+void smaps_parser__freep(struct smaps_parser **parser)
+{
+	smaps_parser__free(*parser);
+}
+
+size_t smaps_parser__line(const struct smaps_parser *parser)
+{
+	return parser->line_no;
+}
+
+/* --- headers ------------------------------------------------------------------------------- */
+
+static bool skip_char(const char **pos, const char *end, char c)
+{
+	if (*pos == end || **pos != c)
+		return false;
+	++*pos;
+	return true;
+}
+
+static bool scan_u32(const char **pos, const char *end, int base, uint32_t *ret)
+{
+	uint64_t value;
+
+	if (number__scan(pos, end, base, &value) || value > UINT32_MAX)
+		return false;
+	*ret = value;
+	return true;
+}
+
+static bool scan_perms(const char **pos, const char *end, char perms[5])
+{
+	static const char *const allowed[] = {"r-", "w-", "x-", "ps"};
+
+	if (end - *pos < 4)
+		return false;
+	for (int i = 0; i < 4; i++) {
+		char c = (*pos)[i];
+
+		if (c != allowed[i][0] && c != allowed[i][1])
+			return false;
+		perms[i] = c;
+	}
+	perms[4] = '\0';
+	*pos += 4;
+	return true;
+}
+
+/* "START-END PERMS OFFSET MAJOR:MINOR INODE ", then spaces and the name, if there is one. */
+static bool scan_header(const char **pos, const char *end, struct vma *vma)
+{
+	return !number__scan(pos, end, 16, &vma->start) && skip_char(pos, end, '-') &&
+	       !number__scan(pos, end, 16, &vma->end) && skip_char(pos, end, ' ') &&
+	       scan_perms(pos, end, vma->perms) && skip_char(pos, end, ' ') &&
+	       !number__scan(pos, end, 16, &vma->offset) && skip_char(pos, end, ' ') &&
+	       scan_u32(pos, end, 16, &vma->major) && skip_char(pos, end, ':') &&
+	       scan_u32(pos, end, 16, &vma->minor) && skip_char(pos, end, ' ') &&
+	       !number__scan(pos, end, 10, &vma->inode) && skip_char(pos, end, ' ');
+}
+
+/*
+ * Appends the name with each "\012" made a newline again. A path that has these four characters
+ * itself cannot be told from one with a newline: the kernel does not escape the backslash.
+ */
+static void names__add(struct buf *names, const char *name, size_t len)
+{
+	static const char newline[] = "\\012";
+	const char *end = name + len, *hit;
+
+	while ((hit = memmem(name, end - name, newline, strlen(newline)))) {
+		buf__add(names, name, hit - name);
+		buf__add(names, "\n", 1);
+		name = hit + strlen(newline);
+	}
+	buf__add(names, name, end - name);
+	buf__add(names, "", 1);
+}
+
+/* Neighbours often have the same name (the parts of a library): it is kept once. */
+static int smaps_parser__add_name(struct smaps_parser *parser, struct vma *vma, const char *name,
+				  size_t len)
+{
+	struct vma_set *set = &parser->set;
+	struct buf *names = &set->names;
+	size_t at;
+
+	if (!names->len)
+		buf__add(names, "", 1);
+	if (len > SMAPS_NAME_MAX) {
+		len = SMAPS_NAME_MAX;
+		parser->cut = true;
+	}
+	if (len && names->len + len > SMAPS_NAMES_MAX) {
+		len = 0;
+		parser->cut = true;
+	}
+	set->names_cut += parser->cut;
+	vma->name = 0;
+	if (!len)
+		return buf__error(names);
+	at = names->len;
+	names__add(names, name, len);
+	if (buf__error(names))
+		return -ENOMEM;
+	vma->name = at;
+	if (set->n) {
+		uint32_t before = set->vmas[set->n - 1].name;
+
+		if (before && !strcmp(names->data + before, names->data + at)) {
+			names->len = at;
+			vma->name = before;
+		}
+	}
+	return 0;
+}
+
+static int vma_set__add(struct vma_set *set, const struct vma *vma)
+{
+	size_t cap = set->cap ? set->cap + set->cap / 2 : 64;
+
+	if (set->n == SMAPS_MAX_VMAS)
+		return -E2BIG;
+	if (set->n == set->cap) {
+		struct vma *vmas = reallocarray(set->vmas, cap, sizeof(*vmas));
+
+		if (!vmas)
+			return -ENOMEM;
+		set->vmas = vmas;
+		set->cap = cap;
+	}
+	set->vmas[set->n++] = *vma;
+	return 0;
+}
+
+/* Cuts a VMA at `end`; its amounts, known only for the whole, follow by size. */
+static void vma__cut(struct vma *vma, uint64_t end)
+{
+	uint64_t whole = vma->end - vma->start, part = end - vma->start;
+
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		uint64_t amount;
+		char *at;
+
+		if (fields[i].offset == NOT_KEPT)
+			continue;
+		at = (char *)vma + fields[i].offset;
+		memcpy(&amount, at, sizeof(amount));
+		amount = (unsigned __int128)amount * part / whole;
+		memcpy(at, &amount, sizeof(amount));
+	}
+	vma->end = end;
+	vma->rss = vma->shared_clean + vma->shared_dirty + vma->private_clean + vma->private_dirty;
+}
+
+/*
+ * Each read(2) of the file goes on behind the last VMA that was shown. When that one has been
+ * merged with its neighbour meanwhile, the kernel shows the merged one, which begins before. The
+ * later record is the newer truth: what it covers is taken out, so that nothing counts twice.
+ */
+static void vma_set__make_way(struct vma_set *set, uint64_t start)
+{
+	if (!set->n || set->vmas[set->n - 1].end <= start)
+		return;
+	set->torn++;
+	while (set->n && set->vmas[set->n - 1].start >= start)
+		set->n--;
+	if (set->n && set->vmas[set->n - 1].end > start)
+		vma__cut(&set->vmas[set->n - 1], start);
+}
+
+static int smaps_parser__header(struct smaps_parser *parser, const char *line, size_t len)
+{
+	struct vma_set *set = &parser->set;
+	const char *pos = line, *end = line + len;
+	struct vma vma = {};
+	int err;
+
+	if (parser->open || !scan_header(&pos, end, &vma))
+		return -EBADMSG;
+	if (vma.start >= vma.end || (vma.start | vma.end) % SMALLEST_PAGE ||
+	    (set->n && vma.end <= set->vmas[set->n - 1].end))
+		return -EBADMSG;
+	vma_set__make_way(set, vma.start);
+	while (pos < end && *pos == ' ')
+		pos++;
+	if (vma.perms[3] == 's')
+		vma.flags |= VMA_SHARED;
+	vma.kind = vma_kind__of(&vma, pos, end - pos);
+
+	err = smaps_parser__add_name(parser, &vma, pos, end - pos);
+	if (err)
+		return err;
+	err = vma_set__add(set, &vma);
+	if (err)
+		return err;
+	parser->open = parser->format == SMAPS_FULL;
+	parser->seen = 0;
+	parser->next_field = 0;
+	return 0;
+}
+
+/* --- fields -------------------------------------------------------------------------------- */
+
+/* All that we keep must have come: a field that is missing would be a zero that nobody counted. */
+static bool smaps_parser__record_is_full(const struct smaps_parser *parser)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (fields[i].offset != NOT_KEPT && !(parser->seen & 1u << i))
+			return false;
+	}
+	return true;
+}
+
+/* "rd wr mr mw me ac ": two letters and a space each; a kernel may have flags we do not know. */
+static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, const char *end)
+{
+	struct vma *vma = &parser->set.vmas[parser->set.n - 1];
+
+	if (!smaps_parser__record_is_full(parser))
+		return -EBADMSG;
+	for (;;) {
+		while (pos < end && *pos == ' ')
+			pos++;
+		if (pos == end)
+			break;
+		if (end - pos < 2 || pos[1] == ' ' || (end - pos > 2 && pos[2] != ' '))
+			return -EBADMSG;
+		for (size_t i = 0; i < ARRAY_SIZE(vm_flags); i++) {
+			if (!memcmp(pos, vm_flags[i].code, 2))
+				vma->flags |= vm_flags[i].flag;
+		}
+		pos += 2;
+	}
+	/* Huge pages of a memfd, of System V and of a file in hugetlbfs have those names. */
+	if (vma->flags & VMA_HUGE_TLB)
+		vma->kind = VMA_HUGETLB;
+	parser->open = false;
+	return 0;
+}
+
+static int scan_amount(const char *pos, const char *end, enum unit unit, uint64_t *ret)
+{
+	while (pos < end && *pos == ' ')
+		pos++;
+	if (number__scan(&pos, end, 10, ret))
+		return -EBADMSG;
+	if (unit == UNIT_NONE)
+		return pos == end ? 0 : -EBADMSG;
+	if (end - pos != 3 || memcmp(pos, " kB", 3) || __builtin_mul_overflow(*ret, 1024, ret))
+		return -EBADMSG;
+	return 0;
+}
+
+/* Fields come in the order of the table, so the first look nearly always finds. */
+static const struct field *smaps_parser__find_field(struct smaps_parser *parser, const char *name,
+						    size_t len)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		size_t at = (parser->next_field + i) % ARRAY_SIZE(fields);
+
+		if (strlen(fields[at].name) == len && !memcmp(fields[at].name, name, len)) {
+			parser->next_field = at + 1;
+			return &fields[at];
+		}
+	}
+	return NULL;
+}
+
+static bool is_field_char(char c)
+{
+	return (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') ||
+	       c == '_';
+}
+
+static int smaps_parser__field(struct smaps_parser *parser, const char *line, size_t len)
+{
+	const char *pos = line, *end = line + len;
+	const struct field *field;
+	uint64_t amount;
+	size_t name_len;
+	uint32_t bit;
+	int err;
+
+	while (pos < end && is_field_char(*pos))
+		pos++;
+	name_len = pos - line;
+	if (parser->format != SMAPS_FULL || !parser->set.n || !skip_char(&pos, end, ':'))
+		return -EBADMSG;
+
+	if (name_len == strlen("VmFlags") && !memcmp(line, "VmFlags", name_len))
+		return parser->open ? smaps_parser__vm_flags(parser, pos, end) : -EBADMSG;
+	field = smaps_parser__find_field(parser, line, name_len);
+	if (!field)
+		return 0;
+	bit = 1u << (field - fields);
+	if (!parser->open || parser->seen & bit)
+		return -EBADMSG;
+	err = scan_amount(pos, end, field->unit, &amount);
+	if (err)
+		return err;
+	parser->seen |= bit;
+	if (field->offset != NOT_KEPT)
+		memcpy((char *)&parser->set.vmas[parser->set.n - 1] + field->offset, &amount,
+		       sizeof(amount));
+	return 0;
+}
+
+/* --- lines --------------------------------------------------------------------------------- */
+
+static int smaps_parser__line_done(struct smaps_parser *parser, const char *line, size_t len)
+{
+	int err;
+
+	parser->cut = len > SMAPS_LINE_MAX;
+	if (parser->cut)
+		len = SMAPS_LINE_MAX;
+	/* Names are kept NUL-terminated; the kernel never writes one. */
+	if (!len || memchr(line, '\0', len))
+		return -EBADMSG;
+	if (*line >= 'A' && *line <= 'Z')
+		err = smaps_parser__field(parser, line, len);
+	else
+		err = smaps_parser__header(parser, line, len);
+	if (!err)
+		parser->line_no++;
+	return err;
+}
+
+/* One byte more than a line may have is kept, by which line_done sees that it was longer. */
+static int smaps_parser__carry(struct smaps_parser *parser, const char *text, size_t len)
+{
+	size_t room = SMAPS_LINE_MAX + 1 - parser->line.len;
+
+	buf__add(&parser->line, text, len < room ? len : room);
+	return buf__error(&parser->line);
+}
+
+int smaps_parser__feed(struct smaps_parser *parser, const char *text, size_t len)
+{
+	const char *end = text + len, *newline;
+
+	while (!parser->err && text < end) {
+		newline = memchr(text, '\n', end - text);
+		if (!newline) {
+			parser->err = smaps_parser__carry(parser, text, end - text);
+			break;
+		}
+		if (parser->line.len) {
+			parser->err = smaps_parser__carry(parser, text, newline - text);
+			if (!parser->err)
+				parser->err = smaps_parser__line_done(parser, parser->line.data,
+								      parser->line.len);
+			parser->line.len = 0;
+		} else {
+			parser->err = smaps_parser__line_done(parser, text, newline - text);
+		}
+		text = newline + 1;
+	}
+	return parser->err;
+}
+
+int smaps_parser__finish(struct smaps_parser *parser, struct vma_set *ret)
+{
+	if (parser->err)
+		return parser->err;
+	if (parser->open || parser->line.len)
+		return -EBADMSG;
+	*ret = parser->set;
+	memset(&parser->set, 0, sizeof(parser->set));
+	return 0;
+}
