@@ -2,7 +2,8 @@
 /*
  * A report: what one process's (or the whole node's) resident memory is, at one moment. It is
  * made once, never changed afterwards, and may be encoded by several threads at a time. All
- * amounts are bytes; all strings belong to the report.
+ * amounts are bytes. The report, its rows and its strings live in one arena, report->strings, and
+ * go together.
  */
 #ifndef MEMPROV_REPORT_H
 #define MEMPROV_REPORT_H
@@ -27,6 +28,16 @@ enum runtime {
 
 enum tracing_state { TRACING_OFF, TRACING_COMPLETE, TRACING_SINCE_ATTACH, TRACING_RESYNCED };
 
+/* The categories as the sections of the text report gather them. */
+enum category_group {
+	GROUP_RUNTIME,
+	GROUP_NAMED,
+	GROUP_FILE,
+	GROUP_ANONYMOUS,
+	GROUP_OTHER,
+	CATEGORY_GROUPS,
+};
+
 struct named_row {
 	const char *name;
 	uint64_t rss;
@@ -47,6 +58,11 @@ struct process_row {
 	uint64_t swap;
 	int64_t growth; /* of RSS since it was first seen; meaningful when growth_known */
 	bool growth_known;
+
+	/* For the metrics; adds up to rss. */
+	uint64_t by_category_group[CATEGORY_GROUPS];
+	const struct named_row *named; /* in any order */
+	size_t n_named;
 };
 
 struct report_cgroup {
@@ -100,13 +116,17 @@ struct report {
 	size_t n_processes;
 	uint64_t unreadable_processes; /* node report: could not be read, so not in the sums */
 
-	struct arena *strings; /* owns every string above */
+	struct arena *strings; /* owns the report and everything that it points to */
 };
 
-/* Accepts NULL. */
-void report__free(struct report *report);
+/* An empty report in its own arena; NULL when out of memory. */
+struct report *report__new(void);
+void report__free(struct report *report); /* accepts NULL */
+
+enum category_group category__group(enum category category);
 
 /* Sums of by_category, as the sections of the text report have them. */
+uint64_t report__group_bytes(const struct report *report, enum category_group group);
 uint64_t report__runtime_bytes(const struct report *report);
 uint64_t report__file_bytes(const struct report *report);
 uint64_t report__anonymous_bytes(const struct report *report);

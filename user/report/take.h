@@ -35,8 +35,7 @@ void taker__free(struct taker *taker); /* accepts NULL */
  *   -ECANCELED *stop
  *   -ENOMEM, or what the kernel said when reading
  */
-int taker__process(struct taker *taker, pid_t pid, const volatile bool *stop,
-		   struct report **ret);
+int taker__process(struct taker *taker, pid_t pid, const volatile bool *stop, struct report **ret);
 
 /* The report of the node: every process that can be read. Processes that exit meanwhile are left
  * out. -ECANCELED, -ENOMEM, or why procfs cannot be listed. */

@@ -1,0 +1,351 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/metrics.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/arena.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/text.h"
+#include "util/utf8.h"
+
+#define OTHER	    "(other)" /* the sum of what is beyond the caps */
+#define NSEC_PER_US 1000ULL
+#define NSEC_PER_MS 1000000ULL
+#define LABELS_MAX  3
+
+struct label {
+	const char *name; /* NULL: no more */
+	const char *value;
+};
+
+static const char *const group_names[] = {
+	[GROUP_RUNTIME] = "runtime",	 [GROUP_NAMED] = "named", [GROUP_FILE] = "file",
+	[GROUP_ANONYMOUS] = "anonymous", [GROUP_OTHER] = "other",
+};
+
+static const struct {
+	uint64_t ns;
+	const char *le; /* the same in seconds */
+} buckets[] = {
+	{1 * NSEC_PER_MS, "0.001"},    {2500 * NSEC_PER_US, "0.0025"}, {5 * NSEC_PER_MS, "0.005"},
+	{10 * NSEC_PER_MS, "0.01"},    {25 * NSEC_PER_MS, "0.025"},    {50 * NSEC_PER_MS, "0.05"},
+	{100 * NSEC_PER_MS, "0.1"},    {250 * NSEC_PER_MS, "0.25"},    {500 * NSEC_PER_MS, "0.5"},
+	{1000 * NSEC_PER_MS, "1.0"},   {2500 * NSEC_PER_MS, "2.5"},    {5000 * NSEC_PER_MS, "5.0"},
+	{10000 * NSEC_PER_MS, "10.0"},
+};
+_Static_assert(ARRAY_SIZE(buckets) == METRICS_DURATION_BUCKETS, "as the header says");
+
+void duration_histogram__add(struct duration_histogram *histogram, uint64_t ns)
+{
+	size_t i = 0;
+
+	while (i < METRICS_DURATION_BUCKETS && ns > buckets[i].ns)
+		i++;
+	histogram->counts[i]++;
+	histogram->sum_ns += ns;
+}
+
+static void add_family(struct buf *out, const char *name, const char *type, const char *help)
+{
+	buf__printf(out, "# HELP memprov_%s %s\n# TYPE memprov_%s %s\n", name, help, name, type);
+}
+
+/* Backslash, quote and newline are escaped; what else could harm a terminal is replaced. */
+static void add_label_value(struct buf *out, const char *value)
+{
+	const char *s = value, *end = value + strlen(value);
+	uint32_t code;
+	size_t n;
+
+	for (; s < end; s += n) {
+		n = utf8__decode(s, end - s, &code);
+		if (code == '\n')
+			buf__puts(out, "\\n");
+		else if (code == UTF8_INVALID || text__is_control(code))
+			buf__puts(out, UTF8_REPLACEMENT);
+		else if (code == '\\' || code == '"')
+			buf__printf(out, "\\%c", (int)code);
+		else
+			buf__add(out, s, n);
+	}
+}
+
+static void add_series(struct buf *out, const char *name, const struct label labels[LABELS_MAX])
+{
+	size_t i;
+
+	buf__printf(out, "memprov_%s", name);
+	for (i = 0; i < LABELS_MAX && labels[i].name; i++) {
+		buf__printf(out, "%s%s=\"", i ? "," : "{", labels[i].name);
+		add_label_value(out, labels[i].value);
+		buf__puts(out, "\"");
+	}
+	if (i)
+		buf__puts(out, "}");
+}
+
+static void add_sample(struct buf *out, const char *name, const struct label labels[LABELS_MAX],
+		       uint64_t value)
+{
+	add_series(out, name, labels);
+	buf__printf(out, " %" PRIu64 "\n", value);
+}
+
+static const struct label no_labels[LABELS_MAX];
+
+/* --- processes ---------------------------------------------------------------------------- */
+
+#define PID_LEN 12
+
+/* The process of the sum has no pid. */
+static const char *pid_label(const struct process_row *row, char text[PID_LEN])
+{
+	if (!row->pid)
+		return "";
+	snprintf(text, PID_LEN, "%d", row->pid);
+	return text;
+}
+
+static const char *comm_label(const struct process_row *row)
+{
+	return row->comm ? row->comm : "";
+}
+
+static void add_process_groups(struct buf *out, const struct process_row *row)
+{
+	char pid[PID_LEN];
+	size_t i;
+
+	for (i = 0; i < CATEGORY_GROUPS; i++) {
+		const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
+							 {"comm", comm_label(row)},
+							 {"category", group_names[i]}};
+
+		add_sample(out, "process_resident_bytes", labels, row->by_category_group[i]);
+	}
+}
+
+static void add_process_pss(struct buf *out, const struct process_row *row)
+{
+	char pid[PID_LEN];
+	const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
+						 {"comm", comm_label(row)}};
+
+	if (row->pss != UNKNOWN_BYTES)
+		add_sample(out, "process_proportional_bytes", labels, row->pss);
+}
+
+static int by_name(const void *a, const void *b)
+{
+	const struct named_row *left = a, *right = b;
+
+	return strcmp(left->name, right->name);
+}
+
+static int by_rss(const void *a, const void *b)
+{
+	const struct named_row *left = a, *right = b;
+
+	if (left->rss != right->rss)
+		return left->rss < right->rss ? 1 : -1;
+	return strcmp(left->name, right->name);
+}
+
+/* The process's names collapsed, each once, largest first. How many; 0 also without memory. */
+static size_t collapse_names(const struct process_row *row, struct arena *arena,
+			     struct named_row **ret)
+{
+	struct named_row *rows = arena__alloc(arena, row->n_named * sizeof(*rows));
+	_cleanup_buf_ struct buf name = {0};
+	size_t i, n = 0;
+
+	if (!rows)
+		return 0;
+	for (i = 0; i < row->n_named; i++) {
+		name.len = 0;
+		buf__puts(&name, "");
+		metrics__collapse_name(row->named[i].name, &name);
+		rows[i].name = name.failed ? NULL : arena__strdup(arena, name.data);
+		rows[i].rss = row->named[i].rss;
+		if (!rows[i].name)
+			return 0;
+	}
+	qsort(rows, row->n_named, sizeof(*rows), by_name);
+	for (i = 0; i < row->n_named; i++) {
+		if (n && !strcmp(rows[n - 1].name, rows[i].name))
+			rows[n - 1].rss += rows[i].rss;
+		else
+			rows[n++] = rows[i];
+	}
+	qsort(rows, n, sizeof(*rows), by_rss);
+	*ret = rows;
+	return n;
+}
+
+static void add_name(struct buf *out, const struct process_row *row, const char *name, uint64_t rss)
+{
+	char pid[PID_LEN];
+	const struct label labels[LABELS_MAX] = {
+		{"pid", pid_label(row, pid)}, {"comm", comm_label(row)}, {"name", name}};
+
+	add_sample(out, "named_region_resident_bytes", labels, rss);
+}
+
+static void add_process_names(struct buf *out, const struct process_row *row)
+{
+	struct arena *arena = NULL;
+	struct named_row *rows = NULL;
+	size_t n, i, said = 0;
+	uint64_t rest = 0;
+	bool others = false;
+
+	if (!row->n_named)
+		return;
+	arena = arena__new();
+	n = arena ? collapse_names(row, arena, &rows) : 0;
+	if (!n)
+		out->failed = true;
+	for (i = 0; i < n; i++) {
+		/* A region may be called just that: it joins the sum, a series must be unique. */
+		if (said < METRICS_NAMES && strcmp(rows[i].name, OTHER)) {
+			add_name(out, row, rows[i].name, rows[i].rss);
+			said++;
+		} else {
+			rest += rows[i].rss;
+			others = true;
+		}
+	}
+	if (others)
+		add_name(out, row, OTHER, rest);
+	arena__free(arena);
+}
+
+/* One row for all processes beyond the cap; its names are one, too. */
+static void sum_others(const struct report *node, struct process_row *ret, struct named_row *name)
+{
+	const struct process_row *row;
+	size_t i, j;
+
+	*ret = (struct process_row){.comm = OTHER, .named = name, .n_named = 1};
+	*name = (struct named_row){.name = OTHER};
+	for (i = METRICS_PROCESSES; i < node->n_processes; i++) {
+		row = &node->processes[i];
+		for (j = 0; j < CATEGORY_GROUPS; j++)
+			ret->by_category_group[j] += row->by_category_group[j];
+		if (row->pss != UNKNOWN_BYTES)
+			ret->pss += row->pss;
+		for (j = 0; j < row->n_named; j++)
+			name->rss += row->named[j].rss;
+	}
+}
+
+static void add_each(struct buf *out, const struct report *node, const struct process_row *others,
+		     void (*add)(struct buf *out, const struct process_row *row))
+{
+	size_t i;
+
+	for (i = 0; i < node->n_processes && i < METRICS_PROCESSES; i++)
+		add(out, &node->processes[i]);
+	if (i < node->n_processes)
+		add(out, others);
+}
+
+static void add_node(struct buf *out, const struct report *node)
+{
+	uint64_t unattributed = 0;
+	struct process_row others;
+	struct named_row name;
+	size_t i;
+
+	sum_others(node, &others, &name);
+	add_family(out, "process_resident_bytes", "gauge", "Resident memory of a process.");
+	add_each(out, node, &others, add_process_groups);
+	add_family(out, "process_proportional_bytes", "gauge",
+		   "Resident memory of a process, each shared page divided by its users.");
+	add_each(out, node, &others, add_process_pss);
+	add_family(out, "named_region_resident_bytes", "gauge",
+		   "Resident memory of the mappings that a process gave a name.");
+	add_each(out, node, &others, add_process_names);
+
+	for (i = 0; i < COVERAGES; i++) {
+		if (i != COVERAGE_ATTRIBUTED)
+			unattributed += node->by_coverage[i];
+	}
+	add_family(out, "unattributed_resident_bytes", "gauge",
+		   "Resident memory of mappings whose creation was not seen.");
+	add_sample(out, "unattributed_resident_bytes", no_labels, unattributed);
+}
+
+/* --- the daemon's own --------------------------------------------------------------------- */
+
+static void add_labelled(struct buf *out, const char *name, const char *label, const char *value,
+			 uint64_t amount)
+{
+	const struct label labels[LABELS_MAX] = {{label, value}};
+
+	add_sample(out, name, labels, amount);
+}
+
+static void add_stats(struct buf *out, const struct tracer_stats *stats)
+{
+	const struct collector_stats *collector = &stats->collector;
+	size_t i;
+
+	add_family(out, "events_total", "counter", "Events read from the ring buffer.");
+	for (i = 0; i < MP_EVENT_TYPES; i++) {
+		if (event_type__name(i))
+			add_labelled(out, "events_total", "type", event_type__name(i),
+				     collector->events[i]);
+	}
+	add_family(out, "events_lost_total", "counter", "Events that could not be recorded.");
+	for (i = 0; i < MP_LOSS_CAUSES; i++)
+		add_labelled(out, "events_lost_total", "cause", loss__name(i), collector->lost[i]);
+	add_labelled(out, "events_lost_total", "cause", "malformed", collector->malformed);
+
+	add_family(out, "resyncs_total", "counter",
+		   "Times that what is known of a process was compared with its maps anew.");
+	for (i = 0; i < stats->n_resyncs; i++)
+		add_labelled(out, "resyncs_total", "cause", stats->resyncs[i].label,
+			     stats->resyncs[i].value);
+
+	add_family(out, "ring_buffer_bytes", "gauge", "The ring buffer: its size, and what waits.");
+	add_labelled(out, "ring_buffer_bytes", "state", "size", collector->ring_size);
+	add_labelled(out, "ring_buffer_bytes", "state", "used", collector->ring_used);
+	add_family(out, "bpf_map_bytes", "gauge", "Kernel memory of all BPF maps.");
+	add_sample(out, "bpf_map_bytes", no_labels, collector->map_bytes);
+}
+
+static void add_snapshots(struct buf *out, const struct duration_histogram *histogram)
+{
+	uint64_t count = 0;
+	size_t i;
+
+	add_family(out, "snapshot_duration_seconds", "histogram",
+		   "Time that taking a report took.");
+	for (i = 0; i < METRICS_DURATION_BUCKETS; i++) {
+		count += histogram->counts[i];
+		add_labelled(out, "snapshot_duration_seconds_bucket", "le", buckets[i].le, count);
+	}
+	count += histogram->counts[i];
+	add_labelled(out, "snapshot_duration_seconds_bucket", "le", "+Inf", count);
+	buf__printf(out, "memprov_snapshot_duration_seconds_sum %llu.%06llu\n",
+		    histogram->sum_ns / NSEC_PER_SEC,
+		    histogram->sum_ns % NSEC_PER_SEC / NSEC_PER_US);
+	add_sample(out, "snapshot_duration_seconds_count", no_labels, count);
+}
+
+void metrics__encode(const struct report *node, const struct tracer_stats *stats,
+		     const struct duration_histogram *snapshots, struct buf *ret)
+{
+	if (node)
+		add_node(ret, node);
+	if (stats)
+		add_stats(ret, stats);
+	add_snapshots(ret, snapshots);
+	add_family(ret, "build_info", "gauge", "Always 1; the version is a label.");
+	add_labelled(ret, "build_info", "version", MEMPROV_VERSION, 1);
+}

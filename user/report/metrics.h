@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The node in Prometheus' text format 0.0.4 (INTERFACE.md §6). The number of series is bounded:
+ * the METRICS_PROCESSES largest processes and METRICS_NAMES names in each, the rest summed under
+ * "(other)". No address and no path of a file goes out.
+ */
+#ifndef MEMPROV_METRICS_H
+#define MEMPROV_METRICS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "collect/collector.h"
+#include "report/report.h"
+#include "util/buf.h"
+
+#define METRICS_PROCESSES	 50
+#define METRICS_NAMES		 20
+#define METRICS_DURATION_BUCKETS 13
+
+/* How long snapshots took. Zeroed, it is empty; the caller sees to locking. */
+struct duration_histogram {
+	uint64_t counts[METRICS_DURATION_BUCKETS + 1]; /* by bucket; the last: longer than all */
+	uint64_t sum_ns;
+};
+
+void duration_histogram__add(struct duration_histogram *histogram, uint64_t ns);
+
+struct metrics_counter {
+	const char *label;
+	uint64_t value;
+};
+
+/* The daemon's own figures. */
+struct tracer_stats {
+	struct collector_stats collector;
+	const struct metrics_counter *resyncs; /* by cause, each cause once */
+	size_t n_resyncs;
+};
+
+/* node: a node report, NULL before there is one. stats: NULL when nothing is traced. What they
+ * would tell is then left out. Memory running out shows in buf__error(ret). */
+void metrics__encode(const struct report *node, const struct tracer_stats *stats,
+		     const struct duration_histogram *snapshots, struct buf *ret);
+
+/* A region's name as a label: numbers, addresses and identifiers become "N", a path "(path)", what
+ * is not UTF-8 or steers a terminal U+FFFD, so that names that differ only there are one. */
+void metrics__collapse_name(const char *name, struct buf *ret);
+
+#endif

@@ -1,0 +1,87 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/processes.h"
+
+#include <inttypes.h>
+
+#include "report/amount.h"
+#include "util/clock.h"
+#include "util/text.h"
+
+static void add_row(const struct process_row *row, enum unit unit, struct buf *out)
+{
+	buf__printf(out, "%8d ", row->pid);
+	text__show_padded(out, row->comm ? row->comm : "-", 16);
+	amount__add(out, row->rss, 11, unit);
+	amount__add(out, row->pss, 11, unit);
+	amount__add(out, row->swap, 11, unit);
+	if (row->growth_known)
+		amount__add_change(out, row->growth, 11, unit);
+	else
+		buf__printf(out, "%14s", "-");
+	buf__puts(out, "\n");
+}
+
+void processes__add_text(const struct report *report, size_t n, enum unit unit, struct buf *out)
+{
+	size_t i;
+
+	buf__printf(out, "%8s %-16s%14s%14s%14s%14s\n", "PID", "COMM", "RSS", "PSS", "SWAP",
+		    "GROWTH");
+	for (i = 0; i < n && i < report->n_processes; i++)
+		add_row(&report->processes[i], unit, out);
+	if (report->unreadable_processes)
+		buf__printf(out,
+			    "Processes that could not be read, so not in any figure: %" PRIu64 "\n",
+			    report->unreadable_processes);
+}
+
+static void put_row(const struct process_row *row, struct json *json)
+{
+	json__object(json);
+	json__put_u64(json, "pid", row->pid);
+	json__put_string(json, "comm", row->comm);
+	amount__put(json, "rss", row->rss);
+	amount__put(json, "pss", row->pss);
+	amount__put(json, "swap", row->swap);
+	json__key(json, "growth");
+	if (row->growth_known)
+		json__i64(json, row->growth);
+	else
+		json__null(json);
+	json__put_null(json, "container");
+	json__end_object(json);
+}
+
+void processes__add_json(const struct report *report, size_t n, struct json *json)
+{
+	size_t i;
+
+	json__key(json, "processes");
+	json__array(json);
+	for (i = 0; i < n && i < report->n_processes; i++)
+		put_row(&report->processes[i], json);
+	json__end_array(json);
+	json__put_u64(json, "unreadable_processes", report->unreadable_processes);
+}
+
+void encode__processes_text(const struct report *report, const struct encode_options *options,
+			    struct buf *ret)
+{
+	processes__add_text(report, report->n_processes, options->unit, ret);
+}
+
+void encode__processes_json(const struct report *report, const struct encode_options *options,
+			    struct buf *ret)
+{
+	struct json json = {.out = ret};
+	char taken_at[CLOCK_TEXT_LEN];
+
+	clock__format(report->taken_at, taken_at);
+	json__object(&json);
+	json__put_u64(&json, "schema", 1);
+	json__put_string(&json, "version", MEMPROV_VERSION);
+	json__put_string(&json, "taken_at", taken_at);
+	processes__add_json(report, report->n_processes, &json);
+	json__end_object(&json);
+	buf__puts(ret, "\n");
+}

@@ -1,0 +1,243 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/snapshot.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/sysmacros.h>
+#include <time.h>
+
+#include "model/owner.h"
+#include "model/sweep.h"
+#include "reconcile/classify.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+/* A name that is being read from the process is waited for, but not longer than this. */
+#define NAMES_WAIT_MS 200
+
+struct look {
+	pid_t pid;
+	struct view view;
+	int err;
+};
+
+static void look(struct model *model, void *arg)
+{
+	struct look *l = arg;
+
+	l->err = model__view(model, l->pid, &l->view);
+}
+
+/* The process as the events have it now; one that no event and no sweep has met yet is picked up.
+ * -ESRCH when there is nothing to be had. */
+static int view_now(const struct snapshot *s, struct view *ret)
+{
+	struct look l = {.pid = s->pid};
+
+	for (int picked_up = 0;; picked_up = 1) {
+		owner__call(s->taker->config.owner, look, &l);
+		if (!l.err && l.view.learned && l.view.start_ticks == s->stat.start_ticks)
+			break;
+		if (!l.err && picked_up)
+			break;
+		if (!l.err)
+			view__free(&l.view);
+		if (picked_up ||
+		    sweep__process(s->taker->config.proc, s->taker->config.owner, s->pid))
+			return -ESRCH;
+	}
+	if (l.view.start_ticks != s->stat.start_ticks) {
+		view__free(&l.view);
+		return -ESRCH;
+	}
+	*ret = l.view;
+	return 0;
+}
+
+static int view_with_names(const struct snapshot *s, struct view *ret)
+{
+	int err = view_now(s, ret);
+
+	for (int i = 0; !err && ret->names_on_the_way && i < NAMES_WAIT_MS; i++) {
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		view__free(ret);
+		err = view_now(s, ret);
+	}
+	return err;
+}
+
+static bool is_exe(const struct snapshot *s, const struct vma *vma)
+{
+	const char *path = vma_set__name(&s->set, vma);
+
+	/* The device of a mapping is not stat's on some file systems (overlayfs, btrfs): there the
+	 * path, which the kernel prints the same way for both, has to do. */
+	if (s->exe_stat_known && vma->inode == s->exe_stat.st_ino &&
+	    vma->major == major(s->exe_stat.st_dev) && vma->minor == minor(s->exe_stat.st_dev))
+		return true;
+	return s->exe[0] && strcmp(path, s->exe) == 0;
+}
+
+static enum file_role find_role(struct snapshot *s, const struct vma *vma)
+{
+	enum file_is what = file_cache__look(s->taker->files, s->pidfd, &s->set, vma);
+
+	if (is_exe(s, vma)) {
+		s->exe_is_go |= what == FILE_IS_GO;
+		return FILE_ROLE_BINARY;
+	}
+	/* A file that may not be looked at is a library if it has code. */
+	if (what == FILE_IS_UNKNOWN && vma->kind == VMA_FILE && vma->perms[2] == 'x')
+		what = FILE_IS_ELF;
+	if (what != FILE_IS_ELF && what != FILE_IS_GO)
+		return FILE_ROLE_OTHER;
+	return classify__is_loader(vma_set__name(&s->set, vma)) ? FILE_ROLE_LOADER
+								: FILE_ROLE_LIBRARY;
+}
+
+static enum file_role role(const struct vma *vma, void *ctx)
+{
+	struct snapshot *s = ctx;
+
+	if (!vma->name || vma->name != s->role_name) {
+		s->role = find_role(s, vma);
+		s->role_name = vma->name;
+	}
+	return s->role;
+}
+
+static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx)
+{
+	struct snapshot *s = ctx;
+
+	if (s->pagemap == -1)
+		s->pagemap = openat(s->pidfd, "pagemap", O_RDONLY | O_CLOEXEC);
+	if (s->pagemap < 0)
+		return -errno;
+	return pagemap__count(s->pagemap, lo, hi, ret);
+}
+
+static int join(struct snapshot *s, struct arena *strings)
+{
+	static const struct ledger nothing;
+	struct join_config config = {
+		.set = &s->set,
+		.ledger = s->traced ? &s->view.ledger : &nothing,
+		.space_id = s->traced ? s->view.space_id : 0,
+		.exec_space = s->traced ? s->view.exec_space : 0,
+		.page_size = s->taker->page_size,
+		.role = role,
+		.count = count,
+		.ctx = s,
+		.strings = strings,
+	};
+
+	s->role_name = 0;
+	part_list__free(&s->parts);
+	return join__parts(&config, &s->parts);
+}
+
+static void learn(struct model *model, void *arg)
+{
+	const struct snapshot *s = arg;
+
+	model__learn(model, s->pid, s->stat.start_ticks, s->stat.comm, s->view.space_id,
+		     s->began_ns, &s->set);
+}
+
+/* Looks again: when the map is as it was before the reading, the reading shows this map. Otherwise
+ * the newer view takes the place of the older one. */
+static bool settled(struct snapshot *s)
+{
+	struct view before = s->view;
+	bool same;
+
+	if (!s->traced)
+		return !s->set.torn;
+	if (view_with_names(s, &s->view)) {
+		s->view = before;
+		return false;
+	}
+	same = before.space_id == s->view.space_id && before.generation == s->view.generation;
+	view__free(&before);
+	return same && !s->set.torn;
+}
+
+static int try_once(struct snapshot *s, const volatile bool *stop, struct arena *strings)
+{
+	int err;
+
+	vma_set__free(&s->set);
+	s->began_ns = clock__boot_ns();
+	err = procfs__vmas(s->pidfd, SMAPS_FULL, stop, &s->set);
+	if (err)
+		return err == -ESRCH ? -EIDRM : err;
+	err = join(s, strings); /* counts pages, so before the second look */
+	if (err)
+		return err;
+	s->racing = !settled(s);
+	return 0;
+}
+
+static int open_process(struct snapshot *s)
+{
+	const char *slash;
+	int err;
+
+	s->pidfd = procfs__open(s->taker->config.proc, s->pid);
+	if (s->pidfd < 0)
+		return s->pidfd == -ENOENT ? -ESRCH : s->pidfd;
+	err = procfs__stat(s->pidfd, &s->stat);
+	if (err)
+		return err;
+	if (proc_stat__is_kernel_thread(&s->stat) ||
+	    ((s->stat.state == 'Z' || s->stat.state == 'X') && s->stat.threads <= 1))
+		return -ESRCH;
+	if (procfs__link(s->pidfd, "exe", s->exe, sizeof(s->exe)))
+		s->exe[0] = '\0';
+	s->exe_stat_known = s->exe[0] && !fstatat(s->pidfd, "exe", &s->exe_stat, 0);
+	slash = strrchr(s->exe, '/');
+	s->binary = slash ? slash + 1 : s->stat.comm;
+	return 0;
+}
+
+int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
+		   const volatile bool *stop, struct arena *strings)
+{
+	int err;
+
+	memset(s, 0, sizeof(*s));
+	s->taker = taker;
+	s->pid = pid;
+	s->pagemap = -1;
+	err = open_process(s);
+	if (err)
+		return err;
+	if (taker->config.owner)
+		s->traced = !view_with_names(s, &s->view);
+	s->racing = true;
+	for (int i = 0; !err && s->racing && i < SNAPSHOT_TRIES; i++)
+		err = try_once(s, stop, strings);
+	if (err)
+		return err;
+	if (s->racing)
+		return join(s, strings); /* by the latest that is known */
+	if (s->traced && join__has_strays(&s->set, &s->view.ledger))
+		owner__call(taker->config.owner, learn, s);
+	return 0;
+}
+
+void snapshot__free(struct snapshot *s)
+{
+	if (s->traced)
+		view__free(&s->view);
+	part_list__free(&s->parts);
+	vma_set__free(&s->set);
+	if (s->pagemap >= 0)
+		close(s->pagemap);
+	if (s->pidfd > 0)
+		close(s->pidfd);
+}

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/take.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/owner.h"
+#include "proc/cgroup.h"
+#include "report/runtime.h"
+#include "report/snapshot.h"
+#include "report/summary.h"
+#include "util/arena.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+struct taker *taker__new(const struct taker_config *config)
+{
+	struct taker *taker = calloc(1, sizeof(*taker));
+
+	if (!taker)
+		return NULL;
+	taker->config = *config;
+	taker->page_size = sysconf(_SC_PAGESIZE);
+	taker->files = file_cache__new();
+	if (!taker->files) {
+		free(taker);
+		return NULL;
+	}
+	return taker;
+}
+
+void taker__free(struct taker *taker)
+{
+	if (!taker)
+		return;
+	file_cache__free(taker->files);
+	free(taker);
+}
+
+static int larger_part(const void *a, const void *b)
+{
+	const struct part *x = a, *y = b;
+
+	if (x->rss != y->rss)
+		return x->rss < y->rss ? 1 : -1;
+	return (x->start > y->start) - (x->start < y->start);
+}
+
+static void fill_tracing(struct report *report, const struct snapshot *s)
+{
+	static const enum tracing_state states[] = {
+		[KNOWS_ALL] = TRACING_COMPLETE,
+		[KNOWS_SINCE_ATTACH] = TRACING_SINCE_ATTACH,
+		[KNOWS_RESYNCED] = TRACING_RESYNCED,
+	};
+	bool on = s->taker->config.owner;
+
+	report->tracing.backend = on ? "tracepoint" : "none";
+	report->tracing.state = TRACING_OFF;
+	if (!on)
+		report->tracing.why_off = s->taker->config.why_off;
+	if (!s->traced)
+		return;
+	report->tracing.state = states[s->view.knowledge];
+	report->tracing.since = clock__boot_to_wall(s->view.since_ns);
+	report->tracing.lost_events = s->view.lost_events;
+}
+
+static int fill_cgroup(struct report *report, int pidfd)
+{
+	_cleanup_free_ struct cgroup *cgroup = malloc(sizeof(*cgroup));
+	struct report_cgroup *row = arena__alloc(report->strings, sizeof(*row));
+
+	if (!cgroup || !row)
+		return -ENOMEM;
+	if (cgroup__read(pidfd, cgroup))
+		return 0; /* none, or not to be read: null */
+	row->path = arena__strdup(report->strings, cgroup->path);
+	row->current = cgroup->current;
+	row->limit = cgroup->limit;
+	row->working_set = cgroup->working_set;
+	report->cgroup = row;
+	return row->path ? 0 : -ENOMEM;
+}
+
+static int fill_regions(struct report *report, const struct part_list *parts)
+{
+	report->regions = arena__alloc(report->strings, parts->n * sizeof(*parts->parts));
+	if (!report->regions)
+		return -ENOMEM;
+	if (parts->n)
+		memcpy(report->regions, parts->parts, parts->n * sizeof(*parts->parts));
+	report->n_regions = parts->n;
+	qsort(report->regions, report->n_regions, sizeof(*report->regions), larger_part);
+	return 0;
+}
+
+static int summarise(struct summary *summary, const struct snapshot *s)
+{
+	int err = 0;
+
+	for (size_t i = 0; i < s->set.n; i++)
+		summary__add_vma(summary, &s->set.vmas[i]);
+	for (size_t i = 0; !err && i < s->parts.n; i++)
+		err = summary__add(summary, &s->parts.parts[i], s->binary);
+	return err;
+}
+
+static int fill_process(struct report *report, const struct snapshot *s)
+{
+	struct summary *summary = summary__new();
+	int err = summary ? summarise(summary, s) : -ENOMEM;
+
+	report->pid = s->pid;
+	report->start_time = clock__boot_to_wall(s->stat.start_ticks * NSEC_PER_TICK);
+	report->comm = arena__strdup(report->strings, s->stat.comm);
+	report->exe = s->exe[0] ? arena__strdup(report->strings, s->exe) : NULL;
+	report->runtime = runtime__recognise(&s->set, s->exe[0] ? s->exe : NULL, s->exe_is_go);
+	report->racing = s->racing;
+	fill_tracing(report, s);
+	if (!err && (!report->comm || (s->exe[0] && !report->exe)))
+		err = -ENOMEM;
+	if (!err)
+		err = summary__fill(summary, report);
+	summary__free(summary);
+	return err;
+}
+
+int taker__process(struct taker *taker, pid_t pid, const volatile bool *stop, struct report **ret)
+{
+	struct report *report = report__new();
+	struct snapshot s;
+	int err;
+
+	if (!report)
+		return -ENOMEM;
+	report->taken_at = clock__wall_ns();
+	err = snapshot__take(&s, taker, pid, stop, report->strings);
+	if (!err)
+		err = fill_process(report, &s);
+	if (!err)
+		err = fill_regions(report, &s.parts);
+	if (!err)
+		err = fill_cgroup(report, s.pidfd);
+	snapshot__free(&s);
+	if (err)
+		report__free(report);
+	else
+		*ret = report;
+	return err;
+}
+
+/* A node report is summed while processes are read one after another; of each, only its row
+ * stays. */
+struct node {
+	struct taker *taker;
+	const volatile bool *stop;
+	struct report *report;
+	struct summary *summary;
+	struct process_row *rows;
+	size_t n;
+	size_t cap;
+};
+
+static int add_row(struct node *node, const struct report *process)
+{
+	struct arena *strings = node->report->strings;
+	struct process_row *row;
+
+	if (node->n == node->cap) {
+		size_t cap = node->cap ? node->cap * 2 : 256;
+		struct process_row *more = reallocarray(node->rows, cap, sizeof(*more));
+
+		if (!more)
+			return -ENOMEM;
+		node->rows = more;
+		node->cap = cap;
+	}
+	row = &node->rows[node->n];
+	*row = (struct process_row){
+		.pid = process->pid,
+		.comm = arena__strdup(strings, process->comm),
+		.rss = process->totals.rss,
+		.pss = process->totals.pss,
+		.swap = process->totals.swap,
+		.n_named = process->n_named,
+	};
+	for (int group = 0; group < CATEGORY_GROUPS; group++)
+		row->by_category_group[group] = report__group_bytes(process, group);
+	if (process->n_named) {
+		struct named_row *named = arena__alloc(strings, process->n_named * sizeof(*named));
+
+		if (!named)
+			return -ENOMEM;
+		for (size_t i = 0; i < process->n_named; i++) {
+			named[i] = process->named[i];
+			named[i].name = arena__strdup(strings, process->named[i].name);
+			if (!named[i].name)
+				return -ENOMEM;
+		}
+		row->named = named;
+	}
+	node->n++;
+	return row->comm ? 0 : -ENOMEM;
+}
+
+static int add_process(pid_t pid, void *ctx)
+{
+	struct node *node = ctx;
+	struct report *process = report__new();
+	struct snapshot s;
+	int err;
+
+	if (!process)
+		return -ENOMEM;
+	err = snapshot__take(&s, node->taker, pid, node->stop, process->strings);
+	if (!err)
+		err = fill_process(process, &s);
+	if (!err)
+		err = summarise(node->summary, &s);
+	if (!err)
+		err = add_row(node, process);
+	snapshot__free(&s);
+	report__free(process);
+	switch (err) {
+	case -ESRCH: /* a kernel thread or a zombie, or gone */
+	case -EIDRM:
+		return 0;
+	case -EACCES:
+	case -EPERM:
+		node->report->unreadable_processes++;
+		return 0;
+	default:
+		return err;
+	}
+}
+
+static int larger_process(const void *a, const void *b)
+{
+	const struct process_row *x = a, *y = b;
+
+	if (x->rss != y->rss)
+		return x->rss < y->rss ? 1 : -1;
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+static void fill_node_tracing(struct report *report, const struct taker_config *config)
+{
+	struct owner_stats stats;
+
+	report->tracing.backend = "none";
+	report->tracing.why_off = config->why_off;
+	if (!config->owner)
+		return;
+	owner__stats(config->owner, &stats);
+	report->tracing.state = TRACING_SINCE_ATTACH;
+	report->tracing.since = clock__boot_to_wall(stats.model.attached_ns);
+	report->tracing.backend = "tracepoint";
+	report->tracing.lost_events = stats.collector.lost[MP_LOSS_RING_FULL];
+	report->tracing.why_off = NULL;
+}
+
+static int finish_node(struct node *node)
+{
+	struct report *report = node->report;
+	int err = summary__fill(node->summary, report);
+
+	if (err)
+		return err;
+	report->processes = arena__alloc(report->strings, node->n * sizeof(*node->rows));
+	if (!report->processes)
+		return -ENOMEM;
+	if (node->n)
+		memcpy(report->processes, node->rows, node->n * sizeof(*node->rows));
+	report->n_processes = node->n;
+	qsort(report->processes, node->n, sizeof(*node->rows), larger_process);
+	return 0;
+}
+
+int taker__node(struct taker *taker, const volatile bool *stop, struct report **ret)
+{
+	struct node node = {
+		.taker = taker,
+		.stop = stop,
+		.report = report__new(),
+		.summary = summary__new(),
+	};
+	int err = node.report && node.summary ? 0 : -ENOMEM;
+
+	if (!err) {
+		node.report->taken_at = clock__wall_ns();
+		node.report->runtime = RUNTIME_MANY;
+		fill_node_tracing(node.report, &taker->config);
+		err = procfs__each(taker->config.proc, add_process, &node);
+	}
+	if (!err)
+		err = finish_node(&node);
+	free(node.rows);
+	summary__free(node.summary);
+	if (err)
+		report__free(node.report);
+	else
+		*ret = node.report;
+	return err;
+}
