@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "util/buf.h"
+
 enum command { COMMAND_SERVE, COMMAND_SHOW, COMMAND_DOCTOR };
 enum backend { BACKEND_AUTO, BACKEND_FEXIT, BACKEND_TRACEPOINT };
 enum unwind { UNWIND_AUTO, UNWIND_FP, UNWIND_CFI, UNWIND_NONE };
@@ -19,10 +21,15 @@ enum format { FORMAT_TEXT, FORMAT_JSON };
 /* Exit codes of the program. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3 };
 
+/* What the kernel can ever give out: PID_MAX_LIMIT (include/linux/threads.h). */
+#define OPTIONS_PID_MAX (4 * 1024 * 1024)
+#define OPTIONS_TOP_MAX 10000
+
 struct options {
 	enum command command;
 
 	/* serve */
+	const char *config;	    /* NULL: none */
 	const char *listen;	    /* "127.0.0.1:6060" */
 	const char *metrics_listen; /* NULL: off */
 	enum backend backend;
@@ -41,10 +48,25 @@ struct options {
 	bool kilobytes; /* --unit kB */
 	enum format format;
 	const char *output; /* -o FILE; NULL: stdout */
+
+	struct buf config_text; /* what the strings of the config file point into */
 };
 
-/* 0 with *ret filled; or, when the program should end now (--help, --version, bad usage), -1 with
- * *ret_exit the exit code. Strings in ret point into argv or live as long as the program. */
+/* 0 with *ret filled, to be freed with options__free(); or, when the program should end now
+ * (--help, --version, bad usage), -1 with *ret_exit the exit code. Strings in ret point into argv,
+ * into config_text, or are constants. */
 int options__parse(int argc, char **argv, struct options *ret, int *ret_exit);
+void options__free(struct options *options);
+
+/* Every option at its default. */
+void options__init(struct options *ret);
+
+#define OPTIONS_ERROR_LEN 768
+
+/* The pure part of --config: len bytes of text, with a NUL behind them, named `file` in errors.
+ * The text is cut up in place and must live as long as ret does. 0, or -EINVAL with one line in
+ * error; ret may then hold a part of it. */
+int options__parse_config(const char *file, char *text, size_t len, struct options *ret,
+			  char error[OPTIONS_ERROR_LEN]);
 
 #endif

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "model/stacks.h"
 #include "util/cleanup.h"
 
 struct process {
@@ -439,6 +440,16 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	}
 	take_in(&gaps, maps);
 	record__unref(gaps.record);
+}
+
+void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,
+			uint32_t tid, const char *comm, uint64_t lo, uint64_t hi)
+{
+	struct process *process = find(model, tgid);
+
+	if (process && process->space->id == space_id &&
+	    stacks__found(process->space, &model->tools, tid, comm, lo, hi, began_ns))
+		model->stats.refused++;
 }
 
 void model__bury(struct model *model, pid_t tgid, uint64_t start_ticks)

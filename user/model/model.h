@@ -107,6 +107,11 @@ const char *resync__name(enum resync cause);
 void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,
 		  uint64_t space_id, uint64_t began_ns, const struct vma_set *maps);
 
+/* A thread that was there before us had its stack at [lo, hi) when the maps were read; if the
+ * process has another address space by now, nothing happens. */
+void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,
+			uint32_t tid, const char *comm, uint64_t lo, uint64_t hi);
+
 /* The process is not in /proc any more, and no event said so. */
 void model__bury(struct model *model, pid_t tgid, uint64_t start_ticks);
 

@@ -37,7 +37,7 @@ static int name_one(const struct ledger_range *range, void *ctx)
 	struct naming *n = ctx;
 	struct ledger_range named = *range;
 
-	if ((n->only && range->record != n->only) ||
+	if ((n->only && range->record != n->only) || range->touched_ns > n->when ||
 	    (range->name && range->name->by == NAMED_BY_PRCTL))
 		return 0;
 	named.name = n->name;

@@ -23,7 +23,8 @@ int stacks__begin(struct space *space, struct space_tools *tools, const struct m
 int stacks__rename(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
 		   uint64_t when);
 
-/* The same for a thread that was there before us, whose stack was found at [lo, hi). */
+/* The same for a thread that was there before us, whose stack was found at [lo, hi). Ranges that
+ * were touched after `when` are not it. */
 int stacks__found(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
 		  uint64_t lo, uint64_t hi, uint64_t when);
 

@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "proc/procfs.h"
+#include "proc/threads.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -15,6 +16,7 @@
 /* Reading a map while the process changes it: after this many tries what was read is used, minus
  * what was touched meanwhile. */
 #define LEARN_TRIES 3
+#define MAX_THREADS 4096
 
 struct sweeper {
 	const char *proc;
@@ -63,6 +65,49 @@ static void learn(struct model *model, void *arg)
 			     space_id, lesson->began_ns, &lesson->maps);
 }
 
+struct found_stack {
+	const struct lesson *lesson;
+	const struct proc_thread *thread;
+	const struct vma *vma;
+};
+
+static void find_stack(struct model *model, void *arg)
+{
+	const struct found_stack *found = arg;
+	struct view now;
+
+	if (model__view(model, found->lesson->pid, &now))
+		return;
+	if (now.start_ticks == found->lesson->stat.start_ticks &&
+	    now.knowledge == KNOWS_SINCE_ATTACH)
+		model__stack_found(model, now.tgid, now.space_id, found->lesson->began_ns,
+				   found->thread->tid, found->thread->comm, found->vma->start,
+				   found->vma->end);
+	view__free(&now);
+}
+
+/* No clone event told of the threads that were there before us. */
+static void learn_stacks(struct owner *owner, int pidfd, const struct lesson *lesson)
+{
+	_cleanup_free_ struct proc_thread *threads = NULL;
+	size_t n = 0;
+
+	if (lesson->stat.threads <= 1 || (lesson->known && lesson->before.learned))
+		return;
+	if (procfs__threads(pidfd, lesson->pid, MAX_THREADS, &threads, &n))
+		return;
+	for (size_t i = 0; i < n; i++) {
+		struct found_stack found = {
+			.lesson = lesson,
+			.thread = &threads[i],
+			.vma = vma_set__thread_stack(&lesson->maps, threads[i].stack_pointer),
+		};
+
+		if (found.vma)
+			owner__call(owner, find_stack, &found);
+	}
+}
+
 static int try_to_learn(const char *proc, struct owner *owner, struct lesson *lesson)
 {
 	_cleanup_close_ int pidfd = procfs__open(proc, lesson->pid);
@@ -80,6 +125,8 @@ static int try_to_learn(const char *proc, struct owner *owner, struct lesson *le
 	err = procfs__vmas(pidfd, SMAPS_MAPS, NULL, &lesson->maps);
 	if (!err)
 		owner__call(owner, learn, lesson);
+	if (!err && lesson->in_time)
+		learn_stacks(owner, pidfd, lesson);
 	vma_set__free(&lesson->maps);
 	if (lesson->known)
 		view__free(&lesson->before);

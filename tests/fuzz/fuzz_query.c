@@ -1,0 +1,57 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* A query string, cut at '&' and '=' but not decoded. What is accepted is in range; what is not is
+ * refused in one printable line, as JSON if format=json was there. */
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "options.h"
+#include "serve/query.h"
+#include "serve/routes.h"
+#include "util/cleanup.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+static void check(bool holds)
+{
+	if (!holds)
+		abort();
+}
+
+static void check_result(const struct query *query, bool json)
+{
+	check(query->json == json);
+	check(memchr(query->error, '\0', sizeof(query->error)));
+	for (const char *c = query->error; *c; c++)
+		check(*c >= ' ' && *c <= '~');
+	if (query->error[0])
+		return;
+	check(!(query->given & ~query->takes));
+	check(query->pid >= 0 && query->pid <= OPTIONS_PID_MAX);
+	check(!(query->pid && query->self));
+	check(query->top >= 1 && query->top <= OPTIONS_TOP_MAX);
+	check(query->min <= INT64_MAX);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	_cleanup_free_ char *text = strndup((const char *)data, size);
+	const struct route *route = routes__find("/debug/memory", ON_DEBUG);
+	char *rest = text, *name, *value;
+	struct query query;
+	bool json = false;
+
+	if (!text)
+		return 0;
+	query__init(&query, route->takes);
+	while ((name = strsep(&rest, "&"))) {
+		value = strchr(name, '=');
+		if (value)
+			*value++ = '\0';
+		json |= value && !strcmp(name, "format") && !strcmp(value, "json");
+		query__add(&query, name, value);
+	}
+	check_result(&query, json);
+	return 0;
+}

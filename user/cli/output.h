@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Where a report goes: standard output, or -o FILE. */
+#ifndef MEMPROV_OUTPUT_H
+#define MEMPROV_OUTPUT_H
+
+#include <stddef.h>
+
+/*
+ * file NULL: standard output. A regular or new file is written beside and renamed, so that it is
+ * never seen half-written; anything else (a pipe, /dev/null) is written to. 0, or -errno after
+ * logging what failed, but for -EPIPE, which says nothing: the reader has seen enough.
+ */
+int output__write(const char *file, const char *text, size_t len);
+
+#endif

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/doctor.h"
+#include "cli/show.h"
+#include "daemon.h"
+#include "options.h"
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	int code;
+
+	if (options__parse(argc, argv, &options, &code))
+		return code;
+	switch (options.command) {
+	case COMMAND_SERVE:
+		code = daemon__run(&options);
+		break;
+	case COMMAND_SHOW:
+		code = show__run(&options);
+		break;
+	case COMMAND_DOCTOR:
+		code = doctor__run(&options);
+		break;
+	}
+	options__free(&options);
+	return code;
+}

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * The command line. It is matched by hand, neither by argp nor by getopt_long_only: both accept
+ * every unambiguous abbreviation, which would make each of them part of the contract, and both
+ * fall back to one-letter options, so that the typing error `-output x` would write to a file
+ * "utput".
+ */
+#include "options.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "options_table.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+#include "util/quote.h"
+
+static const struct {
+	const char *name;
+	const char *usage;
+	const char *doc;
+} commands[] = {
+	[COMMAND_SERVE] = {"serve", "", "the daemon: traces the node, answers HTTP"},
+	[COMMAND_SHOW] = {"show", " [PID]", "one report of a process on the terminal"},
+	[COMMAND_DOCTOR] = {"doctor", "", "what this kernel and these privileges allow"},
+};
+
+static bool is_called(const struct option *o, const char *arg, size_t len)
+{
+	const char *name = arg + (arg[1] == '-' ? 2 : 1);
+
+	if (o->letter && len == 2 && arg[1] == o->letter)
+		return true;
+	len -= name - arg;
+	return o->name && strlen(o->name) == len && !memcmp(o->name, name, len);
+}
+
+static const struct option *find(const char *arg, size_t len, unsigned mask)
+{
+	for (size_t i = 0; i < option_table_len; i++) {
+		if (option_table[i].commands & mask && is_called(&option_table[i], arg, len))
+			return &option_table[i];
+	}
+	return NULL;
+}
+
+static void list_options(unsigned mask, char *list, size_t size)
+{
+	char letter[] = "?";
+
+	for (size_t i = 0; i < option_table_len; i++) {
+		letter[0] = option_table[i].letter;
+		if (option_table[i].commands & mask)
+			option__list(list, size, option_table[i].name ? "--" : "-",
+				     option_table[i].name ?: letter);
+	}
+}
+
+static void print_help(const char *usage, unsigned mask)
+{
+	char left[64];
+
+	printf("usage: memprov %s\n\n", usage);
+	for (size_t i = 0; i < option_table_len; i++) {
+		const struct option *o = &option_table[i];
+		char letter[] = {'-', o->letter, o->name ? ',' : '\0', ' ', '\0'};
+
+		if (!(o->commands & mask))
+			continue;
+		snprintf(left, sizeof(left), "%s%s%s %s", o->letter ? letter : "",
+			 o->name ? "--" : "", o->name ?: "", o->arg ?: "");
+		printf("  %-33s %s%s%s%s\n", left, o->doc, o->initial ? " (" : "", o->initial ?: "",
+		       o->initial ? ")" : "");
+	}
+}
+
+/* Answers --help and --version; the exit code. */
+static int answer(const struct option *o, int command)
+{
+	char usage[64];
+
+	if (o->kind == KIND_VERSION) {
+		puts("memprov " MEMPROV_VERSION);
+	} else if (command < 0) {
+		puts("usage: memprov COMMAND [OPTION]...\n\n"
+		     "Which mapping every resident page of a process belongs to, what that "
+		     "mapping\n"
+		     "is called, and which code created it.\n");
+		for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
+			printf("  %-8s %s\n", commands[i].name, commands[i].doc);
+		puts("\n'memprov COMMAND --help' lists the options of a command; see also "
+		     "memprov(1).");
+	} else {
+		snprintf(usage, sizeof(usage), "%s [OPTION]...%s\n\n%s", commands[command].name,
+			 commands[command].usage, commands[command].doc);
+		print_help(usage, 1u << command);
+	}
+	if (fflush(stdout)) {
+		log_error("cannot write to standard output: %s", strerror(errno));
+		return EXIT_FAILED;
+	}
+	return EXIT_DONE;
+}
+
+static int not_an_option(const char *arg, int command)
+{
+	char quoted[QUOTE_LEN], accepted[512] = "";
+	unsigned mask = 1u << command;
+
+	list_options(mask, accepted, sizeof(accepted));
+	log_error("%s: %s '%s'; accepted: %s", commands[command].name,
+		  find(arg, strcspn(arg, "="), ~mask) ? "does not take the option"
+						      : "unknown option",
+		  quote__text(arg, quoted), accepted);
+	return EXIT_USAGE;
+}
+
+/* One option, at argv[*i] and perhaps the next; -1, or the exit code to end with. */
+static int parse_option(char **argv, int *i, int command, struct options *ret)
+{
+	const char *arg = argv[*i], *value = NULL;
+	size_t len = strcspn(arg, "=");
+	const struct option *o = find(arg, len, 1u << command);
+	char error[OPTIONS_ERROR_LEN];
+
+	if (!o)
+		return not_an_option(arg, command);
+	if (arg[len])
+		value = arg + len + 1;
+	if (!o->arg && value) {
+		log_error("%.*s takes no value", (int)len, arg);
+		return EXIT_USAGE;
+	}
+	if (o->kind == KIND_HELP || o->kind == KIND_VERSION)
+		return answer(o, command);
+	if (o->arg && !value) {
+		value = argv[*i + 1];
+		if (!value) {
+			log_error("%s: the value is missing; takes %s", arg, o->takes ?: o->arg);
+			return EXIT_USAGE;
+		}
+		++*i;
+	}
+	if (option__set(o, value, ret, error)) {
+		log_error("%.*s: %s", (int)len, arg, error);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+/* What follows the command; -1, or the exit code to end with. */
+static int parse_arguments(char **argv, int command, struct options *ret)
+{
+	const struct option *pid = find("--pid", strlen("--pid"), 1u << command);
+	bool options_end = false, seen = false;
+	char error[OPTIONS_ERROR_LEN], quoted[QUOTE_LEN];
+	int exit_code = -1;
+
+	ret->command = command;
+	for (int i = 0; argv[i] && exit_code < 0; i++) {
+		if (!options_end && argv[i][0] == '-' && argv[i][1]) {
+			options_end = !strcmp(argv[i], "--");
+			if (!options_end)
+				exit_code = parse_option(argv, &i, command, ret);
+		} else if (!*commands[command].usage || seen) {
+			log_error("%s: unexpected argument '%s'; takes %s", commands[command].name,
+				  quote__text(argv[i], quoted), seen ? "one PID" : "only options");
+			exit_code = EXIT_USAGE;
+		} else if (option__set(pid, argv[i], ret, error)) {
+			log_error("%s: PID: %s", commands[command].name, error);
+			exit_code = EXIT_USAGE;
+		} else {
+			seen = true;
+		}
+	}
+	return exit_code;
+}
+
+static int find_command(const char *arg)
+{
+	char names[64] = "", quoted[QUOTE_LEN];
+
+	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
+		if (arg && !strcmp(arg, commands[i].name))
+			return i;
+		option__list(names, sizeof(names), "", commands[i].name);
+	}
+	if (arg)
+		log_error("unknown command '%s'; accepted: %s, --help, --version",
+			  quote__text(arg, quoted), names);
+	else
+		log_error("a command is missing; accepted: %s, --help, --version", names);
+	return -EINVAL;
+}
+
+int options__parse(int argc, char **argv, struct options *ret, int *ret_exit)
+{
+	const struct option *o = argc > 1 && argv[1][0] == '-' && argv[1][1]
+					 ? find(argv[1], strlen(argv[1]), 1u << COMMAND_DOCTOR)
+					 : NULL;
+	_cleanup_(options__free) struct options parsed;
+	char error[OPTIONS_ERROR_LEN];
+	int command;
+
+	options__init(&parsed);
+	if (o) {
+		*ret_exit = answer(o, -1);
+		return -1;
+	}
+	*ret_exit = EXIT_USAGE;
+	command = find_command(argc > 1 ? argv[1] : NULL);
+	if (command < 0)
+		return -1;
+	*ret_exit = parse_arguments(argv + 2, command, &parsed);
+	if (*ret_exit >= 0)
+		return -1;
+	if (parsed.config) {
+		const char *file = parsed.config;
+
+		/* Once more over the file's values, so that the command line wins. */
+		options__init(&parsed);
+		if (options__read_config(file, &parsed, error)) {
+			log_error("%s", error);
+			*ret_exit = EXIT_USAGE;
+			return -1;
+		}
+		parse_arguments(argv + 2, command, &parsed);
+	}
+	*ret = parsed;
+	memset(&parsed.config_text, 0, sizeof(parsed.config_text));
+	return 0;
+}

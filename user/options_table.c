@@ -1,0 +1,222 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "options_table.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/un.h>
+
+#include "serve/address.h"
+#include "util/cleanup.h"
+#include "util/number.h"
+#include "util/quote.h"
+
+#define UNWRITTEN (-1) /* the value of a choice that a later version will have */
+
+#define SERVE (1u << COMMAND_SERVE)
+#define SHOW  (1u << COMMAND_SHOW)
+#define ALL   (SERVE | SHOW | 1u << COMMAND_DOCTOR)
+
+static const struct choice backends[] = {
+	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
+static const struct choice unwinds[] = {
+	{"auto", UNWIND_AUTO}, {"fp", UNWIND_FP}, {"cfi", UNWIND_CFI}, {"none", UNWIND_NONE}, {}};
+static const struct choice formats[] = {{"text", FORMAT_TEXT},
+					{"json", FORMAT_JSON},
+					{"pprof", UNWRITTEN},
+					{"folded", UNWRITTEN},
+					{}};
+static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
+
+#define FIELD(member)                                                                              \
+	.offset = offsetof(struct options, member), .size = sizeof(((struct options *)0)->member)
+
+const struct option option_table[] = {
+	{"config", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(config),
+	 .doc = "read options from FILE: 'key = value' lines, the command line wins"},
+	{"listen", 0, KIND_LOOPBACK, SERVE, "ADDR:PORT", "127.0.0.1:6060",
+	 "ADDR:PORT, such as 127.0.0.1:6060 or [::1]:6060 (port 0: a free one)", FIELD(listen),
+	 .doc = "the debug listener, all routes; loopback only"},
+	{"socket", 0, KIND_SOCKET, SERVE | SHOW, "PATH", "/run/memprov.sock",
+	 "a path of 1 to 107 bytes", FIELD(socket),
+	 .doc = "the daemon's unix socket: the same routes"},
+	{"metrics-listen", 0, KIND_ADDRESS, SERVE, "ADDR:PORT", NULL,
+	 "ADDR:PORT, such as 0.0.0.0:9090 or [::]:9090 (port 0: a free one)", FIELD(metrics_listen),
+	 .doc = "only /metrics, /healthz and /readyz; may be any address"},
+	{"pid", 0, KIND_NUMBER, SERVE | SHOW, "N", NULL, "a process ID from 1 to 4194304",
+	 FIELD(pid), .min = 1, .max = OPTIONS_PID_MAX,
+	 .doc = "the process to describe (show: itself, serve: the node)"},
+	{"backend", 0, KIND_CHOICE, SERVE, "auto|fexit|tracepoint", "auto", NULL, backends,
+	 FIELD(backend), .doc = "how BPF attaches"},
+	{"unwind", 0, KIND_CHOICE, SERVE, "auto|fp|cfi|none", "auto", NULL, unwinds, FIELD(unwind),
+	 .doc = "how user stacks are taken"},
+	{"stack-min", 0, KIND_BYTES, SERVE, "BYTES", "64k",
+	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(stack_min), .min = 0,
+	 .max = 1ULL << 47, .doc = "smaller mappings are recorded without a copied stack"},
+	{"ring-size", 0, KIND_POWER_OF_TWO, SERVE, "BYTES", "8M",
+	 "a power of two from 64k to 1G (bytes, or with a suffix k, M or G)", FIELD(ring_size),
+	 .min = 64 << 10, .max = 1 << 30, .doc = "size of the BPF ring buffer"},
+	{"proc", 0, KIND_TEXT, SERVE | SHOW, "PATH", "/proc", "the path of a directory",
+	 FIELD(proc), .doc = "where the host's procfs is mounted"},
+	{"top", 0, KIND_NUMBER, SHOW, "N", "20", "a number from 1 to 10000", FIELD(top), .min = 1,
+	 .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
+	{"all", 0, KIND_FLAG, SHOW, FIELD(all), .doc = "all rows instead"},
+	{"format", 0, KIND_CHOICE, SHOW, "text|json", "text", NULL, formats, FIELD(format),
+	 .doc = "how the report is written"},
+	{"unit", 0, KIND_CHOICE, SHOW, "MB|kB", "MB", NULL, units, FIELD(kilobytes),
+	 .doc = "unit of the text report"},
+	{NULL, 'o', KIND_TEXT, SHOW, "FILE", NULL, "the path of a file", FIELD(output),
+	 .doc = "write to FILE instead of standard output"},
+	{"help", 'h', KIND_HELP, ALL, .doc = "this text"},
+	{"version", 0, KIND_VERSION, ALL, .doc = "the version of memprov"},
+};
+
+const size_t option_table_len = ARRAY_SIZE(option_table);
+
+int option__fail(char error[OPTIONS_ERROR_LEN], const char *fmt, ...)
+{
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(error, OPTIONS_ERROR_LEN, fmt, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+void option__list(char *list, size_t size, const char *dashes, const char *name)
+{
+	size_t len = strlen(list);
+
+	snprintf(list + len, size - len, "%s%s%s", len ? ", " : "", dashes, name);
+}
+
+static void store(const struct option *o, uint64_t value, struct options *ret)
+{
+	void *field = (char *)ret + o->offset;
+
+	if (o->size == sizeof(uint64_t))
+		*(uint64_t *)field = value;
+	else if (o->size == sizeof(uint32_t))
+		*(uint32_t *)field = value;
+	else
+		*(bool *)field = value;
+}
+
+static int set_choice(const struct option *o, const char *value, struct options *ret,
+		      char error[OPTIONS_ERROR_LEN])
+{
+	char quoted[QUOTE_LEN], takes[128] = "";
+	const struct choice *c;
+	bool unwritten = false;
+
+	for (c = o->choices; c->name; c++) {
+		if (c->value != UNWRITTEN)
+			option__list(takes, sizeof(takes), "", c->name);
+		if (strcmp(c->name, value))
+			continue;
+		if (c->value != UNWRITTEN) {
+			store(o, c->value, ret);
+			return 0;
+		}
+		unwritten = true;
+	}
+	option__fail(error, "'%s' is %s; accepted: %s", quote__text(value, quoted),
+		     unwritten ? "not written by this version yet" : "not known", takes);
+	return -EINVAL;
+}
+
+static int set_number(const struct option *o, const char *value, struct options *ret,
+		      char error[OPTIONS_ERROR_LEN])
+{
+	char quoted[QUOTE_LEN];
+	uint64_t number;
+	int err;
+
+	if (o->kind == KIND_NUMBER)
+		err = number__parse(value, o->min, o->max, &number);
+	else
+		err = number__parse_bytes(value, o->min, o->max, &number);
+	if (!err && o->kind == KIND_POWER_OF_TWO && number & (number - 1))
+		err = -EDOM;
+	if (err) {
+		option__fail(error, "'%s' is %s; takes %s", quote__text(value, quoted),
+			     err == -ERANGE ? "out of range"
+			     : err == -EDOM ? "not a power of two"
+					    : "not a number",
+			     o->takes);
+		return -EINVAL;
+	}
+	store(o, number, ret);
+	return 0;
+}
+
+static int check_address(const struct option *o, const char *value, char error[OPTIONS_ERROR_LEN])
+{
+	struct address address;
+	char quoted[QUOTE_LEN];
+
+	if (address__parse(value, &address)) {
+		option__fail(error, "'%s' is not an address; takes %s", quote__text(value, quoted),
+			     o->takes);
+		return -EINVAL;
+	}
+	if (o->kind == KIND_LOOPBACK && !address__is_loopback(&address)) {
+		option__fail(
+			error,
+			"%s is not a loopback address, and reports show addresses and paths to "
+			"whoever can connect; --token-file or --tls-client-ca would allow it, but "
+			"this version has neither; takes a loopback %s",
+			value, o->takes);
+		return -EINVAL;
+	}
+	return 0;
+}
+
+int option__set(const struct option *o, const char *value, struct options *ret,
+		char error[OPTIONS_ERROR_LEN])
+{
+	size_t max =
+		o->kind == KIND_SOCKET ? sizeof(((struct sockaddr_un *)0)->sun_path) - 1 : 4095;
+	int err = 0;
+
+	switch (o->kind) {
+	case KIND_FLAG:
+		store(o, true, ret);
+		return 0;
+	case KIND_NUMBER:
+	case KIND_BYTES:
+	case KIND_POWER_OF_TWO:
+		return set_number(o, value, ret, error);
+	case KIND_CHOICE:
+		return set_choice(o, value, ret, error);
+	case KIND_ADDRESS:
+	case KIND_LOOPBACK:
+		err = check_address(o, value, error);
+		break;
+	default:
+		if (*value && strlen(value) <= max)
+			break;
+		err = option__fail(error, "the value is %s; takes %s",
+				   *value ? "too long" : "empty", o->takes);
+	}
+	if (!err)
+		*(const char **)((char *)ret + o->offset) = value;
+	return err;
+}
+
+void options__init(struct options *ret)
+{
+	char error[OPTIONS_ERROR_LEN];
+
+	memset(ret, 0, sizeof(*ret));
+	for (size_t i = 0; i < option_table_len; i++) {
+		if (option_table[i].initial)
+			option__set(&option_table[i], option_table[i].initial, ret, error);
+	}
+}
+
+void options__free(struct options *o)
+{
+	buf__free(&o->config_text);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The table of options: what each is called, takes and means. The command line (options.c), the
+ * config file (options_config.c) and --help all follow it.
+ */
+#ifndef MEMPROV_OPTIONS_TABLE_H
+#define MEMPROV_OPTIONS_TABLE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "options.h"
+
+enum option_kind {
+	KIND_FLAG,
+	KIND_TEXT, /* not empty */
+	KIND_SOCKET,
+	KIND_ADDRESS,
+	KIND_LOOPBACK,
+	KIND_NUMBER,
+	KIND_BYTES,
+	KIND_POWER_OF_TWO, /* of bytes */
+	KIND_CHOICE,
+	KIND_HELP,
+	KIND_VERSION,
+};
+
+struct choice {
+	const char *name; /* NULL ends a list */
+	int value;
+};
+
+struct option {
+	const char *name;
+	char letter; /* 0: none. An option may have a letter alone */
+	enum option_kind kind;
+	unsigned commands;   /* bits, 1 << enum command */
+	const char *arg;     /* what --help calls its value; NULL: it takes none */
+	const char *initial; /* its default, as one would write it; NULL: off */
+	const char *takes;   /* what its errors say is accepted; choices speak for themselves */
+	const struct choice *choices;
+	uint64_t min, max;
+	size_t offset, size; /* its field in struct options */
+	const char *doc;
+};
+
+extern const struct option option_table[];
+extern const size_t option_table_len;
+
+/* Checks value (ignored by a flag) and puts it into the option's field; text is kept by pointer.
+ * 0, or -EINVAL with what is wrong, and what is accepted, in error. */
+int option__set(const struct option *option, const char *value, struct options *ret,
+		char error[OPTIONS_ERROR_LEN]);
+
+/* Writes an error message; returns -EINVAL. */
+int option__fail(char error[OPTIONS_ERROR_LEN], const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Appends a name, with dashes before it, to a list "a, b, c" of size bytes. */
+void option__list(char *list, size_t size, const char *dashes, const char *name);
+
+/* options__parse_config() of the file's contents. */
+int options__read_config(const char *file, struct options *ret, char error[OPTIONS_ERROR_LEN]);
+
+#endif

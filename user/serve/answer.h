@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What a request gets: status, headers and body, before any of it is HTTP. */
+#ifndef MEMPROV_ANSWER_H
+#define MEMPROV_ANSWER_H
+
+#include <stdbool.h>
+
+#include "util/buf.h"
+
+/* The errors of INTERFACE.md §2; each has a status and a code. */
+enum answer_error {
+	ERROR_BAD_PARAMETER,
+	ERROR_FORBIDDEN,
+	ERROR_NO_SUCH_ROUTE,
+	ERROR_NO_SUCH_PROCESS,
+	ERROR_METHOD_NOT_ALLOWED,
+	ERROR_PROCESS_EXITED,
+	ERROR_TOO_BUSY,
+	ERROR_NOT_READY,
+	ERROR_KERNEL_REFUSED,
+};
+
+struct answer {
+	unsigned status;
+	const char *type;   /* Content-Type */
+	const char *header; /* one more header, NULL: none */
+	const char *value;
+	struct buf body;
+};
+
+#define TYPE_TEXT    "text/plain; charset=utf-8"
+#define TYPE_JSON    "application/json"
+#define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
+
+void answer__free(struct answer *answer); /* a zeroed one is fine, and is left zeroed */
+
+/* Status 200 and no body yet. */
+void answer__ok(struct answer *answer, const char *type);
+
+/* Replaces what there is. The message is one line; it gets its newline here. */
+void answer__fail(struct answer *answer, enum answer_error error, bool json, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+
+#endif

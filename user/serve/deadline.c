@@ -1,0 +1,149 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve/deadline.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <sys/queue.h>
+#include <sys/socket.h>
+#include <time.h>
+
+#include "util/clock.h"
+
+#define NEVER UINT64_MAX
+
+struct watched {
+	TAILQ_ENTRY(watched) entry;
+	int fd;
+	uint64_t at; /* CLOCK_MONOTONIC, ns; NEVER: no deadline */
+};
+
+/* The list is short (the connection limits), so it is gone through rather than kept sorted. */
+struct deadline {
+	pthread_mutex_t lock;
+	pthread_cond_t sooner; /* the thread sleeps too long */
+	pthread_t thread;
+	bool stopping;
+	uint64_t wakes_at;
+	TAILQ_HEAD(, watched) all;
+};
+
+static uint64_t now(void)
+{
+	struct timespec ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
+}
+
+/* Shuts down what is over time; the next deadline. The lock is held, so that no descriptor is
+ * closed, and its number taken by another file, in between. */
+static uint64_t expire(struct deadline *deadline)
+{
+	uint64_t at = now(), next = NEVER;
+	struct watched *w;
+
+	TAILQ_FOREACH (w, &deadline->all, entry) {
+		if (w->at <= at) {
+			shutdown(w->fd, SHUT_RDWR);
+			w->at = NEVER;
+		} else if (w->at < next) {
+			next = w->at;
+		}
+	}
+	return next;
+}
+
+static void *watch(void *arg)
+{
+	struct deadline *deadline = arg;
+	struct timespec ts;
+
+	pthread_mutex_lock(&deadline->lock);
+	while (!deadline->stopping) {
+		deadline->wakes_at = expire(deadline);
+		if (deadline->wakes_at == NEVER) {
+			pthread_cond_wait(&deadline->sooner, &deadline->lock);
+		} else {
+			ts.tv_sec = deadline->wakes_at / NSEC_PER_SEC;
+			ts.tv_nsec = deadline->wakes_at % NSEC_PER_SEC;
+			pthread_cond_timedwait(&deadline->sooner, &deadline->lock, &ts);
+		}
+	}
+	pthread_mutex_unlock(&deadline->lock);
+	return NULL;
+}
+
+int deadline__new(struct deadline **ret)
+{
+	struct deadline *deadline = calloc(1, sizeof(*deadline));
+	pthread_condattr_t attr;
+	int err;
+
+	if (!deadline)
+		return -ENOMEM;
+	TAILQ_INIT(&deadline->all);
+	deadline->wakes_at = NEVER;
+	pthread_mutex_init(&deadline->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&deadline->sooner, &attr);
+	pthread_condattr_destroy(&attr);
+	err = -pthread_create(&deadline->thread, NULL, watch, deadline);
+	if (err) {
+		pthread_cond_destroy(&deadline->sooner);
+		pthread_mutex_destroy(&deadline->lock);
+		free(deadline);
+		return err;
+	}
+	*ret = deadline;
+	return 0;
+}
+
+void deadline__free(struct deadline *deadline)
+{
+	if (!deadline)
+		return;
+	pthread_mutex_lock(&deadline->lock);
+	deadline->stopping = true;
+	pthread_cond_signal(&deadline->sooner);
+	pthread_mutex_unlock(&deadline->lock);
+	pthread_join(deadline->thread, NULL);
+	pthread_cond_destroy(&deadline->sooner);
+	pthread_mutex_destroy(&deadline->lock);
+	free(deadline);
+}
+
+struct watched *deadline__watch(struct deadline *deadline, int fd)
+{
+	struct watched *w = malloc(sizeof(*w));
+
+	if (!w)
+		return NULL;
+	w->fd = fd;
+	w->at = NEVER;
+	pthread_mutex_lock(&deadline->lock);
+	TAILQ_INSERT_TAIL(&deadline->all, w, entry);
+	pthread_mutex_unlock(&deadline->lock);
+	return w;
+}
+
+void deadline__drop(struct deadline *deadline, struct watched *w)
+{
+	pthread_mutex_lock(&deadline->lock);
+	TAILQ_REMOVE(&deadline->all, w, entry);
+	pthread_mutex_unlock(&deadline->lock);
+	free(w);
+}
+
+void deadline__set(struct deadline *deadline, struct watched *w, uint64_t ns)
+{
+	pthread_mutex_lock(&deadline->lock);
+	w->at = ns ? now() + ns : NEVER;
+	if (w->at < deadline->wakes_at) {
+		deadline->wakes_at = w->at;
+		pthread_cond_signal(&deadline->sooner);
+	}
+	pthread_mutex_unlock(&deadline->lock);
+}

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve/query.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "options.h"
+#include "util/cleanup.h"
+#include "util/number.h"
+#include "util/quote.h"
+
+#define NOT_WRITTEN_YET (-ENOSYS)
+
+static int set_pid(struct query *query, const char *value)
+{
+	uint64_t pid;
+	int err;
+
+	query->self = !strcmp(value, "self");
+	if (query->self)
+		return 0;
+	err = number__parse(value, 1, OPTIONS_PID_MAX, &pid);
+	if (!err)
+		query->pid = pid;
+	return err;
+}
+
+static int set_top(struct query *query, const char *value)
+{
+	uint64_t top;
+	int err = number__parse(value, 1, OPTIONS_TOP_MAX, &top);
+
+	if (!err)
+		query->top = top;
+	return err;
+}
+
+static int set_all(struct query *query, const char *value)
+{
+	uint64_t all;
+	int err = number__parse(value, 0, 1, &all);
+
+	if (!err)
+		query->all = all;
+	return err;
+}
+
+static int set_format(struct query *query, const char *value)
+{
+	if (!strcmp(value, "json")) {
+		query->json = true;
+		return 0;
+	}
+	if (!strcmp(value, "pprof") || !strcmp(value, "folded"))
+		return NOT_WRITTEN_YET;
+	return strcmp(value, "text") ? -EINVAL : 0;
+}
+
+static int set_unit(struct query *query, const char *value)
+{
+	query->kilobytes = !strcmp(value, "kB");
+	return query->kilobytes || !strcmp(value, "MB") ? 0 : -EINVAL;
+}
+
+static int set_min(struct query *query, const char *value)
+{
+	return number__parse_bytes(value, 0, INT64_MAX, &query->min);
+}
+
+static const struct {
+	const char *name;
+	enum parameter bit;
+	int (*set)(struct query *query, const char *value);
+	const char *takes;
+} parameters[] = {
+	{"pid", PARAMETER_PID, set_pid, "a process ID from 1 to 4194304, or self"},
+	{"top", PARAMETER_TOP, set_top, "a number from 1 to 10000"},
+	{"all", PARAMETER_ALL, set_all, "0 or 1"},
+	{"format", PARAMETER_FORMAT, set_format, "text or json"},
+	{"unit", PARAMETER_UNIT, set_unit, "MB or kB"},
+	{"min", PARAMETER_MIN, set_min, "a number of bytes, with a suffix k, M or G if wanted"},
+};
+
+void query__init(struct query *query, unsigned takes)
+{
+	memset(query, 0, sizeof(*query));
+	query->takes = takes;
+	query->top = 20;
+}
+
+static void fail_unknown(struct query *query, const char *name, bool elsewhere)
+{
+	char quoted[QUOTE_LEN], known[64] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
+		if (query->takes & parameters[i].bit)
+			len += snprintf(known + len, sizeof(known) - len, "%s%s", len ? ", " : "",
+					parameters[i].name);
+	}
+	snprintf(query->error, sizeof(query->error), "%s '%s'; this route takes %s",
+		 elsewhere ? "no place for the parameter" : "unknown parameter",
+		 quote__text(name, quoted), len ? known : "none");
+}
+
+void query__add(struct query *query, const char *name, const char *value)
+{
+	bool first = !query->error[0], repeated, takes;
+	char quoted[QUOTE_LEN];
+	size_t i;
+	int err;
+
+	for (i = 0; i < ARRAY_SIZE(parameters) && strcmp(parameters[i].name, name); i++)
+		;
+	if (i == ARRAY_SIZE(parameters)) {
+		if (first)
+			fail_unknown(query, name, false);
+		return;
+	}
+	repeated = query->given & parameters[i].bit;
+	takes = query->takes & parameters[i].bit;
+	query->given |= parameters[i].bit;
+	/* Also when an error is certain by now: format=json says how to write it. */
+	err = value ? parameters[i].set(query, value) : -EINVAL;
+	if (!first)
+		return;
+	if (!takes)
+		fail_unknown(query, name, true);
+	else if (repeated)
+		snprintf(query->error, sizeof(query->error),
+			 "%s: given more than once; takes one value: %s", name,
+			 parameters[i].takes);
+	else if (!value)
+		snprintf(query->error, sizeof(query->error), "%s: the value is missing; takes %s",
+			 name, parameters[i].takes);
+	else if (err)
+		snprintf(query->error, sizeof(query->error), "%s: '%s' is %s; takes %s", name,
+			 quote__text(value, quoted),
+			 err == -ERANGE		  ? "out of range"
+			 : err == NOT_WRITTEN_YET ? "not written by this version yet"
+						  : "not understood",
+			 parameters[i].takes);
+}

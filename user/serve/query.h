@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The parameters of a request (INTERFACE.md §2), from names and values that were already cut
+ * apart and decoded. Pure. Add them in the order they came, then ask for the error.
+ */
+#ifndef MEMPROV_QUERY_H
+#define MEMPROV_QUERY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* One bit for each parameter, in masks of what a route takes. */
+enum parameter {
+	PARAMETER_PID = 1 << 0,
+	PARAMETER_TOP = 1 << 1,
+	PARAMETER_ALL = 1 << 2,
+	PARAMETER_FORMAT = 1 << 3,
+	PARAMETER_UNIT = 1 << 4,
+	PARAMETER_MIN = 1 << 5,
+};
+
+#define QUERY_ERROR_LEN 256
+
+struct query {
+	unsigned takes; /* the parameters that the route has */
+	unsigned given; /* those that were there, once or more */
+
+	pid_t pid; /* 0: not given */
+	bool self; /* pid=self */
+	size_t top;
+	bool all;
+	bool json; /* format=json was there: errors are JSON then, whatever else was wrong */
+	bool kilobytes;
+	uint64_t min; /* bytes */
+
+	char error[QUERY_ERROR_LEN]; /* the first thing that was wrong, one line; "": nothing */
+};
+
+void query__init(struct query *query, unsigned takes);
+
+/* value is NULL when there was no '='. What is wrong shows in query->error. */
+void query__add(struct query *query, const char *name, const char *value);
+
+#endif

@@ -1,0 +1,99 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve/reporter.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "proc/self.h"
+#include "report/encode.h"
+#include "report/take.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+static void free_report(struct report **report)
+{
+	report__free(*report);
+}
+
+static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
+{
+	char what[32] = "the node";
+
+	if (pid)
+		snprintf(what, sizeof(what), "process %d", pid);
+	switch (-err) {
+	case ESRCH:
+		answer__fail(answer, ERROR_NO_SUCH_PROCESS, json,
+			     "there is no %s, or it has no memory (a zombie, a kernel thread)",
+			     what);
+		break;
+	case EIDRM:
+		answer__fail(answer, ERROR_PROCESS_EXITED, json,
+			     "%s exited while it was being read", what);
+		break;
+	case EACCES:
+	case EPERM:
+		answer__fail(answer, ERROR_FORBIDDEN, json,
+			     "not allowed to read %s: the daemon lacks the right to ptrace it (%s)",
+			     what, strerror(-err));
+		break;
+	case ECANCELED:
+		answer__fail(answer, ERROR_TOO_BUSY, json, "the daemon is stopping");
+		break;
+	default:
+		answer__fail(answer, ERROR_KERNEL_REFUSED, json, "reading %s failed: %s", what,
+			     strerror(-err));
+	}
+}
+
+static int take(const struct reporter *reporter, pid_t pid, struct report **ret)
+{
+	uint64_t start = clock__boot_ns();
+	int err;
+
+	if (pid)
+		err = taker__process(reporter->taker, pid, reporter->stop, ret);
+	else
+		err = taker__node(reporter->taker, reporter->stop, ret);
+	if (!err && reporter->took)
+		reporter->took(reporter->ctx, clock__boot_ns() - start);
+	return err;
+}
+
+static void encode(const struct report *report, enum route_kind kind, const struct query *query,
+		   struct buf *ret)
+{
+	struct encode_options options = {
+		.top = query->top, .all = query->all, .unit = query->kilobytes ? UNIT_KB : UNIT_MB};
+
+	if (kind == ROUTE_PROCESSES)
+		(query->json ? encode__processes_json : encode__processes_text)(report, &options,
+										ret);
+	else
+		(query->json ? encode__json : encode__text)(report, &options, ret);
+}
+
+void reporter__answer(const struct reporter *reporter, enum route_kind kind,
+		      const struct query *query, struct answer *answer)
+{
+	_cleanup_(free_report) struct report *report = NULL;
+	pid_t pid = 0;
+	int err;
+
+	if (kind == ROUTE_REPORT)
+		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
+	err = take(reporter, pid, &report);
+	if (kind == ROUTE_METRICS && err != -ECANCELED) {
+		/* The tracer's own figures are wanted most when the rest fails. */
+		answer__ok(answer, TYPE_METRICS);
+		reporter->metrics(reporter->ctx, report, &answer->body);
+	} else if (!err) {
+		answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
+		encode(report, kind, query, &answer->body);
+	} else {
+		fail_taking(answer, err, pid, query->json);
+	}
+	if (buf__error(&answer->body))
+		fail_taking(answer, -ENOMEM, pid, query->json);
+}

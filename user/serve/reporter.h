@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* From a checked query to the body of its answer. Blocks while the kernel reads the target. */
+#ifndef MEMPROV_REPORTER_H
+#define MEMPROV_REPORTER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "serve/answer.h"
+#include "serve/query.h"
+#include "serve/routes.h"
+
+struct report;
+struct taker;
+
+struct reporter {
+	struct taker *taker;
+	const char *proc;
+	pid_t pid;		   /* described when a query names none; 0: the node */
+	const volatile bool *stop; /* gives up soon when it becomes true */
+	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
+	void (*took)(void *ctx, uint64_t ns); /* told how long each report took; NULL: nobody */
+	void *ctx;
+};
+
+/* May run on several threads at once. */
+void reporter__answer(const struct reporter *reporter, enum route_kind kind,
+		      const struct query *query, struct answer *answer);
+
+#endif

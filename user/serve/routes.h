@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What can be asked for, on which listener, with which parameters. */
+#ifndef MEMPROV_ROUTES_H
+#define MEMPROV_ROUTES_H
+
+#include <stddef.h>
+
+/* Which listeners a route is on: bits. */
+enum listeners {
+	ON_DEBUG = 1 << 0,   /* --listen and --socket */
+	ON_METRICS = 1 << 1, /* --metrics-listen */
+};
+
+enum route_kind {
+	ROUTE_REPORT, /* of a process, or of the node */
+	ROUTE_PROCESSES,
+	ROUTE_HEALTH,
+	ROUTE_READY,
+	ROUTE_METRICS,
+};
+
+struct route {
+	const char *path;
+	enum route_kind kind;
+	unsigned listeners;
+	unsigned takes; /* enum parameter */
+};
+
+/* NULL when there is none. */
+const struct route *routes__find(const char *path, unsigned listener);
+
+#define ROUTES_LIST_LEN 256
+
+/* "/debug/memory, /debug/memory/processes, …" of a listener. */
+void routes__list(unsigned listener, char ret[ROUTES_LIST_LEN]);
+
+#endif

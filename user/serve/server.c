@@ -1,0 +1,395 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve/server.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "serve/deadline.h"
+#include "serve/listen.h"
+#include "serve/request.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/log.h"
+#include "util/quote.h"
+
+/* How long a client may take, in all: to send a request (or to think of the next one), and to
+ * take the answer. IDLE is libmicrohttpd's own, for sending, and starts anew with every byte. */
+#define SEND_SECONDS 15
+#define TAKE_SECONDS 60
+#define IDLE_SECONDS 10
+
+/* A worker that is not done by then is left behind, so that stopping takes less than a second. */
+#define STOP_GRACE_NS (NSEC_PER_SEC / 2)
+
+#define CONNECTION_MEMORY (32 * 1024)
+
+enum { TCP, UNIX, METRICS, LISTENERS };
+
+/* The clients of a loopback listener all have one address, so the limit for one address is half of
+ * all; a unix socket has none. */
+static const struct {
+	unsigned routes; /* enum listeners */
+	unsigned threads;
+	unsigned connections;
+	unsigned per_address;
+} limits[LISTENERS] = {
+	[TCP] = {ON_DEBUG, 2, 512, 256},
+	[UNIX] = {ON_DEBUG, 2, 256, 0},
+	[METRICS] = {ON_METRICS, 1, 64, 32},
+};
+
+struct listener {
+	struct server *server;
+	unsigned routes;
+	struct MHD_Daemon *daemon;
+	char address[ADDRESS_TEXT_LEN];
+};
+
+struct server {
+	struct server_config config;
+	struct listener listeners[LISTENERS];
+	struct unix_socket unix_socket;
+	struct deadline *deadline;
+	struct requests requests;
+	volatile bool stop; /* taker__process() and taker__node() look at it */
+};
+
+static struct watched *watched(struct MHD_Connection *connection)
+{
+	return MHD_get_connection_info(connection, MHD_CONNECTION_INFO_SOCKET_CONTEXT)
+		->socket_context;
+}
+
+static void set_deadline(struct server *server, struct MHD_Connection *connection, unsigned seconds)
+{
+	struct watched *w = watched(connection);
+
+	if (w)
+		deadline__set(server->deadline, w, seconds * NSEC_PER_SEC);
+}
+
+static void on_connection(void *ctx, struct MHD_Connection *connection, void **context,
+			  enum MHD_ConnectionNotificationCode code)
+{
+	struct listener *listener = ctx;
+	struct deadline *deadline = listener->server->deadline;
+	int fd;
+
+	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+		fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
+			     ->connect_fd;
+		*context = deadline__watch(deadline, fd);
+		if (*context)
+			deadline__set(deadline, *context, SEND_SECONDS * NSEC_PER_SEC);
+		else
+			shutdown(fd, SHUT_RDWR); /* no memory to watch it */
+	} else if (*context) {
+		deadline__drop(deadline, *context);
+		*context = NULL;
+	}
+}
+
+static void on_completed(void *ctx, struct MHD_Connection *connection, void **context,
+			 enum MHD_RequestTerminationCode code)
+{
+	struct listener *listener = ctx;
+
+	request__put(*context);
+	*context = NULL;
+	set_deadline(listener->server, connection, SEND_SECONDS);
+}
+
+/* The usual decoding, but for %00, which stays as it is: names and values are C strings, and
+ * "pid=1%00x" must not be taken for "pid=1". */
+static size_t on_unescape(void *ctx, struct MHD_Connection *connection, char *text)
+{
+	char *in = text, *out = text, *zero;
+	size_t raw, len;
+
+	do {
+		zero = strstr(in, "%00");
+		if (zero)
+			*zero = '\0';
+		raw = strlen(in);
+		len = MHD_http_unescape(in);
+		memmove(out, in, len);
+		out += len;
+		in += raw;
+		if (zero) {
+			memcpy(out, "%00", 3);
+			out += 3;
+			in += 3;
+		}
+	} while (zero);
+	*out = '\0';
+	return out - text;
+}
+
+static enum MHD_Result on_parameter(void *ctx, enum MHD_ValueKind kind, const char *name,
+				    const char *value)
+{
+	query__add(ctx, name, value);
+	return MHD_YES;
+}
+
+static enum MHD_Result reply(struct server *server, struct request *request)
+{
+	static const char no_memory[] = "out of memory\n";
+	struct answer *answer = &request->answer;
+	struct MHD_Response *response;
+	enum MHD_Result queued;
+
+	if (buf__error(&answer->body)) {
+		response = MHD_create_response_from_buffer(sizeof(no_memory) - 1, (void *)no_memory,
+							   MHD_RESPMEM_PERSISTENT);
+		answer->status = 503;
+		answer->type = TYPE_TEXT;
+	} else {
+		/* The request, and with it the body, lives until on_completed(). */
+		response = MHD_create_response_from_buffer(answer->body.len, answer->body.data,
+							   MHD_RESPMEM_PERSISTENT);
+	}
+	if (!response)
+		return MHD_NO;
+	MHD_add_response_header(response, "Content-Type", answer->type);
+	MHD_add_response_header(response, "Cache-Control", "no-store");
+	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (answer->header)
+		MHD_add_response_header(response, answer->header, answer->value);
+	set_deadline(server, request->connection, TAKE_SECONDS);
+	/* A slow reader looks idle for as long as the kernel's send buffer holds data for it. */
+	MHD_set_connection_option(request->connection, MHD_CONNECTION_OPTION_TIMEOUT, TAKE_SECONDS);
+	queued = MHD_queue_response(request->connection, answer->status, response);
+	MHD_destroy_response(response);
+	return queued;
+}
+
+/* What can be said without reading a process; true when that is all. */
+static bool answer_at_once(struct listener *listener, struct request *request, const char *path,
+			   bool method_allowed)
+{
+	const struct server_config *config = &listener->server->config;
+	struct answer *answer = &request->answer;
+	bool json = request->query.json;
+	char quoted[QUOTE_LEN], list[ROUTES_LIST_LEN];
+
+	if (!request->route) {
+		routes__list(listener->routes, list);
+		answer__fail(answer, ERROR_NO_SUCH_ROUTE, json, "no route %s; there are %s",
+			     quote__text(path, quoted), list);
+		return true;
+	}
+	if (!method_allowed) {
+		answer__fail(answer, ERROR_METHOD_NOT_ALLOWED, json, "%s takes GET and HEAD", path);
+		return true;
+	}
+	if (request->query.error[0]) {
+		answer__fail(answer, ERROR_BAD_PARAMETER, json, "%s", request->query.error);
+		return true;
+	}
+	switch (request->route->kind) {
+	case ROUTE_READY:
+		if (!config->ready(config->ctx)) {
+			answer__fail(answer, ERROR_NOT_READY, json,
+				     "not ready: the BPF programs are not attached yet, or the "
+				     "first sweep of /proc is not done");
+			return true;
+		}
+		/* fallthrough */
+	case ROUTE_HEALTH:
+		answer__ok(answer, TYPE_TEXT);
+		buf__puts(&answer->body, "ok\n");
+		return true;
+	default:
+		return false;
+	}
+}
+
+/*
+ * libmicrohttpd calls this when the headers are there, again for each piece of a request body, at
+ * the end of the request, and once more after the connection was resumed. Bodies are thrown away.
+ */
+static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, const char *path,
+				  const char *method, const char *version, const char *data,
+				  size_t *data_len, void **context)
+{
+	struct listener *listener = ctx;
+	struct server *server = listener->server;
+	struct request *request = *context;
+	bool allowed = !strcmp(method, "GET") || !strcmp(method, "HEAD");
+
+	if (!request) {
+		request = request__new(&server->requests, connection);
+		*context = request;
+		if (!request)
+			return MHD_NO;
+		if (allowed)
+			return MHD_YES;
+		/* Refused before its body is sent, if the client waits for "100 Continue". */
+	}
+	if (*data_len) {
+		*data_len = 0;
+		return MHD_YES;
+	}
+	if (request->state == REQUEST_NEW) {
+		request->route = routes__find(path, listener->routes);
+		query__init(&request->query, request->route ? request->route->takes : 0);
+		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter,
+					  &request->query);
+		if (answer_at_once(listener, request, path, allowed)) {
+			request->state = REQUEST_ANSWERED;
+		} else {
+			set_deadline(server, connection, 0);
+			if (request__submit(request))
+				return MHD_YES; /* called again when it is answered */
+		}
+	}
+	return reply(server, request);
+}
+
+/* Takes the listening socket over, whatever happens. */
+static int start_listener(struct server *server, int which, int fd)
+{
+	struct listener *listener = &server->listeners[which];
+	unsigned threads = limits[which].threads;
+
+	listener->server = server;
+	listener->routes = limits[which].routes;
+	/* When it fails it may or may not have closed fd, so that is left to the program's end. */
+	listener->daemon = MHD_start_daemon(
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
+		listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
+		threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limits[which].connections,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits[which].per_address,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
+		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, listener, MHD_OPTION_END);
+	if (listener->daemon)
+		return 0;
+	log_error("cannot start the HTTP server: %s", strerror(errno));
+	return errno ? -errno : -EIO;
+}
+
+static int start_tcp(struct server *server, int which, const char *option, const char *text)
+{
+	struct address address;
+	int fd = address__parse(text, &address) ?: listen__tcp(&address, &address);
+
+	if (fd < 0) {
+		log_error("cannot listen on %s %s: %s", option, text, strerror(-fd));
+		return fd;
+	}
+	address__format(&address, server->listeners[which].address);
+	return start_listener(server, which, fd);
+}
+
+static int start_unix(struct server *server, const char *path)
+{
+	int fd = listen__unix(path, &server->unix_socket);
+
+	if (fd < 0) {
+		log_error("cannot listen on --socket %s: %s", path,
+			  fd == -EADDRINUSE ? "another process answers on it"
+			  : fd == -EEXIST   ? "the file exists and is not a socket"
+					    : strerror(-fd));
+		return fd;
+	}
+	return start_listener(server, UNIX, fd);
+}
+
+static int start(struct server *server)
+{
+	const struct options *options = server->config.options;
+	struct reporter reporter = {.taker = server->config.taker,
+				    .proc = options->proc,
+				    .pid = options->pid,
+				    .stop = &server->stop,
+				    .metrics = server->config.metrics,
+				    .took = server->config.took,
+				    .ctx = server->config.ctx};
+	int err;
+
+	err = deadline__new(&server->deadline);
+	if (!err)
+		err = requests__init(&server->requests, &reporter);
+	if (err) {
+		log_error("cannot start the HTTP server: %s", strerror(-err));
+		return err;
+	}
+	/* First the port: a second daemon by mistake then fails before it touches the socket. */
+	err = start_tcp(server, TCP, "--listen", options->listen);
+	if (!err)
+		err = start_unix(server, options->socket);
+	if (!err && options->metrics_listen)
+		err = start_tcp(server, METRICS, "--metrics-listen", options->metrics_listen);
+	return err;
+}
+
+int server__start(const struct server_config *config, struct server **ret)
+{
+	struct server *server = calloc(1, sizeof(*server));
+	sigset_t all, old;
+	int err;
+
+	if (!server) {
+		log_error("cannot start the HTTP server: %s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	server->config = *config;
+	/* Threads inherit the mask: signals are for the program's main thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = start(server);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	if (err) {
+		server__stop(server);
+		return err;
+	}
+	*ret = server;
+	return 0;
+}
+
+const char *server__address(const struct server *server)
+{
+	return server->listeners[TCP].address;
+}
+
+const char *server__metrics_address(const struct server *server)
+{
+	return server->listeners[METRICS].daemon ? server->listeners[METRICS].address : NULL;
+}
+
+int server__stop(struct server *server)
+{
+	int fd, stuck = 0;
+
+	__atomic_store_n(&server->stop, true, __ATOMIC_RELEASE);
+	for (int i = 0; i < LISTENERS; i++) {
+		fd = server->listeners[i].daemon ? MHD_quiesce_daemon(server->listeners[i].daemon)
+						 : -1;
+		if (fd >= 0)
+			close(fd);
+	}
+	unix_socket__remove(&server->unix_socket);
+	if (server->requests.jobs) {
+		stuck = jobs__stop(server->requests.jobs, STOP_GRACE_NS);
+		/* libmicrohttpd must not be stopped while a connection is suspended. */
+		requests__abandon(&server->requests);
+	}
+	for (int i = 0; i < LISTENERS; i++) {
+		if (server->listeners[i].daemon)
+			MHD_stop_daemon(server->listeners[i].daemon);
+	}
+	deadline__free(server->deadline);
+	if (stuck)
+		return stuck;
+	requests__destroy(&server->requests);
+	free(server);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The daemon's HTTP side: its listeners, their limits, and the life of a request. */
+#ifndef MEMPROV_SERVER_H
+#define MEMPROV_SERVER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct buf;
+struct options;
+struct report;
+struct server;
+struct taker;
+
+/* Everything pointed to must outlive the server. The functions get ctx and are called on several
+ * threads at once. */
+struct server_config {
+	const struct options *options;
+	struct taker *taker;
+	bool (*ready)(void *ctx); /* for /readyz; must not block */
+	/* For /metrics; node is NULL when it could not be taken. */
+	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
+	void (*took)(void *ctx, uint64_t ns); /* a report was taken; may be NULL */
+	void *ctx;
+};
+
+/* 0, or -errno after logging in one line what could not be done. */
+int server__start(const struct server_config *config, struct server **ret);
+
+/* Where it really listens, "127.0.0.1:6060", also when port 0 was asked for. NULL for metrics when
+ * there is no such listener. */
+const char *server__address(const struct server *server);
+const char *server__metrics_address(const struct server *server);
+
+/*
+ * Stops within a second, whatever the clients and the kernel do. 0 when everything is gone. -EBUSY
+ * when a report is stuck in the kernel: its thread, the server and the taker are left behind, so
+ * the caller frees neither the taker nor what it uses, and ends the program.
+ */
+int server__stop(struct server *server);
+
+#endif
