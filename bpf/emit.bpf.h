@@ -56,12 +56,12 @@ static __always_inline void widen(struct mp_lost_range *range, __u64 lo, __u64 h
 		*(volatile __u64 *)&range->hi = MP_EVERYTHING;
 }
 
-/* A record that spoke of [lo, hi) in process tgid did not fit. lo >= hi: of no address. */
-static __always_inline void note_loss(__u32 tgid, __u64 lo, __u64 hi)
+/* What happened to [lo, hi) in process tgid is not recorded. lo >= hi: it was of no address. */
+static __always_inline void note_loss(enum mp_loss cause, __u32 tgid, __u64 lo, __u64 hi)
 {
 	struct mp_lost_range none = {.lo = MP_EVERYTHING}, *range;
 
-	count_loss(MP_LOSS_RING_FULL);
+	count_loss(cause);
 	range = bpf_map_lookup_elem(&lost_ranges, &tgid);
 	if (!range) {
 		bpf_map_update_elem(&lost_ranges, &tgid, &none, BPF_NOEXIST);

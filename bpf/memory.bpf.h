@@ -20,7 +20,7 @@ static __always_inline int on_mmap(struct pt_regs *regs, long result)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(current_tgid(), result, result + SYSARG1(regs));
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + SYSARG1(regs));
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_MMAP);
@@ -39,7 +39,7 @@ static __always_inline int emit_range(enum mp_event_type type, __u64 addr, __u64
 	struct mp_event_range *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
 	if (!e) {
-		note_loss(current_tgid(), addr, addr + len);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), addr, addr + len);
 		return 0;
 	}
 	fill_head(&e->head, type);
@@ -65,9 +65,9 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 	struct mp_event_mremap *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
 	if (!e) {
-		note_loss(current_tgid(), old_addr, old_addr + old_len);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
 		if (!failed(result))
-			note_loss(current_tgid(), result, result + new_len);
+			note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + new_len);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_MREMAP);
@@ -94,7 +94,7 @@ static __always_inline int on_brk(struct pt_regs *regs, long result)
 	start_brk = BPF_CORE_READ(task, mm, start_brk);
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_BRK);
@@ -121,12 +121,12 @@ static __always_inline int on_shmat(struct pt_regs *regs, long result)
 		return 0;
 	bpf_find_vma(bpf_get_current_task_btf(), result, vma_size, &size, 0);
 	if (!size) { /* the map is being changed by another thread right now */
-		count_loss(MP_LOSS_SHM_SIZE);
+		note_loss(MP_LOSS_SHM_SIZE, current_tgid(), result, MP_EVERYTHING);
 		return 0;
 	}
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(current_tgid(), result, result + size);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + size);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_SHMAT);
@@ -142,7 +142,7 @@ static __always_inline int on_shmdt(struct pt_regs *regs)
 	struct mp_event_shmdt *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
 	if (!e) {
-		note_loss(current_tgid(), SYSARG0(regs), SYSARG0(regs) + 1);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), SYSARG0(regs), SYSARG0(regs) + 1);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_SHMDT);
@@ -168,7 +168,8 @@ static __always_inline int on_prctl(struct pt_regs *regs, long result)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(current_tgid(), SYSARG2(regs), SYSARG2(regs) + SYSARG3(regs));
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), SYSARG2(regs),
+			  SYSARG2(regs) + SYSARG3(regs));
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_NAME);

@@ -29,7 +29,7 @@ static __always_inline int on_new_thread(struct task_struct *child)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(current_tgid(), 0, 0);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, 0);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_THREAD);
@@ -55,7 +55,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		return on_new_thread(child);
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(child_tgid, 0, MP_EVERYTHING);
+		note_loss(MP_LOSS_RING_FULL, child_tgid, 0, MP_EVERYTHING);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_FORK);
@@ -72,7 +72,7 @@ static __always_inline int on_exec(struct task_struct *task)
 	struct mp_event_exec *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
 	if (!e) {
-		note_loss(current_tgid(), 0, MP_EVERYTHING);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, MP_EVERYTHING);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_EXEC);
@@ -93,7 +93,7 @@ static __always_inline int on_exit(struct task_struct *task)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(current_tgid(), 0, 0);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, 0);
 		return 0;
 	}
 	fill_head(e, MP_EVENT_EXIT);
@@ -110,7 +110,7 @@ static __always_inline int on_rename(struct task_struct *task, const char *comm)
 		return 0;
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		note_loss(BPF_CORE_READ(task, tgid), 0, 0);
+		note_loss(MP_LOSS_RING_FULL, BPF_CORE_READ(task, tgid), 0, 0);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_COMM);

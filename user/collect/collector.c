@@ -257,7 +257,7 @@ static uint64_t lost(const struct collector *c, enum mp_loss cause)
 static void tell_losses(struct collector *c)
 {
 	static const struct mp_lost_range everything = {.hi = UINT64_MAX, .last_ns = UINT64_MAX};
-	uint64_t seen = lost(c, MP_LOSS_RING_FULL);
+	uint64_t seen = lost(c, MP_LOSS_RING_FULL) + lost(c, MP_LOSS_SHM_SIZE);
 	uint64_t nameless = lost(c, MP_LOSS_WHO_TABLE_FULL);
 	int fd = bpf_map__fd(c->skel->maps.lost_ranges);
 	struct mp_lost_range range;

@@ -185,7 +185,8 @@ static int open_mapped(int pidfd, const struct vma *vma, const char *path)
 	fd = openat(pidfd, link, O_PATH | O_CLOEXEC);
 	if (fd >= 0)
 		return fd;
-	if (errno != EPERM && errno != EACCES)
+	/* Not there in the directory of a thread, which stands in for a leader that has exited. */
+	if (errno != EPERM && errno != EACCES && errno != ENOENT)
 		return -errno;
 	return open_by_path(pidfd, path, vma->inode);
 }

@@ -73,6 +73,35 @@ int procfs__link(int pidfd, const char *name, char *ret, size_t len)
 	return 0;
 }
 
+DIR *procfs__open_tasks(int pidfd)
+{
+	int fd = openat(pidfd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+
+	if (!dir && fd >= 0)
+		close(fd);
+	return dir;
+}
+
+int procfs__open_live_thread(int pidfd)
+{
+	_cleanup_dir_ DIR *dir = procfs__open_tasks(pidfd);
+	struct dirent *entry;
+	int fd, err = -ESRCH;
+	char exe;
+
+	while (dir && err < 0 && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		fd = procfs__openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY);
+		if (fd >= 0 && readlinkat(fd, "exe", &exe, 1) > 0)
+			err = fd;
+		else if (fd >= 0)
+			close(fd);
+	}
+	return err;
+}
+
 /* --- maps ---------------------------------------------------------------------------------- */
 
 static int feed_fd(struct smaps_parser *parser, int fd, const volatile bool *stop)
@@ -135,20 +164,13 @@ static int read_vmas(int dirfd, const char *file, enum smaps_format format,
 static int read_vmas_of_threads(int pidfd, const char *file, enum smaps_format format,
 				const volatile bool *stop, struct vma_set *ret)
 {
-	_cleanup_dir_ DIR *dir = NULL;
+	_cleanup_dir_ DIR *dir = procfs__open_tasks(pidfd);
 	char path[sizeof("/smaps") + NAME_MAX];
-	int fd, err = -ESRCH;
 	struct dirent *entry;
+	int err = -ESRCH;
 
-	fd = procfs__openat(pidfd, "task", O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return fd;
-	dir = fdopendir(fd);
-	if (!dir) {
-		err = -errno;
-		close(fd);
-		return err;
-	}
+	if (!dir)
+		return -errno;
 	while (err == -ESRCH && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;

@@ -7,6 +7,7 @@
 #ifndef MEMPROV_PROCFS_H
 #define MEMPROV_PROCFS_H
 
+#include <dirent.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -34,6 +35,12 @@ bool proc_stat__is_kernel_thread(const struct proc_stat *stat);
 
 /* The process as opened. A descriptor, -1 when not open. */
 int procfs__open(const char *proc, pid_t pid); /* fd, or -ENOENT, -EACCES, … */
+/* The list of threads; NULL with errno. */
+DIR *procfs__open_tasks(int pidfd);
+
+/* The directory of a thread that still has the process's memory map, for a process whose leader has
+ * exited: smaps, exe, pagemap and so on are empty in the leader's. fd, or -ESRCH. */
+int procfs__open_live_thread(int pidfd);
 int procfs__stat(int pidfd, struct proc_stat *ret);
 
 /* Appends a whole file of the process, at most max bytes. */

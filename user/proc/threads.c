@@ -3,7 +3,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -69,8 +68,7 @@ static int read_thread(int pidfd, pid_t tid, struct proc_thread *ret)
 
 int procfs__threads(int pidfd, pid_t pid, size_t max, struct proc_thread **ret, size_t *ret_n)
 {
-	int fd = openat(pidfd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	_cleanup_dir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	_cleanup_dir_ DIR *dir = procfs__open_tasks(pidfd);
 	_cleanup_free_ struct proc_thread *threads = NULL;
 	const struct dirent *entry;
 	size_t n = 0, cap = 0;

@@ -193,9 +193,16 @@ static int open_process(struct snapshot *s)
 	err = procfs__stat(s->pidfd, &s->stat);
 	if (err)
 		return err;
-	if (proc_stat__is_kernel_thread(&s->stat) ||
-	    ((s->stat.state == 'Z' || s->stat.state == 'X') && s->stat.threads <= 1))
+	if (proc_stat__is_kernel_thread(&s->stat))
 		return -ESRCH;
+	if (s->stat.state == 'Z' || s->stat.state == 'X') {
+		int thread = procfs__open_live_thread(s->pidfd);
+
+		if (thread < 0)
+			return -ESRCH; /* a zombie */
+		close(s->pidfd);
+		s->pidfd = thread;
+	}
 	if (procfs__link(s->pidfd, "exe", s->exe, sizeof(s->exe)))
 		s->exe[0] = '\0';
 	s->exe_stat_known = s->exe[0] && !fstatat(s->pidfd, "exe", &s->exe_stat, 0);
