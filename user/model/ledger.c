@@ -119,10 +119,15 @@ static struct ledger_node *node_own(struct ledger_pool *pool, struct ledger_node
 	if (refs__sole(&node->refs))
 		return node;
 	copy = pool_take(pool);
-	*copy = *node;
-	copy->refs = 1;
-	node_ref(copy->left);
-	node_ref(copy->right);
+	/* Field by field: the count may go down on another thread meanwhile. */
+	*copy = (struct ledger_node){
+		.refs = 1,
+		.priority = node->priority,
+		.count = node->count,
+		.left = node_ref(node->left),
+		.right = node_ref(node->right),
+		.range = node->range,
+	};
 	record__ref(copy->range.record);
 	name__ref(copy->range.name);
 	node_unref(node);

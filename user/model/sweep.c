@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -22,10 +23,10 @@ struct sweeper {
 	const char *proc;
 	struct owner *owner;
 	pthread_t thread;
-	bool ready;
+	atomic_bool ready;
 	pthread_mutex_t lock; /* guards stop */
 	pthread_cond_t wake;
-	volatile bool stop;
+	atomic_bool stop;
 };
 
 struct lesson {
@@ -225,7 +226,7 @@ static void *sweeper_thread(void *arg)
 		struct timespec next;
 
 		if (!sweep(sweeper))
-			__atomic_store_n(&sweeper->ready, true, __ATOMIC_RELEASE);
+			sweeper->ready = true;
 		clock_gettime(CLOCK_MONOTONIC, &next);
 		next.tv_sec += SWEEP_EVERY_S;
 		pthread_mutex_lock(&sweeper->lock);
@@ -277,5 +278,5 @@ void sweeper__free(struct sweeper *sweeper)
 
 bool sweeper__ready(const struct sweeper *sweeper)
 {
-	return __atomic_load_n(&sweeper->ready, __ATOMIC_ACQUIRE);
+	return sweeper->ready;
 }

@@ -104,7 +104,7 @@ int procfs__open_live_thread(int pidfd)
 
 /* --- maps ---------------------------------------------------------------------------------- */
 
-static int feed_fd(struct smaps_parser *parser, int fd, const volatile bool *stop)
+static int feed_fd(struct smaps_parser *parser, int fd, const atomic_bool *stop)
 {
 	char text[READ_SIZE];
 	ssize_t n;
@@ -129,8 +129,8 @@ static int feed_fd(struct smaps_parser *parser, int fd, const volatile bool *sto
  * between two records, which looks like the end; so it is asked afterwards whether the map
  * is still there. -ESRCH: there was none to begin with; -EAGAIN: it went away meanwhile.
  */
-static int read_vmas(int dirfd, const char *file, enum smaps_format format,
-		     const volatile bool *stop, struct vma_set *ret)
+static int read_vmas(int dirfd, const char *file, enum smaps_format format, const atomic_bool *stop,
+		     struct vma_set *ret)
 {
 	_cleanup_(smaps_parser__freep) struct smaps_parser *parser = smaps_parser__new(format);
 	_cleanup_close_ int fd = -1;
@@ -162,7 +162,7 @@ static int read_vmas(int dirfd, const char *file, enum smaps_format format,
 
 /* The leader has exited and has no map any more; a thread that lives on still has it. */
 static int read_vmas_of_threads(int pidfd, const char *file, enum smaps_format format,
-				const volatile bool *stop, struct vma_set *ret)
+				const atomic_bool *stop, struct vma_set *ret)
 {
 	_cleanup_dir_ DIR *dir = procfs__open_tasks(pidfd);
 	char path[sizeof("/smaps") + NAME_MAX];
@@ -180,8 +180,7 @@ static int read_vmas_of_threads(int pidfd, const char *file, enum smaps_format f
 	return err;
 }
 
-int procfs__vmas(int pidfd, enum smaps_format format, const volatile bool *stop,
-		 struct vma_set *ret)
+int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret)
 {
 	const char *file = format == SMAPS_FULL ? "smaps" : "maps";
 	int err;

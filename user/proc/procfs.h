@@ -8,6 +8,7 @@
 #define MEMPROV_PROCFS_H
 
 #include <dirent.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -53,8 +54,7 @@ int procfs__link(int pidfd, const char *name, char *ret, size_t len);
 /* Reads smaps or maps; ret is the caller's to free. When the leader has exited and other threads
  * live on, through task/TID. -ESRCH when the process is gone or has no memory map any more,
  * -ECANCELED when *stop became true between two reads (stop may be NULL). */
-int procfs__vmas(int pidfd, enum smaps_format format, const volatile bool *stop,
-		 struct vma_set *ret);
+int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret);
 
 /* Calls visit for every process directory of procfs, in no order; stops at its first non-zero
  * result, which is returned. 0 or -errno. */

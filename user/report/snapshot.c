@@ -166,7 +166,7 @@ static bool settled(struct snapshot *s)
 	return same && !s->set.torn;
 }
 
-static int try_once(struct snapshot *s, const volatile bool *stop, struct arena *strings)
+static int try_once(struct snapshot *s, const atomic_bool *stop, struct arena *strings)
 {
 	int err;
 
@@ -212,7 +212,7 @@ static int open_process(struct snapshot *s)
 }
 
 int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
-		   const volatile bool *stop, struct arena *strings)
+		   const atomic_bool *stop, struct arena *strings)
 {
 	int err;
 

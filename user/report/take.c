@@ -127,7 +127,7 @@ static int fill_process(struct report *report, const struct snapshot *s)
 	return err;
 }
 
-int taker__process(struct taker *taker, pid_t pid, const volatile bool *stop, struct report **ret)
+int taker__process(struct taker *taker, pid_t pid, const atomic_bool *stop, struct report **ret)
 {
 	struct report *report = report__new();
 	struct snapshot s;
@@ -155,7 +155,7 @@ int taker__process(struct taker *taker, pid_t pid, const volatile bool *stop, st
  * stays. */
 struct node {
 	struct taker *taker;
-	const volatile bool *stop;
+	const atomic_bool *stop;
 	struct report *report;
 	struct summary *summary;
 	struct process_row *rows;
@@ -278,7 +278,7 @@ static int finish_node(struct node *node)
 	return 0;
 }
 
-int taker__node(struct taker *taker, const volatile bool *stop, struct report **ret)
+int taker__node(struct taker *taker, const atomic_bool *stop, struct report **ret)
 {
 	struct node node = {
 		.taker = taker,

@@ -7,6 +7,7 @@
 #ifndef MEMPROV_TAKE_H
 #define MEMPROV_TAKE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <sys/types.h>
 
@@ -35,10 +36,10 @@ void taker__free(struct taker *taker); /* accepts NULL */
  *   -ECANCELED *stop
  *   -ENOMEM, or what the kernel said when reading
  */
-int taker__process(struct taker *taker, pid_t pid, const volatile bool *stop, struct report **ret);
+int taker__process(struct taker *taker, pid_t pid, const atomic_bool *stop, struct report **ret);
 
 /* The report of the node: every process that can be read. Processes that exit meanwhile are left
  * out. -ECANCELED, -ENOMEM, or why procfs cannot be listed. */
-int taker__node(struct taker *taker, const volatile bool *stop, struct report **ret);
+int taker__node(struct taker *taker, const atomic_bool *stop, struct report **ret);
 
 #endif

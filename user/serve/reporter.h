@@ -3,6 +3,7 @@
 #ifndef MEMPROV_REPORTER_H
 #define MEMPROV_REPORTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -17,8 +18,8 @@ struct taker;
 struct reporter {
 	struct taker *taker;
 	const char *proc;
-	pid_t pid;		   /* described when a query names none; 0: the node */
-	const volatile bool *stop; /* gives up soon when it becomes true */
+	pid_t pid;		 /* described when a query names none; 0: the node */
+	const atomic_bool *stop; /* gives up soon when it becomes true */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
 	void (*took)(void *ctx, uint64_t ns); /* told how long each report took; NULL: nobody */
 	void *ctx;

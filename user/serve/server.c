@@ -56,7 +56,7 @@ struct server {
 	struct unix_socket unix_socket;
 	struct deadline *deadline;
 	struct requests requests;
-	volatile bool stop; /* taker__process() and taker__node() look at it */
+	atomic_bool stop; /* taker__process() and taker__node() look at it */
 };
 
 static struct watched *watched(struct MHD_Connection *connection)
@@ -369,7 +369,7 @@ int server__stop(struct server *server)
 {
 	int fd, stuck = 0;
 
-	__atomic_store_n(&server->stop, true, __ATOMIC_RELEASE);
+	server->stop = true;
 	for (int i = 0; i < LISTENERS; i++) {
 		fd = server->listeners[i].daemon ? MHD_quiesce_daemon(server->listeners[i].daemon)
 						 : -1;
