@@ -143,10 +143,13 @@ fuzz: $(BUILD)/memprov.skel.h ## fuzz one reader: TARGET=smaps SECONDS=60
 FORMATTED = $(shell find bpf include user tests -name '*.[ch]')
 
 .PHONY: check
-check: ## layout of the rooms, formatting, both BPF targets compile
+check: ## layout of the rooms, formatting, both BPF targets, clang-tidy
 	@tests/check-rooms
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
-	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o
+	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o build/memprov.skel.h
+	@printf '%s\n' $(SOURCES) | xargs -P$$(nproc) -n8 sh -c 'clang-tidy --quiet "$$@" -- \
+		-std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION=\"tidy\" -I user -I include -I build \
+		2>/dev/null' sh && echo "clang-tidy: nothing to say"
 
 .PHONY: format
 format: ## reformat the sources
