@@ -133,7 +133,7 @@ static int report_here(const struct options *options, pid_t pid, const char *why
 	_cleanup_(free_taker) struct taker *taker = taker__new(&config);
 	_cleanup_(free_report) struct report *report = NULL;
 	_cleanup_buf_ struct buf body = {};
-	int err = taker ? taker__process(taker, pid, NULL, &report) : -ENOMEM;
+	int err = taker ? taker__process(taker, pid, &CALLER_OURSELVES, NULL, &report) : -ENOMEM;
 
 	if (err)
 		return fail_taking(err, pid);

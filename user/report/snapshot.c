@@ -212,7 +212,7 @@ static int open_process(struct snapshot *s)
 }
 
 int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
-		   const atomic_bool *stop, struct arena *strings)
+		   const struct caller *caller, const atomic_bool *stop, struct arena *strings)
 {
 	int err;
 
@@ -223,6 +223,8 @@ int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
 	err = open_process(s);
 	if (err)
 		return err;
+	if (!caller__may_read(caller, s->pidfd))
+		return -EACCES;
 	if (taker->config.owner)
 		s->traced = !view_with_names(s, &s->view);
 	s->racing = true;

@@ -44,7 +44,7 @@ struct snapshot {
 /* Errors as taker__process(). snapshot__free in any case. strings: the arena that the parts' names
  * go to. */
 int snapshot__take(struct snapshot *snapshot, const struct taker *taker, pid_t pid,
-		   const atomic_bool *stop, struct arena *strings);
+		   const struct caller *caller, const atomic_bool *stop, struct arena *strings);
 void snapshot__free(struct snapshot *snapshot);
 
 /* taker.c's own, for snapshots. */

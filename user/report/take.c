@@ -127,7 +127,8 @@ static int fill_process(struct report *report, const struct snapshot *s)
 	return err;
 }
 
-int taker__process(struct taker *taker, pid_t pid, const atomic_bool *stop, struct report **ret)
+int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
+		   const atomic_bool *stop, struct report **ret)
 {
 	struct report *report = report__new();
 	struct snapshot s;
@@ -136,7 +137,7 @@ int taker__process(struct taker *taker, pid_t pid, const atomic_bool *stop, stru
 	if (!report)
 		return -ENOMEM;
 	report->taken_at = clock__wall_ns();
-	err = snapshot__take(&s, taker, pid, stop, report->strings);
+	err = snapshot__take(&s, taker, pid, caller, stop, report->strings);
 	if (!err)
 		err = fill_process(report, &s);
 	if (!err)
@@ -155,6 +156,7 @@ int taker__process(struct taker *taker, pid_t pid, const atomic_bool *stop, stru
  * stays. */
 struct node {
 	struct taker *taker;
+	const struct caller *caller;
 	const atomic_bool *stop;
 	struct report *report;
 	struct summary *summary;
@@ -214,7 +216,7 @@ static int add_process(pid_t pid, void *ctx)
 
 	if (!process)
 		return -ENOMEM;
-	err = snapshot__take(&s, node->taker, pid, node->stop, process->strings);
+	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, process->strings);
 	if (!err)
 		err = fill_process(process, &s);
 	if (!err)
@@ -278,10 +280,12 @@ static int finish_node(struct node *node)
 	return 0;
 }
 
-int taker__node(struct taker *taker, const atomic_bool *stop, struct report **ret)
+int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret)
 {
 	struct node node = {
 		.taker = taker,
+		.caller = caller,
 		.stop = stop,
 		.report = report__new(),
 		.summary = summary__new(),

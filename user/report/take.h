@@ -11,6 +11,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "report/caller.h"
 #include "report/report.h"
 
 struct owner;
@@ -32,14 +33,16 @@ void taker__free(struct taker *taker); /* accepts NULL */
  * between two reads (stop may be NULL). Errors:
  *   -ESRCH     there is no such process (or it is a zombie, or a kernel thread: no memory)
  *   -EIDRM     it exited while it was being read
- *   -EACCES    we may not read it
+ *   -EACCES    the caller may not read it, or we may not
  *   -ECANCELED *stop
  *   -ENOMEM, or what the kernel said when reading
  */
-int taker__process(struct taker *taker, pid_t pid, const atomic_bool *stop, struct report **ret);
+int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
+		   const atomic_bool *stop, struct report **ret);
 
-/* The report of the node: every process that can be read. Processes that exit meanwhile are left
- * out. -ECANCELED, -ENOMEM, or why procfs cannot be listed. */
-int taker__node(struct taker *taker, const atomic_bool *stop, struct report **ret);
+/* The report of the node: every process that the caller may read, and we can. Processes that exit
+ * meanwhile are left out. -ECANCELED, -ENOMEM, or why procfs cannot be listed. */
+int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret);
 
 #endif

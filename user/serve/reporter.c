@@ -47,15 +47,16 @@ static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
 	}
 }
 
-static int take(const struct reporter *reporter, pid_t pid, struct report **ret)
+static int take(const struct reporter *reporter, pid_t pid, const struct caller *caller,
+		struct report **ret)
 {
 	uint64_t start = clock__boot_ns();
 	int err;
 
 	if (pid)
-		err = taker__process(reporter->taker, pid, reporter->stop, ret);
+		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
 	else
-		err = taker__node(reporter->taker, reporter->stop, ret);
+		err = taker__node(reporter->taker, caller, reporter->stop, ret);
 	if (!err && reporter->took)
 		reporter->took(reporter->ctx, clock__boot_ns() - start);
 	return err;
@@ -75,7 +76,7 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 }
 
 void reporter__answer(const struct reporter *reporter, enum route_kind kind,
-		      const struct query *query, struct answer *answer)
+		      const struct query *query, const struct caller *caller, struct answer *answer)
 {
 	_cleanup_(free_report) struct report *report = NULL;
 	pid_t pid = 0;
@@ -83,7 +84,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 
 	if (kind == ROUTE_REPORT)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, pid, &report);
+	err = take(reporter, pid, caller, &report);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);

@@ -8,6 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "report/caller.h"
 #include "serve/answer.h"
 #include "serve/query.h"
 #include "serve/routes.h"
@@ -27,6 +28,7 @@ struct reporter {
 
 /* May run on several threads at once. */
 void reporter__answer(const struct reporter *reporter, enum route_kind kind,
-		      const struct query *query, struct answer *answer);
+		      const struct query *query, const struct caller *caller,
+		      struct answer *answer);
 
 #endif

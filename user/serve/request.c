@@ -28,7 +28,8 @@ static void work(void *job)
 	struct requests *all = request->all;
 	size_t len;
 
-	reporter__answer(&all->reporter, request->route->kind, &request->query, &answer);
+	reporter__answer(&all->reporter, request->route->kind, &request->query, &request->caller,
+			 &answer);
 	len = answer.body.len;
 	pthread_mutex_lock(&all->lock);
 	if (request->state == REQUEST_WAITING) {

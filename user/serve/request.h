@@ -34,6 +34,7 @@ struct request {
 	struct MHD_Connection *connection;
 	const struct route *route;
 	struct query query;
+	struct caller caller;	  /* known before it is submitted */
 	enum request_state state; /* under the lock while a job holds the request */
 	struct answer answer;	  /* complete once ANSWERED */
 	size_t held;		  /* bytes of the answer counted in requests.held */

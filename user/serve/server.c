@@ -11,6 +11,7 @@
 #include "options.h"
 #include "serve/deadline.h"
 #include "serve/listen.h"
+#include "serve/peer.h"
 #include "serve/request.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -169,6 +170,27 @@ static enum MHD_Result reply(struct server *server, struct request *request)
 	return queued;
 }
 
+/*
+ * Who asks, which decides what they may see. What the metrics listener shows is meant for whoever
+ * can reach it. False when it cannot be told, and the request is answered with that.
+ */
+static bool identify(const struct listener *listener, struct request *request)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int err;
+
+	request->caller = CALLER_OURSELVES;
+	if (listener->routes == ON_METRICS)
+		return true;
+	err = info ? peer__uid(info->connect_fd, &request->caller.uid) : -EBADF;
+	if (err)
+		answer__fail(&request->answer, ERROR_FORBIDDEN, request->query.json,
+			     "it cannot be told whose connection this is (%s)", strerror(-err));
+	request->caller.everything = request->caller.uid == 0 || request->caller.uid == geteuid();
+	return !err;
+}
+
 /* What can be said without reading a process; true when that is all. */
 static bool answer_at_once(struct listener *listener, struct request *request, const char *path,
 			   bool method_allowed)
@@ -206,7 +228,7 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 		buf__puts(&answer->body, "ok\n");
 		return true;
 	default:
-		return false;
+		return !identify(listener, request);
 	}
 }
 

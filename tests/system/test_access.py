@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Who may read whose memory: a local user gets what is theirs, and nothing else."""
+import json
+import subprocess
+
+import pytest
+
+from memprov import Daemon
+
+NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
+GET = """
+import http.client, sys
+c = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=60)
+c.request("GET", sys.argv[3])
+r = c.getresponse()
+print(r.status)
+sys.stdout.write(r.read().decode())
+"""
+
+
+def get_as_nobody(daemon, path):
+    """Status and body, as a user without rights gets them."""
+    out = subprocess.run([*NOBODY, "/usr/bin/python3", "-c", GET, daemon.host, str(daemon.port), path],
+                         stdout=subprocess.PIPE, check=True, text=True, cwd="/").stdout
+    status, body = out.split("\n", 1)
+    return int(status), body
+
+
+@pytest.fixture
+def theirs():
+    """A process of the user's own."""
+    process = subprocess.Popen([*NOBODY, "sleep", "600"], cwd="/")
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_own_process_is_shown_and_others_are_not(daemon, agent, theirs):
+    for form in ("text", "json"):
+        status, body = get_as_nobody(daemon, f"/debug/memory?pid={theirs.pid}&format={form}")
+        assert status == 200 and len(body) > 500
+        for pid in (agent.pid, daemon.pid, 1, "self"):
+            status, body = get_as_nobody(daemon, f"/debug/memory?pid={pid}&format={form}")
+            assert status == 403, body
+            assert body.count("\n") == 1 and "0x" not in body and "/usr" not in body
+    assert json.loads(body)["error"]["code"] == "forbidden"
+
+
+def test_lists_leave_out_what_is_not_theirs(daemon, agent, theirs):
+    for path in ("/debug/memory", "/debug/memory/processes"):
+        status, body = get_as_nobody(daemon, path + "?format=json")
+        assert status == 200
+        shown = {row["pid"] for row in json.loads(body)["processes"]}
+        assert theirs.pid in shown
+        assert not shown & {agent.pid, daemon.pid, 1}
+        everything = {row["pid"] for row in daemon.get(path, format="json", all=1).json["processes"]}
+        assert {agent.pid, daemon.pid, theirs.pid} <= everything
+    status, body = get_as_nobody(daemon, "/metrics")
+    assert status == 200
+    assert f'pid="{theirs.pid}"' in body and f'pid="{agent.pid}"' not in body
+
+
+def test_a_process_that_is_not_dumpable_is_root_s(daemon):
+    """As after a set-user-ID exec: the kernel would refuse ptrace, so we refuse too."""
+    code = ("import ctypes, time; ctypes.CDLL(None).prctl(4, 0, 0, 0, 0)\n"  # PR_SET_DUMPABLE
+            "print('ready', flush=True); time.sleep(600)")
+    with subprocess.Popen([*NOBODY, "/usr/bin/python3", "-c", code], cwd="/",
+                          stdout=subprocess.PIPE) as process:
+        process.stdout.readline()
+        try:
+            status, body = get_as_nobody(daemon, f"/debug/memory?pid={process.pid}")
+            assert status == 403, body
+            assert daemon.get("/debug/memory", pid=process.pid).status == 200
+        finally:
+            process.kill()
+
+
+def test_over_ipv6_too(bpf, theirs):
+    with Daemon("--listen", "[::1]:0") as daemon:
+        assert get_as_nobody(daemon, f"/debug/memory?pid={theirs.pid}")[0] == 200
+        assert get_as_nobody(daemon, "/debug/memory?pid=1")[0] == 403
+
+
+def test_the_metrics_listener_shows_no_process_to_ask_about(bpf):
+    with Daemon("--metrics-listen", "127.0.0.1:0") as daemon:
+        line = daemon.process.stdout.readline().decode()
+        daemon.port = int(line.rsplit(":", 1)[1].split("/")[0])
+        assert daemon.get("/metrics").status == 200
+        for path in ("/", "/debug/memory", "/debug/memory?pid=1", "/debug/memory/processes"):
+            assert daemon.get(path).status == 404
