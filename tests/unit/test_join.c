@@ -160,7 +160,7 @@ static void test_estimates_add_up(void **state)
 	put(f, 1002, 1008, f->b, NULL);
 	p = join(f, 2);
 	assert_int_equal(p[0].rss_source, RSS_ESTIMATED);
-	assert_int_equal(p[0].rss, 1 * PAGE);
+	assert_int_equal(p[0].rss, 1 * PAGE); /* two pages of eight, five resident */
 	assert_int_equal(p[1].rss, 4 * PAGE);
 	assert_int_equal(p[0].swap + p[1].swap, 3 * PAGE);
 	part_list__free(&f->parts);
@@ -288,19 +288,25 @@ static void test_shares_always_add_up(void **state)
 		struct share shares[5] = {0}, sum = {0};
 		struct vma vma = {0};
 		size_t n = 1 + rand_r(&seed) % ARRAY_SIZE(shares);
-		uint64_t pages = rand_r(&seed) % 40;
+		uint64_t pages, size = 0;
 
+		for (size_t i = 0; i < n; i++) {
+			shares[i].size = (1 + rand_r(&seed) % 50) * PAGE;
+			shares[i].resident = rand_r(&seed) % (shares[i].size / PAGE + 1) * PAGE;
+			shares[i].swapped = rand_r(&seed) %
+					    ((shares[i].size - shares[i].resident) / PAGE + 1) *
+					    PAGE;
+			size += shares[i].size;
+		}
+		pages = rand_r(&seed) % (size / PAGE + 1);
 		vma.rss = pages * PAGE;
 		vma.private_dirty = pages ? rand_r(&seed) % (pages + 1) * PAGE : 0;
 		vma.pss = pages ? rand_r(&seed) % (vma.rss + 1) : 0;
-		vma.swap = rand_r(&seed) % 9 * PAGE;
-		for (size_t i = 0; i < n; i++)
-			shares[i] = (struct share){.size = (1 + rand_r(&seed) % 50) * PAGE,
-						   .resident = rand_r(&seed) % 20 * PAGE,
-						   .swapped = rand_r(&seed) % 5 * PAGE};
+		vma.swap = rand_r(&seed) % ((size - vma.rss) / PAGE + 1) * PAGE;
 		share__vma(&vma, PAGE, rand_r(&seed) % 4, shares, n);
 		for (size_t i = 0; i < n; i++) {
 			assert_true(shares[i].private_ <= shares[i].rss);
+			assert_true(shares[i].rss + shares[i].swap <= shares[i].size);
 			sum.rss += shares[i].rss;
 			sum.pss += shares[i].pss;
 			sum.private_ += shares[i].private_;

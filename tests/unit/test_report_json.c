@@ -319,11 +319,15 @@ static void test_node(void **state)
 
 static void test_processes(void **state)
 {
-	const struct encode_options one = {.top = 1};
-	_cleanup_buf_ struct buf text = {0};
+	const struct encode_options one = {.top = 1}, whole = {.all = true};
+	_cleanup_buf_ struct buf text = {0}, first = {0};
 	json_t *json;
 
-	encode__processes_json(*state, &one, &text);
+	encode__processes_json(*state, &one, &first);
+	json = parse(&first);
+	assert_int_equal(json_array_size(json_object_get(json, "processes")), 1);
+	json_decref(json);
+	encode__processes_json(*state, &whole, &text);
 	json = parse(&text);
 	assert_keys(json, "schema version taken_at processes unreadable_processes");
 	assert_int_equal(json_array_size(json_object_get(json, "processes")), 2);

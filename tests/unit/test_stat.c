@@ -196,7 +196,7 @@ static void a_leader_that_is_gone(void **state)
 
 static void stop_is_heeded(void **state)
 {
-	volatile bool stop = true;
+	atomic_bool stop = true;
 	struct vma_set set = {};
 	int fd = procfs__open("/proc", getpid());
 

@@ -162,8 +162,7 @@ static void test_empty_sections(void **state)
 		"Predates:                0 MB   0.0%  mapped before tracing began\n"
 		"Kernel:                  0 MB   0.0%  mapped by exec and the kernel itself "
 		"(program, main stack, vdso)\n"
-		"Unknown:                 0 MB   0.0%  came while tracing, but no event told of "
-		"it\n"
+		"Unknown:                 0 MB   0.0%  nothing was traced\n"
 		"No call sites: no CAP_BPF\\n(run it as root)\n");
 }
 
@@ -383,13 +382,12 @@ static void test_node(void **state)
 	assert_text_lacks(*state, &one, "evil");
 }
 
-/* The list of processes has them all, whatever top says. */
 static void test_processes(void **state)
 {
-	const struct encode_options one = {.top = 1, .unit = UNIT_KB};
+	const struct encode_options whole = {.all = true, .unit = UNIT_KB};
 	_cleanup_buf_ struct buf text = {0};
 
-	encode__processes_text(*state, &one, &text);
+	encode__processes_text(*state, &whole, &text);
 	assert_string_equal(text.data,
 			    "     PID COMM                       RSS           PSS          SWAP   "
 			    "     GROWTH\n"

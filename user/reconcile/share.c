@@ -10,11 +10,12 @@ static uint64_t portion(uint64_t total, uint64_t done, uint64_t whole)
 /*
  * Shares out `total` by weights: the i-th part gets what its running sum has more than the one
  * before it. So the parts add up exactly, none is negative, and none gets more than a unit above
- * its due. `unit` is what may not be cut: a page, or a byte.
+ * its due; with a total of no more than the sum of the weights, none gets more than its weight.
+ * `unit` is what may not be cut: a page, or a byte.
  */
-static void share_out(uint64_t total, uint64_t unit, const struct share *shares, size_t n,
+static void share_out(uint64_t total, uint64_t unit, struct share *shares, size_t n,
 		      uint64_t (*weight)(const struct share *),
-		      void (*set)(struct share *, uint64_t), struct share *to)
+		      void (*add)(struct share *, uint64_t))
 {
 	uint64_t whole = 0, done = 0, given = 0;
 
@@ -25,30 +26,40 @@ static void share_out(uint64_t total, uint64_t unit, const struct share *shares,
 
 		done += weight(&shares[i]);
 		due = i + 1 == n ? total : portion(total / unit, done, whole) * unit;
-		set(&to[i], due - given);
+		add(&shares[i], due - given);
 		given = due;
 	}
 }
 
-#define ACCESSORS(name, field)                                                                     \
+#define WEIGHT(name, field)                                                                        \
 	static uint64_t name##_of(const struct share *s)                                           \
 	{                                                                                          \
 		return s->field;                                                                   \
 	}
-#define SETTER(name, field)                                                                        \
-	static void set_##name(struct share *s, uint64_t value)                                    \
+#define ADDER(name, field)                                                                         \
+	static void add_##name(struct share *s, uint64_t value)                                    \
 	{                                                                                          \
-		s->field = value;                                                                  \
+		s->field += value;                                                                 \
 	}
 
-ACCESSORS(size, size)
-ACCESSORS(resident, resident)
-ACCESSORS(swapped, swapped)
-ACCESSORS(rss, rss)
-SETTER(rss, rss)
-SETTER(pss, pss)
-SETTER(private, private_)
-SETTER(swap, swap)
+WEIGHT(resident, resident)
+WEIGHT(rss, rss)
+ADDER(rss, rss)
+ADDER(pss, pss)
+ADDER(private, private_)
+ADDER(swap, swap)
+
+/* What of a part is neither resident nor swapped as yet. */
+static uint64_t room_of(const struct share *s)
+{
+	return s->size - s->rss - s->swap;
+}
+
+/* After resident pages were shared out: an estimate of them may have taken the room. */
+static uint64_t swapped_of(const struct share *s)
+{
+	return s->swapped < room_of(s) ? s->swapped : room_of(s);
+}
 
 static uint64_t sum(const struct share *shares, size_t n, uint64_t (*weight)(const struct share *))
 {
@@ -59,23 +70,41 @@ static uint64_t sum(const struct share *shares, size_t n, uint64_t (*weight)(con
 	return total;
 }
 
+/* Pages by where they were counted, and what was not counted where there is room for it. */
+static void share_pages(uint64_t total, uint64_t unit, struct share *shares, size_t n,
+			uint64_t (*counted)(const struct share *),
+			void (*add)(struct share *, uint64_t))
+{
+	uint64_t found = sum(shares, n, counted);
+
+	share_out(total < found ? total : found, unit, shares, n, counted, add);
+	if (total > found)
+		share_out(total - found, unit, shares, n, room_of, add);
+}
+
 void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct share *shares,
 		size_t n)
 {
 	uint64_t private_ = vma->private_clean + vma->private_dirty;
-	uint64_t resident = counted ? sum(shares, n, resident_of) : 0;
-	uint64_t swapped = counted ? sum(shares, n, swapped_of) : 0;
-	bool exact = n == 1 || !vma->rss || resident == vma->rss;
-	enum rss_source source = n == 1 || !vma->rss ? RSS_SMAPS
-				 : exact	     ? RSS_PAGEMAP
-						     : RSS_ESTIMATED;
+	bool whole = n == 1 || (!vma->rss && !vma->swap);
+	enum rss_source source = RSS_ESTIMATED;
 
-	share_out(vma->rss, exact && n > 1 ? 1 : page_size, shares, n,
-		  resident ? resident_of : size_of, set_rss, shares);
-	share_out(vma->swap, page_size, shares, n, swapped ? swapped_of : size_of, set_swap,
-		  shares);
-	share_out(vma->pss, 1, shares, n, vma->rss ? rss_of : size_of, set_pss, shares);
-	share_out(private_, 1, shares, n, vma->rss ? rss_of : size_of, set_private, shares);
+	for (size_t i = 0; i < n && !counted; i++)
+		shares[i].resident = shares[i].swapped = 0;
+	if (whole)
+		source = RSS_SMAPS;
+	else if (counted && sum(shares, n, resident_of) == vma->rss)
+		source = RSS_PAGEMAP;
+
+	if (n == 1) {
+		shares->rss = vma->rss;
+		shares->swap = vma->swap;
+	} else {
+		share_pages(vma->rss, page_size, shares, n, resident_of, add_rss);
+		share_pages(vma->swap, page_size, shares, n, swapped_of, add_swap);
+	}
+	share_out(vma->pss, 1, shares, n, rss_of, add_pss);
+	share_out(private_, 1, shares, n, rss_of, add_private);
 	for (size_t i = 0; i < n; i++) {
 		/* Private and shared pages are all there are. */
 		shares[i].shared = shares[i].rss - shares[i].private_;

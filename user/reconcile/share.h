@@ -30,7 +30,8 @@ struct share {
 
 /* counted: resident and swapped are filled in. When they do not add up to the VMA's figures (the
  * target touched pages between the two readings) or are not there, parts get their proportion of
- * the VMA's figure, in whole pages, and say that they are estimated. */
+ * the VMA's figure, in whole pages and never more than fit in them, and say that they are
+ * estimated. */
 void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct share *shares,
 		size_t n);
 

@@ -67,7 +67,8 @@ void processes__add_json(const struct report *report, size_t n, struct json *jso
 void encode__processes_text(const struct report *report, const struct encode_options *options,
 			    struct buf *ret)
 {
-	processes__add_text(report, report->n_processes, options->unit, ret);
+	processes__add_text(report, options->all ? report->n_processes : options->top,
+			    options->unit, ret);
 }
 
 void encode__processes_json(const struct report *report, const struct encode_options *options,
@@ -81,7 +82,7 @@ void encode__processes_json(const struct report *report, const struct encode_opt
 	json__put_u64(&json, "schema", 1);
 	json__put_string(&json, "version", MEMPROV_VERSION);
 	json__put_string(&json, "taken_at", taken_at);
-	processes__add_json(report, report->n_processes, &json);
+	processes__add_json(report, options->all ? report->n_processes : options->top, &json);
 	json__end_object(&json);
 	buf__puts(ret, "\n");
 }

@@ -244,7 +244,9 @@ static void add_coverage(const struct text *text)
 		buf__printf(text->out, "%-*s", LABEL_WIDTH, coverages[i].label);
 		add_amount(text, bytes, AMOUNT_WIDTH);
 		buf__printf(text->out, " %3u.%u%%  %s\n", tenths / 10, tenths % 10,
-			    coverages[i].meaning);
+			    i == COVERAGE_UNKNOWN && report->tracing.state == TRACING_OFF
+				    ? "nothing was traced"
+				    : coverages[i].meaning);
 	}
 	add_tracing(text);
 	if (report->racing)

@@ -68,6 +68,10 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 	struct encode_options options = {
 		.top = query->top, .all = query->all, .unit = query->kilobytes ? UNIT_KB : UNIT_MB};
 
+	/* The list of all processes is cut only on request. */
+	if (kind == ROUTE_PROCESSES && !(query->given & PARAMETER_TOP))
+		options.all = true;
+
 	if (kind == ROUTE_PROCESSES)
 		(query->json ? encode__processes_json : encode__processes_text)(report, &options,
 										ret);
