@@ -280,6 +280,20 @@ static void test_shm(void **state)
 	detach.shmdt.addr = 14 * PAGE;
 	assert_int_equal(apply(f, detach), 0);
 	assert_space(f, "14-16@2 18-19@1 ");
+
+	/* The property test's, seed 97: an attachment that was moved is detached where it went. */
+	at.shmat.addr = 30 * PAGE;
+	apply(f, at);
+	apply(f, event_mremap(1, 4, 30, 3, 50, 3, MREMAP_MAYMOVE));
+	detach.shmdt.addr = 50 * PAGE;
+	assert_int_equal(apply(f, detach), 0);
+	assert_space(f, "14-16@2 18-19@1 s33-34@1 ");
+	/* Another one at the same place does not take what is left of the first with it. */
+	at.shmat.len = 2 * PAGE;
+	apply(f, at);
+	detach.shmdt.addr = 30 * PAGE;
+	assert_int_equal(apply(f, detach), 0);
+	assert_space(f, "14-16@2 18-19@1 s33-34@1 ");
 }
 
 /* glibc maps guard, stack and thread descriptor at once, and tells clone3 of the stack alone. */

@@ -26,6 +26,26 @@ struct record *record__new(enum origin origin, uint64_t space, const struct mp_e
 	return record;
 }
 
+struct record *record__copy(const struct record *record)
+{
+	struct record *copy = malloc(sizeof(*copy));
+
+	if (!copy)
+		return NULL;
+	*copy = (struct record){
+		.refs = 1,
+		.origin = record->origin,
+		.tid = record->tid,
+		.space = record->space,
+		.created_ns = record->created_ns,
+		.lo = record->lo,
+		.hi = record->hi,
+		.for_stack = record->for_stack,
+	};
+	memcpy(copy->comm, record->comm, sizeof(copy->comm));
+	return copy;
+}
+
 struct record *record__ref(struct record *record)
 {
 	refs__get(&record->refs);

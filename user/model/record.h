@@ -28,6 +28,7 @@ struct record {
 /* With one reference, the caller's; NULL when out of memory. */
 struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
 			   const char *comm);
+struct record *record__copy(const struct record *record); /* the same */
 struct record *record__ref(struct record *record);
 void record__unref(struct record *record); /* accepts NULL */
 

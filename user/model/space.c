@@ -228,17 +228,40 @@ struct move {
 	struct space_tools *tools;
 	uint64_t distance; /* modulo 2^64 */
 	uint64_t now;
+	const struct record *from; /* the last attachment that was moved, and what it is now */
+	struct record *to;
 };
+
+/* shmdt finds an attachment by where its first page would be, which moves with it. */
+static int move_attachment(struct move *m, struct ledger_range *moved)
+{
+	if (moved->record != m->from) {
+		struct record *copy = record__copy(moved->record);
+
+		if (!copy)
+			return -ENOMEM;
+		copy->lo += m->distance;
+		copy->hi += m->distance;
+		record__unref(m->to);
+		m->from = moved->record;
+		m->to = copy;
+	}
+	moved->record = m->to;
+	return 0;
+}
 
 static int move_one(const struct ledger_range *range, void *ctx)
 {
 	struct move *m = ctx;
 	struct ledger_range moved = *range;
+	int err = 0;
 
 	moved.start += m->distance;
 	moved.end += m->distance;
 	moved.touched_ns = m->now;
-	return put(m->space, m->tools, &moved);
+	if (moved.record->origin == ORIGIN_SHMAT)
+		err = move_attachment(m, &moved);
+	return err ? err : put(m->space, m->tools, &moved);
 }
 
 /*
@@ -270,7 +293,10 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 			err = ledger__erase_older(&space->ledger, tools->pool, old_lo + kept,
 						  old_hi, began);
 	} else {
-		struct move move = {space, tools, new_lo - old_lo, e->head.time_ns};
+		struct move move = {.space = space,
+				    .tools = tools,
+				    .distance = new_lo - old_lo,
+				    .now = e->head.time_ns};
 
 		if (old_lo < old_hi && !(e->flags & MREMAP_DONTUNMAP))
 			err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi,
@@ -279,6 +305,7 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 			err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
 		if (!err && kept)
 			err = ledger__each(&before, old_lo, old_lo + kept, move_one, &move);
+		record__unref(move.to);
 	}
 	if (!err && new_lo + kept < new_hi)
 		err = create(space, tools, new_lo + kept, new_hi, ORIGIN_MREMAP, false, &e->head,
@@ -321,30 +348,31 @@ struct attachment {
 	struct space *space;
 	struct space_tools *tools;
 	uint64_t base;
-	bool found;
+	const struct record *record; /* the first that was found */
 };
 
 static int detach_one(const struct ledger_range *range, void *ctx)
 {
 	struct attachment *a = ctx;
 
-	if (range->record->origin != ORIGIN_SHMAT || range->record->lo != a->base)
+	if (range->record->origin != ORIGIN_SHMAT || range->record->lo != a->base ||
+	    (a->record && range->record != a->record))
 		return 0;
-	a->found = true;
+	a->record = range->record;
 	return ledger__erase(&a->space->ledger, a->tools->pool, range->start, range->end);
 }
 
 /* shmdt(2) names only the address that shmat returned: what goes is what is left of what that call
- * brought. */
+ * brought (ipc/shm.c, ksys_shmdt). */
 static int apply_shmdt(struct space *space, struct space_tools *tools,
 		       const struct mp_event_shmdt *e)
 {
-	struct attachment a = {space, tools, e->addr, false};
+	struct attachment a = {space, tools, e->addr, NULL};
 	struct ledger before = ledger__copy(&space->ledger);
 	int err = ledger__each(&before, e->addr, UINT64_MAX, detach_one, &a);
 
 	ledger__free(&before);
-	return err ? err : a.found ? 0 : -EINVAL;
+	return err ? err : a.record ? 0 : -EINVAL;
 }
 
 struct record *space__unwitnessed(struct space *space)
