@@ -103,6 +103,12 @@ static uint64_t resyncs(struct fixture *f, enum resync cause)
 	return stats.resyncs[cause];
 }
 
+static int assert_unwitnessed(const struct ledger_range *range, void *ctx)
+{
+	assert_int_equal(range->record->origin, ORIGIN_UNKNOWN);
+	return 0;
+}
+
 static void add_vma(struct vma_set *set, uint64_t lo, uint64_t hi, enum vma_kind kind)
 {
 	set->vmas = realloc(set->vmas, (set->n + 1) * sizeof(*set->vmas));
@@ -261,6 +267,59 @@ static void test_losses(void **state)
 	assert_string_equal(shown(f, TGID), "");
 }
 
+/* A mapping was replaced, which got lost; then its successor was named, moved, and inherited. None
+ * of that may carry the old creator along. */
+static void test_doubt_does_not_travel(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {10 * PAGE, 12 * PAGE, 50, 1};
+	struct view view;
+
+	apply(f, event_exec(1, PAGE));
+	apply(f, event_mmap(1, 2, 10, 4));
+	model__lost(f->model, TGID, &lost);
+	apply(f, event_mmap(2, 40, 11, 1)); /* older than the loss, but later on the ring */
+	apply(f, event_fork(60, 200, NEW_START, false));
+	apply(f, event_name(61, 10, 2, "new"));
+	apply(f, event_mremap(1, 62, 10, 4, 50, 4, 1));
+	assert_string_equal(shown(f, TGID), "50-52=new 52-54 ");
+	assert_string_equal(shown(f, 200), "12-14 ");
+	model__view(f->model, TGID, &view);
+	ledger__each(&view.ledger, 50 * PAGE, 51 * PAGE, assert_unwitnessed, NULL);
+	view__free(&view);
+}
+
+static void test_moves_of_what_is_doubtful(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {10 * PAGE, 12 * PAGE, 50, 1};
+
+	apply(f, event_exec(1, PAGE));
+	apply(f, event_mmap(1, 2, 10, 4));
+	model__lost(f->model, TGID, &lost);
+	/* whether the loss was before or after this cannot be told: there may have been several */
+	apply(f, event_mremap(1, 30, 10, 4, 50, 4, 1));
+	assert_string_equal(shown(f, TGID), "52-54 ");
+}
+
+/* An exec that came before the loss does not make the new program's ledger sure. */
+static void test_doubt_outlives_an_exec(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {10 * PAGE, 12 * PAGE, 50, 1};
+
+	apply(f, event_mmap(1, 1, 30, 1));
+	model__lost(f->model, TGID, &lost);
+	apply(f, event_exec(10, PAGE));
+	apply(f, event_mmap(1, 20, 10, 4));
+	assert_string_equal(shown(f, TGID), "12-14 ");
+	assert_int_equal(knowledge(f, TGID), KNOWS_RESYNCED);
+	apply(f, event_exec(70, PAGE));
+	apply(f, event_mmap(1, 80, 10, 4));
+	assert_string_equal(shown(f, TGID), "10-14 ");
+	assert_int_equal(knowledge(f, TGID), KNOWS_ALL);
+}
+
 /* The lost event may have been the exec of a vfork child: what it does next is not the parent's. */
 static void test_loss_parts_a_vfork_child(void **state)
 {
@@ -360,6 +419,9 @@ int main(void)
 		TEST(test_learning_spares_what_is_newer),
 		TEST(test_learning_the_wrong_space),
 		TEST(test_losses),
+		TEST(test_doubt_does_not_travel),
+		TEST(test_moves_of_what_is_doubtful),
+		TEST(test_doubt_outlives_an_exec),
 		TEST(test_loss_parts_a_vfork_child),
 		TEST(test_cold_names),
 		TEST(test_burying),

@@ -183,6 +183,19 @@ static void test_mremap_fails(void **state)
 	assert_null(f->space->transits);
 }
 
+/* The end of the first one was lost. */
+static void test_mremap_begins_anew(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mremap_enter(3, 1, 10, 4));
+	apply(f, event_mmap(1, 2, 10, 4));
+	apply(f, event_mremap_enter(3, 3, 10, 4));
+	apply(f, event_mremap(3, 4, 10, 4, 50, 4, MREMAP_MAYMOVE));
+	assert_space(f, "50-54@1 ");
+	assert_null(f->space->transits);
+}
+
 static void test_mremap_dontunmap_and_duplicate(void **state)
 {
 	struct fixture *f = *state;
@@ -288,10 +301,20 @@ static void test_shm(void **state)
 	detach.shmdt.addr = 50 * PAGE;
 	assert_int_equal(apply(f, detach), 0);
 	assert_space(f, "14-16@2 18-19@1 s33-34@1 ");
+	/* One that was mapped a second time is detached there, too. */
+	at.shmat.addr = 40 * PAGE;
+	apply(f, at);
+	apply(f, event_mremap(1, 4, 40, 0, 60, 3, MREMAP_MAYMOVE));
+	assert_space(f, "14-16@2 18-19@1 s33-34@1 s40-44@1 r60-63@1 ");
+	detach.shmdt.addr = 60 * PAGE;
+	assert_int_equal(apply(f, detach), 0);
+	detach.shmdt.addr = 40 * PAGE;
+	assert_int_equal(apply(f, detach), 0);
+	assert_space(f, "14-16@2 18-19@1 s33-34@1 ");
 	/* Another one at the same place does not take what is left of the first with it. */
+	at.shmat.addr = detach.shmdt.addr = 30 * PAGE;
 	at.shmat.len = 2 * PAGE;
 	apply(f, at);
-	detach.shmdt.addr = 30 * PAGE;
 	assert_int_equal(apply(f, detach), 0);
 	assert_space(f, "14-16@2 18-19@1 s33-34@1 ");
 }
@@ -393,6 +416,7 @@ int main(void)
 		TEST(test_mremap_in_place),
 		TEST(test_mremap_overtaken),
 		TEST(test_mremap_fails),
+		TEST(test_mremap_begins_anew),
 		TEST(test_mremap_dontunmap_and_duplicate),
 		TEST(test_transits_are_bounded),
 		TEST(test_brk),

@@ -282,7 +282,9 @@ int collector__drain(struct collector *c)
 	uint64_t give_up = 0;
 	int n, err = 0;
 
+	/* What was lost before the target was reached is told before the events up to it. */
 	c->target = __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE);
+	tell_losses(c);
 	while ((long)(c->target - __atomic_load_n(c->consumer_pos, __ATOMIC_ACQUIRE)) > 0) {
 		n = ring_buffer__consume(c->ring);
 		if (n > 0 || n == -ECANCELED)
@@ -297,7 +299,6 @@ int collector__drain(struct collector *c)
 		}
 		sched_yield();
 	}
-	tell_losses(c);
 	return err;
 }
 

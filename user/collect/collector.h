@@ -36,9 +36,10 @@ void collector__free(struct collector *collector); /* accepts NULL */
 /* Readable when the ring has filled to a share that is worth waking for. */
 int collector__fd(const struct collector *collector);
 
-/* Hands on every event that was on the ring when it was called, then every loss. Bounded: what
- * arrives meanwhile waits for the next call. 0, or -EAGAIN when a record that some CPU had not
- * finished writing kept us from the rest for too long. */
+/* Hands on every loss up to now, then every event that was on the ring when it was called; some of
+ * these are older than the losses. Bounded: what arrives meanwhile waits for the next call. 0, or
+ * -EAGAIN when a record that some CPU had not finished writing kept us from the rest for too long.
+ */
 int collector__drain(struct collector *collector);
 
 struct collector_stats {

@@ -168,18 +168,22 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 		return;
 	space = space__new(&model->tools);
 	if (!space) { /* nothing is known of the new program */
-		space__forget(process->space, &model->tools, 0, UINT64_MAX, UINT64_MAX);
+		space__doubt(process->space, &model->tools, 0, UINT64_MAX, UINT64_MAX);
 		process->knowledge = KNOWS_RESYNCED;
 		model->stats.refused++;
 		return;
 	}
 	space->exec_space = space->id;
 	space->heap_end = (e->start_brk + mask) & ~mask;
-	space__unref(process->space);
-	process->space = space;
 	process->knowledge = KNOWS_ALL;
 	process->since_ns = e->head.time_ns;
-	process->lost_events = 0;
+	/* What was lost after this exec, of the same drain, was the new program's. */
+	if (process->space->doubt.hi && e->head.time_ns <= process->space->doubt.until) {
+		space->doubt = process->space->doubt;
+		process->knowledge = KNOWS_RESYNCED;
+	}
+	space__unref(process->space);
+	process->space = space;
 	process->learned = true;
 	set_comm(process, e->comm);
 }
@@ -278,7 +282,7 @@ static void lose(struct model *model, struct process *process, const struct mp_l
 	}
 	process->lost_events = range->events;
 	process->knowledge = KNOWS_RESYNCED;
-	space__forget(process->space, &model->tools, range->lo, range->hi, range->last_ns);
+	space__doubt(process->space, &model->tools, range->lo, range->hi, range->last_ns);
 	model->stats.resyncs[RESYNC_RING_FULL]++;
 }
 
@@ -302,6 +306,7 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 
 	if (!process)
 		return -ESRCH;
+	space__settle(process->space, &model->tools);
 	*ret = (struct view){
 		.tgid = process->tgid,
 		.start_ticks = process->start_ticks,
@@ -423,6 +428,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	}
 	if (!process->comm[0])
 		set_comm(process, comm);
+	space__settle(process->space, &model->tools);
 	if (drop_strays(model, process->space, maps, began_ns))
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
 	if (process->space->heap_end == HEAP_END_UNKNOWN)

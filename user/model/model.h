@@ -53,7 +53,8 @@ void model__free(struct model *model);			     /* accepts NULL */
 
 void model__apply(struct model *model, const union mp_event *event);
 
-/* Events of this process are missing (tgid 0: of any). What they spoke of becomes unknown. */
+/* Events of this process are missing (tgid 0: of any). What they spoke of becomes unknown. Older
+ * events may still be applied afterwards, up to the next look at the process. */
 void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range);
 
 /* The answer to on_cold_name; text NULL when it could not be read. */

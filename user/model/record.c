@@ -40,6 +40,7 @@ struct record *record__copy(const struct record *record)
 		.created_ns = record->created_ns,
 		.lo = record->lo,
 		.hi = record->hi,
+		.attached = record->attached,
 		.for_stack = record->for_stack,
 	};
 	memcpy(copy->comm, record->comm, sizeof(copy->comm));

@@ -21,6 +21,7 @@ struct record {
 	uint64_t created_ns; /* CLOCK_BOOTTIME; 0: not witnessed */
 	uint64_t lo;	     /* what the call mapped; empty for growth, and when not witnessed */
 	uint64_t hi;
+	bool attached;	/* a System V segment: shmdt knows it by lo */
 	bool for_stack; /* MAP_STACK: "an address suitable for a stack" (mmap(2)) */
 	char comm[MP_COMM_LEN];
 };

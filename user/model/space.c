@@ -50,6 +50,7 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->ledger = ledger__copy(&parent->ledger);
 	space->heap_end = parent->heap_end;
 	space->exec_space = parent->exec_space;
+	space->doubt = parent->doubt;
 	space->overflowed = parent->overflowed;
 	return space;
 }
@@ -132,24 +133,35 @@ static struct record *growth_record(struct space *space, enum origin origin, uin
 	return n.record ? record__ref(n.record) : record__new(origin, space->id, head, comm);
 }
 
-static int create(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		  enum origin origin, bool for_stack, const struct mp_event_head *head,
-		  const char *comm)
+struct creation {
+	uint64_t lo;
+	uint64_t hi;
+	enum origin origin;
+	bool for_stack;
+	bool attached;
+	uint64_t base; /* of an attachment: where its first page would be */
+};
+
+static int create(struct space *space, struct space_tools *tools, const struct creation *what,
+		  const struct mp_event_head *head, const char *comm)
 {
-	bool growth = origin == ORIGIN_BRK || origin == ORIGIN_MREMAP;
-	struct ledger_range range = {.start = lo, .end = hi, .touched_ns = head->time_ns};
+	struct ledger_range range = {
+		.start = what->lo, .end = what->hi, .touched_ns = head->time_ns};
+	bool growth =
+		what->origin == ORIGIN_BRK || (what->origin == ORIGIN_MREMAP && !what->attached);
 	int err;
 
-	range.record = growth ? growth_record(space, origin, lo, head, comm)
-			      : record__new(origin, space->id, head, comm);
+	range.record = growth ? growth_record(space, what->origin, what->lo, head, comm)
+			      : record__new(what->origin, space->id, head, comm);
 	if (!range.record) {
-		ledger__erase(&space->ledger, tools->pool, lo, hi);
+		ledger__erase(&space->ledger, tools->pool, what->lo, what->hi);
 		return -ENOMEM;
 	}
 	if (!growth) {
-		range.record->lo = lo;
-		range.record->hi = hi;
-		range.record->for_stack = for_stack;
+		range.record->lo = what->attached ? what->base : what->lo;
+		range.record->hi = what->hi;
+		range.record->attached = what->attached;
+		range.record->for_stack = what->for_stack;
 	}
 	err = put(space, tools, &range);
 	record__unref(range.record);
@@ -173,7 +185,12 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 
 	if (!whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
 		return -EINVAL;
-	return create(space, tools, lo, hi, ORIGIN_MMAP, e->flags & MAP_STACK, &e->head, e->comm);
+	return create(space, tools,
+		      &(struct creation){.lo = lo,
+					 .hi = hi,
+					 .origin = ORIGIN_MMAP,
+					 .for_stack = e->flags & MAP_STACK},
+		      &e->head, e->comm);
 }
 
 static int apply_munmap(struct space *space, struct space_tools *tools,
@@ -186,11 +203,26 @@ static int apply_munmap(struct space *space, struct space_tools *tools,
 	return ledger__erase(&space->ledger, tools->pool, lo, hi);
 }
 
+static struct transit *end_transit(struct space *space, uint32_t tid)
+{
+	struct transit **at = &space->transits, *t;
+
+	while (*at && (*at)->tid != tid)
+		at = &(*at)->next;
+	t = *at;
+	if (t)
+		*at = t->next;
+	return t;
+}
+
 static int begin_transit(struct space *space, const struct mp_event_range *e)
 {
-	struct transit *t, **end;
+	/* A thread is in one mremap at a time: the end of an earlier one was lost. */
+	struct transit *t = end_transit(space, e->head.tid), **end;
 	size_t n = 0;
 
+	if (t)
+		transit_free(t);
 	/* Threads that died within mremap leave theirs behind: the oldest goes. */
 	for (end = &space->transits; *end; end = &(*end)->next)
 		n++;
@@ -209,18 +241,6 @@ static int begin_transit(struct space *space, const struct mp_event_range *e)
 	t->ledger = ledger__copy(&space->ledger);
 	*end = t;
 	return 0;
-}
-
-static struct transit *end_transit(struct space *space, uint32_t tid)
-{
-	struct transit **at = &space->transits, *t;
-
-	while (*at && (*at)->tid != tid)
-		at = &(*at)->next;
-	t = *at;
-	if (t)
-		*at = t->next;
-	return t;
 }
 
 struct move {
@@ -250,18 +270,54 @@ static int move_attachment(struct move *m, struct ledger_range *moved)
 	return 0;
 }
 
-static int move_one(const struct ledger_range *range, void *ctx)
+static int move_piece(struct move *m, const struct ledger_range *range, uint64_t lo, uint64_t hi)
 {
-	struct move *m = ctx;
 	struct ledger_range moved = *range;
 	int err = 0;
 
-	moved.start += m->distance;
-	moved.end += m->distance;
+	if (lo >= hi)
+		return 0;
+	moved.start = lo + m->distance;
+	moved.end = hi + m->distance;
 	moved.touched_ns = m->now;
-	if (moved.record->origin == ORIGIN_SHMAT)
+	if (moved.record->attached)
 		err = move_attachment(m, &moved);
 	return err ? err : put(m->space, m->tools, &moved);
+}
+
+static int move_one(const struct ledger_range *range, void *ctx)
+{
+	struct move *m = ctx;
+	const struct doubt *doubt = &m->space->doubt;
+	uint64_t lo = range->start, hi = range->end;
+	int err;
+
+	if (!doubt->hi || range->touched_ns > doubt->until)
+		return move_piece(m, range, lo, hi);
+	/* What is doubtful must not get to where nobody would doubt it. */
+	err = move_piece(m, range, lo, hi < doubt->lo ? hi : doubt->lo);
+	return err ? err : move_piece(m, range, lo > doubt->hi ? lo : doubt->hi, hi);
+}
+
+static int first_range(const struct ledger_range *range, void *ctx)
+{
+	*(struct ledger_range *)ctx = *range;
+	return 1;
+}
+
+/* What an mremap adds to the mapping at e->old_addr. An attachment stays one. */
+static int create_more(struct space *space, struct space_tools *tools, const struct ledger *before,
+		       const struct mp_event_mremap *e, uint64_t lo, uint64_t hi)
+{
+	struct creation what = {.lo = lo, .hi = hi, .origin = ORIGIN_MREMAP};
+	struct ledger_range from = {0};
+
+	ledger__each(before, e->old_addr, e->old_addr + 1, first_range, &from);
+	if (from.record && from.record->attached) {
+		what.attached = true;
+		what.base = from.record->lo + (e->new_addr - e->old_addr);
+	}
+	return create(space, tools, &what, &e->head, e->comm);
 }
 
 /*
@@ -308,8 +364,7 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 		record__unref(move.to);
 	}
 	if (!err && new_lo + kept < new_hi)
-		err = create(space, tools, new_lo + kept, new_hi, ORIGIN_MREMAP, false, &e->head,
-			     e->comm);
+		err = create_more(space, tools, &before, e, new_lo + kept, new_hi);
 out:
 	ledger__free(&before);
 	return err;
@@ -331,7 +386,8 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 		return 0;
 	if (to < from)
 		return ledger__erase(&space->ledger, tools->pool, to, from);
-	return create(space, tools, from, to, ORIGIN_BRK, false, &e->head, e->comm);
+	return create(space, tools, &(struct creation){.lo = from, .hi = to, .origin = ORIGIN_BRK},
+		      &e->head, e->comm);
 }
 
 static int apply_shmat(struct space *space, struct space_tools *tools,
@@ -341,7 +397,11 @@ static int apply_shmat(struct space *space, struct space_tools *tools,
 
 	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
-	return create(space, tools, lo, hi, ORIGIN_SHMAT, false, &e->head, e->comm);
+	return create(
+		space, tools,
+		&(struct creation){
+			.lo = lo, .hi = hi, .origin = ORIGIN_SHMAT, .attached = true, .base = lo},
+		&e->head, e->comm);
 }
 
 struct attachment {
@@ -355,7 +415,7 @@ static int detach_one(const struct ledger_range *range, void *ctx)
 {
 	struct attachment *a = ctx;
 
-	if (range->record->origin != ORIGIN_SHMAT || range->record->lo != a->base ||
+	if (!range->record->attached || range->record->lo != a->base ||
 	    (a->record && range->record != a->record))
 		return 0;
 	a->record = range->record;
@@ -406,8 +466,53 @@ int space__name(struct space *space, struct space_tools *tools, uint64_t addr, u
 	return err;
 }
 
+static void sweep(struct space *space, struct space_tools *tools)
+{
+	const struct doubt *doubt = &space->doubt;
+
+	ledger__erase_older(&space->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
+	for (struct transit *t = space->transits; t; t = t->next)
+		ledger__erase_older(&t->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
+	if (space->heap_end <= doubt->hi &&
+	    (space->heap_end >= doubt->lo || space->heap_end == HEAP_END_AT_START))
+		space->heap_end = HEAP_END_UNKNOWN;
+	space->doubt.swept = true;
+	space->generation++;
+}
+
+void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		  uint64_t until)
+{
+	struct doubt *doubt = &space->doubt;
+	uint64_t mask = tools->page_size - 1;
+
+	if (lo >= hi)
+		return;
+	if (doubt->swept) /* of an earlier drain, whose events have all been applied */
+		space__settle(space, tools);
+	/* What was lost spoke of lengths as the programs gave them. */
+	lo &= ~mask;
+	hi = hi > UINT64_MAX - mask ? UINT64_MAX : (hi + mask) & ~mask;
+	*doubt = (struct doubt){
+		.lo = doubt->hi && doubt->lo < lo ? doubt->lo : lo,
+		.hi = doubt->hi > hi ? doubt->hi : hi,
+		.until = doubt->until > until ? doubt->until : until,
+	};
+	space->generation++;
+}
+
+void space__settle(struct space *space, struct space_tools *tools)
+{
+	if (!space->doubt.hi)
+		return;
+	sweep(space, tools);
+	space->doubt = (struct doubt){0};
+}
+
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event)
 {
+	if (space->doubt.hi && !space->doubt.swept && event->head.time_ns > space->doubt.until)
+		sweep(space, tools);
 	/* Counted also when it cannot be applied: the map may have changed all the same. */
 	space->generation++;
 	switch (event->head.type) {
@@ -437,21 +542,4 @@ int space__apply(struct space *space, struct space_tools *tools, const union mp_
 	default:
 		return -EINVAL;
 	}
-}
-
-void space__forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		   uint64_t until)
-{
-	uint64_t mask = tools->page_size - 1;
-
-	if (lo >= hi)
-		return;
-	/* What was lost spoke of lengths as the programs gave them. */
-	lo &= ~mask;
-	hi = hi > UINT64_MAX - mask ? UINT64_MAX : (hi + mask) & ~mask;
-	ledger__erase_older(&space->ledger, tools->pool, lo, hi, until);
-	if (space->heap_end <= hi &&
-	    (space->heap_end >= lo || space->heap_end == HEAP_END_AT_START))
-		space->heap_end = HEAP_END_UNKNOWN;
-	space->generation++;
 }

@@ -19,6 +19,19 @@
 struct stack;
 struct transit;
 
+/*
+ * Lost events spoke of addresses within [lo, hi), the latest of them at `until`. What the ledger
+ * knows there from before is not to be believed; but events from before and after the losses are
+ * still to come from the ring. So it is kept in mind until somebody looks: what is older is erased
+ * when the first later event comes, and again at the end; and nothing of it moves elsewhere.
+ */
+struct doubt {
+	uint64_t lo;
+	uint64_t hi; /* 0: no doubt */
+	uint64_t until;
+	bool swept;
+};
+
 struct space {
 	unsigned users; /* processes */
 	uint64_t id;	/* never used twice */
@@ -35,7 +48,8 @@ struct space {
 		*unwitnessed;	   /* of named ranges whose creation nobody saw; made when needed */
 	struct stack *stacks;	   /* of its threads: stacks.h */
 	unsigned names_on_the_way; /* names that are still being read from the process */
-	bool overflowed;	   /* LEDGER_MAX_RANGES was reached */
+	struct doubt doubt;
+	bool overflowed; /* LEDGER_MAX_RANGES was reached */
 };
 
 /* What changes need besides the space; one per model. */
@@ -64,8 +78,13 @@ int space__name(struct space *space, struct space_tools *tools, uint64_t addr, u
 /* The record of ranges whose creation nobody saw: borrowed, NULL when out of memory. */
 struct record *space__unwitnessed(struct space *space);
 
-/* Forgets what was known within [lo, hi) up to the moment `until`. */
-void space__forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		   uint64_t until);
+/* Events that spoke of [lo, hi) are missing; events that are applied from here on may be older
+ * than the loss. */
+void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		  uint64_t until);
+
+/* All events of before the last doubt have been applied: what is doubtful is forgotten. To be
+ * called before the ledger is looked at. */
+void space__settle(struct space *space, struct space_tools *tools);
 
 #endif
