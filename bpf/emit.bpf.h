@@ -57,11 +57,10 @@ static __always_inline void widen(struct mp_lost_range *range, __u64 lo, __u64 h
 }
 
 /* What happened to [lo, hi) in process tgid is not recorded. lo >= hi: it was of no address. */
-static __always_inline void note_loss(enum mp_loss cause, __u32 tgid, __u64 lo, __u64 hi)
+static __always_inline void note_range(__u32 tgid, __u64 lo, __u64 hi)
 {
 	struct mp_lost_range none = {.lo = MP_EVERYTHING}, *range;
 
-	count_loss(cause);
 	range = bpf_map_lookup_elem(&lost_ranges, &tgid);
 	if (!range) {
 		bpf_map_update_elem(&lost_ranges, &tgid, &none, BPF_NOEXIST);
@@ -75,6 +74,13 @@ static __always_inline void note_loss(enum mp_loss cause, __u32 tgid, __u64 lo, 
 		widen(range, lo, hi);
 	range->last_ns = bpf_ktime_get_boot_ns();
 	__sync_fetch_and_add(&range->events, 1); /* last: the reader looks at it first */
+}
+
+/* One record that was not sent. */
+static __always_inline void note_loss(enum mp_loss cause, __u32 tgid, __u64 lo, __u64 hi)
+{
+	note_range(tgid, lo, hi);
+	count_loss(cause); /* last: it makes the reader look at the ranges */
 }
 
 static __always_inline void fill_head(struct mp_event_head *head, enum mp_event_type type)

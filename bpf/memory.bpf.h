@@ -65,9 +65,9 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 	struct mp_event_mremap *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
 	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
 		if (!failed(result))
-			note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + new_len);
+			note_range(current_tgid(), result, result + new_len);
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_MREMAP);

@@ -55,6 +55,9 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		return on_new_thread(child);
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
+		/* Until its exec the child will change the parent's map, unknown to be there. */
+		if (mm == BPF_CORE_READ(parent, mm))
+			note_range(current_tgid(), 0, MP_EVERYTHING);
 		note_loss(MP_LOSS_RING_FULL, child_tgid, 0, MP_EVERYTHING);
 		return 0;
 	}

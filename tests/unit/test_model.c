@@ -302,6 +302,21 @@ static void test_moves_of_what_is_doubtful(void **state)
 	assert_string_equal(shown(f, TGID), "52-54 ");
 }
 
+/* The child's first event was lost, and that is told before its fork. */
+static void test_losses_of_the_unborn(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {10 * PAGE, 12 * PAGE, NEW_START + 50, 1};
+
+	apply(f, event_exec(1, PAGE));
+	apply(f, event_mmap(1, 2, 10, 4));
+	model__lost(f->model, 200, &lost);
+	apply(f, event_fork(3, 200, NEW_START, false));
+	assert_string_equal(shown(f, TGID), "10-14 ");
+	assert_string_equal(shown(f, 200), "12-14 ");
+	assert_int_equal(knowledge(f, 200), KNOWS_RESYNCED);
+}
+
 /* An exec that came before the loss does not make the new program's ledger sure. */
 static void test_doubt_outlives_an_exec(void **state)
 {
@@ -421,6 +436,7 @@ int main(void)
 		TEST(test_losses),
 		TEST(test_doubt_does_not_travel),
 		TEST(test_moves_of_what_is_doubtful),
+		TEST(test_losses_of_the_unborn),
 		TEST(test_doubt_outlives_an_exec),
 		TEST(test_loss_parts_a_vfork_child),
 		TEST(test_cold_names),

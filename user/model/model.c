@@ -21,10 +21,19 @@ struct process {
 	bool learned;
 };
 
+/* Losses are told before the events that came with them, so a process may have lost something
+ * before its fork is known. */
+struct early_loss {
+	UT_hash_handle hh; /* by tgid */
+	uint32_t tgid;
+	struct mp_lost_range range;
+};
+
 struct model {
 	struct model_config config;
 	struct space_tools tools;
 	struct process *processes;
+	struct early_loss *early_losses;
 	struct model_stats stats;
 };
 
@@ -63,6 +72,16 @@ static void forget_process(struct model *model, struct process *process)
 	free(process);
 }
 
+static void forget_losses(struct model *model)
+{
+	struct early_loss *early, *next;
+
+	HASH_ITER (hh, model->early_losses, early, next) {
+		HASH_DEL(model->early_losses, early);
+		free(early);
+	}
+}
+
 void model__free(struct model *model)
 {
 	struct process *process, *next;
@@ -71,6 +90,7 @@ void model__free(struct model *model)
 		return;
 	HASH_ITER (hh, model->processes, process, next)
 		forget_process(model, process);
+	forget_losses(model);
 	ledger_pool__free(model->tools.pool);
 	free(model);
 }
@@ -112,6 +132,61 @@ static struct process *enter(struct model *model, pid_t tgid, uint64_t start_tic
 	return process;
 }
 
+static void lose(struct model *model, struct process *process, const struct mp_lost_range *range)
+{
+	/* An exec may be among what was lost: a vfork child that went on in its parent's space
+	 * would write its own mappings into it. */
+	if (range->lo == 0 && range->hi == UINT64_MAX && process->space->users > 1) {
+		struct space *space = space__new(&model->tools);
+
+		if (space) {
+			space__unref(process->space);
+			process->space = space;
+		}
+	}
+	process->lost_events = range->events;
+	process->knowledge = KNOWS_RESYNCED;
+	space__doubt(process->space, &model->tools, range->lo, range->hi, range->last_ns);
+	model->stats.resyncs[RESYNC_RING_FULL]++;
+}
+
+static void remember_loss(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
+{
+	struct early_loss *early;
+
+	HASH_FIND_INT(model->early_losses, &tgid, early);
+	if (!early) {
+		/* Those whose process is dead stay; then the oldest goes. */
+		if (HASH_COUNT(model->early_losses) >= MP_LOST_PROCESSES) {
+			early = model->early_losses;
+			HASH_DEL(model->early_losses, early);
+			free(early);
+		}
+		early = calloc(1, sizeof(*early));
+		if (!early) {
+			model->stats.refused++;
+			return;
+		}
+		early->tgid = tgid;
+		HASH_ADD_INT(model->early_losses, tgid, early);
+	}
+	early->range = *range;
+}
+
+static void recall_loss(struct model *model, struct process *process)
+{
+	struct early_loss *early;
+
+	HASH_FIND_INT(model->early_losses, &process->tgid, early);
+	if (!early)
+		return;
+	/* Not those of an older process of that number. */
+	if (early->range.last_ns / NSEC_PER_TICK >= process->start_ticks)
+		lose(model, process, &early->range);
+	HASH_DEL(model->early_losses, early);
+	free(early);
+}
+
 /* A process that nobody announced. If it started before us that is as it must be. */
 static struct process *enter_unannounced(struct model *model, pid_t tgid, uint64_t start_ticks)
 {
@@ -125,6 +200,7 @@ static struct process *enter_unannounced(struct model *model, pid_t tgid, uint64
 	process->since_ns = model->config.attached_ns;
 	if (!older)
 		model->stats.resyncs[RESYNC_NEW_PROCESS]++;
+	recall_loss(model, process);
 	return process;
 }
 
@@ -156,6 +232,7 @@ static void apply_fork(struct model *model, const struct mp_event_fork *e)
 	child->knowledge = parent->knowledge;
 	child->since_ns = parent->knowledge == KNOWS_ALL ? e->head.time_ns : parent->since_ns;
 	child->learned = parent->learned;
+	recall_loss(model, child);
 }
 
 static void apply_exec(struct model *model, const struct mp_event_exec *e)
@@ -268,24 +345,6 @@ void model__apply(struct model *model, const union mp_event *event)
 	}
 }
 
-static void lose(struct model *model, struct process *process, const struct mp_lost_range *range)
-{
-	/* An exec may be among what was lost: a vfork child that went on in its parent's space
-	 * would write its own mappings into it. */
-	if (range->lo == 0 && range->hi == UINT64_MAX && process->space->users > 1) {
-		struct space *space = space__new(&model->tools);
-
-		if (space) {
-			space__unref(process->space);
-			process->space = space;
-		}
-	}
-	process->lost_events = range->events;
-	process->knowledge = KNOWS_RESYNCED;
-	space__doubt(process->space, &model->tools, range->lo, range->hi, range->last_ns);
-	model->stats.resyncs[RESYNC_RING_FULL]++;
-}
-
 void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
 {
 	struct process *process, *next;
@@ -296,7 +355,9 @@ void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range 
 		return;
 	}
 	process = find(model, tgid);
-	if (process && process->lost_events != range->events)
+	if (!process)
+		remember_loss(model, tgid, range);
+	else if (process->lost_events != range->events)
 		lose(model, process, range);
 }
 
