@@ -241,7 +241,10 @@ static void test_brk_unknown(void **state)
 	struct fixture *f = *state;
 
 	f->space->heap_end = HEAP_END_UNKNOWN;
-	apply(f, event_brk(1, 1, 20 * PAGE, 30 * PAGE));
+	apply(f, event_name(1, 25, 10, "a gap")); /* the property test's: it is mapped only later */
+	apply(f, event_brk(1, 2, 20 * PAGE, 30 * PAGE));
+	assert_space(f, "?30-35@0=a gap ");
+	apply(f, event_munmap(3, 30, 5));
 	assert_space(f, "");
 	apply(f, event_brk(1, 2, 20 * PAGE, 31 * PAGE));
 	assert_space(f, "b30-31@1 ");

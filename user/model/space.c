@@ -372,17 +372,19 @@ out:
 
 static int apply_brk(struct space *space, struct space_tools *tools, const struct mp_event_brk *e)
 {
-	uint64_t mask = tools->page_size - 1, from, to;
+	uint64_t mask = tools->page_size - 1, begin, from, to;
 
 	if (__builtin_add_overflow(e->brk, mask, &to) ||
-	    __builtin_add_overflow(e->start_brk, mask, &from))
+	    __builtin_add_overflow(e->start_brk, mask, &begin))
 		return -EINVAL;
 	to &= ~mask;
-	from &= ~mask;
-	if (space->heap_end != HEAP_END_AT_START)
-		from = space->heap_end;
+	begin &= ~mask;
+	from = space->heap_end == HEAP_END_AT_START ? begin : space->heap_end;
 	space->heap_end = to;
-	if (from == HEAP_END_UNKNOWN || from == to)
+	/* It is not known which part of the heap is new. */
+	if (from == HEAP_END_UNKNOWN)
+		return begin < to ? ledger__erase(&space->ledger, tools->pool, begin, to) : 0;
+	if (from == to)
 		return 0;
 	if (to < from)
 		return ledger__erase(&space->ledger, tools->pool, to, from);

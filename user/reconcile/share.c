@@ -76,7 +76,6 @@ static void share_pages(uint64_t total, uint64_t unit, struct share *shares, siz
 			void (*add)(struct share *, uint64_t))
 {
 	uint64_t found = sum(shares, n, counted);
-
 	share_out(total < found ? total : found, unit, shares, n, counted, add);
 	if (total > found)
 		share_out(total - found, unit, shares, n, room_of, add);
@@ -88,6 +87,8 @@ void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct 
 	uint64_t private_ = vma->private_clean + vma->private_dirty;
 	bool whole = n == 1 || (!vma->rss && !vma->swap);
 	enum rss_source source = RSS_ESTIMATED;
+	/* A VMA that was torn, and cut by size, has any number of bytes. */
+	uint64_t unit = vma->rss % page_size || vma->swap % page_size ? 1 : page_size;
 
 	for (size_t i = 0; i < n && !counted; i++)
 		shares[i].resident = shares[i].swapped = 0;
@@ -100,8 +101,8 @@ void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct 
 		shares->rss = vma->rss;
 		shares->swap = vma->swap;
 	} else {
-		share_pages(vma->rss, page_size, shares, n, resident_of, add_rss);
-		share_pages(vma->swap, page_size, shares, n, swapped_of, add_swap);
+		share_pages(vma->rss, unit, shares, n, resident_of, add_rss);
+		share_pages(vma->swap, unit, shares, n, swapped_of, add_swap);
 	}
 	share_out(vma->pss, 1, shares, n, rss_of, add_pss);
 	share_out(private_, 1, shares, n, rss_of, add_private);
