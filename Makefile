@@ -106,6 +106,11 @@ $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
 
+$(BUILD)/property: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/property/*.c)) $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+
 # Targets of known behaviour; never sanitized, so that they do just what they say.
 build/workloads/%: tests/workloads/%.c
 	$(call say,CC,$<)
@@ -113,7 +118,7 @@ build/workloads/%: tests/workloads/%.c
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) -pthread $< -o $@
 
 .PHONY: test-programs
-test-programs: $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS)
+test-programs: $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property
 
 .PHONY: test
 test: DEPS_FOR := build|test

@@ -1,0 +1,296 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tracer.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "collect/collector.h"
+#include "collect/recording.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define RING_SIZE  (8 << 20)
+#define FAMILY_MAX 256
+#define EVERYTHING UINT64_MAX
+#define HEAP_REACH (1ULL << 40) /* MP_HEAP_REACH of bpf/memory.bpf.h */
+
+/* One process of the family, and what it has lost: as the map lost_ranges has it. */
+struct kin {
+	uint32_t tgid;
+	struct mp_lost_range lost;
+	uint64_t told;
+};
+
+struct tracer {
+	struct collector *collector;
+	struct model *model;
+	struct kin kin[FAMILY_MAX];
+	size_t n_kin;
+	tracer_lose_fn *lose;
+	void *ctx;
+	struct buf batch;     /* of this drain, before anything is lost */
+	struct buf recording; /* what the model was told */
+	struct tracer_counts counts;
+	uint64_t ring_full;
+	char cold[MP_NAME_BUF]; /* the text of the cold name being applied */
+	bool cold_read;
+};
+
+/* --- the family ---------------------------------------------------------------------------- */
+
+static struct kin *find_kin(struct tracer *t, uint32_t tgid)
+{
+	for (size_t i = 0; i < t->n_kin; i++) {
+		if (t->kin[i].tgid == tgid)
+			return &t->kin[i];
+	}
+	return NULL;
+}
+
+static void add_kin(struct tracer *t, uint32_t tgid)
+{
+	if (!find_kin(t, tgid) && t->n_kin < FAMILY_MAX)
+		t->kin[t->n_kin++] =
+			(struct kin){.tgid = tgid, .lost = {.lo = EVERYTHING, .hi = 0}};
+}
+
+static bool belongs(struct tracer *t, const union mp_event *e)
+{
+	bool ours = find_kin(t, e->head.tgid) ||
+		    (e->head.type == MP_EVENT_FORK && e->head.tgid == (uint32_t)getpid());
+
+	if (ours && e->head.type == MP_EVENT_FORK)
+		add_kin(t, e->fork.child_tgid);
+	return ours;
+}
+
+/* --- losing: what note_loss() of bpf/emit.bpf.h and its callers do -------------------------- */
+
+static void note_loss(struct tracer *t, uint32_t tgid, uint64_t lo, uint64_t hi, uint64_t now)
+{
+	struct kin *kin = find_kin(t, tgid);
+
+	if (!kin)
+		return;
+	if (lo < hi) {
+		kin->lost.lo = lo < kin->lost.lo ? lo : kin->lost.lo;
+		kin->lost.hi = hi > kin->lost.hi ? hi : kin->lost.hi;
+	}
+	kin->lost.last_ns = now;
+	kin->lost.events++;
+}
+
+static void note_lost_event(struct tracer *t, const union mp_event *e)
+{
+	uint64_t lo = 0, hi = 0, now = e->head.time_ns;
+	uint32_t tgid = e->head.tgid;
+
+	switch (e->head.type) {
+	case MP_EVENT_MMAP:
+		lo = e->mmap.addr;
+		hi = lo + e->mmap.len;
+		break;
+	case MP_EVENT_MUNMAP:
+	case MP_EVENT_MREMAP_ENTER:
+		lo = e->range.addr;
+		hi = lo + e->range.len;
+		break;
+	case MP_EVENT_MREMAP:
+		if (e->mremap.new_addr)
+			note_loss(t, tgid, e->mremap.new_addr,
+				  e->mremap.new_addr + e->mremap.new_len, now);
+		lo = e->mremap.old_addr;
+		hi = lo + e->mremap.old_len;
+		break;
+	case MP_EVENT_BRK:
+		lo = e->brk.start_brk;
+		hi = lo + HEAP_REACH;
+		break;
+	case MP_EVENT_SHMAT:
+		lo = e->shmat.addr;
+		hi = lo + e->shmat.len;
+		break;
+	case MP_EVENT_SHMDT:
+		lo = e->shmdt.addr;
+		hi = lo + 1;
+		break;
+	case MP_EVENT_NAME:
+		lo = e->name.addr;
+		hi = lo + e->name.len;
+		break;
+	case MP_EVENT_FORK:
+		if (e->fork.shares_vm)
+			note_loss(t, tgid, 0, EVERYTHING, now);
+		tgid = e->fork.child_tgid;
+		hi = EVERYTHING;
+		break;
+	case MP_EVENT_EXEC:
+		hi = EVERYTHING;
+		break;
+	}
+	note_loss(t, tgid, lo, hi, now);
+	t->counts.lost++;
+}
+
+/* As tell_losses() of user/collect/collector.c does, before the events of a drain. */
+static void tell_losses(struct tracer *t)
+{
+	for (size_t i = 0; i < t->n_kin; i++) {
+		struct kin *kin = &t->kin[i];
+
+		if (kin->lost.events == kin->told)
+			continue;
+		kin->told = kin->lost.events;
+		recording__add_loss(&t->recording, kin->tgid, &kin->lost);
+		model__lost(t->model, kin->tgid, &kin->lost);
+	}
+}
+
+/* --- applying ------------------------------------------------------------------------------ */
+
+static bool read_cold(const struct mp_event_name *e, char *text, size_t len)
+{
+	_cleanup_close_ int fd = -1;
+	char path[64];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/%u/mem", e->head.tgid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : pread(fd, text, len, e->name_ptr);
+	return n > 0 && memchr(text, '\0', n);
+}
+
+static bool on_cold_name(const struct cold_name *name, void *ctx)
+{
+	struct tracer *t = ctx;
+
+	model__name_was_read(t->model, name, t->cold_read ? t->cold : NULL);
+	return true;
+}
+
+/* A replay has no process to read a name from: it gets what was read. */
+static void record(struct tracer *t, const union mp_event *e)
+{
+	union mp_event known = *e;
+
+	if (e->head.type == MP_EVENT_NAME && e->name.state == MP_NAME_COLD && t->cold_read) {
+		known.name.state = MP_NAME_SET;
+		snprintf(known.name.name, sizeof(known.name.name), "%s", t->cold);
+		e = &known;
+	}
+	recording__add_event(&t->recording, e);
+}
+
+static void on_ring_event(const union mp_event *e, void *ctx)
+{
+	struct tracer *t = ctx;
+
+	if (!t->model || !belongs(t, e))
+		return;
+	t->counts.events++;
+	if (t->lose && t->lose(e, t->ctx))
+		note_lost_event(t, e);
+	else
+		recording__add_event(&t->batch, e);
+}
+
+static void on_ring_lost(uint32_t tgid, const struct mp_lost_range *range, void *ctx)
+{
+	struct tracer *t = ctx;
+
+	t->ring_full++;
+}
+
+static void apply(const union mp_event *e, void *ctx)
+{
+	struct tracer *t = ctx;
+
+	if (e->head.type == MP_EVENT_NAME && e->name.state == MP_NAME_COLD)
+		t->cold_read = read_cold(&e->name, t->cold, MP_NAME_MAX + 1);
+	record(t, e);
+	model__apply(t->model, e);
+}
+
+int tracer__new(struct tracer **ret, char *why, size_t why_len)
+{
+	struct tracer *t = calloc(1, sizeof(*t));
+	struct collector_config config = {.ring_size = RING_SIZE,
+					  .on_event = on_ring_event,
+					  .on_lost = on_ring_lost,
+					  .ctx = t};
+	int err;
+
+	if (!t)
+		return -ENOMEM;
+	err = collector__new(&config, why, why_len, &t->collector);
+	if (err)
+		tracer__free(t);
+	else
+		*ret = t;
+	return err;
+}
+
+void tracer__free(struct tracer *t)
+{
+	if (!t)
+		return;
+	collector__free(t->collector);
+	model__free(t->model);
+	buf__free(&t->batch);
+	buf__free(&t->recording);
+	free(t);
+}
+
+int tracer__begin(struct tracer *t, tracer_lose_fn *lose, void *ctx)
+{
+	struct model_config config = {
+		.page_size = sysconf(_SC_PAGESIZE), .on_cold_name = on_cold_name, .ctx = t};
+
+	model__free(t->model);
+	t->model = NULL;
+	collector__drain(t->collector);
+	/* Times of birth are coarse: nobody is to be taken for older than we are. */
+	config.attached_ns = clock__boot_ns() - 2 * NSEC_PER_TICK;
+	t->model = model__new(&config);
+	t->n_kin = 0;
+	t->lose = lose;
+	t->ctx = ctx;
+	t->ring_full = 0;
+	t->recording.len = 0;
+	recording__begin(&t->recording);
+	return t->model ? 0 : -ENOMEM;
+}
+
+int tracer__drain(struct tracer *t)
+{
+	int err;
+
+	t->batch.len = 0;
+	recording__begin(&t->batch);
+	err = collector__drain(t->collector);
+	tell_losses(t);
+	if (!err)
+		err = recording__replay(t->batch.data, t->batch.len, apply, NULL, t);
+	if (err)
+		return err;
+	return t->ring_full ? -ENOBUFS : 0;
+}
+
+struct model *tracer__model(struct tracer *t)
+{
+	return t->model;
+}
+
+const struct buf *tracer__recording(const struct tracer *t)
+{
+	return &t->recording;
+}
+
+const struct tracer_counts *tracer__counts(const struct tracer *t)
+{
+	return &t->counts;
+}
