@@ -113,7 +113,11 @@ static void put(struct fixture *f, uint64_t lo, uint64_t hi, struct record *reco
 	struct name *n = name ? name__new(NAMED_BY_PRCTL, name) : NULL;
 
 	ledger__put(&f->ledger, f->pool,
-		    &(struct ledger_range){lo * PAGE, hi * PAGE, record, n, 1});
+		    &(struct ledger_range){.start = lo * PAGE,
+					   .end = hi * PAGE,
+					   .record = record,
+					   .name = n,
+					   .touched_ns = 1});
 	name__unref(n);
 }
 
@@ -241,7 +245,11 @@ static void test_thread_stack(void **state)
 
 	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 4);
 	ledger__put(&f->ledger, f->pool,
-		    &(struct ledger_range){10 * PAGE, 20 * PAGE, f->a, name, 1});
+		    &(struct ledger_range){.start = 10 * PAGE,
+					   .end = 20 * PAGE,
+					   .record = f->a,
+					   .name = name,
+					   .touched_ns = 1});
 	name__unref(name);
 	p = join(f, 1);
 	assert_string_equal(p[0].name, "[stack: pool/7]");

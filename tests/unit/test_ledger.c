@@ -85,7 +85,8 @@ static void change(struct pair *p, struct ledger_pool *pool, struct record **rec
 	lo = first * PAGE;
 	hi = last * PAGE;
 	if (kind < 2) {
-		struct ledger_range range = {lo, hi, record, name, now};
+		struct ledger_range range = {
+			.start = lo, .end = hi, .record = record, .name = name, .touched_ns = now};
 
 		assert_int_equal(ledger__put(&p->ledger, pool, &range), 0);
 	} else if (kind == 2) {
@@ -194,7 +195,8 @@ static void assert_shows(const struct ledger *ledger, const char *expected)
 
 static void put(struct fixture *f, uint64_t lo, uint64_t hi, struct record *record, uint64_t now)
 {
-	struct ledger_range range = {lo * PAGE, hi * PAGE, record, NULL, now};
+	struct ledger_range range = {
+		.start = lo * PAGE, .end = hi * PAGE, .record = record, .touched_ns = now};
 
 	assert_int_equal(ledger__put(&f->ledger, f->pool, &range), 0);
 }

@@ -264,6 +264,19 @@ static bool continues(const struct ledger_range *a, const struct ledger_range *b
 	return a && a->record == b->record && same_name(a->name, b->name);
 }
 
+/* As old as the older of the two, so that what is forgotten of either is forgotten of both; named
+ * when the later one was, so that no late name gets in. */
+static void extend(struct ledger_range *whole, uint64_t lo, uint64_t hi,
+		   const struct ledger_range *neighbour)
+{
+	whole->start = lo;
+	whole->end = hi;
+	if (neighbour->touched_ns < whole->touched_ns)
+		whole->touched_ns = neighbour->touched_ns;
+	if (neighbour->named_ns > whole->named_ns)
+		whole->named_ns = neighbour->named_ns;
+}
+
 int ledger__put(struct ledger *ledger, struct ledger_pool *pool, const struct ledger_range *range)
 {
 	struct ledger_range whole = *range;
@@ -278,10 +291,10 @@ int ledger__put(struct ledger *ledger, struct ledger_pool *pool, const struct le
 
 	before = last_before(ledger->root, range->start);
 	if (continues(before, range) && before->end >= range->start)
-		whole.start = before->start;
+		extend(&whole, before->start, whole.end, before);
 	after = starting_at(ledger->root, range->end);
 	if (continues(after, range))
-		whole.end = after->end;
+		extend(&whole, whole.start, after->end, after);
 	replace(pool, &ledger->root, whole.start, whole.end, node_new(pool, &whole));
 	return 0;
 }
@@ -369,7 +382,7 @@ static int rename_range(struct renaming *r, const struct ledger_range *range)
 	struct ledger_range named = *range;
 
 	named.name = r->name;
-	named.touched_ns = r->now;
+	named.named_ns = r->now;
 	return ledger__put(r->ledger, r->pool, &named);
 }
 
@@ -378,11 +391,14 @@ static int name_one(const struct ledger_range *range, void *ctx)
 	struct renaming *r = ctx;
 
 	if (r->unknown && range->start > r->reached) {
-		struct ledger_range gap = {r->reached, range->start, r->unknown, NULL, 0};
+		struct ledger_range gap = {.start = r->reached,
+					   .end = range->start,
+					   .record = r->unknown,
+					   .touched_ns = r->now};
 
 		r->err = rename_range(r, &gap);
 	}
-	if (!r->err && range->touched_ns <= r->now)
+	if (!r->err && range->touched_ns <= r->now && range->named_ns <= r->now)
 		r->err = rename_range(r, range);
 	r->reached = range->end;
 	return r->err;
@@ -396,7 +412,8 @@ int ledger__name(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, u
 
 	ledger__each(&before, lo, hi, name_one, &r);
 	if (!r.err && unknown && r.reached < hi) {
-		struct ledger_range gap = {r.reached, hi, unknown, NULL, 0};
+		struct ledger_range gap = {
+			.start = r.reached, .end = hi, .record = unknown, .touched_ns = now};
 
 		r.err = rename_range(&r, &gap);
 	}

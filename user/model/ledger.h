@@ -52,7 +52,8 @@ struct ledger_range {
 	uint64_t end;
 	struct record *record; /* borrowed: lives as long as the ledger it was read from */
 	struct name *name;     /* borrowed; NULL: none */
-	uint64_t touched_ns;   /* the event that last changed it */
+	uint64_t touched_ns;   /* the event that last mapped it, or moved it here */
+	uint64_t named_ns;     /* the event that last named it, or took its name away; 0: none */
 };
 
 /* Holding on and letting go. A zeroed ledger is an empty one; free leaves it so. */
@@ -74,9 +75,9 @@ int ledger__erase(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, 
 int ledger__erase_older(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
 			uint64_t until);
 
-/* Gives the ranges within [lo, hi) that were last touched at `now` or before a name, or takes it
- * away (NULL). Where nothing is known, the named range gets the record `unknown`, unless that is
- * NULL. */
+/* Gives the ranges within [lo, hi) a name, or takes it away (NULL), unless they were mapped or
+ * named after `now`. Where nothing is known, the named range gets the record `unknown`, unless that
+ * is NULL. */
 int ledger__name(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
 		 struct name *name, struct record *unknown, uint64_t now);
 

@@ -286,7 +286,7 @@ static void apply_cold_name(struct model *model, struct process *process,
 		.when_ns = e->head.time_ns,
 	};
 
-	process->space->names_on_the_way++;
+	process->space->names_asked++;
 	if (!model->config.on_cold_name || !model->config.on_cold_name(&name, model->config.ctx))
 		model__name_was_read(model, &name, NULL);
 }
@@ -299,7 +299,7 @@ void model__name_was_read(struct model *model, const struct cold_name *name, con
 		model->stats.unread_names++;
 	if (!process || process->space->id != name->space_id)
 		return; /* it has gone, or runs another program by now */
-	process->space->names_on_the_way--;
+	process->space->names_answered++;
 	if (text &&
 	    space__name(process->space, &model->tools, name->addr, name->len, text, name->when_ns))
 		model->stats.refused++;
@@ -378,7 +378,8 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.exec_space = process->space->exec_space,
 		.space_id = process->space->id,
 		.generation = process->space->generation,
-		.names_on_the_way = process->space->names_on_the_way,
+		.names_asked = process->space->names_asked,
+		.names_answered = process->space->names_answered,
 		.ledger = ledger__copy(&process->space->ledger),
 	};
 	memcpy(ret->comm, process->comm, sizeof(ret->comm));
@@ -400,7 +401,8 @@ struct gaps {
 
 static void fill_gap(struct gaps *g, uint64_t lo, uint64_t hi)
 {
-	struct ledger_range range = {lo, hi, g->record, NULL, g->now};
+	struct ledger_range range = {
+		.start = lo, .end = hi, .record = g->record, .touched_ns = g->now};
 
 	if (lo < hi && ledger__put(&g->space->ledger, g->model->tools.pool, &range))
 		g->model->stats.refused++;

@@ -78,7 +78,8 @@ struct view {
 	uint64_t exec_space; /* as in struct space */
 	uint64_t space_id;
 	uint64_t generation;
-	unsigned names_on_the_way;
+	uint64_t names_asked; /* as in struct space */
+	uint64_t names_answered;
 	struct ledger ledger; /* a snapshot; view__free lets it go, on any thread */
 };
 

@@ -45,9 +45,11 @@ struct space {
 	uint64_t exec_space;
 	struct transit *transits; /* mremap calls that have begun and not ended */
 	struct record
-		*unwitnessed;	   /* of named ranges whose creation nobody saw; made when needed */
-	struct stack *stacks;	   /* of its threads: stacks.h */
-	unsigned names_on_the_way; /* names that are still being read from the process */
+		*unwitnessed; /* of named ranges whose creation nobody saw; made when needed */
+	struct stack *stacks; /* of its threads: stacks.h */
+	/* Names that have to be read from the process; they are answered in turn. */
+	uint64_t names_asked;
+	uint64_t names_answered;
 	struct doubt doubt;
 	bool overflowed; /* LEDGER_MAX_RANGES was reached */
 };

@@ -38,10 +38,10 @@ static int name_one(const struct ledger_range *range, void *ctx)
 	struct ledger_range named = *range;
 
 	if ((n->only && range->record != n->only) || range->touched_ns > n->when ||
-	    (range->name && range->name->by == NAMED_BY_PRCTL))
+	    range->named_ns > n->when || (range->name && range->name->by == NAMED_BY_PRCTL))
 		return 0;
 	named.name = n->name;
-	named.touched_ns = n->when;
+	named.named_ns = n->when;
 	n->named += range->end - range->start;
 	return ledger__put(&n->space->ledger, n->tools->pool, &named);
 }

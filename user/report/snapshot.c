@@ -15,7 +15,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* A name that is being read from the process is waited for, but not longer than this. */
+/* Names that are being read from the process are waited for, not longer than this a report. */
 #define NAMES_WAIT_MS 200
 
 struct look {
@@ -57,11 +57,14 @@ static int view_now(const struct snapshot *s, struct view *ret)
 	return 0;
 }
 
-static int view_with_names(const struct snapshot *s, struct view *ret)
+/* Waits for the names that were asked for by now, not for those that come meanwhile. */
+static int view_with_names(struct snapshot *s, struct view *ret)
 {
 	int err = view_now(s, ret);
+	uint64_t asked = err ? 0 : ret->names_asked, space_id = err ? 0 : ret->space_id;
 
-	for (int i = 0; !err && ret->names_on_the_way && i < NAMES_WAIT_MS; i++) {
+	while (!err && ret->space_id == space_id && ret->names_answered < asked &&
+	       s->names_waited_ms++ < NAMES_WAIT_MS) {
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 		view__free(ret);
 		err = view_now(s, ret);
