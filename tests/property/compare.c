@@ -57,11 +57,19 @@ static int note_range(const struct ledger_range *range, void *ctx)
 	return 0;
 }
 
+/* Nothing has been lost that could keep the ledger from knowing the page. After a loss it is not
+ * known where the heap ends until it moves, so what came by that may stay unknown. */
+static bool is_exact(const struct comparison *c, const struct page *page)
+{
+	return !page->doubt && !page->vague && page->born >= c->exact_from &&
+	       !(c->exact_from && page->origin == ORIGIN_BRK);
+}
+
 static int compare_name(struct comparison *c, uint64_t addr, const struct page *page,
 			const struct entry *entry)
 {
 	const char *name = entry->name ? entry->name : "";
-	bool exact = page->name_born >= c->exact_from && !page->doubt;
+	bool exact = is_exact(c, page) && page->name_born >= c->exact_from;
 
 	if (strcmp(name, names[page->name]) == 0 || (!exact && !name[0]))
 		return 0;
@@ -73,7 +81,7 @@ static int compare_page(struct comparison *c, uint64_t addr, const struct page *
 			const struct entry *entry)
 {
 	bool nobody = !entry->known || entry->origin == ORIGIN_UNKNOWN;
-	bool exact = page->born >= c->exact_from && !page->doubt && !page->grown;
+	bool exact = is_exact(c, page) && !page->grown;
 
 	if (!page->mapped) {
 		if (!entry->known || (c->exact_from && !c->resynced))
@@ -186,7 +194,7 @@ int compare__part(struct comparison *c, const struct part *part)
 		if (attributed && page->tid != part->tid)
 			return differs(c, "%#lx was made by tid %u, the part says %u", at,
 				       page->tid, part->tid);
-		if (!attributed && page->born >= c->exact_from && !page->doubt)
+		if (!attributed && is_exact(c, page))
 			return differs(c, "%#lx was made by tid %u, the part does not know", at,
 				       page->tid);
 		if (part->given_name && part->name_source == NAME_PRCTL &&

@@ -267,7 +267,9 @@ static void do_mremap(struct performer *p, const struct step *s)
 		n = m;
 	result = CALL6(p, mremap, addr, odd(s->bits, n), odd(s->bits, m), flags, to, 0);
 	if (failed(result)) {
-		if (flags & MREMAP_FIXED && result != -EINVAL) {
+		if (flags & MREMAP_FIXED) {
+			shadow__doubt(p->shadow, addr, n);
+			shadow__doubt(p->shadow, to, m);
 			look_what_moved(p, addr, to, n < m ? n : m, flags & MREMAP_DONTUNMAP);
 			perform__look(p, to, m);
 		}
@@ -298,6 +300,8 @@ static void do_duplicate(struct performer *p, const struct step *s)
 		m = page->limit - page->pgoff;
 	result = CALL6(p, mremap, addr, 0, m * PAGE, flags, to, 0);
 	if (failed(result)) {
+		if (flags & MREMAP_FIXED)
+			shadow__doubt(p->shadow, to, m);
 		perform__look(p, to, m); /* it may have lain in its own way */
 		return;
 	}

@@ -143,8 +143,12 @@ static void do_huge(struct performer *p, const struct step *s)
 	case 3:
 		result = CALL(p, mremap, addr, HUGE_PAGE, HUGE_PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 			      base + (~s->bits & 1) * HUGE_PAGE, 0);
-		if (!failed(result))
+		if (failed(result)) {
+			shadow__doubt(p->shadow, base, 2 * n);
+			perform__look(p, base, 2 * n);
+		} else {
 			shadow__remap(p->shadow, addr, n, result, n, false, p->tid);
+		}
 		break;
 	default: /* the kernel rounds the length up to huge pages */
 		result = CALL(p, mmap, addr, s->n * PAGE, READ_WRITE,
@@ -263,10 +267,12 @@ static void do_fail(struct performer *p, const struct step *s)
 	case 8: /* onto itself */
 		CALL(p, mremap, addr, s->n * PAGE, s->n * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		     addr + (s->n / 2) * PAGE, 0);
+		shadow__doubt(p->shadow, addr, s->n + s->n / 2);
 		break;
 	case 9:
 		CALL(p, mremap, addr, s->n * PAGE, s->m * PAGE, MREMAP_MAYMOVE | MREMAP_FIXED,
 		     addr + 64 * PAGE + 1, 0);
+		shadow__doubt(p->shadow, addr, s->n);
 		break;
 	case 10:
 		CALL(p, mremap, addr, s->n * PAGE, 0, MREMAP_MAYMOVE, 0, 0);

@@ -142,7 +142,8 @@ static int take_steps(struct run *run, char *why, size_t len)
 	int err = check(run, why, len);
 
 	while (!err && now < SEQUENCE_STEPS) {
-		next = now + 1 + rng__below(&rng, 8);
+		/* Losses are told with the events of one drain: the more, the more can go wrong. */
+		next = now + 1 + rng__below(&rng, run->sequence->lossy ? 20 : 8);
 		if (run->sequence->lossy && now < LOSSY_STEPS && next > LOSSY_STEPS)
 			next = LOSSY_STEPS;
 		now = next < SEQUENCE_STEPS ? next : SEQUENCE_STEPS;

@@ -180,6 +180,11 @@ static void run_storm(struct storm *storm, struct owner *owner)
 	assert_true(after.collector.events[MP_EVENT_EXIT] >=
 		    before.collector.events[MP_EVENT_EXIT] + storm->spawned);
 	assert_int_equal(after.collector.malformed, 0);
+	/* It was the events that told of births and deaths, and not the sweep. */
+	assert_int_equal(after.model.resyncs[RESYNC_DEAD_PROCESS],
+			 before.model.resyncs[RESYNC_DEAD_PROCESS]);
+	assert_int_equal(after.model.resyncs[RESYNC_NEW_PROCESS],
+			 before.model.resyncs[RESYNC_NEW_PROCESS]);
 }
 
 void test_fork_exec_storm(void **state)

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include "collect/collector.h"
@@ -13,10 +14,11 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define RING_SIZE  (8 << 20)
-#define FAMILY_MAX 256
-#define EVERYTHING UINT64_MAX
-#define HEAP_REACH (1ULL << 40) /* MP_HEAP_REACH of bpf/memory.bpf.h */
+#define RING_SIZE      (8 << 20)
+#define FAMILY_MAX     256
+#define EVERYTHING     UINT64_MAX
+#define HUGE_PAGE_SIZE (2UL << 20)
+#define HEAP_REACH     (1ULL << 40) /* MP_HEAP_REACH of bpf/memory.bpf.h */
 
 /* One process of the family, and what it has lost: as the map lost_ranges has it. */
 struct kin {
@@ -92,7 +94,7 @@ static void note_lost_event(struct tracer *t, const union mp_event *e)
 	switch (e->head.type) {
 	case MP_EVENT_MMAP:
 		lo = e->mmap.addr;
-		hi = lo + e->mmap.len;
+		hi = lo + e->mmap.len + (e->mmap.flags & MAP_HUGETLB ? HUGE_PAGE_SIZE - 1 : 0);
 		break;
 	case MP_EVENT_MUNMAP:
 	case MP_EVENT_MREMAP_ENTER:

@@ -1,0 +1,386 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the daemon answers, to good clients, bad clients and very many of them."""
+import concurrent.futures
+import contextlib
+import http.client
+import os
+import socket
+import stat
+import subprocess
+import time
+
+import pytest
+
+from memprov import (MIB, SLOWER, Daemon, Target, check_sums, smaps, stopped, task_states,
+                     until)
+
+MEMORY = "/debug/memory"
+PROCESSES = "/debug/memory/processes"
+
+# path, query, and what the message must name
+BAD = [(MEMORY, query, word) for query, word in [
+    ("pid=0", "pid"), ("pid=-1", "pid"), ("pid=4194305", "pid"),
+    ("pid=99999999999999999999", "pid"),
+    ("pid=abc", "pid"), ("pid=1x", "pid"), ("pid=", "pid"), ("pid", "pid"), ("pid=1.0", "pid"),
+    ("pid=+1", "pid"), ("pid=%201", "pid"), ("pid=0x10", "pid"), ("pid=1%00", "pid"),
+    ("pid=SELF", "pid"), ("pid=self&pid=self", "pid"), ("pid=1&pid=1", "pid"),
+    ("top=0", "top"), ("top=10001", "top"), ("top=x", "top"), ("top=", "top"), ("top=-5", "top"),
+    ("top=5&top=6", "top"),
+    ("all=2", "all"), ("all=yes", "all"), ("all=", "all"), ("all=1&all=1", "all"),
+    ("format=xml", "format"), ("format=JSON", "format"), ("format=", "format"),
+    ("format=text&format=text", "format"),
+    ("unit=GB", "unit"), ("unit=kb", "unit"), ("unit=MB&unit=kB", "unit"),
+    ("min=x", "min"), ("min=1T", "min"), ("min=-1", "min"), ("min=99999999999999999999", "min"),
+    ("min=1k&min=1k", "min"),
+    ("pdi=1", "pdi"), ("=1", ""), ("a%0Ab=1", "a"), ("%3Cscript%3E=1", "script"),
+    ("x" * 3000 + "=1", "xxx"), ("pid=" + "9" * 3000, "pid"),
+]] + [(PROCESSES, "pid=1", "pid"), (PROCESSES, "top=0", "top"), ("/healthz", "top=5", "top"),
+      ("/metrics", "pid=1", "pid"), ("/readyz", "x=1", "x")]
+
+
+@pytest.mark.parametrize("path, query, word", BAD, ids=lambda v: v[:30] if v else "none")
+def test_bad_parameters(daemon, path, query, word):
+    answer = daemon.get(f"{path}?{query}")
+    assert answer.status == 400, answer.text
+    assert word in answer.text
+    assert answer.text.endswith("\n") and answer.text.count("\n") == 1
+    assert answer.text.isprintable() or answer.text[:-1].isprintable()
+    assert len(answer.text) < 400
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+@pytest.mark.parametrize("query, status, code", [
+    ("pid=abc&format=json", 400, "bad_parameter"), ("format=json&top=0", 400, "bad_parameter"),
+    ("pid=2&format=json", 404, "no_such_process"), ("nonsense=%22%0a&format=json", 400,
+                                                    "bad_parameter")])
+def test_errors_as_json(daemon, query, status, code):
+    answer = daemon.get(f"{MEMORY}?{query}")
+    assert answer.status == status
+    assert answer.headers["Content-Type"] == "application/json"
+    assert list(answer.json) == ["error"] and list(answer.json["error"]) == ["code", "message"]
+    assert answer.json["error"]["code"] == code
+    assert answer.json["error"]["message"] and "\n" not in answer.json["error"]["message"]
+
+
+@pytest.mark.parametrize("path", ["/nothing", "/debug/memory/", "/debug", "//debug/memory",
+                                  "/debug/memory/../memory", "/healthz/", "/%00"])
+def test_no_such_route(daemon, path):
+    answer = daemon.get(path)
+    assert answer.status == 404
+    assert answer.text.count("\n") == 1 and "/debug/memory" in answer.text
+    assert daemon.get(path + "?format=json").json["error"]["code"] == "no_such_route" or \
+        "%00" in path
+
+
+def test_no_such_process(daemon):
+    gone = subprocess.Popen(["/bin/true"])
+    gone.wait()
+    zombie = subprocess.Popen(["/bin/true"])
+    until(lambda: task_states(zombie.pid) == ["Z"], 5, "a zombie")
+    for pid in (gone.pid, zombie.pid, 2, 4194304):  # 2: kthreadd
+        answer = daemon.get(MEMORY, pid=pid)
+        assert answer.status == 404, (pid, answer.text)
+        assert str(pid) in answer.text and answer.text.count("\n") == 1
+    zombie.wait()
+
+
+def test_a_process_that_may_not_be_read(daemon):
+    """Here root may not read every process; where it may, there is nothing to refuse."""
+    try:
+        smaps(1)
+        expected = 200
+    except PermissionError:
+        expected = 403
+    answer = daemon.get(MEMORY, pid=1)
+    assert answer.status == expected
+    if expected == 403:
+        assert answer.text.count("\n") == 1 and "1" in answer.text
+        assert daemon.get(MEMORY, pid=1, format="json").json["error"]["code"] == "forbidden"
+
+
+def test_a_process_that_exits_while_it_is_read(daemon):
+    statuses = set()
+    for attempt in range(40):
+        with Target("many_vmas", "60000") as target:
+            assert target.line() == "ready"
+            with concurrent.futures.ThreadPoolExecutor(1) as pool:
+                answer = pool.submit(daemon.get, MEMORY, pid=target.pid, format="json")
+                time.sleep(0.01 + attempt % 10 * 0.015)
+                target.process.kill()
+                target.process.wait()
+                answer = answer.result()
+            statuses.add(answer.status)
+            assert answer.status in (200, 404, 410), answer.text
+            if answer.status == 200:
+                check_sums(answer.json)
+            if answer.status == 410:
+                assert answer.json["error"]["code"] == "process_exited"
+                assert str(target.pid) in answer.json["error"]["message"]
+                return
+    raise AssertionError(f"never 410, only {statuses}")
+
+
+@pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "NONSENSE"])
+@pytest.mark.parametrize("path", [MEMORY, "/healthz", "/metrics"])
+def test_other_methods(daemon, method, path):
+    answer = daemon.request(method, path)
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "GET, HEAD"
+    assert answer.headers["Cache-Control"] == "no-store"
+
+
+def test_a_body_is_not_taken(daemon):
+    head = f"POST {MEMORY} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    assert raw(daemon, (head % 1000).encode() + b"x" * 1000).startswith(b"HTTP/1.1 405 ")
+    # It hangs up on a large one; the answer may get lost with what is still on its way.
+    answer = raw(daemon, (head % MIB).encode() + b"x" * MIB)
+    assert not answer or answer.startswith(b"HTTP/1.1 405 ")
+    assert daemon.get("/healthz").status == 200
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", MEMORY, PROCESSES, "/no",
+                                  MEMORY + "?pid=self", MEMORY + "?pid=x"])
+def test_head(daemon, path):
+    get, head = daemon.get(path), daemon.request("HEAD", path)
+    assert head.status == get.status, get.text
+    assert head.body == b""
+    for name in ("Content-Type", "Cache-Control"):
+        assert head.headers[name] == get.headers[name]
+    assert int(head.headers["Content-Length"]) > 0
+
+
+@pytest.mark.parametrize("path, kind", [
+    (MEMORY + "?pid=self", "text/plain; charset=utf-8"), (MEMORY, "text/plain; charset=utf-8"),
+    (MEMORY + "?pid=self&format=text", "text/plain; charset=utf-8"),
+    (MEMORY + "?pid=self&format=json", "application/json"),
+    (MEMORY + "?format=json", "application/json"),
+    (PROCESSES, "text/plain; charset=utf-8"), (PROCESSES + "?format=json", "application/json"),
+    ("/metrics", "text/plain; version=0.0.4; charset=utf-8")])
+def test_headers(daemon, path, kind):
+    answer = daemon.get(path)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == kind
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.body.endswith(b"\n")
+
+
+def test_health(daemon):
+    for path in ("/healthz", "/readyz"):
+        answer = daemon.get(path)
+        assert (answer.status, answer.text) == (200, "ok\n")
+
+
+def test_good_parameters(daemon, agent):
+    for i in range(30):
+        at = agent.map(64 * 1024 * (i + 1))
+        agent.name(at, 64 * 1024 * (i + 1), b"row %d" % i)
+        agent.call("fill", at, 64 * 1024 * (i + 1), 1)
+    report = daemon.report(agent.pid)
+    assert len(report["regions"]) == 20
+    assert [r["rss"] for r in report["regions"]] == \
+        sorted((r["rss"] for r in report["regions"]), reverse=True)
+    assert len(daemon.report(agent.pid, top=3)["regions"]) == 3
+    assert len(daemon.report(agent.pid, top=10000)["regions"]) == \
+        len(daemon.report(agent.pid, all=1)["regions"]) > 30
+    assert len(daemon.report(agent.pid, all=0)["regions"]) == 20
+    check_sums(daemon.report(agent.pid, top=1))
+    assert "=== Top 20 Memory Regions ===" in daemon.text(agent.pid)
+    text = daemon.text(agent.pid, top=3)
+    assert text.count("[anon: row ") == 3 and "=== Top 3 Memory Regions ===" in text
+    assert "=== Totals ===" in text
+    kilobytes = next(line for line in daemon.text(agent.pid, unit="kB").splitlines()
+                     if line.startswith("RSS (Resident)"))
+    assert kilobytes.split()[3] == "kB" and int(kilobytes.split()[2]) > 29 * 1024
+    assert daemon.get(MEMORY, pid=agent.pid, min="1M").status == 200
+    assert daemon.report("self")["pid"] == daemon.pid
+    assert daemon.get(f"{MEMORY}?pid={agent.pid}&").status == 200
+
+
+def test_the_node(daemon):
+    """Sums over the processes, without kernel threads."""
+    with Target("named_region", "on the node") as target:
+        target.line()
+        report = daemon.report(all=1)
+        check_sums(report)
+        assert report["pid"] is None and report["comm"] is None
+        rows = {row["pid"]: row for row in report["processes"]}
+        assert rows[target.pid]["comm"] == "named_region"
+        assert rows[target.pid]["rss"] == sum(v.rss for v in smaps(target.pid))
+        assert sum(row["rss"] for row in report["processes"]) == report["totals"]["rss"]
+        assert sum(row["pss"] for row in report["processes"]) == report["totals"]["pss"]
+        assert 2 not in rows
+        assert {"name": "on the node", "rss": 40 * MIB, "virtual": 64 * MIB, "regions": 1} in \
+            report["breakdown"]["named"]
+        # Every process that we can read is there.
+        for pid in filter(str.isdigit, os.listdir("/proc")):
+            with contextlib.suppress(OSError):
+                born = os.stat(f"/proc/{pid}").st_mtime
+                if smaps(pid) and born < time.time() - 5:
+                    assert int(pid) in rows, pid
+        text = daemon.text()
+        assert "=== Top 20 Processes ===" in text and "named_region" in text
+
+        listed = daemon.get(PROCESSES, format="json", all=1).json
+        assert [r["rss"] for r in listed["processes"]] == \
+            sorted((r["rss"] for r in listed["processes"]), reverse=True)
+        assert rows[target.pid]["rss"] == next(
+            r["rss"] for r in listed["processes"] if r["pid"] == target.pid)
+        assert str(target.pid) in daemon.get(PROCESSES, all=1).text
+
+
+def test_top_of_the_processes(daemon):
+    """A parameter that is taken is obeyed."""
+    answer = daemon.get(PROCESSES, format="json", top=1)
+    assert answer.status == 400 or len(answer.json["processes"]) == 1
+
+
+def test_pid_of_the_command_line(bpf, agent):
+    """--pid: what is described when nobody asks for another."""
+    with Daemon("--pid", str(agent.pid)) as daemon:
+        assert daemon.report()["pid"] == agent.pid
+        assert daemon.report("self")["pid"] == daemon.pid
+
+
+def test_metrics_listener(bpf):
+    """It has no address, no path and no report."""
+    with Daemon("--metrics-listen", "127.0.0.1:0") as daemon:
+        line = daemon.process.stdout.readline().decode()
+        port = int(line.split("http://127.0.0.1:")[1].split("/")[0])
+
+        def get(path):
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port)) as c:
+                c.request("GET", path)
+                response = c.getresponse()
+                return response.status, response.read().decode()
+
+        assert get("/healthz") == get("/readyz") == (200, "ok\n")
+        assert get(MEMORY + "?pid=self")[0] == get(PROCESSES)[0] == get("/")[0] == 404
+        status, text = get("/metrics")
+        assert status == 200 and "memprov_events_total" in text
+        assert "0x" not in text and "/usr/" not in text
+
+
+def test_unix_socket(daemon, agent):
+    mode = os.stat(daemon.socket)
+    assert stat.S_ISSOCK(mode.st_mode) and stat.S_IMODE(mode.st_mode) == 0o600
+    answer = daemon.get_unix(f"{MEMORY}?pid={agent.pid}&format=json")
+    assert answer.status == 200 and answer.json["pid"] == agent.pid
+    assert daemon.get_unix("/healthz").text == "ok\n"
+    assert daemon.get_unix("/x").status == 404
+    refused = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3", "-c",
+         "import socket, sys; socket.socket(socket.AF_UNIX).connect(sys.argv[1])", daemon.socket],
+        capture_output=True, text=True)
+    assert "PermissionError" in refused.stderr
+
+
+def raw(daemon, data):
+    """Sends bytes, and reads until the daemon closes, or says no more."""
+    with socket.create_connection(("127.0.0.1", daemon.port), 3 * SLOWER) as s:
+        with contextlib.suppress(OSError):
+            s.sendall(data)
+            s.shutdown(socket.SHUT_WR)
+        answer = b""
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while chunk := s.recv(65536):
+                answer += chunk
+    return answer
+
+
+@pytest.mark.parametrize("data, statuses", [
+    (b"GET /" + b"x" * MIB + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+     (b"414", b"431", b"")),
+    (b"GET /debug/memory?pid=" + b"1" * MIB + b" HTTP/1.1\r\nConnection: close\r\n\r\n",
+     (b"414", b"431", b"")),
+    (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * MIB + b"\r\n\r\n", (b"431", b"")),
+    (b"\x00\x01\x02\x03\r\n\r\n" * 100, (b"400", b"")),
+    (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500, (b"400", b"")),
+    (b"GET\r\n\r\n", (b"400", b"")),
+], ids=["long path", "long query", "long header", "zeros", "tls", "no path"])
+def test_broken_requests(daemon, data, statuses):
+    answer = raw(daemon, data)
+    assert answer.split(b" ")[1:2] in [[status] for status in statuses if status] or \
+        (answer == b"" and b"" in statuses), answer[:200]
+    assert daemon.get("/healthz").status == 200
+
+
+def test_slow_clients_are_cut_off(daemon):
+    """A byte now and then would hold a connection for ever."""
+    began = time.monotonic()
+    with socket.create_connection(("127.0.0.1", daemon.port)) as drip, \
+            socket.create_connection(("127.0.0.1", daemon.port)) as silent:
+        with pytest.raises(ConnectionError):
+            for _ in range(80):
+                drip.sendall(b"G")
+                time.sleep(0.5)
+        assert 5 < time.monotonic() - began < 25
+        silent.settimeout(10)
+        with contextlib.suppress(ConnectionError):
+            assert silent.recv(1) == b""
+    assert daemon.get("/healthz").status == 200
+
+
+def test_a_hundred_clients_at_once(daemon):
+    with Target("named_region") as target:
+        target.line()
+        paths = [f"{MEMORY}?pid={target.pid}&format=json", MEMORY + "?format=json", "/metrics",
+                 PROCESSES, MEMORY + "?pid=nonsense"]
+
+        def ask(i):
+            answer = daemon.get(paths[i % len(paths)])
+            if answer.status == 503:
+                assert answer.headers["Retry-After"] and answer.text.count("\n") == 1
+            elif i % len(paths) == 0:
+                check_sums(answer.json)
+                assert answer.json["breakdown"]["named"][0]["rss"] == 40 * MIB
+            return i % len(paths), answer.status
+
+        with concurrent.futures.ThreadPoolExecutor(100) as pool:
+            got = set(pool.map(ask, range(300)))
+        assert (0, 200) in got and (2, 200) in got and (4, 400) in got
+        assert got <= {(n, status) for n in range(4) for status in (200, 503)} | {(4, 400)}
+    assert daemon.get("/readyz").status == 200
+
+
+def test_too_many_slow_requests(daemon):
+    """More than can wait: some are refused at once, the others are answered; none is lost."""
+    with Target("many_vmas", "20000") as target:
+        assert target.line() == "ready"
+        with concurrent.futures.ThreadPoolExecutor(120) as pool:
+            answers = list(pool.map(
+                lambda _: daemon.get(MEMORY, pid=target.pid, format="json"), range(120)))
+    statuses = [answer.status for answer in answers]
+    assert set(statuses) == {200, 503}, statuses
+    refused = next(answer for answer in answers if answer.status == 503)
+    assert refused.json["error"]["code"] == "too_busy"
+    assert refused.headers["Retry-After"] == "1"
+    assert daemon.get("/healthz").status == 200
+
+
+def test_clients_that_hang_up(daemon):
+    """Before the answer is there."""
+    with Target("many_vmas", "30000") as target:
+        assert target.line() == "ready"
+        request = f"GET {MEMORY}?pid={target.pid}&all=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        for _ in range(20):
+            with socket.create_connection(("127.0.0.1", daemon.port)) as s:
+                s.sendall(request)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        until(lambda: daemon.get(MEMORY, pid=target.pid).status == 200, 30, "an answer")
+    assert daemon.get("/readyz").status == 200
+
+
+def test_one_connection_many_requests(daemon):
+    with contextlib.closing(daemon.connection()) as connection:
+        for path, status in (("/healthz", 200), (MEMORY + "?pid=x", 400), ("/no", 404),
+                             (MEMORY + "?pid=self", 200), ("/healthz", 200)) * 10:
+            connection.request("GET", path)
+            response = connection.getresponse()
+            response.read()
+            assert response.status == status
+
+
+def test_a_stopped_target_can_be_read(daemon, agent):
+    with stopped(agent.pid):
+        check_sums(daemon.report(agent.pid))
