@@ -330,7 +330,8 @@ void target__stop(struct shared *shared)
 {
 	for (int i = 0; i < CHILDREN; i++)
 		shared->children[i].pid = 0; /* they go with their parent */
-	if (shared->target.pid > 0) {
+	/* The target could have written anything here. */
+	if ((pid_t)shared->target.pid > 1) {
 		kill(shared->target.pid, SIGKILL);
 		waitpid(shared->target.pid, NULL, 0);
 	}

@@ -62,7 +62,8 @@ static void answer(long result)
 	char text[64];
 	int error = result == -1 ? errno : 0;
 
-	/* System calls that return an address may return one that looks negative; -1 is an error. */
+	/* System calls that return an address may return one that looks negative; -1 is an error.
+	 */
 	if (write(1, text, snprintf(text, sizeof(text), "%ld %d\n", result, error)) < 0)
 		_exit(1);
 }
