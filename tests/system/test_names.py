@@ -80,17 +80,6 @@ def test_many_cold_names_at_once(daemon, agent, tmp_path):
         assert region_at(report, at[i])["name"] == f"[anon: cold-{i}]"
 
 
-def test_a_process_that_floods_does_not_take_the_names_of_others(daemon, tmp_path):
-    """Names that cannot be read, without end: the good ones of another are read all the same."""
-    with Target("name_flood") as flood:
-        assert flood.line() == "running"
-        for i in range(5):
-            with Agent() as agent:
-                page = file_page(agent, tmp_path, (b"cold %d\0" % i).ljust(PAGE, b"\0"))
-                at = named(agent, page)
-                assert name_of(daemon, agent, at) == f"[anon: cold {i}]"
-
-
 def test_a_cold_name_that_ends_with_the_last_mapped_page(daemon, agent, tmp_path):
     text = b"the last bytes of a file\0"
     page = file_page(agent, tmp_path, text.rjust(PAGE, b"."))

@@ -300,9 +300,8 @@ void model__name_was_read(struct model *model, const struct cold_name *name, con
 	if (!process || process->space->id != name->space_id)
 		return; /* it has gone, or runs another program by now */
 	process->space->names_answered++;
-	/* What could not be read may have replaced the name that the range has: better none. */
-	if (space__name(process->space, &model->tools, name->addr, name->len, text ? text : "",
-			name->when_ns))
+	if (text &&
+	    space__name(process->space, &model->tools, name->addr, name->len, text, name->when_ns))
 		model->stats.refused++;
 }
 
