@@ -76,7 +76,6 @@ static void *racer_main(void *arg)
 			steps__generate(rng__next(&rng), FAMILY_RACE, steps, AT_ONCE);
 			for (int i = 0; i < AT_ONCE; i++) {
 				log[0] = '\0';
-				if (steps[i].op == OP_NAME && (steps[i].bits >> 8 & 15) == 2 && getenv("NOCOLD")) steps[i].bits ^= 0x700;
 				perform__step(&p, &steps[i]);
 			}
 			racer->steps += AT_ONCE;
