@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -75,7 +76,11 @@ static void test_a_real_thread(void **state)
 	struct vma_set set = {0};
 	pthread_t thread;
 	size_t n = 0;
+	char *no_guard = mmap(NULL, 2 * getpagesize(), PROT_READ | PROT_WRITE,
+			      MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
+	assert_ptr_not_equal(no_guard, MAP_FAILED);
+	assert_int_equal(mprotect(no_guard, getpagesize(), PROT_READ), 0);
 	pthread_barrier_init(&s.begun, NULL, 2);
 	pthread_mutex_lock(&s.hold);
 	pthread_create(&thread, NULL, sleep_in, &s);
@@ -92,15 +97,16 @@ static void test_a_real_thread(void **state)
 	vma = vma_set__thread_stack(&set, threads[0].stack_pointer);
 	assert_non_null(vma);
 	assert_true(vma->start <= (uintptr_t)s.local && (uintptr_t)s.local < vma->end);
-	/* ours, the main one, is no such thing, and neither is the heap */
+	/* ours, the main one, is no such thing, and neither is memory above what can be read */
 	assert_null(vma_set__thread_stack(&set, (uintptr_t)&s));
-	assert_null(vma_set__thread_stack(&set, (uintptr_t)threads));
+	assert_null(vma_set__thread_stack(&set, (uintptr_t)no_guard + getpagesize()));
 	assert_null(vma_set__thread_stack(&set, 1));
 
 	pthread_mutex_unlock(&s.hold);
 	pthread_join(thread, NULL);
 	pthread_barrier_destroy(&s.begun);
 	vma_set__free(&set);
+	munmap(no_guard, 2 * getpagesize());
 	close(pidfd);
 }
 
