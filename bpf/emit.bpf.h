@@ -91,7 +91,7 @@ static __always_inline void fill_head(struct mp_event_head *head, enum mp_event_
 	head->pad0 = 0;
 	head->tgid = task->tgid;
 	head->tid = task->pid;
-	head->pad1 = 0;
+	head->stack_bytes = 0;
 	head->start_ns = task->group_leader->start_boottime;
 	head->time_ns = bpf_ktime_get_boot_ns();
 }

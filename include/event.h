@@ -51,11 +51,38 @@ struct mp_event_head {
 	__u16 pad0;
 	__u32 tgid; /* in the initial pid namespace, like all ids here */
 	__u32 tid;
-	__u32 pad1;
-	__u64 start_ns; /* the thread group leader's start_boottime: with tgid, the process */
-	__u64 time_ns;	/* CLOCK_BOOTTIME */
+	__u32 stack_bytes; /* of the struct mp_stack and its data that follow the event; or 0 */
+	__u64 start_ns;	   /* the thread group leader's start_boottime: with tgid, the process */
+	__u64 time_ns;	   /* CLOCK_BOOTTIME */
 };
 _Static_assert(sizeof(struct mp_event_head) == 32, "event head");
+
+/*
+ * The user stack of the call, behind an event that creates or names (MMAP, MREMAP, BRK, SHMAT,
+ * NAME). Which registers: x86-64 rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 … r15, rip (DWARF's
+ * order, with the return address column last); arm64 x0 … x30, sp, pc.
+ */
+#define MP_STACK_MAX 32768 /* bytes of a copy */
+#define MP_FP_MAX    127   /* frames by frame pointers */
+#define MP_REGS	     33
+
+enum mp_stack_kind {
+	MP_STACK_COPY = 1, /* data: struct mp_stack_copy */
+	MP_STACK_FP,	   /* data: __u64 instruction pointers, innermost first */
+};
+
+struct mp_stack {
+	__u32 kind;  /* enum mp_stack_kind */
+	__u32 bytes; /* of data; a multiple of 8 */
+	__u8 data[];
+};
+_Static_assert(sizeof(struct mp_stack) == 8, "stack");
+
+struct mp_stack_copy {
+	__u64 regs[MP_REGS];
+	__u8 bytes[]; /* from the stack pointer up: what could be read, at most MP_STACK_MAX */
+};
+_Static_assert(sizeof(struct mp_stack_copy) == 264, "stack copy");
 
 struct mp_event_mmap {
 	struct mp_event_head head;

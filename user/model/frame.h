@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A stack after unwinding: frames, innermost first, in the way addr2line -i gives them. A function
+ * that was inlined is a frame of its own before the one that it was inlined into.
+ */
+#ifndef MEMPROV_FRAME_H
+#define MEMPROV_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define FRAMES_MAX 256 /* of one stack; deeper ones are truncated at their outer end */
+
+struct frame {
+	const char *function; /* demangled; NULL: not known */
+	const char *file;     /* NULL: not known */
+	uint32_t line;	      /* 0: not known */
+	bool inlined;
+	const char *module;   /* as the process sees it: a path, "[vdso]"; NULL: no file is there */
+	const char *build_id; /* hex; NULL: none, or not known */
+	/* Within the module, as addr2line takes it: an address of its ELF file. Of a frame that
+	 * made a call, the call's last byte; else the instruction itself. Without a module, the
+	 * address. */
+	uint64_t offset;
+	uint64_t ip; /* the instruction pointer as it was: of a frame that made a call, where it
+		      * returns to. The same for all that were inlined there */
+};
+
+/* A word of the copied stack that the unwinder read. */
+struct stack_word {
+	uint32_t offset; /* from the stack pointer, bytes */
+	uint64_t value;
+};
+
+enum stack_source { STACK_SOURCE_NONE, STACK_SOURCE_FP, STACK_SOURCE_CFI };
+
+struct unwound {
+	enum stack_source source;
+	bool truncated; /* it does not reach the outermost frame */
+	const struct frame *frames;
+	size_t n;
+	/* What the frames follow from, besides the registers and the code that is mapped: every
+	 * word that was read, in that order, each offset once. */
+	const struct stack_word *words;
+	size_t n_words;
+};
+
+#endif

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Raw stacks → frames with names. Unwinding and symbols read ELF files that containers brought, so
+ * they happen in a child process without privileges, network or file system; this is the
+ * parent's side. It opens files for the child (safely: proc/files.h), hands over descriptors and
+ * bytes, and takes back frames. A child that dies or hangs is replaced; the stack it died of then
+ * has frames with module and offset, as far as frame pointers or the bare registers tell.
+ */
+#ifndef MEMPROV_SYMBOLIZER_H
+#define MEMPROV_SYMBOLIZER_H
+
+#include <sys/types.h>
+
+#include "event.h"
+#include "model/frame.h"
+#include "util/arena.h"
+
+struct symbolizer;
+
+struct symbolizer_config {
+	const char *proc;      /* where the host's procfs is mounted; must outlive it */
+	uint64_t child_memory; /* bytes that the child may use */
+	unsigned timeout_ms;   /* for one stack */
+};
+
+/* Starts the child. 0 or -errno. Before any thread is started that the child must not inherit the
+ * locks of. */
+int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret);
+void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the child */
+
+struct unwind_request {
+	pid_t tgid;
+	uint64_t start_ticks; /* with tgid, the process */
+	/* Two requests with the same number are of one process image in which no code was mapped or
+	 * unmapped in between: what is known of its modules is still true. */
+	uint64_t image;
+	const struct mp_stack *stack;
+};
+
+/* Blocks up to the timeout; one thread at a time. 0 with ret's strings and arrays in `arena`;
+ * -ESRCH when the process has gone before its modules could be read; -ENOMEM. Whatever is wrong
+ * with the child or with files is not an error but makes the answer poorer. */
+int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
+		       struct arena *arena, struct unwound *ret);
+
+/* The process runs no more, or runs another program: the files of its images are let go. An open
+ * file would keep its file system from being unmounted. */
+void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks);
+
+struct symbolizer_stats {
+	uint64_t restarts; /* of the child: it died or took too long */
+	uint64_t unwound;
+	uint64_t truncated;
+};
+void symbolizer__stats(struct symbolizer *symbolizer, struct symbolizer_stats *ret);
+
+#endif
