@@ -30,19 +30,20 @@ struct scratch {
 		    MP_STACK_MAX + CHUNK];
 };
 
-/* One is enough: nothing preempts a program at a tracepoint, or is hit within it. */
+/* One for each CPU is enough: nothing preempts a program at a tracepoint, or is hit within it. A
+ * map of type PERCPU_ARRAY would not take more than 32 KiB (kernel/bpf/arraymap.c). */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(max_entries, 1);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* replaced by the number of CPUs at load */
 	__type(key, __u32);
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
 static __always_inline struct scratch *scratch(void)
 {
-	__u32 zero = 0;
+	__u32 cpu = bpf_get_smp_processor_id();
 
-	return bpf_map_lookup_elem(&scratches, &zero);
+	return bpf_map_lookup_elem(&scratches, &cpu);
 }
 
 /* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */

@@ -183,6 +183,7 @@ static int load(struct collector *c, char *why, size_t why_len)
 		return -errno;
 	}
 	bpf_map__set_max_entries(c->skel->maps.ring, c->config.ring_size);
+	bpf_map__set_max_entries(c->skel->maps.scratches, libbpf_num_possible_cpus());
 	c->skel->rodata->wake_bytes = c->config.ring_size / WAKE_SHARE;
 	c->skel->rodata->copy_below_bytes = c->config.ring_size / COPY_SHARE;
 	c->skel->rodata->unwind_mode = c->config.unwind;
