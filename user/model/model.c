@@ -65,8 +65,16 @@ struct model *model__new(const struct model_config *config)
 	return model;
 }
 
+static void tell_end(const struct model *model, const struct process *process)
+{
+	if (model->config.on_process_end)
+		model->config.on_process_end(process->tgid, process->start_ticks,
+					     model->config.stack_ctx);
+}
+
 static void forget_process(struct model *model, struct process *process)
 {
+	tell_end(model, process);
 	HASH_DEL(model->processes, process);
 	space__unref(process->space);
 	free(process);

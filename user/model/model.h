@@ -62,6 +62,8 @@ struct model_config {
 	/* Takes a copy, and a reference to the trace, and answers with model__stack_was_unwound().
 	 * False: it cannot take any more. NULL: there are no call sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
+	/* The process has ended. NULL: nobody wants to know. */
+	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
 	void *stack_ctx;
 };
 
