@@ -9,7 +9,7 @@
 #include "util/number.h"
 
 #define STATM_MAX  256
-#define STATUS_MAX 16384 /* the lists of groups, CPUs and memory nodes can be long */
+#define STATUS_MAX (1 << 20) /* the list of groups can be long */
 
 /* Amounts are multiplied: what the kernel cannot mean must not wrap around. */
 #define AMOUNT_MAX (UINT64_MAX >> 16)
