@@ -20,10 +20,16 @@
 #define LOOK_EVERY_YOUNG MSEC
 #define YOUNG		 (100 * MSEC)
 
-/* What has grown by a twentieth is worth a report soon; what has grown at all, some time. */
-#define COST_SHARE	  25
-#define COST_SHARE_LITTLE 100
-#define LITTLE_EVERY	  (200 * MSEC)
+/*
+ * A report is paid for with time that was put by: a 25th of what passes, and not more than
+ * CREDIT_MAX, so that several can follow each other closely where memory grows fast. One may cost
+ * more than there is; then the next one waits until that is made up for.
+ */
+#define COST_SHARE 25
+#define CREDIT_MAX ((int64_t)(50 * MSEC))
+
+/* What has grown by a twentieth is worth a report at once; what has grown at all, now and then. */
+#define LITTLE_EVERY (200 * MSEC)
 
 struct peak {
 	struct peak_config config;
@@ -33,8 +39,9 @@ struct peak {
 	bool running;
 	atomic_bool stop;
 	uint64_t started_ns;
-	uint64_t next_ns;	 /* no report before */
-	uint64_t next_little_ns; /* nor one for a small change */
+	int64_t credit;
+	uint64_t credited_ns;	 /* when time was last put by */
+	uint64_t next_little_ns; /* no report for a small change before */
 
 	/* Written by the thread, read by others when it does not run. */
 	uint64_t rss;
@@ -84,7 +91,7 @@ static void keep(struct peak *p, struct report *report)
 
 static void take(struct peak *p, int pidfd)
 {
-	uint64_t began = clock__boot_ns(), cost, hwm;
+	uint64_t began = clock__boot_ns(), now, hwm;
 	struct report *report;
 
 	if (!taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, &p->stop, &report)) {
@@ -93,11 +100,19 @@ static void take(struct peak *p, int pidfd)
 	}
 	if (!procfs__peak(pidfd, &hwm))
 		note(p, hwm);
-	cost = clock__boot_ns() - began;
-	p->next_ns = began + cost * (COST_SHARE + 1);
-	p->next_little_ns = began + cost * (COST_SHARE_LITTLE + 1);
-	if (p->next_little_ns < began + LITTLE_EVERY)
-		p->next_little_ns = began + LITTLE_EVERY;
+	now = clock__boot_ns();
+	p->credit -= now - began;
+	p->next_little_ns = now + LITTLE_EVERY;
+}
+
+static void put_by(struct peak *p)
+{
+	uint64_t now = clock__boot_ns();
+
+	p->credit += (now - p->credited_ns) / COST_SHARE;
+	if (p->credit > CREDIT_MAX)
+		p->credit = CREDIT_MAX;
+	p->credited_ns = now;
 }
 
 static bool differs(uint64_t a, uint64_t b)
@@ -108,13 +123,13 @@ static bool differs(uint64_t a, uint64_t b)
 static bool worth_it(const struct peak *p, uint64_t rss)
 {
 	const struct report *last = p->last ?: p->report;
-	uint64_t best = p->report ? p->report->totals.rss : 0, now = clock__boot_ns();
+	uint64_t best = p->report ? p->report->totals.rss : 0;
 
-	if (now < p->next_ns)
+	if (p->credit < 0)
 		return false;
 	if (!p->report || (p->follow && differs(rss, last->totals.rss)))
 		return true;
-	return rss > best && (rss - best > best / 20 || now >= p->next_little_ns);
+	return rss > best && (rss - best > best / 20 || clock__boot_ns() >= p->next_little_ns);
 }
 
 static void look(struct peak *p)
@@ -128,6 +143,7 @@ static void look(struct peak *p)
 	p->now = memory;
 	pthread_mutex_unlock(&p->lock);
 	note(p, memory.rss);
+	put_by(p);
 	if (worth_it(p, memory.rss))
 		take(p, pidfd);
 }
@@ -190,7 +206,8 @@ void peak__set_target(struct peak *p, pid_t pid, bool follow)
 {
 	p->pid = pid;
 	p->follow = follow;
-	p->started_ns = clock__boot_ns();
+	p->started_ns = p->credited_ns = clock__boot_ns();
+	p->credit = CREDIT_MAX;
 }
 
 int peak__start(struct peak *p)

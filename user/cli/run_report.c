@@ -63,7 +63,7 @@ static void add_command(const struct run_report *run, const struct encode_option
 	if (run->peak) {
 		buf__puts(out, "Peak RSS ");
 		add_amount(out, run->peak_rss, options);
-		buf__puts(out, ", seen at ");
+		buf__puts(out, " (VmHWM), seen at ");
 		add_amount(out, run->peak->totals.rss, options);
 		buf__puts(out, "\n");
 	}
