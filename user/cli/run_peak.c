@@ -28,7 +28,9 @@
 #define COST_SHARE 25
 #define CREDIT_MAX ((int64_t)(50 * MSEC))
 
-/* What has grown by a twentieth is worth a report at once; what has grown at all, now and then. */
+/* What has grown by a twentieth is worth a report at once, or by half when little is put by; what
+ * has grown at all, now and then. */
+#define MUCH	     (1UL << 20)
 #define LITTLE_EVERY (200 * MSEC)
 
 struct peak {
@@ -115,21 +117,28 @@ static void put_by(struct peak *p)
 	p->credited_ns = now;
 }
 
-static bool differs(uint64_t a, uint64_t b)
+static bool is_much(const struct peak *p, uint64_t change, uint64_t of)
 {
-	return (a > b ? a - b : b - a) > b / 20;
+	uint64_t spent = 100 - p->credit * 100 / CREDIT_MAX;
+
+	return change > MUCH && change > of / 100 * (5 + spent * 45 / 100);
 }
 
 static bool worth_it(const struct peak *p, uint64_t rss)
 {
-	const struct report *last = p->last ?: p->report;
-	uint64_t best = p->report ? p->report->totals.rss : 0;
+	uint64_t best, last;
 
 	if (p->credit < 0)
 		return false;
-	if (!p->report || (p->follow && differs(rss, last->totals.rss)))
+	if (!p->report)
 		return true;
-	return rss > best && (rss - best > best / 20 || clock__boot_ns() >= p->next_little_ns);
+	best = p->report->totals.rss;
+	last = p->last ? p->last->totals.rss : best;
+	if (p->follow && is_much(p, rss > last ? rss - last : last - rss, last))
+		return true;
+	if (rss <= best)
+		return false;
+	return is_much(p, rss - best, best) || clock__boot_ns() >= p->next_little_ns;
 }
 
 static void look(struct peak *p)
