@@ -13,7 +13,7 @@
 #include "util/buf.h"
 #include "util/cleanup.h"
 
-#define MAX_ARGS 10
+#define MAX_ARGS 12
 
 /* Parses with standard output and error caught in *said. 0, or the exit code. */
 static int parse(const char *const args[MAX_ARGS], struct options *ret, struct buf *said)
