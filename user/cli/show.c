@@ -31,7 +31,8 @@ static void free_taker(struct taker **taker)
 
 static int put(const struct options *options, const struct buf *body)
 {
-	return output__write(options->output, body->data, body->len) ? EXIT_FAILED : EXIT_DONE;
+	return output__write(options->output, STDOUT_FILENO, body->data, body->len) ? EXIT_FAILED
+										    : EXIT_DONE;
 }
 
 /* The message of an error answer: its one line, or what {"error":{…,"message":"…"}} says. */
