@@ -26,7 +26,7 @@ static const struct choice unwinds[] = {
 static const struct choice formats[] = {{"text", FORMAT_TEXT},
 					{"json", FORMAT_JSON},
 					{"pprof", UNWRITTEN},
-					{"folded", UNWRITTEN},
+					{"folded", FORMAT_FOLDED},
 					{}};
 static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
 
@@ -51,11 +51,11 @@ const struct option option_table[] = {
 	{"backend", 0, KIND_CHOICE, SERVE | RUN, "auto|fexit|tracepoint", "auto", NULL, backends,
 	 FIELD(backend), .doc = "how BPF attaches"},
 	{"unwind", 0, KIND_CHOICE, SERVE | RUN, "auto|fp|cfi|none", "auto", NULL, unwinds,
-	 FIELD(unwind), .doc = "how user stacks are taken; none are yet"},
+	 FIELD(unwind), .doc = "how user stacks are taken"},
 	{"stack-min", 0, KIND_BYTES, SERVE | RUN, "BYTES", "64k",
 	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(stack_min), .min = 0,
 	 .max = 1ULL << 47,
-	 .doc = "smaller mappings are recorded without a copied stack; none have one yet"},
+	 .doc = "smaller mappings get a stack by frame pointers only"},
 	{"ring-size", 0, KIND_POWER_OF_TWO, SERVE | RUN, "BYTES", "8M",
 	 "a power of two from 64k to 1G (bytes, or with a suffix k, M or G)", FIELD(ring_size),
 	 .min = 64 << 10, .max = 1 << 30, .doc = "size of the BPF ring buffer"},
@@ -64,7 +64,7 @@ const struct option option_table[] = {
 	{"top", 0, KIND_NUMBER, SHOW | RUN, "N", "20", "a number from 1 to 10000", FIELD(top),
 	 .min = 1, .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
 	{"all", 0, KIND_FLAG, SHOW | RUN, FIELD(all), .doc = "all rows instead"},
-	{"format", 0, KIND_CHOICE, SHOW | RUN, "text|json", "text", NULL, formats, FIELD(format),
+	{"format", 0, KIND_CHOICE, SHOW | RUN, "text|json|folded", "text", NULL, formats, FIELD(format),
 	 .doc = "how the report is written"},
 	{"unit", 0, KIND_CHOICE, SHOW | RUN, "MB|kB", "MB", NULL, units, FIELD(kilobytes),
 	 .doc = "unit of the text report"},

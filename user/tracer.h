@@ -12,6 +12,7 @@ struct options;
 
 struct tracer {
 	struct name_reader *names;
+	struct unwinder *unwinder; /* NULL: no stacks are taken */
 	struct owner *owner;
 	struct sweeper *sweeper; /* NULL: not wanted */
 	struct taker *taker;
