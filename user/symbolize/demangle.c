@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/demangle.h"
+
+#include <libiberty/demangle.h>
+#include <setjmp.h>
+#include <string.h>
+
+/* Substitutions double the text with every few bytes of a name. What comes after this much is not
+ * even waited for. Not at DEMANGLE_OUT_MAX already: the Rust demangler loses the memory of a
+ * punycode identifier when it is left in the midst of it. */
+#define GIVE_UP (256 << 10)
+
+struct output {
+	char *text;
+	size_t len;
+	size_t seen; /* bytes, also those that were dropped */
+	jmp_buf enough;
+};
+
+/* The callbacks of libiberty: it has nothing allocated for C++ at this point but its stack. */
+static void take(const char *piece, size_t len, void *opaque)
+{
+	struct output *out = opaque;
+	size_t room = DEMANGLE_OUT_MAX - 1 - out->len;
+
+	out->seen += len;
+	if (len > room)
+		len = room;
+	memcpy(out->text + out->len, piece, len);
+	out->len += len;
+	if (out->seen > GIVE_UP)
+		longjmp(out->enough, 1);
+}
+
+static void cut(struct output *out)
+{
+	static const char dots[] = "...";
+	size_t len = DEMANGLE_OUT_MAX - sizeof(dots);
+
+	/* Not in the midst of a character. */
+	while (len > 0 && ((unsigned char)out->text[len] & 0xc0) == 0x80)
+		len--;
+	memcpy(out->text + len, dots, sizeof(dots));
+}
+
+bool demangle__name(const char *mangled, char ret[DEMANGLE_OUT_MAX])
+{
+	/* No DMGL_VERBOSE: of Rust, neither the hash nor the crate's disambiguator. */
+	const int options = DMGL_PARAMS | DMGL_ANSI;
+	char text[DEMANGLE_OUT_MAX];
+	struct output out = {.text = text};
+
+	if (mangled[0] != '_' || (mangled[1] != 'Z' && mangled[1] != 'R'))
+		return false;
+	if (strnlen(mangled, DEMANGLE_IN_MAX + 1) > DEMANGLE_IN_MAX)
+		return false;
+	if (!setjmp(out.enough)) {
+		/* Rust first: its legacy names are valid ones of C++, too, with a hash at the end. */
+		if (!rust_demangle_callback(mangled, options, take, &out)) {
+			out.len = out.seen = 0;
+			if (mangled[1] != 'Z' ||
+			    !cplus_demangle_v3_callback(mangled, options, take, &out))
+				return false;
+		}
+	}
+	if (!out.len || memchr(out.text, '\0', out.len))
+		return false;
+	out.text[out.len] = '\0';
+	if (out.seen > out.len)
+		cut(&out);
+	memcpy(ret, out.text, strlen(out.text) + 1);
+	return true;
+}
