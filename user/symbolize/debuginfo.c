@@ -126,7 +126,8 @@ static int find_unit(struct debuginfo *info, Dwarf_Addr pc, Dwarf_Die *ret)
 	size_t low = 0, high;
 	Dwarf_Die *unit = dwfl_module_addrdie(info->module, pc, &bias);
 
-	if (unit) {
+	/* libdwfl takes the nearest one before it, too. */
+	if (unit && dwarf_haspc(unit, pc - info->bias) > 0) {
 		*ret = *unit;
 		return 1;
 	}
@@ -281,9 +282,11 @@ static int call_site(Dwarf_Die *unit, Dwarf_Die *die, struct arena *arena, struc
 static int source_line(Dwarf_Die *unit, Dwarf_Addr pc, struct arena *arena, struct symbol *ret)
 {
 	Dwarf_Line *line = dwarf_getsrc_die(unit, pc);
+	bool ends = true;
 	int number;
 
-	if (!line)
+	/* Behind the last instruction of a piece of code, libdw still gives the row that ends it. */
+	if (!line || dwarf_lineendsequence(line, &ends) || ends)
 		return 0;
 	if (!dwarf_lineno(line, &number) && number > 0)
 		ret->line = (uint32_t)number;
