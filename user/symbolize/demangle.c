@@ -10,6 +10,8 @@
  * punycode identifier when it is left in the midst of it. */
 #define GIVE_UP (256 << 10)
 
+#define LIBIBERTY_MAX 1024
+
 struct output {
 	char *text;
 	size_t len;
@@ -43,31 +45,40 @@ static void cut(struct output *out)
 	memcpy(out->text + len, dots, sizeof(dots));
 }
 
+/* False when it is no mangled name. */
+static bool run(const char *mangled, int options, struct output *out)
+{
+	if (setjmp(out->enough))
+		return true;
+	/* Rust first: its legacy names are valid ones of C++, too, with a hash at the end. */
+	if (rust_demangle_callback(mangled, options, take, out))
+		return true;
+	out->len = out->seen = 0;
+	return mangled[1] == 'Z' && cplus_demangle_v3_callback(mangled, options, take, out);
+}
+
 bool demangle__name(const char *mangled, char ret[DEMANGLE_OUT_MAX])
 {
 	/* No DMGL_VERBOSE: of Rust, neither the hash nor the crate's disambiguator. */
-	const int options = DMGL_PARAMS | DMGL_ANSI;
+	int options = DMGL_PARAMS | DMGL_ANSI;
 	char text[DEMANGLE_OUT_MAX];
 	struct output out = {.text = text};
+	size_t len;
 
 	if (mangled[0] != '_' || (mangled[1] != 'Z' && mangled[1] != 'R'))
 		return false;
-	if (strnlen(mangled, DEMANGLE_IN_MAX + 1) > DEMANGLE_IN_MAX)
+	len = strnlen(mangled, DEMANGLE_IN_MAX + 1);
+	if (len > DEMANGLE_IN_MAX)
 		return false;
-	if (!setjmp(out.enough)) {
-		/* Rust first: its legacy names are valid ones of C++, too, with a hash at the end. */
-		if (!rust_demangle_callback(mangled, options, take, &out)) {
-			out.len = out.seen = 0;
-			if (mangled[1] != 'Z' ||
-			    !cplus_demangle_v3_callback(mangled, options, take, &out))
-				return false;
-		}
-	}
-	if (!out.len || memchr(out.text, '\0', out.len))
+	/* With its limit on recursion, libiberty refuses every C++ name of more than 1,024 bytes, and
+	 * templates have such. DEMANGLE_IN_MAX limits it, too: each level takes a byte. */
+	if (len > LIBIBERTY_MAX && mangled[1] == 'Z')
+		options |= DMGL_NO_RECURSE_LIMIT;
+	if (!run(mangled, options, &out) || !out.len || memchr(text, '\0', out.len))
 		return false;
-	out.text[out.len] = '\0';
+	text[out.len] = '\0';
 	if (out.seen > out.len)
 		cut(&out);
-	memcpy(ret, out.text, strlen(out.text) + 1);
+	memcpy(ret, text, strlen(text) + 1);
 	return true;
 }
