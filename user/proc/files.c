@@ -13,8 +13,8 @@
 #include "proc/open.h"
 #include "util/cleanup.h"
 
-#define CACHE_MAX     4096
-#define HEAD_SIZE     (64 << 10)
+#define CACHE_MAX 4096
+#define HEAD_SIZE (64 << 10)
 
 /* No padding: the key is hashed and compared as bytes. */
 struct file_key {

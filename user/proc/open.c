@@ -122,7 +122,8 @@ static int locate_in_root(int pidfd, const struct buf *mounts, const char *path)
 	if (!path[len])
 		return take_fd(mount);
 	how.resolve = RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV;
-	/* An absolute link in the root's own mount is one of the process's, elsewhere it leads out. */
+	/* An absolute link in the root's own mount is one of the process's, elsewhere it leads out.
+	 */
 	how.resolve |= len ? RESOLVE_BENEATH : RESOLVE_IN_ROOT;
 	path += len;
 	while (*path == '/')
