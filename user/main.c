@@ -4,12 +4,15 @@
 #include "cli/show.h"
 #include "daemon.h"
 #include "options.h"
+#include "symbolize/child.h"
 
 int main(int argc, char **argv)
 {
 	struct options options;
 	int code;
 
+	if (child__is_meant(argc, argv))
+		return child__main(argc, argv);
 	if (options__parse(argc, argv, &options, &code))
 		return code;
 	switch (options.command) {

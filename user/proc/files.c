@@ -2,27 +2,19 @@
 #include "proc/files.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <inttypes.h>
-#include <linux/openat2.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#include "proc/mountinfo.h"
-#include "proc/procfs.h"
+#include "proc/open.h"
 #include "util/cleanup.h"
 
-#define CACHE_MAX     4096
-#define HEAD_SIZE     (64 << 10)
-#define MOUNTINFO_MAX (4 << 20)
+#define CACHE_MAX 4096
+#define HEAD_SIZE (64 << 10)
 
 /* No padding: the key is hashed and compared as bytes. */
 struct file_key {
@@ -110,87 +102,6 @@ static void file_cache__put(struct file_cache *cache, const struct file_key *key
 
 /* --- looking ------------------------------------------------------------------------------- */
 
-/* File systems whose every answer, that to fstatfs(2) too, comes from a server or a daemon. */
-static const char *const remote_types[] = {
-	"9p",	"afs", "autofs", "ceph",   "cifs",  "coda",	"fuse", "fuseblk",
-	"gfs2", "nfs", "nfs4",	 "lustre", "ocfs2", "orangefs", "smb3", "virtiofs",
-};
-
-static bool is_remote(struct mount_text type)
-{
-	if (type.len > strlen("fuse.") && !memcmp(type.data, "fuse.", strlen("fuse.")))
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(remote_types); i++) {
-		if (mount_text__is(type, remote_types[i]))
-			return true;
-	}
-	return false;
-}
-
-/*
- * Whether the file can be asked about without waiting for someone: by the process's own list of
- * mounts, since any call upon the file itself may be the one that waits (NFS revalidates even for
- * O_PATH). What is mounted nowhere has been unmounted lazily, or is the kernel's own memfd.
- */
-static bool is_local(int pidfd, const struct vma *vma)
-{
-	_cleanup_buf_ struct buf text = {};
-	const char *pos, *end;
-	struct mount mount;
-
-	if (vma->kind == VMA_MEMFD)
-		return true;
-	if (procfs__read(pidfd, "mountinfo", MOUNTINFO_MAX, &text))
-		return false;
-	pos = text.data;
-	end = pos + text.len;
-	while (mountinfo__next(&pos, end, &mount) > 0) {
-		if (mount.major == vma->major && mount.minor == vma->minor)
-			return !is_remote(mount.type);
-	}
-	/* A disk of the host's below a container's overlay, say. */
-	return vma->major != 0;
-}
-
-/* By the name, in the process's root; only when it is still the file that was mapped. */
-static int open_by_path(int pidfd, const char *path, uint64_t inode)
-{
-	struct open_how how = {
-		.flags = O_PATH | O_CLOEXEC,
-		.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS,
-	};
-	_cleanup_close_ int root = -1, fd = -1;
-	struct stat st;
-
-	root = openat(pidfd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	if (root < 0)
-		return -errno;
-	fd = syscall(SYS_openat2, root, path, &how, sizeof(how));
-	if (fd < 0)
-		return -errno;
-	if (fstat(fd, &st))
-		return -errno;
-	if (st.st_ino != inode)
-		return -ESTALE;
-	return take_fd(fd);
-}
-
-/* The very file that is mapped, without its name; needs CAP_CHECKPOINT_RESTORE. */
-static int open_mapped(int pidfd, const struct vma *vma, const char *path)
-{
-	char link[64];
-	int fd;
-
-	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, vma->start, vma->end);
-	fd = openat(pidfd, link, O_PATH | O_CLOEXEC);
-	if (fd >= 0)
-		return fd;
-	/* Not there in the directory of a thread, which stands in for a leader that has exited. */
-	if (errno != EPERM && errno != EACCES && errno != ENOENT)
-		return -errno;
-	return open_by_path(pidfd, path, vma->inode);
-}
-
 static enum file_is read_head(int fd)
 {
 	_cleanup_free_ char *head = malloc(HEAD_SIZE);
@@ -214,20 +125,14 @@ static enum file_is read_head(int fd)
 
 static enum file_is look(int pidfd, const struct vma *vma, const char *path)
 {
-	_cleanup_close_ int mapped = -1, fd = -1;
-	char again[sizeof("/proc/self/fd/") + 12];
-	struct stat st;
+	_cleanup_buf_ struct buf mounts = {};
+	_cleanup_close_ int fd = -1;
 
-	if (!is_local(pidfd, vma))
+	if (open__read_mounts(pidfd, &mounts))
 		return FILE_IS_UNKNOWN;
-	mapped = open_mapped(pidfd, vma, path);
-	if (mapped < 0 || fstat(mapped, &st))
-		return FILE_IS_UNKNOWN;
-	if (!S_ISREG(st.st_mode))
+	fd = open__mapped(pidfd, &mounts, vma, path, NULL);
+	if (fd == -EMEDIUMTYPE)
 		return FILE_IS_DATA;
-	/* O_NONBLOCK: not to wait for whoever holds a lease on it. */
-	snprintf(again, sizeof(again), "/proc/self/fd/%d", mapped);
-	fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	return fd < 0 ? FILE_IS_UNKNOWN : read_head(fd);
 }
 

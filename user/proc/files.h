@@ -2,10 +2,8 @@
 /*
  * What the files are that a process has mapped: is it an ELF object, is it Go's?
  *
- * Other people's files are looked at with care: never opened before stat has said that they are
- * regular files, never by a path that the process could redirect to the host, never on a file
- * system whose server could keep us waiting (FUSE, NFS and the like: DESIGN.md, "Symbols parse
- * hostile files"). Answers are kept in a bounded cache, by device, inode and path.
+ * Other people's files are opened with care (proc/open.h). Answers are kept in a bounded cache, by
+ * device, inode and path.
  */
 #ifndef MEMPROV_FILES_H
 #define MEMPROV_FILES_H

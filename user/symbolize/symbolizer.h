@@ -9,6 +9,7 @@
 #ifndef MEMPROV_SYMBOLIZER_H
 #define MEMPROV_SYMBOLIZER_H
 
+#include <linux/types.h>
 #include <sys/types.h>
 
 #include "event.h"

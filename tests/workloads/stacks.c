@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * Stacks of known functions, innermost a mapping of MAGIC bytes: stacks chain|noreturn|signal|
+ * altstack|thread|deep. Stays until it is killed.
+ */
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define MAGIC 0x123000
+
+/* As it would be in a library without frame pointers, and nothing optimised away. */
+#define FUNCTION  __attribute__((noinline, noclone, optimize("O2", "omit-frame-pointer")))
+#define BARRIER() __asm__ volatile("" ::: "memory")
+
+static volatile int depth;
+
+FUNCTION static void innermost(void)
+{
+	if (mmap(NULL, MAGIC, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) == MAP_FAILED)
+		exit(1);
+	BARRIER();
+}
+
+FUNCTION static void third(void)
+{
+	char room[200];
+
+	memset(room, depth, sizeof(room));
+	__asm__ volatile("" ::"r"(room) : "memory");
+	innermost();
+	BARRIER();
+}
+
+FUNCTION static int second(int a)
+{
+	third();
+	BARRIER();
+	return a + depth;
+}
+
+FUNCTION static int first(int a)
+{
+	int b = second(a + 1);
+
+	BARRIER();
+	return b + depth;
+}
+
+FUNCTION __attribute__((noreturn)) static void never_returns(void)
+{
+	third();
+	for (;;)
+		pause();
+}
+
+/* Its last instruction is the call. */
+FUNCTION __attribute__((noreturn)) static void calls_last(void)
+{
+	depth++;
+	never_returns();
+}
+
+FUNCTION static void behind_calls_last(void)
+{
+	depth--;
+	BARRIER();
+}
+
+FUNCTION static void on_signal(int signal)
+{
+	second(signal);
+	BARRIER();
+}
+
+FUNCTION static void interrupted(void)
+{
+	raise(SIGUSR1);
+	BARRIER();
+}
+
+FUNCTION static void deep(int n)
+{
+	if (n)
+		deep(n - 1);
+	else
+		innermost();
+	BARRIER();
+}
+
+static void *thread(void *arg)
+{
+	first(1);
+	return arg;
+}
+
+static void handle(int flags)
+{
+	static char stack[65536];
+	struct sigaction action = {.sa_handler = on_signal, .sa_flags = flags};
+	stack_t alternative = {.ss_sp = stack, .ss_size = sizeof(stack)};
+
+	if (flags & SA_ONSTACK)
+		sigaltstack(&alternative, NULL);
+	sigaction(SIGUSR1, &action, NULL);
+	interrupted();
+}
+
+int main(int argc, char **argv)
+{
+	const char *mode = argc > 1 ? argv[1] : "chain";
+	pthread_t id;
+
+	if (!strcmp(mode, "chain"))
+		first(1);
+	else if (!strcmp(mode, "noreturn"))
+		calls_last();
+	else if (!strcmp(mode, "signal"))
+		handle(0);
+	else if (!strcmp(mode, "altstack"))
+		handle(SA_ONSTACK);
+	else if (!strcmp(mode, "deep"))
+		deep(400);
+	else if (!strcmp(mode, "thread") && !pthread_create(&id, NULL, thread, NULL))
+		pthread_join(id, NULL);
+	behind_calls_last();
+	for (;;)
+		pause();
+}

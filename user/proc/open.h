@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Opening the files of other people's processes with care: never opened before stat has said that
+ * they are regular files, never by a path that the process could redirect to the host, never on a
+ * file system whose server could keep us waiting (FUSE, NFS and the like: DESIGN.md, "Symbols
+ * parse hostile files").
+ */
+#ifndef MEMPROV_OPEN_H
+#define MEMPROV_OPEN_H
+
+#include <sys/stat.h>
+
+#include "proc/vma.h"
+#include "util/buf.h"
+
+/* The text of the process's mountinfo, which the functions below go by: read once, used for many
+ * files. 0 or -errno. */
+int open__read_mounts(int pidfd, struct buf *ret);
+
+/*
+ * The very file behind a VMA, named `path`, for reading: through map_files where that is allowed,
+ * else by its name if that still leads to the same inode. A descriptor with its stat in *ret (which
+ * may be NULL); -EREMOTE on a file system that could keep us waiting; -EMEDIUMTYPE when it is no
+ * regular file; or what the kernel said.
+ */
+int open__mapped(int pidfd, const struct buf *mounts, const struct vma *vma, const char *path,
+		 struct stat *ret);
+
+/*
+ * A file by its path in the process's root, likewise. No mount point on the way that the path does
+ * not name itself is crossed: symbolic links lead within one mount only.
+ */
+int open__in_root(int pidfd, const struct buf *mounts, const char *path, struct stat *ret);
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/child.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "symbolize/channel.h"
+#include "symbolize/child_tables.h"
+#include "symbolize/reply.h"
+#include "symbolize/sandbox.h"
+#include "symbolize/unwind.h"
+#include "symbolize/wire.h"
+#include "util/clock.h"
+#include "util/number.h"
+
+#define IDLE_NS	      (10 * NSEC_PER_SEC)
+#define SYMBOLS_SHARE 8 /* of the memory: answers that are kept */
+
+struct child {
+	struct child_tables tables;
+	uint32_t *blame;
+	struct symbols *symbols;
+	struct trace trace;
+	uint32_t words[MP_STACK_MAX / 8];
+	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
+};
+
+/* --- asking the parent --------------------------------------------------------------------- */
+
+/* Files that do not belong to a question (of which there are none between two requests) are not
+ * mixed up with the answer: the parent speaks only when asked. */
+static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
+{
+	struct wire_need need = {{WIRE_NEED, number}, what, len, ""};
+	struct wire_head opened;
+	int fd = -1;
+
+	if (len >= sizeof(need.text))
+		return -1;
+	if (len)
+		memcpy(need.text, text, len);
+	if (channel__send(CHILD_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	    channel__receive(CHILD_SOCKET, &opened, sizeof(opened), &fd, CHANNEL_FOREVER) !=
+		    sizeof(opened) ||
+	    opened.type != WIRE_OPENED)
+		_exit(1);
+	return fd;
+}
+
+static int find_debug(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len)
+{
+	return ask(file, what, text, len);
+}
+
+/* --- unwinding ----------------------------------------------------------------------------- */
+
+static void enter(void *ctx, const struct code_row *row)
+{
+	struct child *child = ctx;
+
+	*(volatile uint32_t *)child->blame = row->wire.file;
+}
+
+struct looking {
+	struct child *child;
+	struct reply *reply;
+};
+
+static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
+{
+	struct looking *looking = ctx;
+
+	return reply__add_frame(looking->reply, looking->child->symbols, frame, outermost);
+}
+
+static void enter_for(void *ctx, const struct code_row *row)
+{
+	enter(((struct looking *)ctx)->child, row);
+}
+
+/* The parent has checked it; a packet that is not as it should be is a mistake of ours. */
+static void unwind(struct child *child, const struct wire_unwind *request, size_t len)
+{
+	const struct child_process *process =
+		child_tables__find(&child->tables, request->head.number);
+	struct trace *trace = &child->trace;
+	struct reply *reply;
+	struct looking looking = {.child = child};
+	struct unwind_hooks hooks = {.enter = enter_for, .look = look, .ctx = &looking};
+	const struct mp_stack_copy *copy = (const void *)request->data;
+
+	if (len < sizeof(*request) || request->bytes != len - sizeof(*request))
+		_exit(1);
+	if (!process) {
+		struct wire_head stale = {WIRE_STALE, request->head.number};
+
+		channel__send(CHILD_SOCKET, &stale, sizeof(stale), NULL, 0, -1, CHANNEL_FOREVER);
+		return;
+	}
+	reply = reply__new(process->map.rows);
+	if (!reply)
+		_exit(1);
+	looking.reply = reply;
+	memset(trace, 0, sizeof(*trace));
+	if (request->kind == MP_STACK_COPY && request->bytes >= sizeof(*copy)) {
+		trace->stack.sp = copy->regs[MACHINE_SP];
+		trace->stack.bytes = copy->bytes;
+		trace->stack.len = request->bytes - sizeof(*copy);
+		trace->stack.words = child->words;
+		if (trace->stack.len > MP_STACK_MAX)
+			_exit(1);
+		unwind__copy(&process->map, copy, &hooks, trace);
+	} else {
+		unwind__list(&process->map, (const uint64_t *)request->data, request->bytes / 8,
+			     &hooks, trace);
+	}
+	*(volatile uint32_t *)child->blame = 0;
+	reply__send(reply, CHILD_SOCKET, trace);
+	reply__free(reply);
+}
+
+/* --- the loop ------------------------------------------------------------------------------ */
+
+static void forget_everything(struct child *child)
+{
+	child_tables__drop_all(&child->tables, child->symbols);
+}
+
+static int handle(struct child *child, size_t len, int fd)
+{
+	const struct wire_head *head = (const void *)child->packet;
+
+	if (len < sizeof(*head))
+		return -EBADMSG;
+	switch (head->type) {
+	case WIRE_FILE:
+		return child_tables__add_file(&child->tables, head->number, fd, find_debug, child);
+	case WIRE_DROP_FILE:
+		child_tables__drop_file(&child->tables, child->symbols, head->number);
+		return 0;
+	case WIRE_IMAGE:
+		return child_tables__add_rows(&child->tables, (const void *)head, len);
+	case WIRE_DROP_PROCESS:
+		child_tables__drop_process(&child->tables, head->number);
+		return 0;
+	case WIRE_UNWIND:
+		unwind(child, (const void *)head, len);
+		return 0;
+	}
+	return -EBADMSG;
+}
+
+static int serve(struct child *child)
+{
+	for (;;) {
+		int fd = -1, err;
+		ssize_t n;
+
+		n = channel__receive(CHILD_SOCKET, child->packet, sizeof(child->packet), &fd,
+				     child_tables__is_empty(&child->tables)
+					     ? CHANNEL_FOREVER
+					     : clock__boot_ns() + IDLE_NS);
+		if (n == -ETIMEDOUT) {
+			/* An open file keeps its file system from being unmounted. */
+			forget_everything(child);
+			continue;
+		}
+		if (n <= 0)
+			return n;
+		err = handle(child, n, fd);
+		if (err)
+			return err;
+	}
+}
+
+bool child__is_meant(int argc, char **argv)
+{
+	return argc == 3 && !strcmp(argv[1], CHILD_ARGUMENT);
+}
+
+int child__main(int argc, char **argv)
+{
+	struct child *child;
+	uint64_t memory;
+
+	if (number__parse(argv[2], 1, UINT64_MAX, &memory))
+		return 1;
+	child = calloc(1, sizeof(*child));
+	if (!child)
+		return 1;
+	child->blame = mmap(NULL, sizeof(*child->blame), PROT_READ | PROT_WRITE, MAP_SHARED,
+			    CHILD_BLAME, 0);
+	child->symbols = symbols__new(memory / SYMBOLS_SHARE);
+	if (child->blame == MAP_FAILED || !child->symbols || sandbox__enter(CHILD_SOCKET, memory))
+		_exit(1);
+	/* Without what is run at exit: nothing of it is ours. */
+	_exit(serve(child) ? 1 : 0);
+}

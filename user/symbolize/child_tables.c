@@ -1,0 +1,129 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/child_tables.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+/* --- files --------------------------------------------------------------------------------- */
+
+static struct elf_module **place(struct child_tables *tables, uint32_t number)
+{
+	return number && number <= WIRE_FILES_MAX ? &tables->files[number - 1] : NULL;
+}
+
+int child_tables__add_file(struct child_tables *tables, uint32_t number, int fd,
+			   find_debug_fn find_debug, void *ctx)
+{
+	struct elf_module **file = place(tables, number);
+
+	if (!file || *file || fd < 0)
+		return -EBADMSG;
+	*file = elf_module__new(number, fd, find_debug, ctx);
+	return *file ? 0 : -ENOMEM;
+}
+
+void child_tables__drop_file(struct child_tables *tables, struct symbols *symbols, uint32_t number)
+{
+	struct elf_module **file = place(tables, number);
+
+	if (!file || !*file)
+		return;
+	for (struct child_process *p = tables->processes; p; p = p->next) {
+		for (size_t i = 0; i < p->map.n; i++) {
+			if (p->map.rows[i].module == *file)
+				p->map.rows[i].module = NULL;
+		}
+	}
+	if (elf_module__dwfl(*file))
+		symbols__forget(symbols, elf_module__dwfl(*file));
+	elf_module__free(*file);
+	*file = NULL;
+}
+
+/* --- processes ----------------------------------------------------------------------------- */
+
+static struct child_process **find(struct child_tables *tables, uint32_t number)
+{
+	struct child_process **p = &tables->processes;
+
+	while (*p && (*p)->number != number)
+		p = &(*p)->next;
+	return p;
+}
+
+const struct child_process *child_tables__find(struct child_tables *tables, uint32_t number)
+{
+	return *find(tables, number);
+}
+
+void child_tables__drop_process(struct child_tables *tables, uint32_t number)
+{
+	struct child_process **p = find(tables, number), *gone = *p;
+
+	if (!gone)
+		return;
+	*p = gone->next;
+	free(gone->map.rows);
+	free(gone);
+}
+
+static struct child_process *add_process(struct child_tables *tables, uint32_t number)
+{
+	struct child_process *process = calloc(1, sizeof(*process));
+
+	if (process) {
+		process->number = number;
+		process->next = tables->processes;
+		tables->processes = process;
+	}
+	return process;
+}
+
+int child_tables__add_rows(struct child_tables *tables, const struct wire_image *image, size_t len)
+{
+	struct child_process *process;
+	struct code_row *rows;
+
+	if (len < sizeof(*image) || image->n > WIRE_ROWS_PER_PACKET ||
+	    len != sizeof(*image) + image->n * sizeof(image->rows[0]))
+		return -EBADMSG;
+	process = *find(tables, image->head.number);
+	if (!process)
+		process = add_process(tables, image->head.number);
+	if (!process)
+		return -ENOMEM;
+	if (image->first)
+		process->map.n = 0;
+	rows = realloc(process->map.rows, (process->map.n + image->n + 1) * sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	process->map.rows = rows;
+	for (uint32_t i = 0; i < image->n; i++) {
+		struct elf_module **file = place(tables, image->rows[i].file);
+
+		rows[process->map.n++] =
+			(struct code_row){.wire = image->rows[i], .module = file ? *file : NULL};
+	}
+	return 0;
+}
+
+/* --- all of them --------------------------------------------------------------------------- */
+
+void child_tables__drop_all(struct child_tables *tables, struct symbols *symbols)
+{
+	while (tables->processes)
+		child_tables__drop_process(tables, tables->processes->number);
+	for (uint32_t number = 1; number <= WIRE_FILES_MAX; number++)
+		child_tables__drop_file(tables, symbols, number);
+}
+
+bool child_tables__is_empty(const struct child_tables *tables)
+{
+	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {
+		if (tables->files[i])
+			return false;
+	}
+	return !tables->processes;
+}

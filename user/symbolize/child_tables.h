@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The files and processes that the child has been told of. The parent bounds how many. */
+#ifndef MEMPROV_CHILD_TABLES_H
+#define MEMPROV_CHILD_TABLES_H
+
+#include "symbolize/symbols.h"
+#include "symbolize/unwind.h"
+
+struct child_process {
+	struct child_process *next;
+	uint32_t number;
+	struct code_map map;
+};
+
+struct child_tables {
+	struct elf_module *files[WIRE_FILES_MAX]; /* by number, from 1 */
+	struct child_process *processes;	  /* the last one used is the first */
+};
+
+/* Takes fd. 0, -ENOMEM, -EBADMSG. */
+int child_tables__add_file(struct child_tables *tables, uint32_t number, int fd,
+			   find_debug_fn find_debug, void *ctx);
+void child_tables__drop_file(struct child_tables *tables, struct symbols *symbols, uint32_t number);
+
+int child_tables__add_rows(struct child_tables *tables, const struct wire_image *image, size_t len);
+void child_tables__drop_process(struct child_tables *tables, uint32_t number);
+const struct child_process *child_tables__find(struct child_tables *tables, uint32_t number);
+
+void child_tables__drop_all(struct child_tables *tables, struct symbols *symbols);
+bool child_tables__is_empty(const struct child_tables *tables);
+
+#endif

@@ -1,0 +1,306 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/elf_module.h"
+
+#include <elf.h>
+#include <elfutils/libdwelf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
+#include "symbolize/wire.h"
+#include "util/cleanup.h"
+
+#define SEGMENTS_MAX 64	   /* executable ones that are kept; a linker makes one */
+#define PHNUM_MAX    1024  /* PN_XNUM means more than anyone has */
+#define SITES_MAX    16384 /* addresses of a module; then it begins anew */
+
+#if defined(__x86_64__)
+#define MACHINE EM_X86_64
+#elif defined(__aarch64__)
+#define MACHINE EM_AARCH64
+#endif
+
+struct site {
+	uint64_t address;
+	struct cfi_site cfi;
+	UT_hash_handle hh;
+};
+
+struct elf_module {
+	uint32_t number;
+	int fd;
+	find_debug_fn find_debug;
+	void *ctx;
+
+	bool tried;
+	int error;
+	size_t bytes;
+	Elf64_Phdr segments[SEGMENTS_MAX];
+	size_t n_segments;
+	Dwfl *dwfl;
+	Dwfl_Module *module;
+	Dwarf_CFI *eh_cfi, *debug_cfi;
+	Dwarf_Addr eh_bias, debug_bias;
+	bool debug_tried;
+	struct site *sites;
+};
+
+struct elf_module *elf_module__new(uint32_t number, int fd, find_debug_fn find_debug, void *ctx)
+{
+	struct elf_module *module = calloc(1, sizeof(*module));
+
+	if (!module) {
+		close(fd);
+		return NULL;
+	}
+	module->number = number;
+	module->fd = fd;
+	module->find_debug = find_debug;
+	module->ctx = ctx;
+	return module;
+}
+
+static void drop_sites(struct elf_module *module)
+{
+	while (module->sites) {
+		struct site *site = module->sites;
+
+		HASH_DEL(module->sites, site);
+		free(site->cfi.frame);
+		free(site);
+	}
+}
+
+void elf_module__free(struct elf_module *module)
+{
+	if (!module)
+		return;
+	drop_sites(module);
+	if (module->dwfl)
+		dwfl_end(module->dwfl);
+	close(module->fd);
+	free(module);
+}
+
+Dwfl_Module *elf_module__dwfl(const struct elf_module *module)
+{
+	return module->module;
+}
+
+size_t elf_module__bytes(const struct elf_module *module)
+{
+	return module->bytes;
+}
+
+ssize_t elf_module__read(const struct elf_module *module, uint64_t offset, void *ret, size_t len)
+{
+	ssize_t n;
+
+	if (offset > INT64_MAX)
+		return -EINVAL;
+	do
+		n = pread(module->fd, ret, len, offset);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* --- loading ------------------------------------------------------------------------------- */
+
+/* Files come as descriptors or not at all: the child has no file system. */
+static int find_no_elf(Dwfl_Module *module, void **userdata, const char *name, Dwarf_Addr base,
+		       char **file_name, Elf **elf)
+{
+	return -1;
+}
+
+/* Whether a debug file is that of the module: by build ids, where the module has one. */
+static bool belongs(const struct elf_module *module, int fd, GElf_Word crc)
+{
+	const unsigned char *id;
+	size_t len = elf_module__build_id(module, &id);
+	const void *other = NULL;
+	bool same = false;
+	Elf *elf;
+
+	/* Without a build id there is only a checksum of the whole file. Whoever links by name
+	 * alone strips with tools that leave a build id, too; the few others have no lines. */
+	if (!len)
+		return false;
+	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
+	if (!elf)
+		return false;
+	if (dwelf_elf_gnu_build_id(elf, &other) == (ssize_t)len)
+		same = !memcmp(id, other, len);
+	elf_end(elf);
+	return same;
+}
+
+static int find_debug(Dwfl_Module *dwfl_module, void **userdata, const char *name, Dwarf_Addr base,
+		      const char *file_name, const char *link, GElf_Word crc, char **debug_name)
+{
+	struct elf_module *module = *userdata;
+	const unsigned char *id;
+	size_t len = elf_module__build_id(module, &id);
+	int fd = -1;
+
+	if (len)
+		fd = module->find_debug(module->ctx, module->number, WIRE_NEED_BUILD_ID, id, len);
+	if (fd >= 0 && belongs(module, fd, 0))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	if (!link)
+		return -1;
+	fd = module->find_debug(module->ctx, module->number, WIRE_NEED_LINK, link, strlen(link));
+	if (fd >= 0 && belongs(module, fd, crc))
+		return fd;
+	if (fd >= 0)
+		close(fd);
+	return -1;
+}
+
+static const Dwfl_Callbacks callbacks = {
+	.find_elf = find_no_elf,
+	.find_debuginfo = find_debug,
+	.section_address = dwfl_offline_section_address,
+};
+
+/* Where the code is, read by ourselves: libelf need not see what could not have been executed. */
+static int read_segments(struct elf_module *module)
+{
+	_cleanup_free_ Elf64_Phdr *headers = NULL;
+	Elf64_Ehdr header;
+	size_t size;
+
+	if (elf_module__read(module, 0, &header, sizeof(header)) != sizeof(header) ||
+	    memcmp(header.e_ident, ELFMAG, SELFMAG) || header.e_ident[EI_CLASS] != ELFCLASS64 ||
+	    header.e_ident[EI_DATA] != ELFDATA2LSB || header.e_machine != MACHINE ||
+	    (header.e_type != ET_DYN && header.e_type != ET_EXEC) ||
+	    header.e_phentsize != sizeof(*headers) || !header.e_phnum || header.e_phnum > PHNUM_MAX)
+		return -EBADMSG;
+	size = header.e_phnum * sizeof(*headers);
+	headers = malloc(size);
+	if (!headers)
+		return -ENOMEM;
+	if (elf_module__read(module, header.e_phoff, headers, size) != (ssize_t)size)
+		return -EBADMSG;
+	for (size_t i = 0; i < header.e_phnum && module->n_segments < SEGMENTS_MAX; i++) {
+		if (headers[i].p_type == PT_LOAD && headers[i].p_flags & PF_X)
+			module->segments[module->n_segments++] = headers[i];
+	}
+	return module->n_segments ? 0 : -EBADMSG;
+}
+
+static int load(struct elf_module *module)
+{
+	void **userdata;
+	struct stat st;
+	int err, fd;
+
+	if (fstat(module->fd, &st))
+		return -errno;
+	module->bytes = st.st_size;
+	err = read_segments(module);
+	if (err)
+		return err;
+	module->dwfl = dwfl_begin(&callbacks);
+	if (!module->dwfl)
+		return -ENOMEM;
+	fd = fcntl(module->fd, F_DUPFD_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	module->module = dwfl_report_elf(module->dwfl, "module", "module", fd, 0, true);
+	if (!module->module) {
+		close(fd);
+		return -EBADMSG;
+	}
+	dwfl_report_end(module->dwfl, NULL, NULL);
+	dwfl_module_info(module->module, &userdata, NULL, NULL, NULL, NULL, NULL, NULL);
+	*userdata = module;
+	module->eh_cfi = dwfl_module_eh_cfi(module->module, &module->eh_bias);
+	return 0;
+}
+
+int elf_module__load(struct elf_module *module)
+{
+	if (!module->tried) {
+		module->tried = true;
+		module->error = load(module);
+	}
+	return module->error;
+}
+
+size_t elf_module__build_id(const struct elf_module *module, const unsigned char **ret)
+{
+	GElf_Addr address;
+	int len = 0;
+
+	if (module->module)
+		len = dwfl_module_build_id(module->module, ret, &address);
+	return len > 0 && len <= WIRE_BUILD_ID_MAX ? len : 0;
+}
+
+bool elf_module__address(const struct elf_module *module, uint64_t offset, uint64_t *ret)
+{
+	for (size_t i = 0; i < module->n_segments; i++) {
+		const Elf64_Phdr *segment = &module->segments[i];
+
+		if (offset >= segment->p_offset && offset - segment->p_offset < segment->p_filesz) {
+			*ret = offset - segment->p_offset + segment->p_vaddr;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* --- call frame information ---------------------------------------------------------------- */
+
+static void look_up(struct elf_module *module, uint64_t address, struct cfi_site *ret)
+{
+	Dwarf_Frame *frame = NULL;
+
+	if (!module->eh_cfi ||
+	    dwarf_cfi_addrframe(module->eh_cfi, address - module->eh_bias, &frame)) {
+		/* Go's, mostly; may ask for a debug file. */
+		if (!module->debug_tried) {
+			module->debug_tried = true;
+			module->debug_cfi =
+				dwfl_module_dwarf_cfi(module->module, &module->debug_bias);
+		}
+		if (!module->debug_cfi ||
+		    dwarf_cfi_addrframe(module->debug_cfi, address - module->debug_bias, &frame))
+			return;
+	}
+	ret->ra = dwarf_frame_info(frame, NULL, NULL, &ret->signal);
+	ret->frame = frame;
+}
+
+const struct cfi_site *elf_module__cfi(struct elf_module *module, uint64_t address)
+{
+	struct site *site;
+
+	HASH_FIND(hh, module->sites, &address, sizeof(address), site);
+	if (site)
+		return &site->cfi;
+	if (HASH_COUNT(module->sites) >= SITES_MAX)
+		drop_sites(module);
+	site = calloc(1, sizeof(*site));
+	if (!site)
+		return NULL;
+	site->address = address;
+	look_up(module, address, &site->cfi);
+	HASH_ADD(hh, module->sites, address, sizeof(site->address), site);
+	/* How uthash says that it could not. */
+	if (!site->hh.tbl) {
+		free(site->cfi.frame);
+		free(site);
+		return NULL;
+	}
+	return &site->cfi;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * An ELF file that processes have mapped, in the child: its call frame information and its
+ * Dwfl_Module for symbols. Addresses are the file's own (as addr2line takes them), so that one
+ * module serves every process that has mapped the file, wherever.
+ *
+ * Nothing of the file is read before the first address in it is asked about.
+ */
+#ifndef MEMPROV_ELF_MODULE_H
+#define MEMPROV_ELF_MODULE_H
+
+#include <elfutils/libdw.h>
+#include <elfutils/libdwfl.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct elf_module;
+
+/* Opens the debug file that the text (a build id's bytes, or a name) stands for: fd or -1. */
+typedef int (*find_debug_fn)(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len);
+
+/* Takes fd. NULL when out of memory. */
+struct elf_module *elf_module__new(uint32_t number, int fd, find_debug_fn find_debug, void *ctx);
+void elf_module__free(struct elf_module *module); /* accepts NULL */
+
+/* Reads what must be known of the file: 0, or -EBADMSG when it is no ELF file that could run here;
+ * the result is kept. */
+int elf_module__load(struct elf_module *module);
+Dwfl_Module *elf_module__dwfl(const struct elf_module *module); /* NULL before load */
+size_t elf_module__bytes(const struct elf_module *module);	/* its size, once loaded */
+
+/* The address of the byte at an offset of the file; false when it is not loaded to memory. */
+bool elf_module__address(const struct elf_module *module, uint64_t offset, uint64_t *ret);
+
+/* 0 bytes: none. */
+size_t elf_module__build_id(const struct elf_module *module, const unsigned char **ret);
+
+/* What the file holds at an offset: how many bytes, or -errno. */
+ssize_t elf_module__read(const struct elf_module *module, uint64_t offset, void *ret, size_t len);
+
+struct cfi_site {
+	Dwarf_Frame *frame; /* NULL: there is no call frame information */
+	bool signal;	    /* the kernel calls the signal handler from here */
+	int ra;		    /* the column of the return address */
+};
+
+/* What is known of an address; kept, and valid until the next call. NULL when out of memory. */
+const struct cfi_site *elf_module__cfi(struct elf_module *module, uint64_t address);
+
+#endif

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/fallback.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "symbolize/fp.h"
+#include "symbolize/machine.h"
+
+static const struct image_row *find_row(const struct image *image, uint64_t pc)
+{
+	for (size_t i = 0; image && i < image->n; i++) {
+		const struct wire_row *row = &image->rows[i].wire;
+
+		if (row->start <= pc && pc < row->end)
+			return &image->rows[i];
+	}
+	return NULL;
+}
+
+/* False when no code is there, as far as is known. */
+static bool add_frame(const struct image *image, uint64_t ip, struct frame *frames, size_t *n)
+{
+	uint64_t pc = ip - (*n ? 1 : 0);
+	const struct image_row *row = find_row(image, pc);
+
+	if (image && !row)
+		return false;
+	frames[*n] = (struct frame){.ip = ip, .offset = pc};
+	if (row && row->name) {
+		frames[*n].module = row->name;
+		frames[*n].offset = pc - row->wire.start + row->wire.offset;
+	}
+	++*n;
+	return true;
+}
+
+static size_t unwind_list(const struct image *image, const struct mp_stack *stack,
+			  struct frame *frames)
+{
+	uint64_t ip;
+	size_t n = 0;
+
+	for (size_t i = 0; i < stack->bytes / sizeof(ip) && n < FRAMES_MAX; i++) {
+		memcpy(&ip, stack->data + i * sizeof(ip), sizeof(ip));
+		if (!add_frame(image, ip, frames, &n))
+			break;
+	}
+	return n;
+}
+
+static size_t unwind_copy(const struct image *image, const struct mp_stack_copy *copy,
+			  struct copied_stack *stack, struct frame *frames)
+{
+	struct machine machine = {}, caller;
+	uint64_t pc;
+	size_t n = 0;
+
+	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
+		machine__set(&machine, reg, copy->regs[reg]);
+	add_frame(image, machine__strip(copy->regs[MACHINE_PC]), frames, &n);
+	/* Of a process nothing is known of, whatever the register holds is no pointer to a frame.
+	 */
+	while (image && n && n < FRAMES_MAX && fp__step(&machine, stack, &caller, &pc)) {
+		if (!add_frame(image, pc, frames, &n))
+			break;
+		machine = caller;
+	}
+	return n;
+}
+
+static int keep_words(const struct copied_stack *stack, struct arena *arena, struct unwound *ret)
+{
+	struct stack_word *words = arena__alloc(arena, stack->n_words * sizeof(*words) + 1);
+
+	if (!words)
+		return -ENOMEM;
+	for (size_t i = 0; i < stack->n_words; i++) {
+		words[i].offset = stack->words[i];
+		memcpy(&words[i].value, stack->bytes + stack->words[i], sizeof(words[i].value));
+	}
+	ret->words = words;
+	ret->n_words = stack->n_words;
+	return 0;
+}
+
+int fallback__unwind(const struct image *image, const struct mp_stack *stack, struct arena *arena,
+		     struct unwound *ret)
+{
+	const struct mp_stack_copy *copy = (const void *)stack->data;
+	struct copied_stack copied = {};
+	struct unwound unwound = {.source = STACK_SOURCE_FP, .truncated = true};
+	struct frame *frames = arena__alloc(arena, FRAMES_MAX * sizeof(*frames));
+	int err = 0;
+
+	if (!frames)
+		return -ENOMEM;
+	if (stack->kind == MP_STACK_COPY) {
+		copied.sp = copy->regs[MACHINE_SP];
+		copied.bytes = copy->bytes;
+		copied.len = stack->bytes - sizeof(*copy);
+		copied.words = arena__alloc(arena, copied.len / 8 * sizeof(uint32_t) + 1);
+		if (!copied.words)
+			return -ENOMEM;
+		unwound.n = unwind_copy(image, copy, &copied, frames);
+		err = keep_words(&copied, arena, &unwound);
+	} else {
+		unwound.n = unwind_list(image, stack, frames);
+	}
+	/* The image and its names change with the next request. */
+	for (size_t i = 0; !err && i < unwound.n; i++) {
+		if (frames[i].module) {
+			frames[i].module = arena__strdup(arena, frames[i].module);
+			err = frames[i].module ? 0 : -ENOMEM;
+		}
+	}
+	unwound.frames = frames;
+	if (!err)
+		*ret = unwound;
+	return err;
+}

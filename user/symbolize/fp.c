@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/fp.h"
+
+#include <string.h>
+#include <ucontext.h>
+
+#include "util/cleanup.h"
+
+bool fp__step(struct machine *machine, struct copied_stack *stack, struct machine *ret,
+	      uint64_t *ret_pc)
+{
+	uint64_t sp, fp, pc;
+
+	if (!machine__get(machine, stack, MACHINE_SP, &sp) ||
+	    !machine__get(machine, stack, MACHINE_FP, &fp))
+		return false;
+	if (fp < sp || fp % sizeof(fp) || fp - stack->sp > stack->len)
+		return false;
+	/* Both processors' ABIs: the caller's frame pointer, then the return address. */
+	if (!copied_stack__read(stack, fp + 8, sizeof(pc), &pc))
+		return false;
+	*ret = (struct machine){};
+	machine__set_saved(ret, MACHINE_FP, fp);
+	machine__set(ret, MACHINE_SP, fp + 16);
+	machine__set(ret, MACHINE_PC, machine__strip(pc));
+	*ret_pc = machine__strip(pc);
+	return true;
+}
+
+#if defined(__x86_64__)
+
+/* ff /2: how long the instruction is from its opcode, by its ModRM and SIB bytes. */
+static size_t indirect_call_len(uint8_t modrm, uint8_t sib)
+{
+	unsigned mod = modrm >> 6, rm = modrm & 7;
+	size_t len = 2;
+
+	if (mod != 3 && rm == 4)
+		len++;
+	if (mod == 1)
+		len += 1;
+	else if (mod == 2 || (!mod && (rm == 5 || (rm == 4 && (sib & 7) == 5))))
+		len += 4;
+	return len;
+}
+
+bool fp__is_call(const uint8_t *before, size_t len)
+{
+	const uint8_t *end = before + len;
+
+	if (len >= 5 && end[-5] == 0xe8)
+		return true;
+	for (size_t n = 2; n <= 7 && n <= len; n++) {
+		const uint8_t *at = end - n;
+
+		if (at[0] == 0xff && (at[1] >> 3 & 7) == 2 &&
+		    indirect_call_len(at[1], n > 2 ? at[2] : 0) == n)
+			return true;
+	}
+	return false;
+}
+
+bool fp__is_sigreturn(const uint8_t *code, size_t len)
+{
+	/* mov $__NR_rt_sigreturn, %rax; syscall: musl's and Go's alike. */
+	static const uint8_t sigreturn[SIGRETURN_LEN] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
+
+	return len >= sizeof(sigreturn) && !memcmp(code, sigreturn, sizeof(sigreturn));
+}
+
+bool fp__step_signal(struct machine *machine, struct copied_stack *stack, struct machine *ret)
+{
+	/* By DWARF's numbers; rsp and rip matter at once, the others when they are asked for. */
+	static const int registers[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
+					REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
+					REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+	uint64_t sp, context, pc;
+
+	/* The handler's return has popped its address: what follows is the struct ucontext. */
+	if (!machine__get(machine, stack, MACHINE_SP, &sp))
+		return false;
+	context = sp + offsetof(ucontext_t, uc_mcontext.gregs);
+	*ret = (struct machine){};
+	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
+		machine__set_saved(ret, i, context + registers[i] * sizeof(uint64_t));
+	return machine__get(ret, stack, MACHINE_PC, &pc) &&
+	       machine__get(ret, stack, MACHINE_SP, &sp);
+}
+
+#else
+
+bool fp__is_call(const uint8_t *before, size_t len)
+{
+	uint32_t code;
+
+	if (len < sizeof(code))
+		return false;
+	memcpy(&code, before + len - sizeof(code), sizeof(code));
+	/* bl; blr, blraa … */
+	return code >> 26 == 0x25 || (code & 0xfefff800) == 0xd63f0000;
+}
+
+bool fp__is_sigreturn(const uint8_t *code, size_t len)
+{
+	return false; /* the vdso's, which has call frame information */
+}
+
+bool fp__step_signal(struct machine *machine, struct copied_stack *stack, struct machine *ret)
+{
+	return false;
+}
+
+#endif

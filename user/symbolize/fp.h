@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What can be told of a caller without call frame information: pure, and careful, because a frame
+ * pointer register may hold anything. A frame is taken only when its pointer lies further out in
+ * the copied stack than everything before, and when whoever asks confirms the return address.
+ */
+#ifndef MEMPROV_FP_H
+#define MEMPROV_FP_H
+
+#include "symbolize/machine.h"
+
+/* The frame that the frame pointer points to: false when there is none within the copy. *ret_pc is
+ * where it returns to, *ret the caller's registers. */
+bool fp__step(struct machine *machine, struct copied_stack *stack, struct machine *ret,
+	      uint64_t *ret_pc);
+
+#define CALL_LEN_MAX 8 /* bytes before a return address that tell */
+
+/* Whether the bytes before a return address end with a call instruction. */
+bool fp__is_call(const uint8_t *before, size_t len);
+
+/* Whether the code there is what signal handlers return to, of C libraries that have no call frame
+ * information for it; then the registers of what was interrupted. */
+#define SIGRETURN_LEN 9
+bool fp__is_sigreturn(const uint8_t *code, size_t len);
+bool fp__step_signal(struct machine *machine, struct copied_stack *stack, struct machine *ret);
+
+#endif

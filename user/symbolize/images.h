@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the parent knows of the processes whose stacks it has been asked for: where their code is,
+ * and which files that is. Files have numbers, one for all processes that have mapped the same one;
+ * a file that no process here has mapped any more has no number, and nothing keeps it open.
+ *
+ * The tables are bounded; who was not asked for the longest goes first.
+ */
+#ifndef MEMPROV_IMAGES_H
+#define MEMPROV_IMAGES_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "symbolize/wire.h"
+
+#define IMAGES_MAX 64 /* processes */
+
+struct images;
+
+struct image_row {
+	struct wire_row wire;
+	const char *name; /* as the process sees it; NULL: no file is there */
+};
+
+/* A process's code as last read. */
+struct image {
+	uint32_t number; /* of the process, for the child */
+	pid_t tgid;
+	uint64_t start_ticks;
+	uint64_t image; /* the caller's number for this state of the map */
+	bool told;	/* the child knows */
+	struct image_row *rows;
+	const char **names; /* of the rows */
+	size_t n;
+	unsigned deaths; /* of the child while it was at this process, in no file */
+};
+
+/* To the child: rows and files. After a negative result it is told no more of the image. */
+struct images_teller {
+	int (*file)(void *ctx, uint32_t number, int fd);
+	int (*drop_file)(void *ctx, uint32_t number);
+	int (*drop_process)(void *ctx, uint32_t number);
+	int (*rows)(void *ctx, const struct image *image);
+	void *ctx;
+};
+
+struct images *images__new(const char *proc, const struct images_teller *teller);
+void images__free(struct images *images); /* accepts NULL */
+
+/*
+ * The process's code, which the child has been told when this returns. Read anew when `image` is
+ * another number than before. -ECOMM, with *ret all the same, when the child could not be told;
+ * -ESRCH when the process has gone before anything could be read, or what else kept it from being
+ * read. Valid until the next call.
+ */
+int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_t image,
+		struct image **ret);
+
+void images__forget(struct images *images, pid_t tgid, uint64_t start_ticks);
+
+/* The child has let everything go, or is another one. */
+void images__untell(struct images *images);
+
+/* The child has died reading the file; one that it dies of again is not shown to it any more. */
+void images__blame(struct images *images, uint32_t file);
+
+/* The process's mapping of a file that the child asks about, and its directory: a descriptor, or
+ * -ESRCH, -ENOENT. The name is the image's. */
+int images__open_process(const struct images *images, const struct image *image);
+const char *images__name_of(const struct image *image, uint32_t file);
+
+#endif

@@ -1,0 +1,209 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/reply.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "symbolize/channel.h"
+#include "util/buf.h"
+#include "util/cleanup.h"
+
+struct reply {
+	const struct code_row *rows;
+	struct arena *arena;
+	struct wire_frame frames[FRAMES_MAX];
+	const char *strings[FRAMES_MAX][2];
+	const unsigned char *build_ids[FRAMES_MAX];
+	size_t n;
+};
+
+struct reply *reply__new(const struct code_row *rows)
+{
+	struct reply *reply = calloc(1, sizeof(*reply));
+
+	if (!reply)
+		return NULL;
+	reply->rows = rows;
+	reply->arena = arena__new();
+	if (!reply->arena) {
+		free(reply);
+		return NULL;
+	}
+	return reply;
+}
+
+void reply__free(struct reply *reply)
+{
+	if (!reply)
+		return;
+	arena__free(reply->arena);
+	free(reply);
+}
+
+/* --- frames -------------------------------------------------------------------------------- */
+
+/* Go's names may say which calling convention they follow. */
+static bool is_one_of(const char *function, const char *const *names, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		size_t len = strlen(names[i]);
+
+		if (!strncmp(function, names[i], len) &&
+		    (!function[len] || !strcmp(function + len, ".abi0")))
+			return true;
+	}
+	return false;
+}
+
+/* Functions that nobody calls: a program's or a thread's first. */
+static bool is_outermost(const char *function)
+{
+	static const char *const names[] = {
+		"_start",	    "clone",	      "__clone",
+		"clone3",	    "__clone3",	      "__clone3_internal",
+		"__clone_internal", "_dl_start_user", "_rt0_amd64_linux",
+		"runtime.goexit",   "runtime.rt0_go", "runtime.mstart",
+		"_rt0_arm64_linux",
+	};
+
+	return is_one_of(function, names, ARRAY_SIZE(names));
+}
+
+/* Go's functions whose caller runs on another stack, which was not copied. */
+static bool switches_stack(const char *function)
+{
+	static const char *const names[] = {
+		"runtime.systemstack",
+		"runtime.mcall",
+		"runtime.asmcgocall",
+		"runtime.morestack",
+	};
+
+	return is_one_of(function, names, ARRAY_SIZE(names));
+}
+
+static size_t cut(const char *text)
+{
+	return text ? strnlen(text, WIRE_STRING_MAX) : 0;
+}
+
+static struct wire_frame *add(struct reply *reply, const struct found_frame *frame)
+{
+	struct wire_frame *wire = &reply->frames[reply->n];
+	const unsigned char *id = NULL;
+
+	if (reply->n >= FRAMES_MAX)
+		return NULL;
+	*wire = (struct wire_frame){
+		.ip = frame->ip,
+		.offset = frame->pc,
+		.row = WIRE_NO_ROW,
+	};
+	/* A file that is no program (a JIT's memfd), or cannot be read, is a module all the same.
+	 */
+	if (frame->row->wire.named) {
+		wire->row = frame->row - reply->rows;
+		wire->offset = frame->pc - frame->row->wire.start + frame->row->wire.offset;
+	}
+	if (frame->module) {
+		wire->offset = frame->address;
+		wire->build_id_len = elf_module__build_id(frame->module, &id);
+	}
+	reply->build_ids[reply->n] = id;
+	reply->strings[reply->n][0] = reply->strings[reply->n][1] = NULL;
+	reply->n++;
+	return wire;
+}
+
+static void name(struct reply *reply, struct wire_frame *wire, const struct symbol *symbol)
+{
+	size_t i = wire - reply->frames;
+
+	reply->strings[i][0] = symbol->function;
+	reply->strings[i][1] = symbol->file;
+	wire->function_len = cut(symbol->function);
+	wire->file_len = cut(symbol->file);
+	wire->line = symbol->line;
+	wire->inlined = symbol->inlined;
+}
+
+bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
+		      bool *outermost)
+{
+	const struct symbol *found = NULL;
+	const char *function;
+	size_t n = 0;
+
+	if (frame->module)
+		symbols__lookup(symbols, elf_module__dwfl(frame->module), frame->address,
+				reply->arena, &found, &n);
+	if (!n)
+		return add(reply, frame);
+	for (size_t i = 0; i < n; i++) {
+		struct wire_frame *wire = add(reply, frame);
+
+		if (!wire)
+			return false;
+		name(reply, wire, &found[i]);
+	}
+	function = found[n - 1].function;
+	if (function && is_outermost(function))
+		*outermost = true;
+	return !function || !switches_stack(function);
+}
+
+/* --- sending ------------------------------------------------------------------------------- */
+
+static int flush(struct buf *packet, int socket, bool more)
+{
+	struct wire_answer *answer = (void *)packet->data;
+	int err = buf__error(packet);
+
+	if (err)
+		return err;
+	answer->more = more;
+	err = channel__send(socket, packet->data, packet->len, NULL, 0, -1, CHANNEL_FOREVER);
+	packet->len = sizeof(*answer);
+	answer->n_words = 0;
+	answer->n_frames = 0;
+	return err;
+}
+
+static int put_frame(const struct reply *reply, size_t i, struct buf *packet, int socket)
+{
+	const struct wire_frame *wire = &reply->frames[i];
+	size_t size = sizeof(*wire) + wire->function_len + wire->file_len + wire->build_id_len;
+	int err = 0;
+
+	if (packet->len + size > WIRE_PACKET_MAX)
+		err = flush(packet, socket, true);
+	if (err)
+		return err;
+	buf__add(packet, wire, sizeof(*wire));
+	buf__add(packet, reply->strings[i][0], wire->function_len);
+	buf__add(packet, reply->strings[i][1], wire->file_len);
+	buf__add(packet, reply->build_ids[i], wire->build_id_len);
+	err = buf__error(packet);
+	if (!err)
+		((struct wire_answer *)(void *)packet->data)->n_frames++;
+	return err;
+}
+
+int reply__send(const struct reply *reply, int socket, const struct trace *trace)
+{
+	_cleanup_buf_ struct buf packet = {};
+	struct wire_answer answer = {
+		.head.type = WIRE_ANSWER,
+		.source = trace->by_fp ? STACK_SOURCE_FP : STACK_SOURCE_CFI,
+		.truncated = trace->truncated,
+		.n_words = trace->stack.n_words,
+	};
+	int err = 0;
+
+	buf__add(&packet, &answer, sizeof(answer));
+	buf__add(&packet, trace->stack.words, trace->stack.n_words * sizeof(uint32_t));
+	for (size_t i = 0; !err && i < reply->n; i++)
+		err = put_frame(reply, i, &packet, socket);
+	return err ?: flush(&packet, socket, false);
+}

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* An answer as the child writes it: frames with their names, in as many packets as it takes. */
+#ifndef MEMPROV_REPLY_H
+#define MEMPROV_REPLY_H
+
+#include "symbolize/symbols.h"
+#include "symbolize/unwind.h"
+
+struct reply;
+
+struct reply *reply__new(const struct code_row *rows); /* NULL when out of memory */
+void reply__free(struct reply *reply);		       /* accepts NULL */
+
+/* Adds the frame and what was inlined there. False when the stack ends here, because what follows
+ * is another one or there is no room; *outermost is set where no caller can be. */
+bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
+		      bool *outermost);
+
+int reply__send(const struct reply *reply, int socket, const struct trace *trace);
+
+#endif

@@ -1,0 +1,205 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/unwind.h"
+
+#include <string.h>
+
+#include "symbolize/cfi.h"
+#include "symbolize/fp.h"
+
+const struct code_row *code_map__find(const struct code_map *map, uint64_t pc)
+{
+	size_t lo = 0, hi = map->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (map->rows[mid].wire.end <= pc)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < map->n && map->rows[lo].wire.start <= pc ? &map->rows[lo] : NULL;
+}
+
+/* Which frame an instruction pointer means; false when no code is there. */
+static bool locate(const struct code_map *map, uint64_t ip, bool is_call,
+		   const struct unwind_hooks *hooks, struct found_frame *ret)
+{
+	uint64_t pc = ip - (is_call ? 1 : 0);
+	const struct code_row *row = code_map__find(map, pc);
+	struct found_frame frame = {.ip = ip, .pc = pc, .row = row};
+
+	if (!row)
+		return false;
+	if (row->module) {
+		hooks->enter(hooks->ctx, row);
+		if (!elf_module__load(row->module) &&
+		    elf_module__address(row->module, pc - row->wire.start + row->wire.offset,
+					&frame.address))
+			frame.module = row->module;
+	}
+	*ret = frame;
+	return true;
+}
+
+static bool may_return_to(const struct code_map *map, const struct found_frame *frame, uint64_t pc)
+{
+	const struct code_row *row = code_map__find(map, pc - 1);
+	uint8_t before[CALL_LEN_MAX];
+	uint64_t offset;
+	ssize_t n;
+
+	if (!row)
+		return false;
+	/* Code that was made at run time cannot be read. Compilers that make it keep frame
+	 * pointers, so its own are believed. */
+	if (!row->module)
+		return !frame->row->module;
+	offset = pc - row->wire.start + row->wire.offset;
+	if (offset < sizeof(before))
+		return false;
+	n = elf_module__read(row->module, offset - sizeof(before), before, sizeof(before));
+	return n == sizeof(before) && fp__is_call(before, n);
+}
+
+enum step { STEP_CALLER, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
+
+/* Without call frame information. */
+static enum step step_bare(const struct code_map *map, const struct found_frame *frame,
+			   struct trace *trace, struct machine *machine)
+{
+	uint8_t code[SIGRETURN_LEN];
+	struct machine caller;
+	uint64_t pc;
+	ssize_t n;
+
+	trace->by_fp = true;
+	if (frame->module) {
+		uint64_t offset = frame->ip - frame->row->wire.start + frame->row->wire.offset;
+
+		n = elf_module__read(frame->module, offset, code, sizeof(code));
+		if (n > 0 && fp__is_sigreturn(code, n)) {
+			if (!fp__step_signal(machine, &trace->stack, &caller))
+				return STEP_UNKNOWN;
+			*machine = caller;
+			return STEP_INTERRUPTED;
+		}
+	}
+	if (!fp__step(machine, &trace->stack, &caller, &pc))
+		return STEP_UNKNOWN;
+	/* Where a thread begins, the chain ends with zeros. */
+	if (pc && !may_return_to(map, frame, pc))
+		return STEP_UNKNOWN;
+	*machine = caller;
+	return STEP_CALLER;
+}
+
+static enum step step_cfi(const struct cfi_site *site, const struct found_frame *frame,
+			  struct trace *trace, struct machine *machine)
+{
+	switch (cfi__step(site, frame->pc - frame->address, &trace->stack, machine)) {
+	case CFI_CALLER:
+		return site->signal ? STEP_INTERRUPTED : STEP_CALLER;
+	case CFI_OUTERMOST:
+		return STEP_OUTERMOST;
+	case CFI_UNKNOWN:
+		break;
+	}
+	return STEP_UNKNOWN;
+}
+
+/* To the caller. A return address points behind its call, but what signal handlers return to was
+ * never called: its own first byte is meant. */
+static enum step step(const struct code_map *map, struct found_frame *frame,
+		      const struct cfi_site *site, struct trace *trace, struct machine *machine)
+{
+	if (site && site->frame)
+		return step_cfi(site, frame, trace, machine);
+	return step_bare(map, frame, trace, machine);
+}
+
+static const struct cfi_site *find_site(struct found_frame *frame)
+{
+	const struct cfi_site *site;
+
+	if (!frame->module)
+		return NULL;
+	site = elf_module__cfi(frame->module, frame->address);
+	if (site && site->signal && frame->pc != frame->ip) {
+		frame->address += frame->ip - frame->pc;
+		frame->pc = frame->ip;
+	}
+	return site;
+}
+
+static bool further_out(struct machine *machine, struct copied_stack *stack, uint64_t *sp,
+			bool first)
+{
+	uint64_t next;
+
+	if (!machine__get(machine, stack, MACHINE_SP, &next))
+		return false;
+	/* A function that has not touched its stack yet (AArch64). */
+	if (next < *sp || (next == *sp && !first))
+		return false;
+	*sp = next;
+	return true;
+}
+
+void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
+		  const struct unwind_hooks *hooks, struct trace *trace)
+{
+	struct machine machine = {};
+	bool is_call = false, outermost = false;
+	uint64_t sp = copy->regs[MACHINE_SP], pc;
+
+	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
+		machine__set(&machine, reg, copy->regs[reg]);
+	machine__set(&machine, MACHINE_PC, machine__strip(copy->regs[MACHINE_PC]));
+	trace->truncated = true;
+	while (trace->n < FRAMES_MAX && machine__get(&machine, &trace->stack, MACHINE_PC, &pc)) {
+		struct found_frame *frame = &trace->frames[trace->n];
+		const struct cfi_site *site;
+		enum step next;
+
+		/* Where a thread begins. */
+		outermost = trace->n && !pc;
+		if (outermost || !locate(map, pc, is_call, hooks, frame))
+			break;
+		site = find_site(frame);
+		trace->n++;
+		if (!hooks->look(hooks->ctx, frame, &outermost) || outermost)
+			break;
+		next = step(map, frame, site, trace, &machine);
+		outermost = next == STEP_OUTERMOST;
+		is_call = next == STEP_CALLER;
+		if (next == STEP_OUTERMOST || next == STEP_UNKNOWN)
+			break;
+		/* The interrupted function's stack may be another one, and lie anywhere. */
+		if (next == STEP_INTERRUPTED)
+			machine__get(&machine, &trace->stack, MACHINE_SP, &sp);
+		else if (!further_out(&machine, &trace->stack, &sp, trace->n == 1))
+			break;
+	}
+	trace->truncated = !outermost;
+}
+
+void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
+		  const struct unwind_hooks *hooks, struct trace *trace)
+{
+	bool outermost = false;
+
+	trace->by_fp = true;
+	for (size_t i = 0; i < n && trace->n < FRAMES_MAX && !outermost; i++) {
+		struct found_frame *frame = &trace->frames[trace->n];
+
+		/* Who has no frame pointers has other things in that register. */
+		if (!locate(map, ips[i], i > 0, hooks, frame))
+			break;
+		find_site(frame);
+		trace->n++;
+		if (!hooks->look(hooks->ctx, frame, &outermost))
+			break;
+	}
+	trace->truncated = !outermost;
+}

@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A raw stack → the addresses of its frames, in the child. Whether frames have names is another
+ * matter (symbols.h).
+ */
+#ifndef MEMPROV_UNWIND_H
+#define MEMPROV_UNWIND_H
+
+#include "model/frame.h"
+#include "symbolize/elf_module.h"
+#include "symbolize/machine.h"
+#include "symbolize/wire.h"
+
+/* Of an executable mapping. */
+struct code_row {
+	struct wire_row wire;
+	struct elf_module *module; /* NULL: none */
+};
+
+/* What is executable in a process, ordered by address. */
+struct code_map {
+	struct code_row *rows;
+	size_t n;
+};
+
+const struct code_row *code_map__find(const struct code_map *map, uint64_t pc);
+
+struct found_frame {
+	uint64_t ip;
+	uint64_t pc; /* that lies in the instruction meant: of a call, ip - 1 */
+	const struct code_row *row;
+	struct elf_module *module; /* NULL: no ELF file is there */
+	uint64_t address;	   /* of pc within the module */
+};
+
+struct trace {
+	struct copied_stack stack; /* what was read of it */
+	struct found_frame frames[FRAMES_MAX];
+	size_t n;
+	bool by_fp; /* a frame does not follow from call frame information */
+	bool truncated;
+};
+
+/* Asked about each frame as it is found; false ends the stack there. */
+struct unwind_hooks {
+	/* Before a module is read, which may be the last thing the child does. */
+	void (*enter)(void *ctx, const struct code_row *row);
+	/* May set *outermost, or return false: the caller's stack is another one. */
+	bool (*look)(void *ctx, const struct found_frame *frame, bool *outermost);
+	void *ctx;
+};
+
+/* trace->stack is of the copy. */
+void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
+		  const struct unwind_hooks *hooks, struct trace *trace);
+
+/* A list of instruction pointers, innermost first. */
+void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
+		  const struct unwind_hooks *hooks, struct trace *trace);
+
+#endif

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What the symbolizer and its child say to each other: one packet of a SOCK_SEQPACKET pair each,
+ * in the machine's own byte order (both are the same program).
+ *
+ *     parent                                   child
+ *     FILE number [fd]  ─────────────────▶     a file that processes have mapped
+ *     IMAGE process, rows ───────────────▶     where: executable mappings, of files by number
+ *     UNWIND process, stack ─────────────▶
+ *                       ◀────────────── NEED   a debug file, the JIT's map
+ *     OPENED [fd]       ─────────────────▶     or none
+ *                       ◀────────────── ANSWER frames; as many packets as it takes
+ *                       ◀────────────── STALE  instead of an answer: it has let the process go
+ *     DROP_PROCESS, DROP_FILE ───────────▶
+ *
+ * A file is one file however many processes have mapped it: what the child has read of it serves
+ * all of them.
+ *
+ * The child reads hostile files, so what it says is hostile too: wire__read_answer() believes
+ * nothing.
+ */
+#ifndef MEMPROV_WIRE_H
+#define MEMPROV_WIRE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "model/frame.h"
+#include "util/arena.h"
+
+#define WIRE_PACKET_MAX	  65536
+#define WIRE_STRING_MAX	  4096
+#define WIRE_BUILD_ID_MAX 64   /* bytes; SHA-512 */
+#define WIRE_ROWS_MAX	  4096 /* executable mappings of a process that are told */
+#define WIRE_FILES_MAX	  512  /* in all */
+#define WIRE_NO_ROW	  UINT32_MAX
+
+enum wire_type {
+	WIRE_FILE = 1,
+	WIRE_DROP_FILE,
+	WIRE_IMAGE,
+	WIRE_DROP_PROCESS,
+	WIRE_UNWIND,
+	WIRE_OPENED,
+	WIRE_NEED,
+	WIRE_ANSWER,
+	WIRE_STALE,
+};
+
+struct wire_head {
+	uint32_t type;
+	uint32_t number; /* of the file or the process */
+};
+
+struct wire_row {
+	uint64_t start;
+	uint64_t end;
+	uint64_t offset; /* within the file */
+	uint32_t file;	 /* 0: none that can be read */
+	uint32_t named;	 /* 1: the process has mapped something that has a name */
+};
+
+struct wire_image {
+	struct wire_head head;
+	uint32_t n;
+	uint32_t first; /* 1: forget the rows of before */
+	struct wire_row rows[];
+};
+#define WIRE_ROWS_PER_PACKET 1024
+
+struct wire_unwind {
+	struct wire_head head;
+	uint32_t kind; /* enum mp_stack_kind */
+	uint32_t bytes;
+	uint8_t data[];
+};
+
+enum wire_need_what {
+	WIRE_NEED_BUILD_ID = 1, /* text: its bytes */
+	WIRE_NEED_LINK,		/* text: the name in .gnu_debuglink */
+	WIRE_NEED_PERF_MAP,	/* number: of the process; the others, of the file */
+};
+
+struct wire_need {
+	struct wire_head head;
+	uint32_t what;
+	uint32_t len;
+	char text[256];
+};
+
+struct wire_answer {
+	struct wire_head head;
+	uint32_t more; /* 1: another packet follows */
+	uint32_t source;
+	uint32_t truncated;
+	uint32_t n_words;  /* then so many uint32_t: offsets in the copy */
+	uint32_t n_frames; /* then so many struct wire_frame, each with its strings behind it */
+	uint32_t pad;
+};
+
+struct wire_frame {
+	uint64_t ip;
+	uint64_t offset;
+	uint32_t line;
+	uint32_t row; /* of the image as told; WIRE_NO_ROW */
+	uint16_t function_len;
+	uint16_t file_len;
+	uint8_t build_id_len; /* bytes, sent as such */
+	uint8_t inlined;
+	uint16_t pad;
+};
+
+/* An answer as it comes in. Zeroed to begin with, and with the first four set. */
+struct wire_reading {
+	struct arena *arena;
+	const char *const *modules; /* of the rows that were told */
+	size_t n_modules;
+	const uint8_t *copy; /* the stack's bytes that were sent */
+	size_t copy_len;
+
+	struct frame *frames; /* room for FRAMES_MAX, in the arena */
+	size_t n_frames;
+	struct stack_word *words; /* room for copy_len / 8 */
+	size_t n_words;
+	uint32_t source;
+	bool truncated;
+};
+
+/* One packet. 1: another must follow; 0: it was the last; -EBADMSG for what the child should not
+ * have said; -ENOMEM. Pure. */
+int wire__read_answer(struct wire_reading *reading, const void *packet, size_t len);
+
+/* Pure: 0 or -EBADMSG; makes sure that text is a string (of a link) or `len` bytes (of an id). */
+int wire__check_need(const struct wire_need *need, size_t len);
+
+#endif
