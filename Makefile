@@ -11,6 +11,7 @@ SANITIZE ?=
 BUILD := build$(if $(SANITIZE),/asan)
 
 CC      ?= gcc
+CXX     ?= g++
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 ARCH    := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
@@ -94,7 +95,11 @@ run: deps ## install what is missing, build, start the daemon in the foreground
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
-WORKLOADS := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c))
+# Of a Go program there are two: NAME.go as programs are shipped, stripped, and NAME.go-full.
+WORKLOADS := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c)) \
+	$(patsubst tests/workloads/%.cc,build/workloads/%,$(wildcard tests/workloads/*.cc)) \
+	$(foreach go,$(wildcard tests/workloads/*.go),\
+	$(go:tests/%=build/%) $(go:tests/%=build/%)-full)
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIBRARY)
 	$(call say,LINK,$@)
@@ -116,6 +121,24 @@ build/workloads/%: tests/workloads/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) -pthread $< -o $@
+
+build/workloads/%: tests/workloads/%.cc
+	$(call say,CXX,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CXX) -std=gnu++17 -O2 -g -Wall -Wextra $(if $(DEVELOPER),-Werror) -pthread $< -o $@
+
+# Without modules and without a network.
+GO_BUILD = GO111MODULE=off GOFLAGS= GOCACHE=$(CURDIR)/build/go-cache go build
+
+build/workloads/%.go: tests/workloads/%.go
+	$(call say,GO,$@)
+	@mkdir -p $(@D)
+	$(Q)$(GO_BUILD) -ldflags "-s -w" -o $@ $<
+
+build/workloads/%.go-full: tests/workloads/%.go
+	$(call say,GO,$@)
+	@mkdir -p $(@D)
+	$(Q)$(GO_BUILD) -o $@ $<
 
 .PHONY: test-programs
 test-programs: $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property

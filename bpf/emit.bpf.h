@@ -104,11 +104,6 @@ static __always_inline void submit(void *record, __u64 size)
 	bpf_ringbuf_submit(record, crossed ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
 }
 
-static __always_inline void submit_and_wake(void *record)
-{
-	bpf_ringbuf_submit(record, BPF_RB_FORCE_WAKEUP);
-}
-
 static __always_inline __u32 current_tgid(void)
 {
 	return bpf_get_current_pid_tgid() >> 32;

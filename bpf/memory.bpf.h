@@ -14,15 +14,12 @@
 
 static __always_inline int on_mmap(struct pt_regs *regs, long result)
 {
+	struct scratch *s = scratch();
 	struct mp_event_mmap *e;
 
-	if (failed(result))
+	if (failed(result) || !s)
 		return 0;
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
-	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + SYSARG1(regs));
-		return 0;
-	}
+	e = (struct mp_event_mmap *)s->record;
 	fill_head(&e->head, MP_EVENT_MMAP);
 	e->addr = result;
 	e->len = SYSARG1(regs);
@@ -30,7 +27,8 @@ static __always_inline int on_mmap(struct pt_regs *regs, long result)
 	e->flags = SYSARG3(regs);
 	e->offset = SYSARG5(regs);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	submit(e, sizeof(*e));
+	if (!send(s, sizeof(*e), regs, e->len, BPF_RB_NO_WAKEUP))
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + SYSARG1(regs));
 	return 0;
 }
 
@@ -62,14 +60,12 @@ static __always_inline int on_mremap_enter(struct pt_regs *regs)
 static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 {
 	__u64 old_addr = SYSARG0(regs), old_len = SYSARG1(regs), new_len = SYSARG2(regs);
-	struct mp_event_mremap *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	struct scratch *s = scratch();
+	struct mp_event_mremap *e;
 
-	if (!e) {
-		if (!failed(result))
-			note_range(current_tgid(), result, result + new_len);
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
+	if (!s)
 		return 0;
-	}
+	e = (struct mp_event_mremap *)s->record;
 	fill_head(&e->head, MP_EVENT_MREMAP);
 	e->old_addr = old_addr;
 	e->old_len = old_len;
@@ -78,30 +74,35 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 	e->flags = SYSARG3(regs);
 	e->pad = 0;
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	submit(e, sizeof(*e));
+	/* What only moved or shrank has its creator already. */
+	if (send(s, sizeof(*e), regs, e->new_addr && new_len > old_len ? new_len - old_len : 0,
+		 BPF_RB_NO_WAKEUP))
+		return 0;
+	if (!failed(result))
+		note_range(current_tgid(), result, result + new_len);
+	note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
 	return 0;
 }
 
-/* brk() returns the break in force, also when it could not move it. Queries are left out. */
+/* brk() returns the break in force, also when it could not move it. Queries are left out. By how
+ * much it grew is not known here, so it counts as much: C libraries grow it by 132 KiB or more. */
 static __always_inline int on_brk(struct pt_regs *regs, long result)
 {
 	__u64 wanted = SYSARG0(regs), start_brk;
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct scratch *s = scratch();
 	struct mp_event_brk *e;
 
-	if (!wanted || wanted != (__u64)result)
+	if (!wanted || wanted != (__u64)result || !s)
 		return 0;
 	start_brk = BPF_CORE_READ(task, mm, start_brk);
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
-	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
-		return 0;
-	}
+	e = (struct mp_event_brk *)s->record;
 	fill_head(&e->head, MP_EVENT_BRK);
 	e->start_brk = start_brk;
 	e->brk = wanted;
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	submit(e, sizeof(*e));
+	if (!send(s, sizeof(*e), regs, MP_EVERYTHING, BPF_RB_NO_WAKEUP))
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
 	return 0;
 }
 
@@ -115,25 +116,23 @@ static long vma_size(struct task_struct *task, struct vm_area_struct *vma, void 
 static __always_inline int on_shmat(struct pt_regs *regs, long result)
 {
 	__u64 size = 0;
+	struct scratch *s = scratch();
 	struct mp_event_shmat *e;
 
-	if (failed(result))
+	if (failed(result) || !s)
 		return 0;
 	bpf_find_vma(bpf_get_current_task_btf(), result, vma_size, &size, 0);
 	if (!size) { /* the map is being changed by another thread right now */
 		note_loss(MP_LOSS_SHM_SIZE, current_tgid(), result, MP_EVERYTHING);
 		return 0;
 	}
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
-	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + size);
-		return 0;
-	}
+	e = (struct mp_event_shmat *)s->record;
 	fill_head(&e->head, MP_EVENT_SHMAT);
 	e->addr = result;
 	e->len = size;
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	submit(e, sizeof(*e));
+	if (!send(s, sizeof(*e), regs, size, BPF_RB_NO_WAKEUP))
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + size);
 	return 0;
 }
 
@@ -160,38 +159,32 @@ static __always_inline int on_shmdt(struct pt_regs *regs)
  */
 static __always_inline int on_prctl(struct pt_regs *regs, long result)
 {
+	struct scratch *s = scratch();
+	__u64 name_ptr = SYSARG4(regs), wake = BPF_RB_NO_WAKEUP;
 	struct mp_event_name *e;
-	__u64 name_ptr;
 	long n;
 
-	if (SYSARG0(regs) != MP_PR_SET_VMA || SYSARG1(regs) != MP_PR_SET_VMA_ANON_NAME)
+	if (SYSARG0(regs) != MP_PR_SET_VMA || SYSARG1(regs) != MP_PR_SET_VMA_ANON_NAME || !s)
 		return 0;
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
-	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), SYSARG2(regs),
-			  SYSARG2(regs) + SYSARG3(regs));
-		return 0;
-	}
+	e = (struct mp_event_name *)s->record;
 	fill_head(&e->head, MP_EVENT_NAME);
-	name_ptr = SYSARG4(regs);
 	e->addr = SYSARG2(regs);
 	e->len = SYSARG3(regs);
 	e->name_ptr = name_ptr;
 	e->result = result;
 	__builtin_memset(e->name, 0, sizeof(e->name));
+	n = name_ptr ? bpf_probe_read_user_str(e->name, MP_NAME_MAX + 2, (void *)name_ptr) : 0;
 	if (!name_ptr) {
 		e->state = MP_NAME_CLEAR;
-		submit(e, sizeof(*e));
-		return 0;
-	}
-	n = bpf_probe_read_user_str(e->name, MP_NAME_MAX + 2, (void *)name_ptr);
-	if (n < 0) {
+	} else if (n < 0) {
 		e->state = MP_NAME_COLD;
-		submit_and_wake(e);
-		return 0;
+		wake = BPF_RB_FORCE_WAKEUP;
+	} else {
+		e->state = n <= MP_NAME_MAX + 1 ? MP_NAME_SET : MP_NAME_TOO_LONG;
 	}
-	e->state = n <= MP_NAME_MAX + 1 ? MP_NAME_SET : MP_NAME_TOO_LONG;
-	submit(e, sizeof(*e));
+	if (!send(s, sizeof(*e), regs, name_ptr ? e->len : 0, wake))
+		note_loss(MP_LOSS_RING_FULL, current_tgid(), SYSARG2(regs),
+			  SYSARG2(regs) + SYSARG3(regs));
 	return 0;
 }
 

@@ -22,6 +22,29 @@ static __always_inline struct pt_regs *syscall_regs(void)
 #define SYSARG5(regs) ((__u64)(regs)->r9)
 #define SYSNR(regs)   ((int)(regs)->orig_ax)
 #define NR_CLONE      56
+#define USER_SP(regs) ((__u64)(regs)->sp)
+
+/* struct mp_stack_copy: DWARF's order. */
+static __always_inline void copy_regs(__u64 *to, struct pt_regs *regs)
+{
+	to[0] = regs->ax;
+	to[1] = regs->dx;
+	to[2] = regs->cx;
+	to[3] = regs->bx;
+	to[4] = regs->si;
+	to[5] = regs->di;
+	to[6] = regs->bp;
+	to[7] = regs->sp;
+	to[8] = regs->r8;
+	to[9] = regs->r9;
+	to[10] = regs->r10;
+	to[11] = regs->r11;
+	to[12] = regs->r12;
+	to[13] = regs->r13;
+	to[14] = regs->r14;
+	to[15] = regs->r15;
+	to[16] = regs->ip;
+}
 #elif defined(__TARGET_ARCH_arm64)
 #define SYSARG0(regs) ((__u64)(regs)->orig_x0)
 #define SYSARG1(regs) ((__u64)(regs)->regs[1])
@@ -31,6 +54,15 @@ static __always_inline struct pt_regs *syscall_regs(void)
 #define SYSARG5(regs) ((__u64)(regs)->regs[5])
 #define SYSNR(regs)   ((regs)->syscallno)
 #define NR_CLONE      220
+#define USER_SP(regs) ((__u64)(regs)->sp)
+
+static __always_inline void copy_regs(__u64 *to, struct pt_regs *regs)
+{
+	for (int i = 0; i < 31; i++)
+		to[i] = regs->regs[i];
+	to[31] = regs->sp;
+	to[32] = regs->pc;
+}
 #endif
 
 #define NR_CLONE3 435 /* on every architecture */

@@ -26,6 +26,7 @@ typedef _Bool bool;
 /* uapi/linux/bpf.h, as far as we use it */
 enum bpf_map_type {
 	BPF_MAP_TYPE_HASH = 1,
+	BPF_MAP_TYPE_ARRAY = 2,
 	BPF_MAP_TYPE_RINGBUF = 27,
 };
 
@@ -43,6 +44,10 @@ enum {
 	BPF_RB_AVAIL_DATA = 0,
 };
 
+enum {
+	BPF_F_USER_STACK = 1 << 8,
+};
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 typedef struct {
@@ -51,6 +56,7 @@ typedef struct {
 
 struct mm_struct {
 	unsigned long start_brk;
+	unsigned long start_stack;
 };
 
 struct vm_area_struct {
@@ -91,24 +97,38 @@ struct trace_event_raw_sys_exit {
 
 #if defined(__TARGET_ARCH_x86)
 struct pt_regs {
+	unsigned long r15;
+	unsigned long r14;
+	unsigned long r13;
+	unsigned long r12;
+	unsigned long bp;
+	unsigned long bx;
+	unsigned long r11;
 	unsigned long r10;
 	unsigned long r9;
 	unsigned long r8;
 	unsigned long ax;
+	unsigned long cx;
 	unsigned long dx;
 	unsigned long si;
 	unsigned long di;
 	unsigned long orig_ax;
+	unsigned long ip;
+	unsigned long sp;
 };
 #elif defined(__TARGET_ARCH_arm64)
 struct user_pt_regs {
 	__u64 regs[31];
+	__u64 sp;
+	__u64 pc;
 };
 struct pt_regs {
 	union {
 		struct user_pt_regs user_regs;
 		struct {
 			__u64 regs[31];
+			__u64 sp;
+			__u64 pc;
 		};
 	};
 	__u64 orig_x0;

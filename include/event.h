@@ -71,6 +71,15 @@ enum mp_stack_kind {
 	MP_STACK_FP,	   /* data: __u64 instruction pointers, innermost first */
 };
 
+/* What came of a call's stack. Counters, the indices of stacks_taken[]. */
+enum mp_stack_outcome {
+	MP_STACKS_COPY = 0,
+	MP_STACKS_FP,
+	MP_STACKS_THROTTLED, /* by frame pointers, because there were too many to copy them all */
+	MP_STACKS_NONE,
+	MP_STACKS,
+};
+
 struct mp_stack {
 	__u32 kind;  /* enum mp_stack_kind */
 	__u32 bytes; /* of data; a multiple of 8 */

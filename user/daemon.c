@@ -10,21 +10,17 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/names.h"
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
 #include "report/metrics.h"
-#include "report/take.h"
 #include "serve/server.h"
+#include "tracer.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
 struct daemon {
-	struct name_reader *names;
-	struct owner *owner;
-	struct sweeper *sweeper;
-	struct taker *taker;
+	struct tracer tracer;
 	struct server *server;
 
 	pthread_mutex_t lock; /* guards snapshots */
@@ -35,7 +31,7 @@ static bool is_ready(void *ctx)
 {
 	const struct daemon *d = ctx;
 
-	return sweeper__ready(d->sweeper);
+	return sweeper__ready(d->tracer.sweeper);
 }
 
 static void took(void *ctx, uint64_t ns)
@@ -55,7 +51,7 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	struct owner_stats stats;
 	struct tracer_stats tracer = {.resyncs = resyncs, .n_resyncs = RESYNCS};
 
-	owner__stats(d->owner, &stats);
+	owner__stats(d->tracer.owner, &stats);
 	tracer.collector = stats.collector;
 	for (int cause = 0; cause < RESYNCS; cause++)
 		resyncs[cause] =
@@ -66,42 +62,8 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	metrics__encode(node, &tracer, &snapshots, ret);
 }
 
-/* Exit code of a daemon that cannot trace: whoever asked for it wants call sites, not less. */
-static int start_tracing(struct daemon *d, const struct options *options)
-{
-	struct owner_config config = {
-		.ring_size = options->ring_size,
-		.on_cold_name = name_reader__take,
-		.ctx = d->names,
-	};
-	char why[256];
-	int err;
-
-	if (options->backend == BACKEND_FEXIT) {
-		log_error("--backend fexit: this version attaches by tracepoints only; accepted: "
-			  "auto, tracepoint");
-		return EXIT_UNSUPPORTED;
-	}
-	err = owner__new(&config, why, sizeof(why), &d->owner);
-	if (err) {
-		log_error("cannot trace: %s; 'memprov doctor' says what is missing, and 'memprov "
-			  "show PID' reports without tracing",
-			  why);
-		return EXIT_UNSUPPORTED;
-	}
-	err = name_reader__start(d->names, d->owner);
-	if (!err)
-		err = sweeper__new(options->proc, d->owner, &d->sweeper);
-	if (err) {
-		log_error("a thread cannot be started (%s)", strerror(-err));
-		return EXIT_FAILED;
-	}
-	return EXIT_DONE;
-}
-
 static int start(struct daemon *d, const struct options *options)
 {
-	struct taker_config taker = {.proc = options->proc};
 	struct server_config server = {
 		.options = options,
 		.ready = is_ready,
@@ -109,17 +71,12 @@ static int start(struct daemon *d, const struct options *options)
 		.took = took,
 		.ctx = d,
 	};
-	int code;
+	int code = tracer__start(&d->tracer, options, true);
 
-	d->names = name_reader__new(options->proc);
-	code = d->names ? start_tracing(d, options) : EXIT_FAILED;
 	if (code)
 		return code;
-	taker.owner = d->owner;
-	d->taker = server.taker = taker__new(&taker);
-	if (!d->taker || server__start(&server, &d->server))
-		return EXIT_FAILED; /* it has said why */
-	return EXIT_DONE;
+	server.taker = d->tracer.taker;
+	return server__start(&server, &d->server) ? EXIT_FAILED : EXIT_DONE; /* it has said why */
 }
 
 /* False when a thread is stuck in the kernel: then nothing that it uses may be freed. */
@@ -127,11 +84,7 @@ static bool stop(struct daemon *d)
 {
 	if (d->server && server__stop(d->server))
 		return false;
-	sweeper__free(d->sweeper);
-	name_reader__stop(d->names);
-	owner__free(d->owner);
-	name_reader__free(d->names);
-	taker__free(d->taker);
+	tracer__stop(&d->tracer);
 	return true;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/doctor.h"
+#include "cli/run.h"
 #include "cli/show.h"
 #include "daemon.h"
 #include "options.h"
@@ -20,6 +21,9 @@ int main(int argc, char **argv)
 		break;
 	case COMMAND_SHOW:
 		code = show__run(&options);
+		break;
+	case COMMAND_RUN:
+		code = run__run(&options);
 		break;
 	case COMMAND_DOCTOR:
 		code = doctor__run(&options);

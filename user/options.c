@@ -23,6 +23,8 @@ static const struct {
 } commands[] = {
 	[COMMAND_SERVE] = {"serve", "", "the daemon: traces the node, answers HTTP"},
 	[COMMAND_SHOW] = {"show", " [PID]", "one report of a process on the terminal"},
+	[COMMAND_RUN] = {"run", " -- CMD [ARG]...",
+			 "starts CMD, traces it from its first instruction, reports at its end"},
 	[COMMAND_DOCTOR] = {"doctor", "", "what this kernel and these privileges allow"},
 };
 
@@ -163,6 +165,9 @@ static int parse_arguments(char **argv, int command, struct options *ret)
 			options_end = !strcmp(argv[i], "--");
 			if (!options_end)
 				exit_code = parse_option(argv, &i, command, ret);
+		} else if (command == COMMAND_RUN) {
+			ret->argv = argv + i; /* the rest is CMD's */
+			break;
 		} else if (!*commands[command].usage || seen) {
 			log_error("%s: unexpected argument '%s'; takes %s", commands[command].name,
 				  quote__text(argv[i], quoted), seen ? "one PID" : "only options");
@@ -173,6 +178,10 @@ static int parse_arguments(char **argv, int command, struct options *ret)
 		} else {
 			seen = true;
 		}
+	}
+	if (command == COMMAND_RUN && exit_code < 0 && !ret->argv) {
+		log_error("run: the program is missing; takes [OPTION]... -- CMD [ARG]...");
+		exit_code = EXIT_USAGE;
 	}
 	return exit_code;
 }

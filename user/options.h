@@ -13,10 +13,10 @@
 
 #include "util/buf.h"
 
-enum command { COMMAND_SERVE, COMMAND_SHOW, COMMAND_DOCTOR };
+enum command { COMMAND_SERVE, COMMAND_SHOW, COMMAND_RUN, COMMAND_DOCTOR };
 enum backend { BACKEND_AUTO, BACKEND_FEXIT, BACKEND_TRACEPOINT };
 enum unwind { UNWIND_AUTO, UNWIND_FP, UNWIND_CFI, UNWIND_NONE };
-enum format { FORMAT_TEXT, FORMAT_JSON };
+enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_FOLDED };
 
 /* Exit codes of the program. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3 };
@@ -32,6 +32,8 @@ struct options {
 	const char *config;	    /* NULL: none */
 	const char *listen;	    /* "127.0.0.1:6060" */
 	const char *metrics_listen; /* NULL: off */
+
+	/* serve and run */
 	enum backend backend;
 	enum unwind unwind;
 	uint64_t stack_min;
@@ -39,15 +41,21 @@ struct options {
 
 	/* serve and show */
 	const char *socket; /* "/run/memprov.sock" */
-	const char *proc;   /* "/proc" */
 	pid_t pid;	    /* 0: not given */
 
-	/* show */
+	/* serve, show and run */
+	const char *proc; /* "/proc" */
+
+	/* show and run */
 	size_t top;
 	bool all;
 	bool kilobytes; /* --unit kB */
 	enum format format;
-	const char *output; /* -o FILE; NULL: stdout */
+	const char *output; /* -o FILE; NULL: stdout, and stderr for run */
+
+	/* run */
+	bool no_ptrace;
+	char **argv; /* CMD and its arguments: the end of main's argv */
 
 	struct buf config_text; /* what the strings of the config file point into */
 };

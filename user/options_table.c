@@ -16,7 +16,8 @@
 
 #define SERVE (1u << COMMAND_SERVE)
 #define SHOW  (1u << COMMAND_SHOW)
-#define ALL   (SERVE | SHOW | 1u << COMMAND_DOCTOR)
+#define RUN   (1u << COMMAND_RUN)
+#define ALL   (SERVE | SHOW | RUN | 1u << COMMAND_DOCTOR)
 
 static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
@@ -25,7 +26,7 @@ static const struct choice unwinds[] = {
 static const struct choice formats[] = {{"text", FORMAT_TEXT},
 					{"json", FORMAT_JSON},
 					{"pprof", UNWRITTEN},
-					{"folded", UNWRITTEN},
+					{"folded", FORMAT_FOLDED},
 					{}};
 static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
 
@@ -47,28 +48,30 @@ const struct option option_table[] = {
 	{"pid", 0, KIND_NUMBER, SERVE | SHOW, "N", NULL, "a process ID from 1 to 4194304",
 	 FIELD(pid), .min = 1, .max = OPTIONS_PID_MAX,
 	 .doc = "the process to describe (show: itself, serve: the node)"},
-	{"backend", 0, KIND_CHOICE, SERVE, "auto|fexit|tracepoint", "auto", NULL, backends,
+	{"backend", 0, KIND_CHOICE, SERVE | RUN, "auto|fexit|tracepoint", "auto", NULL, backends,
 	 FIELD(backend), .doc = "how BPF attaches"},
-	{"unwind", 0, KIND_CHOICE, SERVE, "auto|fp|cfi|none", "auto", NULL, unwinds, FIELD(unwind),
-	 .doc = "how user stacks are taken; none are yet"},
-	{"stack-min", 0, KIND_BYTES, SERVE, "BYTES", "64k",
+	{"unwind", 0, KIND_CHOICE, SERVE | RUN, "auto|fp|cfi|none", "auto", NULL, unwinds,
+	 FIELD(unwind), .doc = "how user stacks are taken"},
+	{"stack-min", 0, KIND_BYTES, SERVE | RUN, "BYTES", "64k",
 	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(stack_min), .min = 0,
 	 .max = 1ULL << 47,
-	 .doc = "smaller mappings are recorded without a copied stack; none have one yet"},
-	{"ring-size", 0, KIND_POWER_OF_TWO, SERVE, "BYTES", "8M",
+	 .doc = "smaller mappings get a stack by frame pointers only"},
+	{"ring-size", 0, KIND_POWER_OF_TWO, SERVE | RUN, "BYTES", "8M",
 	 "a power of two from 64k to 1G (bytes, or with a suffix k, M or G)", FIELD(ring_size),
 	 .min = 64 << 10, .max = 1 << 30, .doc = "size of the BPF ring buffer"},
-	{"proc", 0, KIND_TEXT, SERVE | SHOW, "PATH", "/proc", "the path of a directory",
+	{"proc", 0, KIND_TEXT, SERVE | SHOW | RUN, "PATH", "/proc", "the path of a directory",
 	 FIELD(proc), .doc = "where the host's procfs is mounted"},
-	{"top", 0, KIND_NUMBER, SHOW, "N", "20", "a number from 1 to 10000", FIELD(top), .min = 1,
-	 .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
-	{"all", 0, KIND_FLAG, SHOW, FIELD(all), .doc = "all rows instead"},
-	{"format", 0, KIND_CHOICE, SHOW, "text|json", "text", NULL, formats, FIELD(format),
+	{"top", 0, KIND_NUMBER, SHOW | RUN, "N", "20", "a number from 1 to 10000", FIELD(top),
+	 .min = 1, .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
+	{"all", 0, KIND_FLAG, SHOW | RUN, FIELD(all), .doc = "all rows instead"},
+	{"format", 0, KIND_CHOICE, SHOW | RUN, "text|json|folded", "text", NULL, formats, FIELD(format),
 	 .doc = "how the report is written"},
-	{"unit", 0, KIND_CHOICE, SHOW, "MB|kB", "MB", NULL, units, FIELD(kilobytes),
+	{"unit", 0, KIND_CHOICE, SHOW | RUN, "MB|kB", "MB", NULL, units, FIELD(kilobytes),
 	 .doc = "unit of the text report"},
-	{NULL, 'o', KIND_TEXT, SHOW, "FILE", NULL, "the path of a file", FIELD(output),
-	 .doc = "write to FILE instead of standard output"},
+	{NULL, 'o', KIND_TEXT, SHOW | RUN, "FILE", NULL, "the path of a file", FIELD(output),
+	 .doc = "write to FILE instead of standard output (run: standard error)"},
+	{"no-ptrace", 0, KIND_FLAG, RUN, FIELD(no_ptrace),
+	 .doc = "leave ptrace to CMD; its end is then the last that was seen of it"},
 	{"help", 'h', KIND_HELP, ALL, .doc = "this text"},
 	{"version", 0, KIND_VERSION, ALL, .doc = "the version of memprov"},
 };

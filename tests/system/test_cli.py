@@ -284,6 +284,6 @@ def test_doctor_without_rights(public):
 def test_help_and_version():
     version = open(os.path.join(os.path.dirname(__file__), "../../VERSION")).read().strip()
     assert good("--version") == f"memprov {version}\n"
-    assert all(word in good("--help") for word in ("serve", "show", "doctor"))
-    for command in ("serve", "show", "doctor"):
+    assert all(word in good("--help") for word in ("serve", "show", "run", "doctor"))
+    for command in ("serve", "show", "run", "doctor"):
         assert f"usage: memprov {command}" in good(command, "--help")

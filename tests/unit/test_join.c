@@ -51,8 +51,8 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->pool = ledger_pool__new();
-	f->a = record__new(ORIGIN_MMAP, 1, NULL, "a");
-	f->b = record__new(ORIGIN_MMAP, 7, NULL, "b");
+	f->a = record__new(ORIGIN_MMAP, 1, NULL, "a", NULL);
+	f->b = record__new(ORIGIN_MMAP, 7, NULL, "b", NULL);
 	f->strings = arena__new();
 	buf__add(&f->set.names, "", 1);
 	f->config = (struct join_config){
@@ -110,7 +110,7 @@ static struct vma *add_vma(struct fixture *f, uint64_t lo, uint64_t hi, enum vma
 static void put(struct fixture *f, uint64_t lo, uint64_t hi, struct record *record,
 		const char *name)
 {
-	struct name *n = name ? name__new(NAMED_BY_PRCTL, name) : NULL;
+	struct name *n = name ? name__new(NAMED_BY_PRCTL, name, NULL) : NULL;
 
 	ledger__put(&f->ledger, f->pool,
 		    &(struct ledger_range){.start = lo * PAGE,
@@ -240,7 +240,7 @@ static void test_names(void **state)
 static void test_thread_stack(void **state)
 {
 	struct fixture *f = *state;
-	struct name *name = name__new(NAMED_BY_CLONE, "pool/7");
+	struct name *name = name__new(NAMED_BY_CLONE, "pool/7", NULL);
 	const struct part *p;
 
 	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 4);

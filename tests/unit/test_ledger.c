@@ -77,7 +77,7 @@ static void change(struct pair *p, struct ledger_pool *pool, struct record **rec
 	struct record *record = records[next_random(seed) % n];
 	const char *text = names[next_random(seed) % ARRAY_SIZE(names)];
 	unsigned kind = next_random(seed) % 4;
-	struct name *name = text[0] ? name__new(NAMED_BY_PRCTL, text) : NULL;
+	struct name *name = text[0] ? name__new(NAMED_BY_PRCTL, text, NULL) : NULL;
 	uint64_t lo, hi;
 
 	if (last > PAGES)
@@ -115,7 +115,7 @@ static void test_random_changes(void **state)
 	unsigned seed = 20261122;
 
 	for (size_t i = 0; i < ARRAY_SIZE(records); i++)
-		records[i] = record__new(ORIGIN_MMAP, 1, NULL, NULL);
+		records[i] = record__new(ORIGIN_MMAP, 1, NULL, NULL, NULL);
 	for (int round = 0; round < 60; round++) {
 		struct pair pairs[4] = {0};
 
@@ -157,8 +157,8 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->pool = ledger_pool__new();
-	f->a = record__new(ORIGIN_MMAP, 1, NULL, NULL);
-	f->b = record__new(ORIGIN_MMAP, 1, NULL, NULL);
+	f->a = record__new(ORIGIN_MMAP, 1, NULL, NULL, NULL);
+	f->b = record__new(ORIGIN_MMAP, 1, NULL, NULL, NULL);
 	*state = f;
 	return 0;
 }
@@ -228,8 +228,8 @@ static void test_erase_older_spares_the_new(void **state)
 static void test_names(void **state)
 {
 	struct fixture *f = *state;
-	struct name *cache = name__new(NAMED_BY_PRCTL, "cache"),
-		    *again = name__new(NAMED_BY_PRCTL, "cache");
+	struct name *cache = name__new(NAMED_BY_PRCTL, "cache", NULL),
+		    *again = name__new(NAMED_BY_PRCTL, "cache", NULL);
 
 	put(f, 1, 5, f->a, 1);
 	put(f, 7, 9, f->b, 1);

@@ -13,7 +13,7 @@
 #include "util/buf.h"
 #include "util/cleanup.h"
 
-#define MAX_ARGS 10
+#define MAX_ARGS 12
 
 /* Parses with standard output and error caught in *said. 0, or the exit code. */
 static int parse(const char *const args[MAX_ARGS], struct options *ret, struct buf *said)
@@ -123,16 +123,47 @@ static void test_values_of_serve(void **state)
 	assert_int_equal(o.stack_min, 2 << 20);
 }
 
+/* What follows -- or the first word that is no option is the program's, whatever it looks like. */
+static void test_values_of_run(void **state)
+{
+	struct options o;
+
+	GOOD(&o, "run", "--", "ls");
+	assert_int_equal(o.command, COMMAND_RUN);
+	assert_string_equal(o.argv[0], "ls");
+	assert_null(o.argv[1]);
+	assert_int_equal(o.top, 20);
+	assert_int_equal(o.ring_size, 8 << 20);
+	assert_false(o.no_ptrace);
+	GOOD(&o, "run", "--top", "3", "-all", "--no-ptrace", "--ring-size=1M", "-o", "f", "--",
+	     "--top", "--");
+	assert_int_equal(o.top, 3);
+	assert_true(o.all && o.no_ptrace);
+	assert_int_equal(o.ring_size, 1 << 20);
+	assert_string_equal(o.output, "f");
+	assert_string_equal(o.argv[0], "--top");
+	assert_string_equal(o.argv[1], "--");
+	assert_null(o.argv[2]);
+	GOOD(&o, "run", "--all", "ls", "--top", "--help");
+	assert_true(o.all);
+	assert_string_equal(o.argv[0], "ls");
+	assert_string_equal(o.argv[2], "--help");
+	GOOD(&o, "run", "-", "x");
+	assert_string_equal(o.argv[0], "-");
+	GOOD(&o, "run", "--", "");
+	assert_string_equal(o.argv[0], "");
+}
+
 static void test_usage_errors(void **state)
 {
 	static const struct {
 		const char *args[MAX_ARGS];
 		const char *says[2]; /* what was wrong; what is accepted */
 	} table[] = {
-		{{NULL}, {"a command is missing", "serve, show, doctor"}},
-		{{""}, {"unknown command ''", "serve, show, doctor"}},
-		{{"run"}, {"unknown command 'run'", "serve, show, doctor"}},
-		{{"--top", "1"}, {"unknown command '--top'", "serve, show, doctor"}},
+		{{NULL}, {"a command is missing", "serve, show, run, doctor"}},
+		{{""}, {"unknown command ''", "serve, show, run, doctor"}},
+		{{"runs"}, {"unknown command 'runs'", "serve, show, run, doctor"}},
+		{{"--top", "1"}, {"unknown command '--top'", "serve, show, run, doctor"}},
 		{{"serve", "--nope"}, {"unknown option '--nope'", "--listen"}},
 		{{"serve", "--nope\n\x1b"},
 		 {"unknown option '--nope?"
@@ -164,6 +195,12 @@ static void test_usage_errors(void **state)
 		{{"show", "--format", "folded"}, {"not written by this version", "text, json"}},
 		{{"show", "--unit", "GB"}, {"--unit: 'GB'", "MB, kB"}},
 		{{"show", "-o", ""}, {"-o: the value is empty", "file"}},
+		{{"run"}, {"program is missing", "-- CMD"}},
+		{{"run", "--all", "--"}, {"program is missing", "-- CMD"}},
+		{{"run", "--pid", "3", "--", "x"}, {"does not take the option '--pid'", "--top"}},
+		{{"run", "--socket=s", "x"}, {"does not take the option", "--no-ptrace"}},
+		{{"run", "--top", "0", "x"}, {"--top: '0' is out of range", "1 to 10000"}},
+		{{"show", "--no-ptrace"}, {"does not take the option '--no-ptrace'", "--top"}},
 		{{"serve", "--listen", "0.0.0.0:6060"}, {"not a loopback", "--token-file"}},
 		{{"serve", "--listen", "[::]:6060"}, {"not a loopback", "--tls-client-ca"}},
 		{{"serve", "--listen", "128.0.0.1:1"}, {"not a loopback", "127.0.0.1:6060"}},
@@ -227,6 +264,8 @@ static void test_help_and_version(void **state)
 		{{"serve", "--help"}, "--metrics-listen ADDR:PORT"},
 		{{"show", "--top", "3", "-h"}, "--format text|json"},
 		{{"doctor", "--help"}, "usage: memprov doctor"},
+		{{"run", "--help", "--", "--version"}, "usage: memprov run [OPTION]... -- CMD"},
+		{{"run", "-h"}, "--no-ptrace"},
 		{{"show", "--version"}, "memprov " MEMPROV_VERSION "\n"},
 	};
 
@@ -343,11 +382,11 @@ static void test_command_line_wins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),	  cmocka_unit_test(test_every_spelling),
-		cmocka_unit_test(test_values_of_serve),	  cmocka_unit_test(test_usage_errors),
-		cmocka_unit_test(test_help_and_version),  cmocka_unit_test(test_config),
-		cmocka_unit_test(test_config_errors),	  cmocka_unit_test(test_nul_in_config),
-		cmocka_unit_test(test_command_line_wins),
+		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_spelling),
+		cmocka_unit_test(test_values_of_run), cmocka_unit_test(test_values_of_serve),
+		cmocka_unit_test(test_usage_errors),  cmocka_unit_test(test_help_and_version),
+		cmocka_unit_test(test_config),	      cmocka_unit_test(test_config_errors),
+		cmocka_unit_test(test_nul_in_config), cmocka_unit_test(test_command_line_wins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

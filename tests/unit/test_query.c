@@ -72,6 +72,10 @@ static void test_what_is_taken(void **state)
 	assert_false(query.json);
 	assert_false(query.kilobytes);
 	assert_int_equal(query.top, 1);
+
+	parse(&query, (struct pair[MAX_PAIRS]){{"format", "folded"}});
+	assert_string_equal(query.error, "");
+	assert_true(query.folded);
 }
 
 static bool has_json(const struct pair pairs[MAX_PAIRS])
@@ -114,10 +118,11 @@ static void test_what_is_refused(void **state)
 		{{{"min", "1T"}}, {"min: '1T'", "suffix k, M or G"}},
 		{{{"min", "16777216T"}}, {"min: '16777216T'", "suffix"}},
 		{{{"min", "99999999999G"}}, {"out of range", "suffix"}},
-		{{{"format", "pprof"}}, {"not written by this version yet", "text or json"}},
-		{{{"format", "folded"}}, {"not written by this version yet", "text or json"}},
-		{{{"format", "xml"}}, {"format: 'xml'", "text or json"}},
-		{{{"format", "JSON"}}, {"format: 'JSON'", "text or json"}},
+		{{{"format", "pprof"}},
+		 {"not written by this version yet", "text, json or folded"}},
+		{{{"format", "Folded"}}, {"format: 'Folded'", "text, json or folded"}},
+		{{{"format", "xml"}}, {"format: 'xml'", "text, json or folded"}},
+		{{{"format", "JSON"}}, {"format: 'JSON'", "text, json or folded"}},
 		{{{"", NULL}}, {"unknown parameter ''", "pid, top, all, format, unit, min"}},
 		{{{"Pid", "1"}}, {"unknown parameter 'Pid'", "pid, top"}},
 		{{{"x\ny\x1b", "1"}}, {"unknown parameter 'x?y?'", "pid, top"}},
@@ -130,9 +135,12 @@ static void test_what_is_refused(void **state)
 		{{{"format", "json"}, {"pid", "x"}}, {"pid: 'x'", "process ID"}},
 		{{{"pid", "x"}, {"format", "json"}}, {"pid: 'x'", "process ID"}},
 		{{{"nope", NULL}, {"format", "json"}}, {"unknown", "pid, top"}},
-		{{{"format", "json"}, {"format", "text"}}, {"format: given", "text or json"}},
-		{{{"format", "text"}, {"format", "json"}}, {"format: given", "text or json"}},
-		{{{"format", "xml"}, {"format", "json"}}, {"format: 'xml'", "text or json"}},
+		{{{"format", "json"}, {"format", "text"}},
+		 {"format: given", "text, json or folded"}},
+		{{{"format", "text"}, {"format", "json"}},
+		 {"format: given", "text, json or folded"}},
+		{{{"format", "xml"}, {"format", "json"}},
+		 {"format: 'xml'", "text, json or folded"}},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -170,6 +178,9 @@ static void test_each_route_has_its_parameters(void **state)
 
 	assert_non_null(processes);
 	query__init(&query, processes->takes);
+	query__add(&query, "format", "folded");
+	assert_string_equal(query.error, "format: 'folded' is not understood; takes text or json");
+	query__init(&query, processes->takes);
 	query__add(&query, "pid", "1");
 	assert_string_equal(query.error, "no place for the parameter 'pid'; this route takes top, "
 					 "all, format, unit");
@@ -191,7 +202,7 @@ static void test_routes(void **state)
 		"/debug",
 		"/debug/memory/",
 		"debug",
-		"/debug/memory/callsites",
+		"/debug/memory/callsites/",
 		"/debug/memory/pprof",
 	};
 	char list[ROUTES_LIST_LEN];

@@ -44,7 +44,7 @@ static int tear_down(void **state)
 
 static int apply(struct fixture *f, union mp_event e)
 {
-	return space__apply(f->space, &f->tools, &e);
+	return space__apply(f->space, &f->tools, &e, NULL);
 }
 
 /* "10-14@7 " is pages 10 to 14, by thread 7; the origin's letter stands before anything but mmap,
@@ -392,7 +392,7 @@ static void test_fork_copies(void **state)
 	assert_space(&child, "10-14@1 ");
 	assert_int_not_equal(child.space->id, f->space->id);
 	space__apply(child.space, &f->tools,
-		     &(union mp_event){.mmap = event_mmap(9, 3, 20, 1).mmap});
+		     &(union mp_event){.mmap = event_mmap(9, 3, 20, 1).mmap}, NULL);
 	assert_space(f, "12-14@1 ");
 	assert_space(&child, "10-14@1 20-21@9 ");
 	space__unref(child.space);

@@ -52,6 +52,7 @@ static const char sample_text[] =
 
 static const char sample_coverage[] =
 	"\n"
+	"=== Top 20 Call Sites (resident) ===\n\n(none)\n\n"
 	"=== Coverage ===\n"
 	"Attributed:           7000 MB  95.4%  its creation was seen\n"
 	"Predates:                0 MB   0.0%  mapped before tracing began\n"
@@ -252,7 +253,7 @@ static void test_top_and_all(void **state)
 	options.top = 20;
 	assert_text_has(report, &options,
 			"\n00001000...        rw-p          8 MB        0 MB        0 MB "
-			"[anonymous]\n\n=== Coverage");
+			"[anonymous]\n\n=== Top");
 	assert_text_lacks(report, &options, "others");
 
 	options = (struct encode_options){.top = 1, .all = true};
@@ -370,6 +371,7 @@ static void test_node(void **state)
 		"-\n"
 		"Processes that could not be read, so not in any figure: 3\n"
 		"\n"
+		"=== Top 20 Call Sites (resident) ===\n\n(none)\n\n"
 		"=== Coverage ===\n"
 		"Attributed:            100 MB  33.3%  its creation was seen\n"
 		"Predates:              200 MB  66.6%  mapped before tracing began\n"

@@ -53,14 +53,41 @@ static int write_beside(const char *file, const char *text, size_t len)
 	return err;
 }
 
-int output__write(const char *file, const char *text, size_t len)
+/* The directory of a file, as far as its name goes. */
+static void directory(const char *file, char ret[PATH_MAX])
+{
+	const char *slash = strrchr(file, '/');
+
+	snprintf(ret, PATH_MAX, "%.*s", slash ? (int)(slash - file) + 1 : 1, slash ? file : ".");
+}
+
+int output__check(const char *file)
+{
+	char path[PATH_MAX];
+	struct stat st;
+	int err = 0;
+
+	if (stat(file, &st)) {
+		directory(file, path);
+		err = errno != ENOENT || access(path, W_OK | X_OK) ? -errno : 0;
+	} else if (access(file, W_OK)) {
+		err = -errno;
+	} else if (S_ISDIR(st.st_mode)) {
+		err = -EISDIR;
+	}
+	if (err)
+		log_error("cannot write to %s: %s", file, strerror(-err));
+	return err;
+}
+
+int output__write(const char *file, int fd, const char *text, size_t len)
 {
 	_cleanup_free_ char *target = NULL;
 	struct stat st;
 	int err;
 
 	if (!file) {
-		err = write_all(STDOUT_FILENO, text, len);
+		err = write_all(fd, text, len);
 	} else if (stat(file, &st)) {
 		err = errno == ENOENT ? write_beside(file, text, len) : -errno;
 	} else if (!S_ISREG(st.st_mode)) {
@@ -71,6 +98,10 @@ int output__write(const char *file, const char *text, size_t len)
 		err = target ? write_beside(target, text, len) : -errno;
 	}
 	if (err && err != -EPIPE)
-		log_error("cannot write to %s: %s", file ?: "standard output", strerror(-err));
+		log_error("cannot write to %s: %s",
+			  file
+				  ?: fd == STDOUT_FILENO ? "standard output"
+							 : "standard error",
+			  strerror(-err));
 	return err;
 }

@@ -1,15 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Where a report goes: standard output, or -o FILE. */
+/* Where a report goes: standard output or error, or -o FILE. */
 #ifndef MEMPROV_OUTPUT_H
 #define MEMPROV_OUTPUT_H
 
 #include <stddef.h>
 
 /*
- * file NULL: standard output. A regular or new file is written beside and renamed, so that it is
- * never seen half-written; anything else (a pipe, /dev/null) is written to. 0, or -errno after
- * logging what failed, but for -EPIPE, which says nothing: the reader has seen enough.
+ * file NULL: to fd, standard output or error. A regular or new file is written beside and renamed,
+ * so that it is never seen half-written; anything else (a pipe, /dev/null) is written to. 0, or
+ * -errno after logging what failed, but for -EPIPE, which says nothing: the reader has seen enough.
  */
-int output__write(const char *file, const char *text, size_t len);
+int output__write(const char *file, int fd, const char *text, size_t len);
+
+/* Whether that is likely to work, before hours of work depend on it. 0, or -errno after logging. */
+int output__check(const char *file);
 
 #endif

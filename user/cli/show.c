@@ -31,7 +31,8 @@ static void free_taker(struct taker **taker)
 
 static int put(const struct options *options, const struct buf *body)
 {
-	return output__write(options->output, body->data, body->len) ? EXIT_FAILED : EXIT_DONE;
+	return output__write(options->output, STDOUT_FILENO, body->data, body->len) ? EXIT_FAILED
+										    : EXIT_DONE;
 }
 
 /* The message of an error answer: its one line, or what {"error":{…,"message":"…"}} says. */
@@ -84,6 +85,12 @@ static void fail_asking(const struct options *options, int err)
 	}
 }
 
+static const char *const formats[] = {
+	[FORMAT_TEXT] = "text",
+	[FORMAT_JSON] = "json",
+	[FORMAT_FOLDED] = "folded",
+};
+
 static int ask(const struct options *options, int fd, pid_t pid)
 {
 	_cleanup_buf_ struct buf message = {};
@@ -92,7 +99,7 @@ static int ask(const struct options *options, int fd, pid_t pid)
 	char target[256];
 
 	snprintf(target, sizeof(target), "/debug/memory?pid=%d&top=%zu&all=%d&format=%s&unit=%s",
-		 pid, options->top, options->all, options->format == FORMAT_JSON ? "json" : "text",
+		 pid, options->top, options->all, formats[options->format],
 		 options->kilobytes ? "kB" : "MB");
 	err = client__get(fd, target, &response);
 	if (err) {
@@ -139,6 +146,8 @@ static int report_here(const struct options *options, pid_t pid, const char *why
 		return fail_taking(err, pid);
 	if (options->format == FORMAT_JSON)
 		encode__json(report, &encode, &body);
+	else if (options->format == FORMAT_FOLDED)
+		encode__folded(report, &encode, &body);
 	else
 		encode__text(report, &encode, &body);
 	if (buf__error(&body))

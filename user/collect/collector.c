@@ -21,6 +21,7 @@
 #include "util/number.h"
 
 #define WAKE_SHARE   8 /* the reader is woken when an eighth of the ring is full */
+#define COPY_SHARE   2 /* no stacks are copied when half of it is */
 #define BUSY_WAIT_NS (20 * 1000000ULL)
 #define MAX_PROGRAMS 32
 
@@ -182,7 +183,11 @@ static int load(struct collector *c, char *why, size_t why_len)
 		return -errno;
 	}
 	bpf_map__set_max_entries(c->skel->maps.ring, c->config.ring_size);
+	bpf_map__set_max_entries(c->skel->maps.scratches, libbpf_num_possible_cpus());
 	c->skel->rodata->wake_bytes = c->config.ring_size / WAKE_SHARE;
+	c->skel->rodata->copy_below_bytes = c->config.ring_size / COPY_SHARE;
+	c->skel->rodata->unwind_mode = c->config.unwind;
+	c->skel->rodata->stack_min = c->config.stack_min;
 	err = memprov_bpf__load(c->skel);
 	if (err) {
 		snprintf(why, why_len, "the kernel does not load BPF programs for us (%s)%s",
@@ -307,5 +312,7 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	*ret = c->stats;
 	for (int cause = 0; cause < MP_LOSS_CAUSES; cause++)
 		ret->lost[cause] += lost(c, cause);
+	for (int outcome = 0; outcome < MP_STACKS; outcome++)
+		ret->stacks[outcome] = c->skel->bss->stacks_taken[outcome];
 	ret->ring_used = *c->producer_pos - *c->consumer_pos;
 }

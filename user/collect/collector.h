@@ -21,8 +21,17 @@ typedef void collector_event_fn(const union mp_event *event, void *ctx);
  * nobody knows whose they were. */
 typedef void collector_lost_fn(uint32_t tgid, const struct mp_lost_range *range, void *ctx);
 
+/* How user stacks are taken. */
+enum unwind_mode {
+	UNWIND_MODE_NONE,
+	UNWIND_MODE_FP,	 /* by frame pointers */
+	UNWIND_MODE_CFI, /* copied, to be unwound by call frame information */
+};
+
 struct collector_config {
 	uint64_t ring_size;
+	enum unwind_mode unwind;
+	uint64_t stack_min; /* bytes: smaller mappings get frame pointers in any case */
 	collector_event_fn *on_event;
 	collector_lost_fn *on_lost;
 	void *ctx;
@@ -46,6 +55,7 @@ struct collector_stats {
 	uint64_t events[MP_EVENT_TYPES];
 	uint64_t malformed;
 	uint64_t lost[MP_LOSS_CAUSES];
+	uint64_t stacks[MP_STACKS];
 	uint64_t ring_size;
 	uint64_t ring_used;
 	uint64_t map_bytes; /* kernel memory of all our maps */

@@ -15,15 +15,18 @@ static const struct {
 	size_t len;
 	size_t text;
 	size_t text_len;
+	bool has_stack; /* it may have one */
 } types[MP_EVENT_TYPES] = {
-	[MP_EVENT_MMAP] = {"mmap", sizeof(struct mp_event_mmap), TEXT(mp_event_mmap, comm)},
+	[MP_EVENT_MMAP] = {"mmap", sizeof(struct mp_event_mmap), TEXT(mp_event_mmap, comm), true},
 	[MP_EVENT_MUNMAP] = {"munmap", sizeof(struct mp_event_range), 0, 0},
 	[MP_EVENT_MREMAP_ENTER] = {"mremap_enter", sizeof(struct mp_event_range), 0, 0},
-	[MP_EVENT_MREMAP] = {"mremap", sizeof(struct mp_event_mremap), TEXT(mp_event_mremap, comm)},
-	[MP_EVENT_BRK] = {"brk", sizeof(struct mp_event_brk), TEXT(mp_event_brk, comm)},
-	[MP_EVENT_SHMAT] = {"shmat", sizeof(struct mp_event_shmat), TEXT(mp_event_shmat, comm)},
+	[MP_EVENT_MREMAP] = {"mremap", sizeof(struct mp_event_mremap), TEXT(mp_event_mremap, comm),
+			     true},
+	[MP_EVENT_BRK] = {"brk", sizeof(struct mp_event_brk), TEXT(mp_event_brk, comm), true},
+	[MP_EVENT_SHMAT] = {"shmat", sizeof(struct mp_event_shmat), TEXT(mp_event_shmat, comm),
+			    true},
 	[MP_EVENT_SHMDT] = {"shmdt", sizeof(struct mp_event_shmdt), 0, 0},
-	[MP_EVENT_NAME] = {"name", sizeof(struct mp_event_name), TEXT(mp_event_name, name)},
+	[MP_EVENT_NAME] = {"name", sizeof(struct mp_event_name), TEXT(mp_event_name, name), true},
 	[MP_EVENT_FORK] = {"fork", sizeof(struct mp_event_fork), TEXT(mp_event_fork, comm)},
 	[MP_EVENT_EXEC] = {"exec", sizeof(struct mp_event_exec), TEXT(mp_event_exec, comm)},
 	[MP_EVENT_EXIT] = {"exit", sizeof(struct mp_event_head), 0, 0},
@@ -38,6 +41,13 @@ static const char *const losses[MP_LOSS_CAUSES] = {
 	[MP_LOSS_WHO_TABLE_FULL] = "who_table_full",
 };
 
+static const char *const outcomes[MP_STACKS] = {
+	[MP_STACKS_COPY] = "cfi",
+	[MP_STACKS_FP] = "fp",
+	[MP_STACKS_THROTTLED] = "fp_throttled",
+	[MP_STACKS_NONE] = "none",
+};
+
 const char *event_type__name(unsigned type)
 {
 	return type < MP_EVENT_TYPES ? types[type].name : NULL;
@@ -46,6 +56,11 @@ const char *event_type__name(unsigned type)
 const char *loss__name(enum mp_loss cause)
 {
 	return losses[cause];
+}
+
+const char *stack_outcome__name(enum mp_stack_outcome outcome)
+{
+	return outcomes[outcome];
 }
 
 /* The kernel has accepted these: a mapping that wraps or is empty cannot exist. */
@@ -80,6 +95,33 @@ static bool holds(const union mp_event *e)
 	}
 }
 
+const struct mp_stack *event__stack(const union mp_event *event)
+{
+	return event->head.stack_bytes
+		       ? (const void *)((const char *)event + types[event->head.type].len)
+		       : NULL;
+}
+
+size_t event__size(const union mp_event *event)
+{
+	return types[event->head.type].len + event->head.stack_bytes;
+}
+
+static bool is_stack(const struct mp_stack *stack, size_t len)
+{
+	if (len < sizeof(*stack) || len - sizeof(*stack) != stack->bytes || stack->bytes % 8)
+		return false;
+	switch (stack->kind) {
+	case MP_STACK_COPY:
+		return stack->bytes >= sizeof(struct mp_stack_copy) &&
+		       stack->bytes <= sizeof(struct mp_stack_copy) + MP_STACK_MAX;
+	case MP_STACK_FP:
+		return stack->bytes && stack->bytes <= MP_FP_MAX * sizeof(__u64);
+	default:
+		return false;
+	}
+}
+
 int event__decode(const void *record, size_t len, const union mp_event **ret)
 {
 	const union mp_event *e = record;
@@ -87,7 +129,10 @@ int event__decode(const void *record, size_t len, const union mp_event **ret)
 	if (len < sizeof(e->head) || e->head.type >= MP_EVENT_TYPES || !types[e->head.type].name)
 		return -EBADMSG;
 	/* The ring rounds nothing: a record has exactly the length that was reserved. */
-	if (len != types[e->head.type].len || !e->head.tgid)
+	if (len != types[e->head.type].len + (size_t)e->head.stack_bytes || !e->head.tgid)
+		return -EBADMSG;
+	if (e->head.stack_bytes &&
+	    (!types[e->head.type].has_stack || !is_stack(event__stack(e), e->head.stack_bytes)))
 		return -EBADMSG;
 	if (types[e->head.type].text_len && !memchr((const char *)record + types[e->head.type].text,
 						    '\0', types[e->head.type].text_len))

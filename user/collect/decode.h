@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Bytes from the ring (or from a recording) → a checked event. What passes has the length of its
- * type, a NUL in every text, a process, and ranges that do not wrap; the model need not look
- * again. Nothing is copied: the event is the record.
+ * type (and of the stack behind it), a NUL in every text, a process, and ranges that do not wrap;
+ * the model need not look again. Nothing is copied: the event is the record.
  */
 #ifndef MEMPROV_DECODE_H
 #define MEMPROV_DECODE_H
@@ -27,9 +27,20 @@ union mp_event {
 	struct mp_event_thread thread;
 };
 
+/* No record is longer. */
+#define EVENT_MAX                                                                                  \
+	(sizeof(union mp_event) + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +         \
+	 MP_STACK_MAX)
+
 /* 0 and *ret pointing into record (8-byte aligned, valid as long as it is), or -EBADMSG for a
  * record that no program of ours can have written. */
 int event__decode(const void *record, size_t len, const union mp_event **ret);
+
+/* The stack behind a decoded event, NULL when there is none. */
+const struct mp_stack *event__stack(const union mp_event *event);
+
+/* The length of a decoded event with its stack. */
+size_t event__size(const union mp_event *event);
 
 /* "mmap", "munmap", …: the value of the label type in memprov_events_total. NULL for a number
  * that is no type. */
@@ -37,5 +48,8 @@ const char *event_type__name(unsigned type);
 
 /* "ring_full", …: the value of the label cause in memprov_events_lost_total. */
 const char *loss__name(enum mp_loss cause);
+
+/* "cfi", "fp", …: the value of the label source in memprov_stacks_total. */
+const char *stack_outcome__name(enum mp_stack_outcome outcome);
 
 #endif

@@ -2,7 +2,10 @@
 #include "collect/recording.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "util/cleanup.h"
 
 enum kind { KIND_EVENT = 1, KIND_LOSS = 2 };
 
@@ -25,18 +28,6 @@ static size_t padding(size_t len)
 	return -len & 7;
 }
 
-/* decode.c keeps the lengths to itself, and accepts an event in its own length only. */
-static size_t length_of(const union mp_event *event)
-{
-	const union mp_event *same;
-
-	for (size_t len = sizeof(event->head); len <= sizeof(*event); len += 8) {
-		if (!event__decode(event, len, &same))
-			return len;
-	}
-	return 0;
-}
-
 static void add(struct buf *recording, enum kind kind, const void *bytes, size_t len)
 {
 	static const char zeros[8];
@@ -54,7 +45,7 @@ void recording__begin(struct buf *recording)
 
 void recording__add_event(struct buf *recording, const union mp_event *event)
 {
-	add(recording, KIND_EVENT, event, length_of(event));
+	add(recording, KIND_EVENT, event, event__size(event));
 }
 
 void recording__add_loss(struct buf *recording, uint32_t tgid, const struct mp_lost_range *range)
@@ -64,32 +55,36 @@ void recording__add_loss(struct buf *recording, uint32_t tgid, const struct mp_l
 	add(recording, KIND_LOSS, &loss, sizeof(loss));
 }
 
-/* The record at data lies on no boundary in particular: it is handed on from a place that does. */
-static int hand_on(const struct entry *entry, const char *bytes, collector_event_fn *on_event,
-		   collector_lost_fn *on_lost, void *ctx)
+struct replay {
+	void *aligned; /* EVENT_MAX bytes: an entry lies on no boundary in particular */
+	collector_event_fn *on_event;
+	collector_lost_fn *on_lost;
+	void *ctx;
+};
+
+static int hand_on(const struct replay *replay, const struct entry *entry, const char *bytes)
 {
-	union {
-		union mp_event event;
-		struct loss loss;
-	} copy;
 	const union mp_event *event;
+	struct loss loss;
 	int err;
 
-	if (entry->len > sizeof(copy))
-		return -EBADMSG;
-	memset(&copy, 0, sizeof(copy));
-	memcpy(&copy, bytes, entry->len);
 	switch (entry->kind) {
 	case KIND_EVENT:
-		err = event__decode(&copy, entry->len, &event);
+		if (entry->len > EVENT_MAX)
+			return -EBADMSG;
+		memcpy(replay->aligned, bytes, entry->len);
+		err = event__decode(replay->aligned, entry->len, &event);
 		if (err)
 			return err;
-		on_event(event, ctx);
+		replay->on_event(event, replay->ctx);
 		return 0;
 	case KIND_LOSS:
-		if (entry->len != sizeof(copy.loss) || copy.loss.pad)
+		if (entry->len != sizeof(loss))
 			return -EBADMSG;
-		on_lost(copy.loss.tgid, &copy.loss.range, ctx);
+		memcpy(&loss, bytes, sizeof(loss));
+		if (loss.pad)
+			return -EBADMSG;
+		replay->on_lost(loss.tgid, &loss.range, replay->ctx);
 		return 0;
 	default:
 		return -EBADMSG;
@@ -100,10 +95,14 @@ int recording__replay(const void *data, size_t len, collector_event_fn *on_event
 		      collector_lost_fn *on_lost, void *ctx)
 {
 	const char *at = data, *end = at + len;
+	_cleanup_free_ void *aligned = malloc(EVENT_MAX);
+	struct replay replay = {aligned, on_event, on_lost, ctx};
 	struct entry entry;
 	size_t pad;
 	int err;
 
+	if (!aligned)
+		return -ENOMEM;
 	if (len < sizeof(magic) || memcmp(at, magic, sizeof(magic)) != 0)
 		return -EBADMSG;
 	for (at += sizeof(magic); at < end; at += entry.len + pad) {
@@ -118,7 +117,7 @@ int recording__replay(const void *data, size_t len, collector_event_fn *on_event
 			if (at[entry.len + i])
 				return -EBADMSG;
 		}
-		err = hand_on(&entry, at, on_event, on_lost, ctx);
+		err = hand_on(&replay, &entry, at);
 		if (err)
 			return err;
 	}

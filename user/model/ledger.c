@@ -256,7 +256,8 @@ size_t ledger__count(const struct ledger *ledger)
 
 static bool same_name(const struct name *a, const struct name *b)
 {
-	return a == b || (a && b && a->by == b->by && strcmp(a->text, b->text) == 0);
+	return a == b ||
+	       (a && b && a->by == b->by && a->trace == b->trace && strcmp(a->text, b->text) == 0);
 }
 
 static bool continues(const struct ledger_range *a, const struct ledger_range *b)

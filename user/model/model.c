@@ -65,8 +65,16 @@ struct model *model__new(const struct model_config *config)
 	return model;
 }
 
+static void tell_end(const struct model *model, const struct process *process)
+{
+	if (model->config.on_process_end)
+		model->config.on_process_end(process->tgid, process->start_ticks,
+					     model->config.stack_ctx);
+}
+
 static void forget_process(struct model *model, struct process *process)
 {
+	tell_end(model, process);
 	HASH_DEL(model->processes, process);
 	space__unref(process->space);
 	free(process);
@@ -274,7 +282,7 @@ static void apply_exit(struct model *model, const struct mp_event_head *head)
 }
 
 static void apply_cold_name(struct model *model, struct process *process,
-			    const struct mp_event_name *e)
+			    const struct mp_event_name *e, struct trace *trace)
 {
 	struct cold_name name = {
 		.tgid = process->tgid,
@@ -284,6 +292,7 @@ static void apply_cold_name(struct model *model, struct process *process,
 		.len = e->len,
 		.name_ptr = e->name_ptr,
 		.when_ns = e->head.time_ns,
+		.trace = trace__ref(trace),
 	};
 
 	process->space->names_asked++;
@@ -297,26 +306,82 @@ void model__name_was_read(struct model *model, const struct cold_name *name, con
 
 	if (!text)
 		model->stats.unread_names++;
-	if (!process || process->space->id != name->space_id)
-		return; /* it has gone, or runs another program by now */
-	process->space->names_answered++;
-	if (text &&
-	    space__name(process->space, &model->tools, name->addr, name->len, text, name->when_ns))
-		model->stats.refused++;
+	/* Else it has gone, or runs another program by now. */
+	if (process && process->space->id == name->space_id) {
+		process->space->names_answered++;
+		if (text && space__name(process->space, &model->tools, name->addr, name->len, text,
+					name->when_ns, name->trace))
+			model->stats.refused++;
+	}
+	trace__unref(name->trace);
+}
+
+/* The trace of an event's stack, with a reference; NULL when it has none, or it cannot be known. */
+static struct trace *recognise(struct model *model, const struct process *process,
+			       const union mp_event *event)
+{
+	const struct mp_stack *stack = event__stack(event);
+	struct space *space = process->space;
+	struct raw_stack raw = {
+		.tgid = process->tgid,
+		.start_ticks = process->start_ticks,
+		.space_id = space->id,
+		.code_id = space->code_id,
+		.code_removals = space->code_removals,
+		.stack = stack,
+	};
+
+	if (!stack || !model->config.on_stack)
+		return NULL;
+	if (space->image)
+		raw.trace = image__find(space->image, stack);
+	if (raw.trace)
+		return trace__ref(raw.trace);
+	raw.trace = trace__new();
+	if (!raw.trace || !model->config.on_stack(&raw, model->config.stack_ctx)) {
+		model->stats.untaken_stacks++;
+		trace__unref(raw.trace);
+		return NULL;
+	}
+	space->stacks_asked++;
+	return raw.trace;
+}
+
+void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
+			      const struct unwound *unwound, struct callsite *site)
+{
+	const struct process *process = find(model, raw->tgid);
+	struct space *space;
+
+	if (!process || process->space->id != raw->space_id) {
+		trace__resolve(raw->trace, site); /* its children may have inherited it */
+		return;
+	}
+	space = process->space;
+	space->stacks_answered++;
+	/* Other code may be by now where the stack's was. */
+	if (!site || space->code_removals != raw->code_removals)
+		return;
+	trace__resolve(raw->trace, site);
+	if (space->image)
+		image__learn(space->image, raw->stack, unwound, raw->trace);
 }
 
 static void apply_to_space(struct model *model, const union mp_event *event)
 {
 	struct process *process = maker(model, &event->head);
+	struct trace *trace;
 
 	if (!process)
 		return;
+	trace = recognise(model, process, event);
 	if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_COLD)
-		apply_cold_name(model, process, &event->name);
+		apply_cold_name(model, process, &event->name, trace);
 	else if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_TOO_LONG)
 		model->stats.unread_names++;
-	else if (space__apply(process->space, &model->tools, event))
+	else if (space__apply(process->space, &model->tools, event, trace))
 		model->stats.refused++;
+	trace__unref(trace);
 }
 
 void model__apply(struct model *model, const union mp_event *event)
@@ -380,8 +445,11 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.generation = process->space->generation,
 		.names_asked = process->space->names_asked,
 		.names_answered = process->space->names_answered,
+		.stacks_asked = process->space->stacks_asked,
+		.stacks_answered = process->space->stacks_answered,
 		.ledger = ledger__copy(&process->space->ledger),
 	};
+	ret->uses = uses__list(process->space->uses, &ret->n_uses);
 	memcpy(ret->comm, process->comm, sizeof(ret->comm));
 	return 0;
 }
@@ -389,12 +457,15 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 void view__free(struct view *view)
 {
 	ledger__free(&view->ledger);
+	uses__free_list(view->uses, view->n_uses);
 }
 
 struct gaps {
 	struct model *model;
 	struct space *space;
-	struct record *record;
+	struct record *record; /* the one of the two that fits */
+	struct record *data;
+	struct record *code;
 	uint64_t reached;
 	uint64_t now;
 };
@@ -425,6 +496,7 @@ static void take_in(struct gaps *g, const struct vma_set *maps)
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct vma *vma = &maps->vmas[i];
 
+		g->record = vma->perms[2] == 'x' && vma->inode ? g->code : g->data;
 		g->reached = vma->start;
 		ledger__each(&before, vma->start, vma->end, fill_before, g);
 		fill_gap(g, g->reached, vma->end);
@@ -502,13 +574,16 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	if (process->knowledge != KNOWS_SINCE_ATTACH)
 		return;
 	gaps.space = process->space;
-	gaps.record = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL);
-	if (!gaps.record) {
+	gaps.data = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
+	gaps.code = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
+	if (gaps.data && gaps.code) {
+		gaps.code->code = true;
+		take_in(&gaps, maps);
+	} else {
 		model->stats.refused++;
-		return;
 	}
-	take_in(&gaps, maps);
-	record__unref(gaps.record);
+	record__unref(gaps.data);
+	record__unref(gaps.code);
 }
 
 void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,

@@ -18,6 +18,7 @@
 #include <sys/types.h>
 
 #include "model/space.h"
+#include "model/uses.h"
 #include "proc/vma.h"
 
 #define NSEC_PER_TICK 10000000ULL /* /proc/PID/stat counts start times in 1/100 s */
@@ -37,6 +38,18 @@ struct cold_name {
 	uint64_t len;
 	uint64_t name_ptr;
 	uint64_t when_ns;
+	struct trace *trace; /* a reference, which model__name_was_read() takes back; or NULL */
+};
+
+/* A stack that is not known yet has to be unwound. */
+struct raw_stack {
+	pid_t tgid;
+	uint64_t start_ticks;
+	uint64_t space_id;
+	uint64_t code_id; /* as in struct space */
+	uint64_t code_removals;
+	struct trace *trace;
+	const struct mp_stack *stack;
 };
 
 struct model_config {
@@ -46,6 +59,12 @@ struct model_config {
 	 * take any more. NULL: names that need reading are given up. */
 	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
 	void *ctx;
+	/* Takes a copy, and a reference to the trace, and answers with model__stack_was_unwound().
+	 * False: it cannot take any more. NULL: there are no call sites. */
+	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
+	/* The process has ended. NULL: nobody wants to know. */
+	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
+	void *stack_ctx;
 };
 
 struct model *model__new(const struct model_config *config); /* NULL when out of memory */
@@ -59,6 +78,11 @@ void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range 
 
 /* The answer to on_cold_name; text NULL when it could not be read. */
 void model__name_was_read(struct model *model, const struct cold_name *name, const char *text);
+
+/* The answer to on_stack: what it was unwound to, and its call site; site NULL when that cannot be
+ * known. */
+void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
+			      const struct unwound *unwound, struct callsite *site);
 
 /* What is known about a process, as of one moment. */
 enum knowledge {
@@ -80,6 +104,10 @@ struct view {
 	uint64_t generation;
 	uint64_t names_asked; /* as in struct space */
 	uint64_t names_answered;
+	uint64_t stacks_asked;
+	uint64_t stacks_answered;
+	struct use *uses; /* what each trace has mapped so far */
+	size_t n_uses;
 	struct ledger ledger; /* a snapshot; view__free lets it go, on any thread */
 };
 
@@ -132,6 +160,7 @@ struct model_stats {
 	uint64_t resyncs[RESYNCS];
 	uint64_t refused; /* events that could not be applied: bad arguments, limits, memory */
 	uint64_t unread_names;
+	uint64_t untaken_stacks; /* nobody was there to unwind them, or had too many already */
 };
 
 void model__stats(const struct model *model, struct model_stats *ret);

@@ -128,6 +128,10 @@ void name_reader__free(struct name_reader *reader)
 {
 	if (!reader)
 		return;
+	for (; reader->n; reader->n--) {
+		trace__unref(reader->waiting[reader->first].trace);
+		reader->first = (reader->first + 1) % MAX_WAITING;
+	}
 	pthread_cond_destroy(&reader->more);
 	pthread_mutex_destroy(&reader->lock);
 	free(reader);

@@ -127,6 +127,8 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 	struct owner *owner = calloc(1, sizeof(*owner));
 	struct collector_config collector = {
 		.ring_size = config->ring_size,
+		.unwind = config->unwind,
+		.stack_min = config->stack_min,
 		.on_event = on_event,
 		.on_lost = on_lost,
 		.ctx = owner,
@@ -135,6 +137,9 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 		.page_size = sysconf(_SC_PAGESIZE),
 		.on_cold_name = config->on_cold_name,
 		.ctx = config->ctx,
+		.on_stack = config->on_stack,
+		.on_process_end = config->on_process_end,
+		.stack_ctx = config->stack_ctx,
 	};
 	int err;
 

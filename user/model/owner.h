@@ -14,10 +14,16 @@
 struct owner;
 
 struct owner_config {
+	/* As in struct collector_config. */
 	uint64_t ring_size;
+	enum unwind_mode unwind;
+	uint64_t stack_min;
 	/* As in struct model_config. */
 	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
 	void *ctx;
+	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
+	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
+	void *stack_ctx;
 };
 
 /* Loads and attaches the BPF programs and starts the thread. On failure -errno, and why in words.

@@ -8,7 +8,7 @@
 #include "util/refs.h"
 
 struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
-			   const char *comm)
+			   const char *comm, struct trace *trace)
 {
 	struct record *record = calloc(1, sizeof(*record));
 
@@ -23,6 +23,7 @@ struct record *record__new(enum origin origin, uint64_t space, const struct mp_e
 	}
 	if (comm)
 		snprintf(record->comm, sizeof(record->comm), "%s", comm);
+	record->trace = trace__ref(trace);
 	return record;
 }
 
@@ -41,7 +42,9 @@ struct record *record__copy(const struct record *record)
 		.lo = record->lo,
 		.hi = record->hi,
 		.attached = record->attached,
+		.code = record->code,
 		.for_stack = record->for_stack,
+		.trace = trace__ref(record->trace),
 	};
 	memcpy(copy->comm, record->comm, sizeof(copy->comm));
 	return copy;
@@ -55,11 +58,13 @@ struct record *record__ref(struct record *record)
 
 void record__unref(struct record *record)
 {
-	if (record && refs__put(&record->refs))
-		free(record);
+	if (!record || !refs__put(&record->refs))
+		return;
+	trace__unref(record->trace);
+	free(record);
 }
 
-struct name *name__new(enum named_by by, const char *text)
+struct name *name__new(enum named_by by, const char *text, struct trace *trace)
 {
 	size_t size = strlen(text) + 1;
 	struct name *name = malloc(sizeof(*name) + size);
@@ -68,6 +73,7 @@ struct name *name__new(enum named_by by, const char *text)
 		return NULL;
 	name->refs = 1;
 	name->by = by;
+	name->trace = trace__ref(trace);
 	memcpy(name->text, text, size);
 	return name;
 }
@@ -81,6 +87,8 @@ struct name *name__ref(struct name *name)
 
 void name__unref(struct name *name)
 {
-	if (name && refs__put(&name->refs))
-		free(name);
+	if (!name || !refs__put(&name->refs))
+		return;
+	trace__unref(name->trace);
+	free(name);
 }

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "collect/decode.h"
+#include "model/callsite.h"
 #include "model/origin.h"
 
 struct record {
@@ -22,13 +23,16 @@ struct record {
 	uint64_t lo;	     /* what the call mapped; empty for growth, and when not witnessed */
 	uint64_t hi;
 	bool attached;	/* a System V segment: shmdt knows it by lo */
+	bool code;	/* executable, of a file: stacks may run through it */
 	bool for_stack; /* MAP_STACK: "an address suitable for a stack" (mmap(2)) */
 	char comm[MP_COMM_LEN];
+	struct trace *trace; /* of the call; NULL: none was taken */
 };
 
-/* With one reference, the caller's; NULL when out of memory. */
+/* With one reference, the caller's; NULL when out of memory. trace may be NULL; the record takes a
+ * reference of its own. */
 struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
-			   const char *comm);
+			   const char *comm, struct trace *trace);
 struct record *record__copy(const struct record *record); /* the same */
 struct record *record__ref(struct record *record);
 void record__unref(struct record *record); /* accepts NULL */
@@ -42,11 +46,13 @@ enum named_by {
 struct name {
 	unsigned refs;
 	enum named_by by;
+	struct trace *trace; /* of the call that named it; NULL: none was taken */
 	char text[];
 };
 
-struct name *name__new(enum named_by by, const char *text); /* NULL when out of memory */
-struct name *name__ref(struct name *name);		    /* accepts NULL */
-void name__unref(struct name *name);			    /* accepts NULL */
+/* NULL when out of memory. trace may be NULL; it takes a reference of its own. */
+struct name *name__new(enum named_by by, const char *text, struct trace *trace);
+struct name *name__ref(struct name *name); /* accepts NULL */
+void name__unref(struct name *name);	   /* accepts NULL */
 
 #endif

@@ -6,7 +6,9 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "model/code.h"
 #include "model/stacks.h"
+#include "model/uses.h"
 
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
@@ -30,7 +32,8 @@ static void transit_free(struct transit *t)
 	free(t);
 }
 
-struct space *space__new(struct space_tools *tools)
+/* Without an image. */
+static struct space *space_new(struct space_tools *tools)
 {
 	struct space *space = calloc(1, sizeof(*space));
 
@@ -41,13 +44,30 @@ struct space *space__new(struct space_tools *tools)
 	return space;
 }
 
+struct space *space__new(struct space_tools *tools)
+{
+	struct space *space = space_new(tools);
+
+	if (!space)
+		return NULL;
+	space->code_id = ++tools->last_code_id;
+	space->image = image__new(&tools->image_nodes);
+	if (!space->image) {
+		free(space);
+		return NULL;
+	}
+	return space;
+}
+
 struct space *space__fork(struct space_tools *tools, const struct space *parent)
 {
-	struct space *space = space__new(tools);
+	struct space *space = space_new(tools);
 
 	if (!space)
 		return NULL;
 	space->ledger = ledger__copy(&parent->ledger);
+	space->image = parent->image ? image__ref(parent->image) : NULL;
+	space->code_id = parent->code_id;
 	space->heap_end = parent->heap_end;
 	space->exec_space = parent->exec_space;
 	space->doubt = parent->doubt;
@@ -74,6 +94,8 @@ void space__unref(struct space *space)
 	ledger__free(&space->ledger);
 	stacks__free(&space->stacks);
 	record__unref(space->unwitnessed);
+	image__unref(space->image);
+	uses__free(space->uses);
 	free(space);
 }
 
@@ -109,6 +131,7 @@ struct neighbour {
 	uint32_t tid;
 	enum origin origin;
 	uint64_t space;
+	const struct trace *trace;
 	struct record *record;
 };
 
@@ -117,42 +140,51 @@ static int find_continued(const struct ledger_range *range, void *ctx)
 	struct neighbour *n = ctx;
 
 	if (range->end == n->lo && range->record->origin == n->origin &&
-	    range->record->tid == n->tid && range->record->space == n->space)
+	    range->record->tid == n->tid && range->record->space == n->space &&
+	    range->record->trace == n->trace)
 		n->record = range->record;
 	return 0;
 }
 
-/* A heap or an array that a thread grows piece by piece is one creation, not thousands. */
+/* A heap or an array that a thread grows piece by piece, by the same call, is one creation, not
+ * thousands. */
 static struct record *growth_record(struct space *space, enum origin origin, uint64_t lo,
-				    const struct mp_event_head *head, const char *comm)
+				    const struct mp_event_head *head, const char *comm,
+				    struct trace *trace)
 {
-	struct neighbour n = {lo, head->tid, origin, space->id, NULL};
+	struct neighbour n = {lo, head->tid, origin, space->id, trace, NULL};
 
 	if (lo)
 		ledger__each(&space->ledger, lo - 1, lo, find_continued, &n);
-	return n.record ? record__ref(n.record) : record__new(origin, space->id, head, comm);
+	return n.record ? record__ref(n.record) : record__new(origin, space->id, head, comm, trace);
 }
 
 struct creation {
 	uint64_t lo;
 	uint64_t hi;
 	enum origin origin;
+	bool code;
 	bool for_stack;
 	bool attached;
 	uint64_t base; /* of an attachment: where its first page would be */
+	const struct mp_event_head *head;
+	const char *comm;
+	struct trace *trace;
 };
 
-static int create(struct space *space, struct space_tools *tools, const struct creation *what,
-		  const struct mp_event_head *head, const char *comm)
+static int create(struct space *space, struct space_tools *tools, const struct creation *what)
 {
+	const struct mp_event_head *head = what->head;
 	struct ledger_range range = {
 		.start = what->lo, .end = what->hi, .touched_ns = head->time_ns};
 	bool growth =
 		what->origin == ORIGIN_BRK || (what->origin == ORIGIN_MREMAP && !what->attached);
 	int err;
 
-	range.record = growth ? growth_record(space, what->origin, what->lo, head, comm)
-			      : record__new(what->origin, space->id, head, comm);
+	uses__add(&space->uses, what->trace, what->hi - what->lo, head->time_ns);
+	range.record =
+		growth ? growth_record(space, what->origin, what->lo, head, what->comm, what->trace)
+		       : record__new(what->origin, space->id, head, what->comm, what->trace);
 	if (!range.record) {
 		ledger__erase(&space->ledger, tools->pool, what->lo, what->hi);
 		return -ENOMEM;
@@ -161,6 +193,7 @@ static int create(struct space *space, struct space_tools *tools, const struct c
 		range.record->lo = what->attached ? what->base : what->lo;
 		range.record->hi = what->hi;
 		range.record->attached = what->attached;
+		range.record->code = what->code;
 		range.record->for_stack = what->for_stack;
 	}
 	err = put(space, tools, &range);
@@ -179,7 +212,8 @@ static uint64_t mmap_unit(const struct space_tools *tools, uint32_t flags)
 	return unit;
 }
 
-static int apply_mmap(struct space *space, struct space_tools *tools, const struct mp_event_mmap *e)
+static int apply_mmap(struct space *space, struct space_tools *tools, const struct mp_event_mmap *e,
+		      struct trace *trace)
 {
 	uint64_t lo, hi;
 
@@ -189,8 +223,11 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 		      &(struct creation){.lo = lo,
 					 .hi = hi,
 					 .origin = ORIGIN_MMAP,
-					 .for_stack = e->flags & MAP_STACK},
-		      &e->head, e->comm);
+					 .code = code__is_mapped_by(e),
+					 .for_stack = e->flags & MAP_STACK,
+					 .head = &e->head,
+					 .comm = e->comm,
+					 .trace = trace});
 }
 
 static int apply_munmap(struct space *space, struct space_tools *tools,
@@ -307,9 +344,15 @@ static int first_range(const struct ledger_range *range, void *ctx)
 
 /* What an mremap adds to the mapping at e->old_addr. An attachment stays one. */
 static int create_more(struct space *space, struct space_tools *tools, const struct ledger *before,
-		       const struct mp_event_mremap *e, uint64_t lo, uint64_t hi)
+		       const struct mp_event_mremap *e, struct trace *trace, uint64_t lo,
+		       uint64_t hi)
 {
-	struct creation what = {.lo = lo, .hi = hi, .origin = ORIGIN_MREMAP};
+	struct creation what = {.lo = lo,
+				.hi = hi,
+				.origin = ORIGIN_MREMAP,
+				.head = &e->head,
+				.comm = e->comm,
+				.trace = trace};
 	struct ledger_range from = {0};
 
 	ledger__each(before, e->old_addr, e->old_addr + 1, first_range, &from);
@@ -317,7 +360,7 @@ static int create_more(struct space *space, struct space_tools *tools, const str
 		what.attached = true;
 		what.base = from.record->lo + (e->new_addr - e->old_addr);
 	}
-	return create(space, tools, &what, &e->head, e->comm);
+	return create(space, tools, &what);
 }
 
 /*
@@ -325,7 +368,7 @@ static int create_more(struct space *space, struct space_tools *tools, const str
  * by it. An old length of 0 maps shared memory a second time: that is a creation too.
  */
 static int apply_mremap(struct space *space, struct space_tools *tools,
-			const struct mp_event_mremap *e)
+			const struct mp_event_mremap *e, struct trace *trace)
 {
 	struct transit *t = end_transit(space, e->head.tid);
 	struct ledger before = t ? t->ledger : ledger__copy(&space->ledger);
@@ -364,13 +407,14 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 		record__unref(move.to);
 	}
 	if (!err && new_lo + kept < new_hi)
-		err = create_more(space, tools, &before, e, new_lo + kept, new_hi);
+		err = create_more(space, tools, &before, e, trace, new_lo + kept, new_hi);
 out:
 	ledger__free(&before);
 	return err;
 }
 
-static int apply_brk(struct space *space, struct space_tools *tools, const struct mp_event_brk *e)
+static int apply_brk(struct space *space, struct space_tools *tools, const struct mp_event_brk *e,
+		     struct trace *trace)
 {
 	uint64_t mask = tools->page_size - 1, begin, from, to;
 
@@ -388,22 +432,31 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 		return 0;
 	if (to < from)
 		return ledger__erase(&space->ledger, tools->pool, to, from);
-	return create(space, tools, &(struct creation){.lo = from, .hi = to, .origin = ORIGIN_BRK},
-		      &e->head, e->comm);
+	return create(space, tools,
+		      &(struct creation){.lo = from,
+					 .hi = to,
+					 .origin = ORIGIN_BRK,
+					 .head = &e->head,
+					 .comm = e->comm,
+					 .trace = trace});
 }
 
 static int apply_shmat(struct space *space, struct space_tools *tools,
-		       const struct mp_event_shmat *e)
+		       const struct mp_event_shmat *e, struct trace *trace)
 {
 	uint64_t lo, hi;
 
 	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
-	return create(
-		space, tools,
-		&(struct creation){
-			.lo = lo, .hi = hi, .origin = ORIGIN_SHMAT, .attached = true, .base = lo},
-		&e->head, e->comm);
+	return create(space, tools,
+		      &(struct creation){.lo = lo,
+					 .hi = hi,
+					 .origin = ORIGIN_SHMAT,
+					 .attached = true,
+					 .base = lo,
+					 .head = &e->head,
+					 .comm = e->comm,
+					 .trace = trace});
 }
 
 struct attachment {
@@ -440,12 +493,12 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 struct record *space__unwitnessed(struct space *space)
 {
 	if (!space->unwitnessed)
-		space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, NULL, NULL);
+		space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, NULL, NULL, NULL);
 	return space->unwitnessed;
 }
 
 int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
-		const char *text, uint64_t when)
+		const char *text, uint64_t when, struct trace *trace)
 {
 	struct name *name = NULL;
 	uint64_t lo, hi;
@@ -454,7 +507,7 @@ int space__name(struct space *space, struct space_tools *tools, uint64_t addr, u
 	if (!whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
 		return -EINVAL;
 	if (text[0]) {
-		name = name__new(NAMED_BY_PRCTL, text);
+		name = name__new(NAMED_BY_PRCTL, text, trace);
 		if (!name || !space__unwitnessed(space)) {
 			name__unref(name);
 			return -ENOMEM;
@@ -511,31 +564,33 @@ void space__settle(struct space *space, struct space_tools *tools)
 	space->doubt = (struct doubt){0};
 }
 
-int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event)
+int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event,
+		 struct trace *trace)
 {
 	if (space->doubt.hi && !space->doubt.swept && event->head.time_ns > space->doubt.until)
 		sweep(space, tools);
 	/* Counted also when it cannot be applied: the map may have changed all the same. */
 	space->generation++;
+	code__follow(space, tools, event);
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
-		return apply_mmap(space, tools, &event->mmap);
+		return apply_mmap(space, tools, &event->mmap, trace);
 	case MP_EVENT_MUNMAP:
 		return apply_munmap(space, tools, &event->range);
 	case MP_EVENT_MREMAP_ENTER:
 		return begin_transit(space, &event->range);
 	case MP_EVENT_MREMAP:
-		return apply_mremap(space, tools, &event->mremap);
+		return apply_mremap(space, tools, &event->mremap, trace);
 	case MP_EVENT_BRK:
-		return apply_brk(space, tools, &event->brk);
+		return apply_brk(space, tools, &event->brk, trace);
 	case MP_EVENT_SHMAT:
-		return apply_shmat(space, tools, &event->shmat);
+		return apply_shmat(space, tools, &event->shmat, trace);
 	case MP_EVENT_SHMDT:
 		return apply_shmdt(space, tools, &event->shmdt);
 	case MP_EVENT_NAME:
 		return space__name(space, tools, event->name.addr, event->name.len,
 				   event->name.state == MP_NAME_SET ? event->name.name : "",
-				   event->head.time_ns);
+				   event->head.time_ns, trace);
 	case MP_EVENT_THREAD:
 		return stacks__begin(space, tools, &event->thread);
 	case MP_EVENT_COMM:

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/image.h"
 #include "model/ledger.h"
 
 /* Where the heap ends, when it is not an address. */
@@ -47,6 +48,14 @@ struct space {
 	struct record
 		*unwitnessed; /* of named ranges whose creation nobody saw; made when needed */
 	struct stack *stacks; /* of its threads: stacks.h */
+	struct image *image;  /* the code that is mapped, and its known stacks */
+	/* Changes whenever code is mapped or unmapped; never used twice. */
+	uint64_t code_id;
+	uint64_t code_removals; /* how often some was unmapped */
+	struct uses *uses;	/* what each trace has mapped so far: uses.h */
+	/* Stacks that have to be unwound; they are answered in turn. */
+	uint64_t stacks_asked;
+	uint64_t stacks_answered;
 	/* Names that have to be read from the process; they are answered in turn. */
 	uint64_t names_asked;
 	uint64_t names_answered;
@@ -59,6 +68,8 @@ struct space_tools {
 	struct ledger_pool *pool;
 	uint64_t page_size;
 	uint64_t last_id;
+	uint64_t last_code_id;
+	size_t image_nodes; /* of all images */
 };
 
 /* With one user. NULL when out of memory. */
@@ -68,14 +79,15 @@ struct space *space__ref(struct space *space);
 void space__unref(struct space *space); /* accepts NULL */
 
 /* Applies an event about memory (MMAP to SHMDT, NAME when its state is SET or CLEAR, THREAD, and
- * COMM of a thread); others are not for it. 0, -EINVAL for arguments the kernel will refuse too
- * (nothing changes), or an error of ledger.h: then the range is erased, so that it is unknown and
- * not wrong. */
-int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event);
+ * COMM of a thread); others are not for it. trace: the call's stack, or NULL. 0, -EINVAL for
+ * arguments the kernel will refuse too (nothing changes), or an error of ledger.h: then the range
+ * is erased, so that it is unknown and not wrong. */
+int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event,
+		 struct trace *trace);
 
 /* Sets a name that came late: ranges that were touched after `when` keep theirs. */
 int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
-		const char *text, uint64_t when);
+		const char *text, uint64_t when, struct trace *trace);
 
 /* The record of ranges whose creation nobody saw: borrowed, NULL when out of memory. */
 struct record *space__unwitnessed(struct space *space);

@@ -54,7 +54,7 @@ static int name_stack(struct naming *n, uint32_t tid, const char *comm, uint64_t
 	int err;
 
 	snprintf(text, sizeof(text), "%s/%u", comm, tid);
-	n->name = name__new(NAMED_BY_CLONE, text);
+	n->name = name__new(NAMED_BY_CLONE, text, NULL);
 	err = n->name ? ledger__each(&before, lo, hi, name_one, n) : -ENOMEM;
 	name__unref(n->name);
 	ledger__free(&before);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/callsite.h"
 #include "model/origin.h"
 
 enum coverage {
@@ -71,6 +72,9 @@ struct part {
 	uint32_t tid;		    /* of its creator; 0: not known */
 	char thread[PART_COMM_LEN]; /* the creator's name then; "": not known */
 	uint64_t created_ns;	    /* CLOCK_BOOTTIME; 0: not known */
+	/* Borrowed from the ledger that was joined. NULL: not known. */
+	struct callsite *callsite; /* of the creation */
+	struct callsite *named_by; /* of the naming */
 };
 
 const char *origin__name(enum origin origin);

@@ -264,7 +264,10 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 		part->tid = cut->record->tid;
 		part->created_ns = cut->record->created_ns;
 		memcpy(part->thread, cut->record->comm, sizeof(part->thread));
+		part->callsite = trace__site(cut->record->trace);
 	}
+	if (cut->name && part->name_source == NAME_PRCTL)
+		part->named_by = trace__site(cut->name->trace);
 	if (part->origin == ORIGIN_EXEC)
 		join->exec_end = cut->hi;
 	list->n++;

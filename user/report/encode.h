@@ -12,6 +12,7 @@ struct encode_options {
 	size_t top;	/* rows of each list that a process can make long */
 	bool all;	/* all rows instead */
 	enum unit unit; /* of the text */
+	uint64_t min;	/* call sites with less resident memory are left out; bytes */
 };
 
 /* Memory running out shows in buf__error(ret). */
@@ -19,6 +20,17 @@ void encode__text(const struct report *report, const struct encode_options *opti
 		  struct buf *ret);
 void encode__json(const struct report *report, const struct encode_options *options,
 		  struct buf *ret);
+
+/* Stacks as flamegraph.pl and speedscope read them: frames from the outermost to the innermost,
+ * separated by semicolons, and resident bytes. What has no call site is a line of its own. */
+void encode__folded(const struct report *report, const struct encode_options *options,
+		    struct buf *ret);
+
+/* Only the call sites, for /debug/memory/callsites. */
+void encode__callsites_text(const struct report *report, const struct encode_options *options,
+			    struct buf *ret);
+void encode__callsites_json(const struct report *report, const struct encode_options *options,
+			    struct buf *ret);
 
 /* Only the processes of a node report, for /debug/memory/processes. */
 void encode__processes_text(const struct report *report, const struct encode_options *options,

@@ -5,6 +5,7 @@
 #include <stdio.h>
 
 #include "report/amount.h"
+#include "report/callsites.h"
 #include "report/processes.h"
 #include "util/clock.h"
 #include "util/json.h"
@@ -165,7 +166,20 @@ static void put_coverage(struct json *json, const struct report *report)
 	json__end_object(json);
 }
 
-static void put_region(struct json *json, const struct part *part, uint64_t boot_wall_ns)
+static void put_site_id(struct json *json, const char *key, const struct report *report,
+			const struct callsite *site)
+{
+	uint64_t id = report__site_id(report, site);
+
+	json__key(json, key);
+	if (id)
+		json__u64(json, id);
+	else
+		json__null(json);
+}
+
+static void put_region(struct json *json, const struct report *report, const struct part *part,
+		       uint64_t boot_wall_ns)
 {
 	json__object(json);
 	json__put_hex(json, "start", part->start);
@@ -181,10 +195,10 @@ static void put_region(struct json *json, const struct part *part, uint64_t boot
 	json__put_string(json, "rss_source", rss_source__name(part->rss_source));
 	json__put_string(json, "name", part->name);
 	json__put_string(json, "name_source", name_source__name(part->name_source));
-	json__put_null(json, "named_by");
+	put_site_id(json, "named_by", report, part->named_by);
 	json__put_string(json, "origin", origin__name(part->origin));
 	json__put_bool(json, "inherited", part->inherited);
-	json__put_null(json, "callsite");
+	put_site_id(json, "callsite", report, part->callsite);
 	json__key(json, "tid");
 	if (part->tid)
 		json__u64(json, part->tid);
@@ -205,8 +219,24 @@ static void put_regions(struct json *json, const struct report *report,
 	json__key(json, "regions");
 	json__array(json);
 	for (i = 0; i < n; i++)
-		put_region(json, &report->regions[i], boot_wall_ns);
+		put_region(json, report, &report->regions[i], boot_wall_ns);
 	json__end_array(json);
+}
+
+void encode__callsites_json(const struct report *report, const struct encode_options *options,
+			    struct buf *ret)
+{
+	struct json json = {.out = ret};
+
+	json__object(&json);
+	json__put_u64(&json, "schema", 1);
+	json__put_string(&json, "version", MEMPROV_VERSION);
+	put_time(&json, "taken_at", report->taken_at);
+	put_identity(&json, report);
+	put_tracing(&json, report);
+	callsites__add_json(report, options, 0, &json);
+	json__end_object(&json);
+	buf__puts(ret, "\n");
 }
 
 void encode__json(const struct report *report, const struct encode_options *options,
@@ -224,9 +254,7 @@ void encode__json(const struct report *report, const struct encode_options *opti
 	put_breakdown(&json, report, options);
 	put_coverage(&json, report);
 	put_regions(&json, report, options);
-	json__key(&json, "callsites");
-	json__array(&json);
-	json__end_array(&json);
+	callsites__add_json(report, options, shown(options, report->n_regions), &json);
 	if (report->runtime == RUNTIME_MANY)
 		processes__add_json(report, shown(options, report->n_processes), &json);
 	json__end_object(&json);

@@ -306,6 +306,12 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 		add_labelled(out, "events_lost_total", "cause", loss__name(i), collector->lost[i]);
 	add_labelled(out, "events_lost_total", "cause", "malformed", collector->malformed);
 
+	add_family(out, "stacks_total", "counter",
+		   "User stacks of calls that map or name memory, by how they were taken.");
+	for (i = 0; i < MP_STACKS; i++)
+		add_labelled(out, "stacks_total", "source", stack_outcome__name(i),
+			     collector->stacks[i]);
+
 	add_family(out, "resyncs_total", "counter",
 		   "Times that what is known of a process was compared with its maps anew.");
 	for (i = 0; i < stats->n_resyncs; i++)

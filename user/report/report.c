@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "report/report.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "util/arena.h"
 #include "util/cleanup.h"
 
@@ -46,8 +49,40 @@ struct report *report__new(void)
 
 void report__free(struct report *report)
 {
-	if (report)
-		arena__free(report->strings);
+	if (!report)
+		return;
+	for (size_t i = 0; i < report->n_sites; i++)
+		callsite__unref(report->sites[i].site);
+	arena__free(report->strings);
+}
+
+static int compare_site(const void *a, const void *b)
+{
+	const struct site_id *x = a, *y = b;
+
+	return (x->site > y->site) - (x->site < y->site);
+}
+
+int report__number_sites(struct report *report)
+{
+	report->site_ids =
+		arena__alloc(report->strings, (report->n_sites + 1) * sizeof(*report->site_ids));
+	if (!report->site_ids)
+		return -ENOMEM;
+	for (size_t i = 0; i < report->n_sites; i++)
+		report->site_ids[i] = (struct site_id){report->sites[i].site, i + 1};
+	qsort(report->site_ids, report->n_sites, sizeof(*report->site_ids), compare_site);
+	return 0;
+}
+
+uint64_t report__site_id(const struct report *report, const struct callsite *site)
+{
+	struct site_id key = {.site = site}, *found;
+
+	if (!site)
+		return 0;
+	found = bsearch(&key, report->site_ids, report->n_sites, sizeof(key), compare_site);
+	return found ? found->id : 0;
 }
 
 enum category_group category__group(enum category category)

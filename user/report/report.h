@@ -50,6 +50,24 @@ struct file_row {
 	uint64_t rss;
 };
 
+struct site_id {
+	const struct callsite *site;
+	uint64_t id;
+};
+
+/* All that one call site has created. */
+struct site_row {
+	struct callsite *site; /* the report holds a reference */
+	int owner;	       /* index of the frame whose code it is; -1: not known */
+	uint64_t rss;
+	uint64_t mapped;
+	uint64_t regions;
+	uint64_t total_mapped; /* since tracing began, or the process did */
+	uint64_t total_unmapped;
+	uint64_t first_seen; /* wall clock, ns; 0: it has only named */
+	uint64_t last_seen;
+};
+
 struct process_row {
 	pid_t pid;
 	const char *comm;
@@ -112,6 +130,12 @@ struct report {
 	struct part *regions; /* largest rss first, all of them: encoders cut at top */
 	size_t n_regions;
 
+	/* Those of live regions, and those that named some; largest rss first. The id of a call
+	 * site is its place here, counted from 1. */
+	struct site_row *sites;
+	size_t n_sites;
+	struct site_id *site_ids; /* by address; report__site_id() */
+
 	struct process_row *processes; /* node report: largest rss first */
 	size_t n_processes;
 	uint64_t unreadable_processes; /* node report: could not be read, so not in the sums */
@@ -124,6 +148,12 @@ struct report *report__new(void);
 void report__free(struct report *report); /* accepts NULL */
 
 enum category_group category__group(enum category category);
+
+/* Makes site_ids from sites, which are in their final order. 0 or -ENOMEM. */
+int report__number_sites(struct report *report);
+
+/* The id of a call site; 0 for NULL. */
+uint64_t report__site_id(const struct report *report, const struct callsite *site);
 
 /* Sums of by_category, as the sections of the text report have them. */
 uint64_t report__group_bytes(const struct report *report, enum category_group group);

@@ -15,8 +15,10 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* Names that are being read from the process are waited for, not longer than this a report. */
-#define NAMES_WAIT_MS 200
+/* Names that are being read from the process are waited for, not longer than this a report; and so
+ * are its stacks that are being unwound, which may take as long as a hostile file can make it. */
+#define NAMES_WAIT_MS  200
+#define STACKS_WAIT_MS 3000
 
 struct look {
 	pid_t pid;
@@ -57,14 +59,27 @@ static int view_now(const struct snapshot *s, struct view *ret)
 	return 0;
 }
 
-/* Waits for the names that were asked for by now, not for those that come meanwhile. */
+static bool is_waiting(struct snapshot *s, const struct view *now, uint64_t names, uint64_t stacks)
+{
+	if (now->names_answered < names && s->names_waited_ms < NAMES_WAIT_MS) {
+		s->names_waited_ms++;
+		return true;
+	}
+	if (now->stacks_answered < stacks && s->stacks_waited_ms < STACKS_WAIT_MS) {
+		s->stacks_waited_ms++;
+		return true;
+	}
+	return false;
+}
+
+/* Waits for the names and stacks that were asked for by now, not for those that come meanwhile. */
 static int view_with_names(struct snapshot *s, struct view *ret)
 {
 	int err = view_now(s, ret);
-	uint64_t asked = err ? 0 : ret->names_asked, space_id = err ? 0 : ret->space_id;
+	uint64_t names = err ? 0 : ret->names_asked, stacks = err ? 0 : ret->stacks_asked;
+	uint64_t space_id = err ? 0 : ret->space_id;
 
-	while (!err && ret->space_id == space_id && ret->names_answered < asked &&
-	       s->names_waited_ms++ < NAMES_WAIT_MS) {
+	while (!err && ret->space_id == space_id && is_waiting(s, ret, names, stacks)) {
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 		view__free(ret);
 		err = view_now(s, ret);

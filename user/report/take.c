@@ -8,6 +8,7 @@
 #include "model/owner.h"
 #include "proc/cgroup.h"
 #include "report/runtime.h"
+#include "report/sites.h"
 #include "report/snapshot.h"
 #include "report/summary.h"
 #include "util/arena.h"
@@ -127,6 +128,23 @@ static int fill_process(struct report *report, const struct snapshot *s)
 	return err;
 }
 
+static int add_sites(struct sites *sites, const struct snapshot *s)
+{
+	return sites__add(sites, s->parts.parts, s->parts.n, s->traced ? s->view.uses : NULL,
+			  s->traced ? s->view.n_uses : 0);
+}
+
+static int fill_sites(struct report *report, const struct snapshot *s)
+{
+	struct sites *sites = sites__new();
+	int err = sites ? add_sites(sites, s) : -ENOMEM;
+
+	if (!err)
+		err = sites__fill(sites, report);
+	sites__free(sites);
+	return err;
+}
+
 int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 		   const atomic_bool *stop, struct report **ret)
 {
@@ -142,6 +160,8 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 		err = fill_process(report, &s);
 	if (!err)
 		err = fill_regions(report, &s.parts);
+	if (!err)
+		err = fill_sites(report, &s);
 	if (!err)
 		err = fill_cgroup(report, s.pidfd);
 	snapshot__free(&s);
@@ -160,6 +180,7 @@ struct node {
 	const atomic_bool *stop;
 	struct report *report;
 	struct summary *summary;
+	struct sites *sites;
 	struct process_row *rows;
 	size_t n;
 	size_t cap;
@@ -222,6 +243,8 @@ static int add_process(pid_t pid, void *ctx)
 	if (!err)
 		err = summarise(node->summary, &s);
 	if (!err)
+		err = add_sites(node->sites, &s);
+	if (!err)
 		err = add_row(node, process);
 	snapshot__free(&s);
 	report__free(process);
@@ -268,6 +291,8 @@ static int finish_node(struct node *node)
 	struct report *report = node->report;
 	int err = summary__fill(node->summary, report);
 
+	if (!err)
+		err = sites__fill(node->sites, report);
 	if (err)
 		return err;
 	report->processes = arena__alloc(report->strings, node->n * sizeof(*node->rows));
@@ -289,8 +314,9 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 		.stop = stop,
 		.report = report__new(),
 		.summary = summary__new(),
+		.sites = sites__new(),
 	};
-	int err = node.report && node.summary ? 0 : -ENOMEM;
+	int err = node.report && node.summary && node.sites ? 0 : -ENOMEM;
 
 	if (!err) {
 		node.report->taken_at = clock__wall_ns();
@@ -302,6 +328,7 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 		err = finish_node(&node);
 	free(node.rows);
 	summary__free(node.summary);
+	sites__free(node.sites);
 	if (err)
 		report__free(node.report);
 	else

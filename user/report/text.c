@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "report/amount.h"
+#include "report/callsites.h"
 #include "report/processes.h"
 #include "util/cleanup.h"
 #include "util/text.h"
@@ -198,6 +199,17 @@ static void add_regions(const struct text *text)
 	buf__puts(text->out, "\n");
 }
 
+static void add_callsites(const struct text *text)
+{
+	/* Without tracing there are none: the last line says why. */
+	if (text->report->tracing.state == TRACING_OFF)
+		return;
+	add_list_heading(text, "Call Sites (resident)");
+	callsites__add_text(text->report, text->options, text->out);
+	if (!callsites__shown(text->report, text->options))
+		buf__puts(text->out, "(none)\n\n");
+}
+
 static void add_processes(const struct text *text)
 {
 	if (text->report->runtime != RUNTIME_MANY)
@@ -268,5 +280,15 @@ void encode__text(const struct report *report, const struct encode_options *opti
 	add_totals(&text);
 	add_regions(&text);
 	add_processes(&text);
+	add_callsites(&text);
 	add_coverage(&text);
+}
+
+void encode__callsites_text(const struct report *report, const struct encode_options *options,
+			    struct buf *ret)
+{
+	const struct text text = {.report = report, .options = options, .out = ret};
+
+	add_callsites(&text);
+	add_tracing(&text);
 }

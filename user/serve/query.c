@@ -52,8 +52,13 @@ static int set_format(struct query *query, const char *value)
 		query->json = true;
 		return 0;
 	}
-	if (!strcmp(value, "pprof") || !strcmp(value, "folded"))
-		return NOT_WRITTEN_YET;
+	if (query->takes & FORMAT_OF_STACKS) {
+		query->folded = !strcmp(value, "folded");
+		if (query->folded)
+			return 0;
+		if (!strcmp(value, "pprof"))
+			return NOT_WRITTEN_YET;
+	}
 	return strcmp(value, "text") ? -EINVAL : 0;
 }
 
@@ -87,6 +92,13 @@ void query__init(struct query *query, unsigned takes)
 	memset(query, 0, sizeof(*query));
 	query->takes = takes;
 	query->top = 20;
+}
+
+static const char *takes_of(const struct query *query, size_t i)
+{
+	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_STACKS)
+		return "text, json or folded";
+	return parameters[i].takes;
 }
 
 static void fail_unknown(struct query *query, const char *name, bool elsewhere)
@@ -129,16 +141,15 @@ void query__add(struct query *query, const char *name, const char *value)
 		fail_unknown(query, name, true);
 	else if (repeated)
 		snprintf(query->error, sizeof(query->error),
-			 "%s: given more than once; takes one value: %s", name,
-			 parameters[i].takes);
+			 "%s: given more than once; takes one value: %s", name, takes_of(query, i));
 	else if (!value)
 		snprintf(query->error, sizeof(query->error), "%s: the value is missing; takes %s",
-			 name, parameters[i].takes);
+			 name, takes_of(query, i));
 	else if (err)
 		snprintf(query->error, sizeof(query->error), "%s: '%s' is %s; takes %s", name,
 			 quote__text(value, quoted),
 			 err == -ERANGE		  ? "out of range"
 			 : err == NOT_WRITTEN_YET ? "not written by this version yet"
 						  : "not understood",
-			 parameters[i].takes);
+			 takes_of(query, i));
 }

@@ -19,6 +19,7 @@ enum parameter {
 	PARAMETER_FORMAT = 1 << 3,
 	PARAMETER_UNIT = 1 << 4,
 	PARAMETER_MIN = 1 << 5,
+	FORMAT_OF_STACKS = 1 << 6, /* no parameter: format may be folded, too */
 };
 
 #define QUERY_ERROR_LEN 256
@@ -32,6 +33,7 @@ struct query {
 	size_t top;
 	bool all;
 	bool json; /* format=json was there: errors are JSON then, whatever else was wrong */
+	bool folded;
 	bool kilobytes;
 	uint64_t min; /* bytes */
 

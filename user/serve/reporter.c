@@ -66,13 +66,22 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 		   struct buf *ret)
 {
 	struct encode_options options = {
-		.top = query->top, .all = query->all, .unit = query->kilobytes ? UNIT_KB : UNIT_MB};
+		.top = query->top,
+		.all = query->all,
+		.unit = query->kilobytes ? UNIT_KB : UNIT_MB,
+		.min = query->min,
+	};
 
 	/* The list of all processes is cut only on request. */
 	if (kind == ROUTE_PROCESSES && !(query->given & PARAMETER_TOP))
 		options.all = true;
 
-	if (kind == ROUTE_PROCESSES)
+	if (query->folded)
+		encode__folded(report, &options, ret);
+	else if (kind == ROUTE_CALLSITES)
+		(query->json ? encode__callsites_json : encode__callsites_text)(report, &options,
+										ret);
+	else if (kind == ROUTE_PROCESSES)
 		(query->json ? encode__processes_json : encode__processes_text)(report, &options,
 										ret);
 	else
@@ -86,7 +95,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	pid_t pid = 0;
 	int err;
 
-	if (kind == ROUTE_REPORT)
+	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
 	err = take(reporter, pid, caller, &report);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {

@@ -9,9 +9,12 @@
 
 #define OF_LISTS (PARAMETER_TOP | PARAMETER_ALL | PARAMETER_FORMAT | PARAMETER_UNIT)
 
+#define OF_REPORTS (OF_LISTS | PARAMETER_PID | PARAMETER_MIN | FORMAT_OF_STACKS)
+
 /* What has one format takes the parameter too: it says how errors are written. */
 static const struct route routes[] = {
-	{"/debug/memory", ROUTE_REPORT, ON_DEBUG, OF_LISTS | PARAMETER_PID | PARAMETER_MIN},
+	{"/debug/memory", ROUTE_REPORT, ON_DEBUG, OF_REPORTS},
+	{"/debug/memory/callsites", ROUTE_CALLSITES, ON_DEBUG, OF_REPORTS},
 	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
 	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},

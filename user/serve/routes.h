@@ -12,7 +12,8 @@ enum listeners {
 };
 
 enum route_kind {
-	ROUTE_REPORT, /* of a process, or of the node */
+	ROUTE_REPORT,	 /* of a process, or of the node */
+	ROUTE_CALLSITES, /* of a process, or of the node */
 	ROUTE_PROCESSES,
 	ROUTE_HEALTH,
 	ROUTE_READY,

@@ -1,0 +1,164 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Records that carry the user's stack. They are put together in a buffer of the CPU's own and
+ * copied to the ring in one piece, because a reservation must have a size that is known before.
+ *
+ * Hardly any C library has frame pointers, so the stack itself is taken, with the registers, and
+ * unwound outside by call frame information. That costs up to 32 KiB of ring: it is done for
+ * mappings of some size, and not faster than a rate. All others get what frame pointers tell.
+ */
+#ifndef MEMPROV_STACK_BPF_H
+#define MEMPROV_STACK_BPF_H
+
+#define CHUNK	       4096 /* what can be read is found out in such pieces: a page, or a part of one */
+#define EVENT_ROOM     256	 /* for the event before the stack */
+#define COPY_EVERY_NS  500000ULL /* 2,000 copies a second and CPU, which cost 1-2 % of it, */
+#define COPIES_AT_ONCE 1000	 /* after as many in a row: a program's start */
+
+enum unwind_mode { UNWIND_MODE_NONE, UNWIND_MODE_FP, UNWIND_MODE_CFI };
+
+const volatile __u32 unwind_mode = UNWIND_MODE_CFI;
+const volatile __u64 stack_min = 65536;
+/* A ring that is this full keeps its room for events. */
+const volatile __u64 copy_below_bytes = 4 << 20;
+
+__u64 stacks_taken[MP_STACKS];
+
+struct scratch {
+	__u64 next_copy_ns;
+	__u8 record[EVENT_ROOM + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +
+		    MP_STACK_MAX + CHUNK];
+};
+
+/* One for each CPU is enough: nothing preempts a program at a tracepoint, or is hit within it. A
+ * map of type PERCPU_ARRAY would not take more than 32 KiB (kernel/bpf/arraymap.c). */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1); /* replaced by the number of CPUs at load */
+	__type(key, __u32);
+	__type(value, struct scratch);
+} scratches SEC(".maps");
+
+static __always_inline struct scratch *scratch(void)
+{
+	__u32 cpu = bpf_get_smp_processor_id();
+
+	return bpf_map_lookup_elem(&scratches, &cpu);
+}
+
+/* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */
+static __always_inline bool may_copy(struct scratch *s)
+{
+	__u64 now = bpf_ktime_get_ns(), next = s->next_copy_ns;
+
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > copy_below_bytes)
+		return false;
+	if (next < now)
+		next = now;
+	if (next - now > COPIES_AT_ONCE * COPY_EVERY_NS)
+		return false;
+	s->next_copy_ns = next + COPY_EVERY_NS;
+	return true;
+}
+
+/* Above where exec put argc there are no frames, but the environment. */
+static __always_inline __u64 room_above(__u64 sp)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 top = BPF_CORE_READ(task, mm, start_stack) + 64;
+
+	return sp < top && top - sp < MP_STACK_MAX ? top - sp : MP_STACK_MAX;
+}
+
+static __always_inline __u32 copy_bytes(__u8 *to, __u64 sp)
+{
+	__u64 room = room_above(sp);
+	__u32 n = 0;
+
+	for (int i = 0; i < MP_STACK_MAX / CHUNK + 1; i++) {
+		__u64 chunk = CHUNK - ((sp + n) & (CHUNK - 1));
+
+		if (n >= MP_STACK_MAX || n >= room)
+			break;
+		if (chunk > room - n)
+			chunk = room - n;
+		if (chunk > CHUNK)
+			break;
+		if (bpf_probe_read_user(to + n, chunk, (void *)(sp + n)))
+			break;
+		n += chunk;
+	}
+	return n & ~7U;
+}
+
+static __always_inline __u32 copy_stack(struct mp_stack *stack, struct pt_regs *regs)
+{
+	struct mp_stack_copy *copy = (struct mp_stack_copy *)stack->data;
+
+	copy_regs(copy->regs, regs);
+	stack->kind = MP_STACK_COPY;
+	stack->bytes = sizeof(*copy) + copy_bytes(copy->bytes, USER_SP(regs));
+	return stack->bytes;
+}
+
+static __always_inline __u32 follow_frame_pointers(struct mp_stack *stack)
+{
+	long n = bpf_get_task_stack(bpf_get_current_task_btf(), stack->data,
+				    MP_FP_MAX * sizeof(__u64), BPF_F_USER_STACK);
+
+	if (n <= 0)
+		return 0;
+	stack->kind = MP_STACK_FP;
+	stack->bytes = n;
+	return n;
+}
+
+static __always_inline void count_stack(enum mp_stack_outcome outcome)
+{
+	__sync_fetch_and_add(&stacks_taken[outcome], 1);
+}
+
+/* Puts the stack behind the event; returns the bytes that it takes. */
+static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stack,
+					struct pt_regs *regs, __u64 mapped)
+{
+	enum mp_stack_outcome outcome = MP_STACKS_FP;
+	__u32 bytes;
+
+	if (unwind_mode == UNWIND_MODE_NONE) {
+		count_stack(MP_STACKS_NONE);
+		return 0;
+	}
+	if (unwind_mode == UNWIND_MODE_CFI && mapped >= stack_min) {
+		if (may_copy(s)) {
+			count_stack(MP_STACKS_COPY);
+			return sizeof(*stack) + copy_stack(stack, regs);
+		}
+		outcome = MP_STACKS_THROTTLED;
+	}
+	bytes = follow_frame_pointers(stack);
+	count_stack(bytes ? outcome : MP_STACKS_NONE);
+	return bytes ? sizeof(*stack) + bytes : 0;
+}
+
+/* Sends the event of `size` bytes at the start of the scratch, with the stack of a call that
+ * mapped (or named) `mapped` bytes; 0: it needs none. False when the ring is full. */
+static __always_inline bool send(struct scratch *s, __u32 size, struct pt_regs *regs, __u64 mapped,
+				 __u64 wake)
+{
+	struct mp_event_head *head = (struct mp_event_head *)s->record;
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), total = size;
+
+	if (mapped) {
+		head->stack_bytes =
+			take_stack(s, (struct mp_stack *)(s->record + size), regs, mapped);
+		total += head->stack_bytes;
+	}
+	if (total > sizeof(s->record))
+		return false; /* it cannot be; for the verifier */
+	if (waiting < wake_bytes && waiting + total >= wake_bytes)
+		wake = BPF_RB_FORCE_WAKEUP;
+	return !bpf_ringbuf_output(&ring, s->record, total, wake);
+}
+
+#endif

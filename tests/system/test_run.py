@@ -1,0 +1,462 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""memprov run: what it passes through, what it saw at the peak and at the end."""
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import subprocess
+import time
+
+import pytest
+
+from memprov import (MEMPROV, MIB, SANITIZED, SLOWER, WORKLOADS, check_sums, check_tiling,
+                     read_line, until)
+
+ENDINGS = os.path.join(WORKLOADS, "endings")
+pytestmark = pytest.mark.usefixtures("bpf")
+
+
+def run(*args, **more):
+    return subprocess.run([MEMPROV, "run", *map(str, args)], capture_output=True, timeout=50, **more)
+
+
+@pytest.fixture
+def report(tmp_path):
+    """Runs it, and gives the JSON, checked for what always holds, and what it printed."""
+    def get(*cmd, options=(), **more):
+        file = tmp_path / "report.json"
+        done = run(*options, "--all", "--format", "json", "-o", file, "--", *cmd, **more)
+        whole = json.loads(file.read_text())
+        assert whole["schema"] == 1 and whole["command"] == [str(word) for word in cmd]
+        assert "Sanitizer" not in done.stderr.decode(errors="replace"), done.stderr
+        for part in ("peak", "end"):
+            if whole[part]:
+                assert whole[part]["pid"] == whole["pid"]
+                check_sums(whole[part])
+                check_tiling(whole[part])
+        return whole, done
+    return get
+
+
+def witnessed(part):
+    """It was traced from the first instruction on."""
+    assert part["tracing"]["state"] == "complete", part["tracing"]
+    assert part["tracing"]["lost_events"] == 0
+    assert part["coverage"]["predates"] == 0, part["coverage"]
+    assert part["coverage"]["unknown"] == 0, part["coverage"]
+    assert not any(region["inherited"] for region in part["regions"])
+
+
+# --- the end ------------------------------------------------------------------------------------
+
+
+def test_peak_and_end(report):
+    whole, done = report(ENDINGS, "peak", 300)
+    peak, end = whole["peak"], whole["end"]
+    witnessed(peak)
+    witnessed(end)
+    assert whole["end_source"] == "exit"
+    block = [r for r in peak["regions"] if r["rss"] >= 60 * MIB]
+    assert len(block) == 1 and block[0]["origin"] == "mmap", peak["regions"]
+    assert peak["coverage"]["attributed"] >= 64 * MIB
+    assert peak["totals"]["rss"] <= whole["peak_rss"] < 68 * MIB
+    assert end["consistency"] == "exact"
+    assert end["totals"]["rss"] < 11 * MIB
+    block = [r for r in end["regions"] if r["rss"] >= 8 * MIB]
+    assert len(block) == 1 and block[0]["origin"] == "mmap", end["regions"]
+    assert block[0]["rss"] == 8 * MIB and block[0]["tid"] == whole["pid"]
+    assert whole["exit"] == {"code": 0, "signal": None, "core_dumped": False}
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_a_burst_is_seen(report):
+    """64 MiB for no longer than they take to be touched, right after the start."""
+    whole, _ = report(ENDINGS, "peak", 0)
+    assert whole["peak_rss"] >= 64 * MIB
+    if not SANITIZED:
+        assert whole["peak"]["totals"]["rss"] >= 32 * MIB
+
+
+@pytest.mark.parametrize("how,status", [
+    ("peak", 0), ("thread", 3), ("leader", 0), ("threads", 0), ("exec", 0),
+    ("signal 9", -9), ("signal 11", -11), ("signal 15", -15), ("signal 40", -40)])
+def test_however_it_ends(report, how, status):
+    whole, done = report(ENDINGS, *how.split())
+    assert done.returncode == status, done
+    assert whole["end_source"] == "exit"
+    witnessed(whole["end"])
+    block = [r for r in whole["end"]["regions"] if r["rss"] == 8 * MIB]
+    assert len(block) == 1 and block[0]["origin"] == "mmap", whole["end"]["regions"]
+    names = {-9: "SIGKILL", -11: "SIGSEGV", -15: "SIGTERM", -40: "signal 40"}
+    assert whole["exit"]["signal"] == names.get(status)
+    assert whole["exit"]["code"] == (status if status >= 0 else None)
+
+
+def test_very_short(report):
+    whole, done = report("true")
+    assert done.returncode == 0
+    witnessed(whole["end"])
+    assert 0 < whole["end"]["totals"]["rss"] <= whole["peak_rss"] < 8 * MIB
+    assert whole["peak"]["totals"]["rss"] == whole["end"]["totals"]["rss"]
+
+
+def test_without_ptrace(report):
+    whole, done = report("sh", "-c", f"{ENDINGS} traceme; exec {ENDINGS} peak 400",
+                         options=["--no-ptrace"])
+    assert whole["end_source"] == "sample"
+    assert whole["peak"]["totals"]["rss"] >= 60 * MIB
+    assert whole["end"]["totals"]["rss"] < 70 * MIB
+    # Only so it may be traced by others.
+    assert run("--no-ptrace", "--", ENDINGS, "traceme").stdout == b"yes\n"
+    assert run("--", ENDINGS, "traceme").stdout == b"no\n"
+
+
+def test_a_daemon_lives_on(report):
+    """It is the end of the process that was started, and nobody waits for those it leaves."""
+    began = time.monotonic()
+    whole, done = report("sh", "-c", "setsid sleep 60 >/dev/null 2>&1 & echo $!")
+    sleeper = int(done.stdout)
+    try:
+        assert done.returncode == 0 and time.monotonic() - began < 20
+        assert whole["end"]["comm"] == "sh"
+        os.kill(sleeper, 0)
+    finally:
+        os.kill(sleeper, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("cmd,runtime", [
+    (["/usr/bin/python3", "-c", "import time; b = b'x' * (48 << 20); time.sleep(0.3)"],
+     "python"),
+    (["java", "-Xms64m", "-Xmx64m", "-XX:+AlwaysPreTouch", "-version"], "java"),
+    (["sh", "-c", "exec redis-server --port 0 --save '' --daemonize no "
+      "--unixsocket $DIR/r.sock --logfile /dev/null"], "native")])
+def test_real_programs(report, tmp_path, cmd, runtime):
+    if "redis" in cmd[-1]:
+        with ended_soon(tmp_path / "r.sock"):
+            whole, done = report(*cmd, env={**os.environ, "DIR": str(tmp_path)})
+    else:
+        whole, done = report(*cmd)
+    assert done.returncode == 0, done
+    assert whole["end_source"] == "exit"
+    for part in (whole["peak"], whole["end"]):
+        assert part["runtime"] == runtime
+        assert part["tracing"]["state"] == "complete"
+        assert part["coverage"]["predates"] == 0
+    if runtime == "python":
+        assert any(r["rss"] >= 44 * MIB and r["origin"] == "mmap"
+                   for r in whole["peak"]["regions"])
+    if runtime == "java":
+        assert whole["peak"]["totals"]["rss"] >= 64 * MIB
+
+
+@contextlib.contextmanager
+def ended_soon(sock):
+    """Tells redis to end when it has begun to listen."""
+    asker = subprocess.Popen(
+        ["sh", "-c", f"until [ -S {sock} ]; do sleep 0.1; done; sleep 0.3; "
+         f"redis-cli -s {sock} shutdown nosave"], stdout=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        asker.kill()
+        asker.wait()
+
+
+# --- what is passed through ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("code", [0, 1, 2, 3, 7, 127, 255])
+def test_exit_status(code):
+    assert run("--", "sh", "-c", f"exit {code}").returncode == code
+
+
+def test_a_shell_sees_the_signal():
+    done = subprocess.run(["bash", "-c", f"{MEMPROV} run -o /dev/null -- {ENDINGS} signal 15; "
+                           "echo $?"], capture_output=True)
+    assert done.stdout == b"143\n"
+
+
+@contextlib.contextmanager
+def running(*args, **more):
+    with subprocess.Popen([MEMPROV, "run", "-o", "/dev/null", *map(str, args)],
+                          stdout=subprocess.PIPE, start_new_session=True, **more) as process:
+        try:
+            yield process
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP, signal.SIGALRM,
+                                    signal.SIGRTMIN + 3])
+def test_a_signal_ends_it(number):
+    with running("--", "sh", "-c", "echo up; exec sleep 50") as process:
+        assert read_line(process.stdout, 20) == "up\n"
+        process.send_signal(number)
+        assert process.wait(20) == -number
+
+
+def test_signals_come_once():
+    with running("--", ENDINGS, "count", 1500) as process:
+        assert read_line(process.stdout, 20) == "ready\n"
+        for _ in range(3):
+            process.send_signal(signal.SIGUSR1)
+            time.sleep(0.1)
+        assert read_line(process.stdout, 20) == "3\n"
+        assert process.wait(20) == 0
+
+
+def test_interrupt_of_the_group():
+    with running("--", "sh", "-c", "echo up; exec sleep 50") as process:
+        assert read_line(process.stdout, 20) == "up\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert process.wait(20) == -signal.SIGINT
+
+
+def test_interrupt_of_memprov_alone():
+    """The terminal sends it to both, so it is not passed on, nor does it end the tracing."""
+    with running("--", "sh", "-c", "echo up; sleep 1; exit 5") as process:
+        assert read_line(process.stdout, 20) == "up\n"
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGQUIT)
+        assert process.wait(20) == 5
+
+
+def test_a_program_that_ignores_the_interrupt():
+    with running("--", "sh", "-c", "trap 'echo caught' INT; echo up; sleep 1; sleep 1; exit 6"
+                 ) as process:
+        assert read_line(process.stdout, 20) == "up\n"
+        os.killpg(process.pid, signal.SIGINT)
+        assert read_line(process.stdout, 20) == "caught\n"
+        assert process.wait(20) == 6
+
+
+def test_stop_and_continue():
+    with running("--", "sh", "-c", "echo $$; read x; exit 4", stdin=subprocess.PIPE) as process:
+        pid = int(read_line(process.stdout, 20))
+
+        def state():
+            with open(f"/proc/{pid}/stat") as stat:
+                return stat.read().rpartition(")")[2].split()[0]
+
+        os.kill(pid, signal.SIGSTOP)
+        until(lambda: state() in "tT", 10, "the stop")
+        process.stdin.write(b"x\n")
+        process.stdin.flush()
+        time.sleep(0.3)
+        assert state() in "tT"
+        os.kill(pid, signal.SIGCONT)
+        assert process.wait(20) == 4
+
+
+def test_nothing_is_left_when_it_is_killed():
+    with running("--", "sh", "-c", "echo $$; sleep 1; echo alive; sleep 50") as process:
+        pid = int(read_line(process.stdout, 20))
+        process.kill()
+        process.wait()
+        assert read_line(process.stdout, 20) == "alive\n"
+        with open(f"/proc/{pid}/status") as status:
+            assert "TracerPid:\t0\n" in status.read()
+
+
+def test_binary_data_passes():
+    data = os.urandom(1 << 20)
+    assert run("-o", "/dev/null", "--", "cat", input=data).stdout == data
+
+
+def test_the_arguments_are_not_touched():
+    words = ["--top", "-o", "--help", "--", "", "two words", "-pid", "\xff\n"]
+    show = "import sys; print(sys.argv[1:])"
+    for dashes in (["--"], []):
+        done = run("-o", "/dev/null", *dashes, "/usr/bin/python3", "-c", show, *words)
+        assert done.stdout.decode() == f"{words}\n", done
+
+
+def test_it_starts_as_it_would_alone(tmp_path):
+    """Descriptors, signal mask and dispositions, limits, session: as without memprov."""
+    show = ("ls -l /proc/self/fd | wc -l; grep -E '^(Sig|Shd)(Blk|Ign|Cgt|Pnd)' /proc/self/status;"
+            "ulimit -a; ps -o sid=,tpgid=,uid=,ni= $$; pwd; env | grep -v ^_= | sort")
+    for before in ("", "trap '' HUP PIPE CHLD USR1;", "exec 7</dev/null;"):
+        alone = subprocess.run(["bash", "-c", f"{before} bash -c \"$0\"; true", show],
+                               capture_output=True)
+        traced = subprocess.run(
+            ["bash", "-c", f"{before} {MEMPROV} run -o {tmp_path}/r -- bash -c \"$0\"; true", show],
+            capture_output=True)
+        assert alone.stdout == traced.stdout.replace(b"SHLVL=1", b"SHLVL=1"), before
+        assert traced.stderr == b""
+
+
+def test_its_output_comes_first():
+    done = run("--", "sh", "-c", "echo out; echo err >&2")
+    assert done.stdout == b"out\n"
+    text = done.stderr.decode()
+    assert text.startswith("err\n=== Command ===\nsh -c echo out; echo err >&2\nProcess "), text
+    heads = [line for line in text.splitlines() if line.startswith("===")]
+    assert re.fullmatch(r"=== At peak RSS \(\d+ MB, 0\.\d{3} s after the start\) ===", heads[1])
+    assert any(re.fullmatch(r"=== At the end \(\d+ MB, \d\.\d{3} s after the start\) ===", line)
+               for line in heads)
+
+
+def test_the_text():
+    text = run("--top", 3, "--unit", "kB", "--", ENDINGS, "peak", 300).stderr.decode()
+    peak, end = text.split("=== At the end (")
+    for part in (peak, end):
+        assert part.count("=== Top 3 Memory Regions ===") == 1
+        assert "Tracing: complete" in part
+    numbers = [int(n) for n in re.findall(r"RSS \(Resident\): +(\d+) kB", text)]
+    assert numbers[0] > 60 * 1024 and 8 * 1024 <= numbers[1] < 11 * 1024
+    assert re.search(r"^Peak RSS \d+ kB \(VmHWM\), seen at \d+ kB$", text, re.M)
+    assert re.search(r"^Process \d+ exited with status 0 after 0\.\d{3} s$", text, re.M)
+
+
+# --- how it fails -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cmd,code,says", [
+    (["--", "/nonexistent/program"], 127, "No such file"),
+    (["--", "no-such-program-in-path"], 127, "No such file"),
+    (["--", ""], 127, "No such file"),
+    (["--", "/etc/passwd"], 126, "Permission denied"),
+    (["--", "/tmp"], 126, "Permission denied"),
+    ([], 2, "the program is missing"),
+    (["--"], 2, "the program is missing"),
+    (["--top", "3"], 2, "the program is missing"),
+    (["--nope", "--", "true"], 2, "unknown option '--nope'"),
+    (["--pid", "3", "--", "true"], 2, "does not take the option '--pid'"),
+    (["--format", "pprof", "--", "true"], 2, "not written by this version"),
+    (["-o", "/nonexistent/r", "--", "true"], 1, "cannot write to /nonexistent/r"),
+    (["-o", "/tmp", "--", "true"], 1, "cannot write to /tmp"),
+    (["--backend", "fexit", "--", "true"], 3, "fexit")])
+def test_failures(cmd, code, says):
+    for options in ((), ("--no-ptrace",)):
+        done = run(*options, *cmd)
+        text = done.stderr.decode()
+        assert (done.returncode, done.stdout) == (code, b""), done
+        assert text.startswith("memprov: ") and text.count("\n") == 1 and says in text, text
+
+
+def test_without_rights_nothing_is_started(tmp_path):
+    tmp_path.chmod(0o777)
+    program = tmp_path / "memprov"
+    program.write_bytes(open(MEMPROV, "rb").read())
+    program.chmod(0o755)
+    for parent in list(tmp_path.parents)[:-2]:
+        parent.chmod(0o755)
+    done = subprocess.run(
+        ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", program, "run",
+         "--", "touch", tmp_path / "started"], capture_output=True, text=True, timeout=50)
+    assert done.returncode == 3, done
+    assert done.stderr.startswith("memprov: cannot trace: ") and done.stderr.count("\n") == 1
+    assert not (tmp_path / "started").exists()
+
+
+def test_a_full_disk_changes_no_status():
+    done = run("-o", "/dev/full", "--", "sh", "-c", "exit 9")
+    assert done.returncode == 9
+    assert done.stderr == b"memprov: cannot write to /dev/full: No space left on device\n"
+
+
+# --- over time ----------------------------------------------------------------------------------
+
+
+def test_nothing_leaks():
+    """Hundreds of reports, and as many descriptors as at the start."""
+    grow = ("import time; print('up', flush=True); keep = []\n"
+            "for i in range(200): keep.append(b'x' * (1 << 20)); time.sleep(0.01)\n"
+            "print('down', flush=True); time.sleep(50)")
+    with running("--", "/usr/bin/python3", "-c", grow) as process:
+        assert read_line(process.stdout, 20) == "up\n"
+        time.sleep(0.3)
+        fds = f"/proc/{process.pid}/fd"
+        before = len(os.listdir(fds))
+        assert read_line(process.stdout, 30) == "down\n"
+        until(lambda: len(os.listdir(fds)) <= before, 5, "descriptors to be closed")
+        process.terminate()
+        assert process.wait(20) == -signal.SIGTERM
+
+
+def test_one_after_the_other():
+    for _ in range(5 if SANITIZED else 15):
+        assert run("-o", "/dev/null", "--", "sh", "-c", "true & true").returncode == 0
+
+
+@pytest.mark.skipif(SANITIZED, reason="timed")
+def test_it_costs_little():
+    """One that sleeps: at most 4 % and the first 50 ms, here far less."""
+    with running("--", "sh", "-c", "echo up; sleep 3; exit 0") as process:
+        assert read_line(process.stdout, 20) == "up\n"
+        time.sleep(2.5)
+        with open(f"/proc/{process.pid}/stat") as stat:
+            used = sum(map(int, stat.read().rpartition(")")[2].split()[11:13]))
+        assert used <= 40, f"{used * 10} ms of CPU"
+        assert process.wait(20) == 0
+
+
+# --- on a terminal ------------------------------------------------------------------------------
+
+
+def on_terminal(*args, keys=(), columns=None):
+    """All that a terminal would show, and the exit status. keys: (what to wait for, what to type)."""
+    pid, fd = pty.fork()
+    if not pid:
+        if columns:
+            subprocess.run(["stty", "cols", str(columns)])
+        os.execv(MEMPROV, [MEMPROV, "run", *map(str, args)])
+    shown, left = b"", list(keys)
+    end = time.monotonic() + 30 * SLOWER
+    try:
+        while time.monotonic() < end:
+            if not select.select([fd], [], [], 1)[0]:
+                continue
+            try:
+                more = os.read(fd, 65536)
+            except OSError:
+                break
+            shown += more
+            if left and left[0][0] in shown:
+                os.write(fd, left.pop(0)[1])
+    finally:
+        os.close(fd)
+    return shown, os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+
+LINE = rb"\r\x1b\[Kmemprov: \d+ s, RSS \d+ MB, mapped \d+ MB, \d+ events\r"
+
+
+def test_progress():
+    began = time.monotonic()
+    shown, status = on_terminal("--", "sh", "-c", "sleep 1.5; exit 7")
+    took = time.monotonic() - began
+    lines = re.findall(LINE, shown)
+    assert status == 7
+    assert 3 <= len(lines) <= 4 * took, shown
+    last = shown.rindex(b"events\r") + len(b"events\r")
+    assert shown[last:].startswith(b"\r\x1b[K=== Command ==="), shown[last:]
+
+
+def test_progress_fits_into_the_line():
+    shown, _ = on_terminal("-o", "/dev/null", "--", "sleep", "1", columns=20)
+    assert b"\r\x1b[Kmemprov: 0 s, RSS 1\r" in shown or b"\r\x1b[Kmemprov: 0 s, RSS" in shown
+    assert max(map(len, re.findall(rb"\x1b\[K([^\r]*)\r", shown))) < 20, shown
+
+
+def test_no_progress_where_keys_are_read():
+    shown, _ = on_terminal("-o", "/dev/null", "--", "sh", "-c", "stty raw; sleep 1; stty sane")
+    assert len(re.findall(LINE, shown)) <= 2, shown
+
+
+def test_no_progress_without_a_terminal():
+    assert b"memprov:" not in run("--", "sleep", "0.8").stderr
+
+
+def test_interrupt_from_the_keyboard():
+    shown, status = on_terminal("-o", "/dev/null", "--", "sh", "-c",
+                                "trap 'echo got it; exit 9' INT; echo up; sleep 20; sleep 20",
+                                keys=[(b"up", b"\x03")])
+    assert status == 9 and shown.count(b"got it") == 1, shown
+    _, status = on_terminal("-o", "/dev/null", "--", "sh", "-c", "echo up; exec sleep 30",
+                            keys=[(b"up", b"\x03")])
+    assert status == -signal.SIGINT

@@ -1,0 +1,343 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Which stacks are the same. The unwinder of these tests knows two kinds of frames, as compilers
+ * make them: at a distance from the stack pointer, and at the frame pointer that was saved. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <cmocka.h>
+#include <string.h>
+
+#include "model/image.h"
+#include "util/cleanup.h"
+
+#define WORDS  64
+#define SP     0x7fff1000ULL
+#define REG_BP 6
+#define REG_BX 3
+#define REG_SP 7
+#define REG_IP 16
+
+struct stack {
+	struct mp_stack head;
+	struct mp_stack_copy copy;
+	uint64_t words[WORDS];
+};
+
+struct fixture {
+	size_t nodes;
+	struct image *image;
+	struct trace *a;
+	struct trace *b;
+};
+
+/* What the unwinder read, word by word, and which of it became a frame. */
+struct path {
+	struct stack_word words[16];
+	size_t n_words;
+	struct frame frames[16];
+	size_t n;
+};
+
+static void begin(struct stack *s, uint64_t sp, uint64_t ip)
+{
+	memset(s, 0, sizeof(*s));
+	s->head.kind = MP_STACK_COPY;
+	s->head.bytes = sizeof(s->copy) + sizeof(s->words);
+	s->copy.regs[REG_SP] = sp;
+	s->copy.regs[REG_IP] = ip;
+}
+
+static void frame(struct path *p, uint64_t ip)
+{
+	p->frames[p->n++] = (struct frame){.ip = ip};
+}
+
+static void reads(const struct stack *s, struct path *p, unsigned word)
+{
+	p->words[p->n_words++] = (struct stack_word){word * 8, s->words[word]};
+}
+
+/* mmap, called by a function that keeps rbx at word 1 and returns to word 2; that one was called
+ * by a function with a frame pointer, saved at word 5, return address at word 6. */
+static struct unwound walk(const struct stack *s, struct path *p)
+{
+	unsigned fp;
+
+	*p = (struct path){0};
+	frame(p, s->copy.regs[REG_IP]);
+	reads(s, p, 0);
+	frame(p, s->words[0]);
+	reads(s, p, 1);
+	reads(s, p, 2);
+	frame(p, s->words[2]);
+	reads(s, p, 5);
+	reads(s, p, 6);
+	frame(p, s->words[6]);
+	fp = (s->words[5] - s->copy.regs[REG_SP]) / 8;
+	if (fp < WORDS - 1) {
+		reads(s, p, fp);
+		reads(s, p, fp + 1);
+		frame(p, s->words[fp + 1]);
+	}
+	return (struct unwound){.source = STACK_SOURCE_CFI,
+				.frames = p->frames,
+				.n = p->n,
+				.words = p->words,
+				.n_words = p->n_words};
+}
+
+static void fill(struct stack *s, uint64_t sp)
+{
+	begin(s, sp, 0x401000);
+	s->words[0] = 0x402000;
+	s->words[1] = 0x1234567; /* data */
+	s->words[2] = 0x403000;
+	s->words[5] = sp + 20 * 8; /* where the next frame is */
+	s->words[6] = 0x404000;
+	s->words[20] = 0;
+	s->words[21] = 0x405000;
+}
+
+static int setup(void **state)
+{
+	struct fixture *f = calloc(1, sizeof(*f));
+
+	f->image = image__new(&f->nodes);
+	f->a = trace__new();
+	f->b = trace__new();
+	*state = f;
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	struct fixture *f = *state;
+
+	image__unref(f->image);
+	assert_int_equal(f->nodes, 0);
+	trace__unref(f->a);
+	trace__unref(f->b);
+	free(f);
+	return 0;
+}
+
+static void learn(struct fixture *f, const struct stack *s, struct trace *trace)
+{
+	struct path path;
+	struct unwound unwound = walk(s, &path);
+
+	image__learn(f->image, &s->head, &unwound, trace);
+}
+
+static void test_the_same_again(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s;
+
+	fill(&s, SP);
+	assert_null(image__find(f->image, &s.head));
+	learn(f, &s, f->a);
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	/* another thread's stack, other data, other scratch registers */
+	fill(&s, SP + 0x20000);
+	s.words[1] = 0x7654321;
+	s.words[40] = 99;
+	s.copy.regs[0] = 17;
+	s.copy.regs[REG_BX] = 0xdeadbeef;
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+}
+
+static void test_whatever_decides_tells_apart(void **state)
+{
+	/* Each word that the way out hangs on, changed to another of its kind. */
+	static const struct {
+		unsigned word;
+		uint64_t value;
+	} changes[] = {
+		{0, 0x402008}, {2, 0x403008},  {5, SP + 22 * 8},
+		{6, 0x404008}, {21, 0x405008}, {2, 0},
+	};
+	struct fixture *f = *state;
+	struct stack s;
+
+	fill(&s, SP);
+	learn(f, &s, f->a);
+	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
+		fill(&s, SP);
+		s.words[changes[i].word] = changes[i].value;
+		assert_null(image__find(f->image, &s.head));
+	}
+	fill(&s, SP);
+	s.copy.regs[REG_IP] += 1;
+	assert_null(image__find(f->image, &s.head));
+	fill(&s, SP);
+	s.copy.regs[REG_BP] = SP + 16; /* may be what a frame begins at */
+	assert_null(image__find(f->image, &s.head));
+}
+
+static void test_two_stacks_part(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s;
+
+	fill(&s, SP);
+	learn(f, &s, f->a);
+	fill(&s, SP);
+	s.words[5] = SP + 30 * 8;
+	s.words[31] = 0x406000;
+	learn(f, &s, f->b);
+	assert_ptr_equal(image__find(f->image, &s.head), f->b);
+	fill(&s, SP);
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+}
+
+/* A register that was saved may point into the stack in one caller and elsewhere in the next: the
+ * return address behind it tells them apart first. */
+static void test_saved_registers_of_several_callers(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s;
+
+	fill(&s, SP);
+	learn(f, &s, f->a);
+	fill(&s, SP);
+	s.words[1] = SP + 64;
+	s.words[2] = 0x403333;
+	learn(f, &s, f->b);
+	assert_ptr_equal(image__find(f->image, &s.head), f->b);
+	fill(&s, SP);
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+}
+
+static void test_a_shorter_copy(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s;
+
+	fill(&s, SP);
+	learn(f, &s, f->a);
+	s.head.bytes = sizeof(s.copy) + 10 * 8; /* it ends before the last frame */
+	assert_null(image__find(f->image, &s.head));
+	s.head.bytes = sizeof(s.copy);
+	assert_null(image__find(f->image, &s.head));
+}
+
+static void test_by_frame_pointers(void **state)
+{
+	struct fixture *f = *state;
+	struct {
+		struct mp_stack head;
+		uint64_t ips[3];
+	} chain = {{MP_STACK_FP, sizeof(chain.ips)}, {1, 2, 3}};
+	struct unwound none = {0};
+
+	assert_null(image__find(f->image, &chain.head));
+	image__learn(f->image, &chain.head, &none, f->a);
+	assert_ptr_equal(image__find(f->image, &chain.head), f->a);
+	chain.ips[2]++;
+	assert_null(image__find(f->image, &chain.head));
+	chain.ips[2]--;
+	chain.head.bytes -= 8;
+	assert_null(image__find(f->image, &chain.head));
+}
+
+static void test_it_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s;
+
+	for (unsigned i = 0; i < IMAGE_MAX_NODES; i++) {
+		fill(&s, SP);
+		s.words[0] += i;
+		learn(f, &s, f->a);
+	}
+	assert_int_equal(f->nodes, IMAGE_MAX_NODES);
+	fill(&s, SP);
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+}
+
+static void test_call_sites_are_kept_once(void **state)
+{
+	struct callsite_table *table = callsite_table__new();
+	struct frame frames[] = {
+		{.function = "mmap", .module = "/lib/libc.so", .offset = 5, .ip = 1},
+		{.function = "grow", .module = "/bin/a", .offset = 7, .ip = 2}};
+	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = frames, .n = 2};
+	struct callsite *a = callsite_table__intern(table, &stack), *b, *c;
+	struct callsite_stats stats;
+
+	assert_int_equal(a->n, 2);
+	assert_string_equal(a->frames[1].function, "grow");
+	assert_string_equal(a->frames[1].module, "/bin/a");
+	frames[0].ip = 99; /* the library lies elsewhere in another process */
+	b = callsite_table__intern(table, &stack);
+	assert_ptr_equal(a, b);
+	frames[1].offset = 8;
+	c = callsite_table__intern(table, &stack);
+	assert_ptr_not_equal(a, c);
+	callsite_table__stats(table, &stats);
+	assert_int_equal(stats.sites, 2);
+	callsite_table__free(table);
+	assert_string_equal(c->frames[0].function, "mmap"); /* it outlives the table */
+	callsite__unref(a);
+	callsite__unref(b);
+	callsite__unref(c);
+}
+
+/* What nobody holds goes first; when all are held, further ones become "other". */
+static void test_call_sites_are_bounded(void **state)
+{
+	struct callsite_table *table = callsite_table__new();
+	char *name = calloc(1, 1 << 20);
+	struct frame frame = {.function = name};
+	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = &frame, .n = 1};
+	struct callsite *held[CALLSITES_MAX_BYTES >> 20];
+	struct callsite_stats stats;
+	struct callsite *site;
+	size_t n = ARRAY_SIZE(held) - 1;
+
+	memset(name, 'x', (1 << 20) - 1);
+	for (size_t i = 0; i < 2 * ARRAY_SIZE(held); i++) {
+		frame.offset = i;
+		callsite__unref(callsite_table__intern(table, &stack));
+	}
+	callsite_table__stats(table, &stats);
+	assert_int_equal(stats.turned_away, 0);
+	assert_true(stats.bytes <= CALLSITES_MAX_BYTES);
+	for (size_t i = 0; i < n; i++) {
+		frame.offset = 1000 + i;
+		held[i] = callsite_table__intern(table, &stack);
+		assert_false(callsite__is_other(held[i]));
+	}
+	frame.offset = 5000;
+	site = callsite_table__intern(table, &stack);
+	assert_true(callsite__is_other(site));
+	callsite__unref(site);
+	callsite_table__stats(table, &stats);
+	assert_int_equal(stats.turned_away, 1);
+	for (size_t i = 0; i < n; i++)
+		callsite__unref(held[i]);
+	callsite_table__free(table);
+	free(name);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(test_the_same_again, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_whatever_decides_tells_apart, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_two_stacks_part, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_saved_registers_of_several_callers, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(test_a_shorter_copy, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_by_frame_pointers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_it_is_bounded, setup, teardown),
+		cmocka_unit_test(test_call_sites_are_kept_once),
+		cmocka_unit_test(test_call_sites_are_bounded),
+	};
+
+	return cmocka_run_group_tests_name("image", tests, NULL, NULL);
+}

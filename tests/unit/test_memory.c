@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The figures of a process in one read: user/proc/memory.c. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "proc/memory.h"
+#include "proc/procfs.h"
+#include "util/cleanup.h"
+
+#define MIB (1UL << 20)
+
+static void statm_in_bytes(void **state)
+{
+	static const char text[] = "2501 431 397 7 0 113 0\n";
+	struct proc_memory memory;
+
+	assert_int_equal(proc_statm__parse(text, strlen(text), 4096, &memory), 0);
+	assert_int_equal(memory.size, 2501 * 4096);
+	assert_int_equal(memory.rss, 431 * 4096);
+	assert_int_equal(proc_statm__parse("0 0 0", 5, 65536, &memory), 0);
+	assert_int_equal(memory.size, 0);
+}
+
+static void bad_statm_is_refused(void **state)
+{
+	static const char *const cases[] = {
+		"",
+		"\n",
+		"1",
+		"1 ",
+		"1 2",
+		"-1 2 3",
+		"1-",
+		"1  2 3",
+		" 1 2 3",
+		"1 2\n",
+		"18446744073709551615 1 ",
+		"1 99999999999999999999 ",
+	};
+	struct proc_memory memory = {7, 7};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		assert_int_equal(proc_statm__parse(cases[i], strlen(cases[i]), 4096, &memory),
+				 -EBADMSG);
+		assert_int_equal(memory.rss, 7);
+	}
+}
+
+static void peak_in_status(void **state)
+{
+	static const char text[] =
+		"Name:\tx\nVmPeak:\t  90 kB\nVmHWM:\t    1724 kB\nVmRSS:\t 9 kB\n";
+	/* The name is the process's own choice; the kernel writes its newline as "\n". */
+	static const char named[] = "Name:\tVmHWM:\t5 kB\\nVmHWM:\t6 kB\nVmHWM:\t7 kB\n";
+	uint64_t peak;
+
+	assert_int_equal(proc_status__parse_peak(text, strlen(text), &peak), 0);
+	assert_int_equal(peak, 1724 << 10);
+	assert_int_equal(proc_status__parse_peak(named, strlen(named), &peak), 0);
+	assert_int_equal(peak, 7 << 10);
+}
+
+static void bad_status_is_refused(void **state)
+{
+	static const struct {
+		const char *text;
+		int err;
+	} cases[] = {
+		{"", -ENODATA},
+		{"Name:\tx\nState:\tZ (zombie)\n", -ENODATA},
+		{"VmHWM:\t1 kB\n", -ENODATA},
+		{"\nVmHWM:", -EBADMSG},
+		{"\nVmHWM:\t", -EBADMSG},
+		{"\nVmHWM:\t12", -EBADMSG},
+		{"\nVmHWM:\t12 kB", -EBADMSG},
+		{"\nVmHWM:\t12 MB\n", -EBADMSG},
+		{"\nVmHWM:\t18446744073709551615 kB\n", -EBADMSG},
+	};
+	uint64_t peak = 7;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		const char *text = cases[i].text;
+
+		assert_int_equal(proc_status__parse_peak(text, strlen(text), &peak), cases[i].err);
+		assert_int_equal(peak, 7);
+	}
+}
+
+static void our_own(void **state)
+{
+	_cleanup_close_ int pidfd = procfs__open("/proc", getpid());
+	struct proc_memory before, with, after;
+	uint64_t peak;
+	void *p;
+
+	assert_int_equal(procfs__memory(pidfd, &before), 0);
+	p = mmap(NULL, 32 * MIB, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memset(p, 1, 32 * MIB);
+	assert_int_equal(procfs__memory(pidfd, &with), 0);
+	munmap(p, 32 * MIB);
+	assert_int_equal(procfs__memory(pidfd, &after), 0);
+	assert_true(with.size >= before.size + 32 * MIB);
+	assert_true(with.rss >= before.rss + 31 * MIB);
+	assert_true(after.rss <= with.rss - 31 * MIB);
+	assert_int_equal(procfs__peak(pidfd, &peak), 0);
+	assert_true(peak >= after.rss + 31 * MIB);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(statm_in_bytes), cmocka_unit_test(bad_statm_is_refused),
+		cmocka_unit_test(peak_in_status), cmocka_unit_test(bad_status_is_refused),
+		cmocka_unit_test(our_own),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

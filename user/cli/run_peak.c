@@ -1,0 +1,273 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/run_peak.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+
+#include "proc/memory.h"
+#include "proc/procfs.h"
+#include "report/report.h"
+#include "report/take.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define MSEC 1000000ULL
+
+/* A look costs some 5 µs. Programs that run only briefly get more of them. */
+#define LOOK_EVERY	 (10 * MSEC)
+#define LOOK_EVERY_YOUNG MSEC
+#define YOUNG		 (100 * MSEC)
+
+/*
+ * A report is paid for with time that was put by: a 25th of what passes, and not more than
+ * CREDIT_MAX, so that several can follow each other closely where memory grows fast. One may cost
+ * more than there is; then the next one waits until that is made up for.
+ */
+#define COST_SHARE 25
+#define CREDIT_MAX ((int64_t)(50 * MSEC))
+
+/* What has grown by a twentieth is worth a report at once, or by half when little is put by; what
+ * has grown at all, now and then. */
+#define MUCH	     (1UL << 20)
+#define LITTLE_EVERY (200 * MSEC)
+
+struct peak {
+	struct peak_config config;
+	pid_t pid;
+	bool follow;
+	pthread_t thread;
+	bool running;
+	atomic_bool stop;
+	uint64_t started_ns;
+	int64_t credit;
+	uint64_t credited_ns;	 /* when time was last put by */
+	uint64_t next_little_ns; /* no report for a small change before */
+
+	/* Written by the thread, read by others when it does not run. */
+	uint64_t rss;
+	struct report *report;
+	struct report *last; /* never the same as report: the newer ones, if that was not higher */
+
+	pthread_mutex_t lock; /* guards now, and waiting for stop */
+	pthread_cond_t wake;
+	struct proc_memory now;
+};
+
+/* The directory to read its figures in: a thread's, when the main one has exited. */
+static int open_figures(const struct peak *p)
+{
+	int pidfd = procfs__open(p->config.proc, p->pid);
+	struct proc_memory memory;
+	int thread;
+
+	if (pidfd < 0 || !procfs__memory(pidfd, &memory))
+		return pidfd;
+	thread = procfs__open_live_thread(pidfd);
+	if (thread < 0)
+		return pidfd;
+	close(pidfd);
+	return thread;
+}
+
+static void note(struct peak *p, uint64_t rss)
+{
+	if (rss > p->rss)
+		p->rss = rss;
+}
+
+static void keep(struct peak *p, struct report *report)
+{
+	if (!p->report || report->totals.rss > p->report->totals.rss) {
+		report__free(p->report);
+		report__free(take_ptr(p->last));
+		p->report = report;
+	} else if (p->follow) {
+		report__free(p->last);
+		p->last = report;
+	} else {
+		report__free(report);
+	}
+}
+
+static void take(struct peak *p, int pidfd)
+{
+	uint64_t began = clock__boot_ns(), now, hwm;
+	struct report *report;
+
+	if (!taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, &p->stop, &report)) {
+		note(p, report->totals.rss);
+		keep(p, report);
+	}
+	if (!procfs__peak(pidfd, &hwm))
+		note(p, hwm);
+	now = clock__boot_ns();
+	p->credit -= now - began;
+	p->next_little_ns = now + LITTLE_EVERY;
+}
+
+static void put_by(struct peak *p)
+{
+	uint64_t now = clock__boot_ns();
+
+	p->credit += (now - p->credited_ns) / COST_SHARE;
+	if (p->credit > CREDIT_MAX)
+		p->credit = CREDIT_MAX;
+	p->credited_ns = now;
+}
+
+static bool is_much(const struct peak *p, uint64_t change, uint64_t of)
+{
+	uint64_t spent = 100 - p->credit * 100 / CREDIT_MAX;
+
+	return change > MUCH && change > of / 100 * (5 + spent * 45 / 100);
+}
+
+static bool worth_it(const struct peak *p, uint64_t rss)
+{
+	uint64_t best, last;
+
+	if (p->credit < 0)
+		return false;
+	if (!p->report)
+		return true;
+	best = p->report->totals.rss;
+	last = p->last ? p->last->totals.rss : best;
+	if (p->follow && is_much(p, rss > last ? rss - last : last - rss, last))
+		return true;
+	if (rss <= best)
+		return false;
+	return is_much(p, rss - best, best) || clock__boot_ns() >= p->next_little_ns;
+}
+
+static void look(struct peak *p)
+{
+	_cleanup_close_ int pidfd = open_figures(p);
+	struct proc_memory memory;
+
+	if (pidfd < 0 || procfs__memory(pidfd, &memory))
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->now = memory;
+	pthread_mutex_unlock(&p->lock);
+	note(p, memory.rss);
+	put_by(p);
+	if (worth_it(p, memory.rss))
+		take(p, pidfd);
+}
+
+static void wait(struct peak *p)
+{
+	struct timespec until;
+	uint64_t ns;
+
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	ns = until.tv_nsec +
+	     (clock__boot_ns() - p->started_ns < YOUNG ? LOOK_EVERY_YOUNG : LOOK_EVERY);
+	until.tv_sec += ns / NSEC_PER_SEC;
+	until.tv_nsec = ns % NSEC_PER_SEC;
+	pthread_mutex_lock(&p->lock);
+	while (!p->stop && pthread_cond_timedwait(&p->wake, &p->lock, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&p->lock);
+}
+
+static void *peak_thread(void *arg)
+{
+	struct peak *p = arg;
+
+	while (!p->stop) {
+		look(p);
+		wait(p);
+	}
+	return NULL;
+}
+
+struct peak *peak__new(const struct peak_config *config)
+{
+	struct peak *p = calloc(1, sizeof(*p));
+	pthread_condattr_t monotonic;
+
+	if (!p)
+		return NULL;
+	p->config = *config;
+	pthread_mutex_init(&p->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&p->wake, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return p;
+}
+
+void peak__free(struct peak *p)
+{
+	if (!p)
+		return;
+	report__free(p->report);
+	report__free(p->last);
+	pthread_cond_destroy(&p->wake);
+	pthread_mutex_destroy(&p->lock);
+	free(p);
+}
+
+void peak__set_target(struct peak *p, pid_t pid, bool follow)
+{
+	p->pid = pid;
+	p->follow = follow;
+	p->started_ns = p->credited_ns = clock__boot_ns();
+	p->credit = CREDIT_MAX;
+}
+
+int peak__start(struct peak *p)
+{
+	int err;
+
+	if (p->running)
+		return 0;
+	p->stop = false;
+	err = pthread_create(&p->thread, NULL, peak_thread, p);
+	p->running = !err;
+	return -err;
+}
+
+void peak__stop(struct peak *p)
+{
+	if (!p || !p->running)
+		return;
+	pthread_mutex_lock(&p->lock);
+	p->stop = true;
+	pthread_cond_signal(&p->wake);
+	pthread_mutex_unlock(&p->lock);
+	pthread_join(p->thread, NULL);
+	p->running = false;
+}
+
+struct proc_memory peak__now(struct peak *p)
+{
+	struct proc_memory now;
+
+	pthread_mutex_lock(&p->lock);
+	now = p->now;
+	pthread_mutex_unlock(&p->lock);
+	return now;
+}
+
+struct report *peak__take(struct peak *p)
+{
+	_cleanup_close_ int pidfd = open_figures(p);
+	struct report *report = NULL;
+	uint64_t hwm;
+
+	if (pidfd >= 0 && !procfs__peak(pidfd, &hwm))
+		note(p, hwm);
+	if (taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, NULL, &report))
+		return NULL;
+	note(p, report->totals.rss);
+	return report;
+}
+
+struct peak_result peak__result(const struct peak *p)
+{
+	return (struct peak_result){p->rss, p->report, p->last ?: p->report};
+}

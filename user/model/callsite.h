@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Call sites: stacks after unwinding, each kept once for the whole node, so that two are equal
+ * when their addresses are. A call site never changes; it is counted, and outlives the process.
+ */
+#ifndef MEMPROV_CALLSITE_H
+#define MEMPROV_CALLSITE_H
+
+#include "model/frame.h"
+
+/* What the table may hold. When it is full and nothing in it is unused, further stacks become the
+ * one call site that stands for all others: callsite__is_other(). */
+#define CALLSITES_MAX_BYTES (48u << 20)
+
+struct callsite {
+	unsigned refs;
+	uint64_t hash;
+	size_t bytes; /* that it takes */
+	enum stack_source source;
+	bool truncated;
+	size_t n;
+	struct frame frames[]; /* innermost first; their strings are in the same allocation */
+};
+
+struct callsite *callsite__ref(struct callsite *site); /* accepts NULL */
+void callsite__unref(struct callsite *site);	       /* accepts NULL; on any thread */
+bool callsite__is_other(const struct callsite *site);
+
+/* Thread-safe. */
+struct callsite_table;
+struct callsite_table *callsite_table__new(void);	 /* NULL when out of memory */
+void callsite_table__free(struct callsite_table *table); /* accepts NULL; call sites live on */
+
+/* The call site of a stack, with a reference for the caller; NULL when out of memory. */
+struct callsite *callsite_table__intern(struct callsite_table *table, const struct unwound *stack);
+
+struct callsite_stats {
+	uint64_t sites;
+	uint64_t bytes;
+	uint64_t turned_away; /* stacks that became "other" */
+};
+void callsite_table__stats(struct callsite_table *table, struct callsite_stats *ret);
+
+/*
+ * A stack as it was taken: waiting to be unwound at first, a call site from then on. Ranges and
+ * names hold on to it from the moment of the event.
+ */
+struct trace {
+	unsigned refs;
+	struct callsite *site; /* set once, atomically; NULL: not yet, or it cannot be known */
+};
+
+struct trace *trace__new(void);					 /* NULL when out of memory */
+struct trace *trace__ref(struct trace *trace);			 /* accepts NULL */
+void trace__unref(struct trace *trace);				 /* accepts NULL; on any thread */
+void trace__resolve(struct trace *trace, struct callsite *site); /* takes a reference of its own */
+struct callsite *trace__site(const struct trace *trace);	 /* borrowed; accepts NULL */
+
+#endif

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The code that one address space, or several after a fork, can run, and the stacks that are
+ * known to occur in it: a stack that comes again is recognised and need not be unwound again.
+ *
+ * What identifies a stack. Unwinding is a function of the code, the registers, and the words of
+ * the stack that the unwinder reads, each at a place that follows from what it read before. So two
+ * stacks of one image have the same frames when the same instruction made the call and every word
+ * that decided about the way out is the same:
+ *   - words that became an instruction pointer of a frame, as they are;
+ *   - words and registers that point into the stack itself (a saved frame pointer may say where
+ *     the next frame begins), as distances from the stack pointer;
+ *   - others decided nothing: were one of them to, the unwinder would have had to take it for a
+ *     place in the stack or in code, and it is neither.
+ * They are compared in full, in a tree: each node says where to look next, and the word found
+ * there leads to the child. Two different stacks part at some node; no hash stands for a stack.
+ *
+ * That holds as long as no code is unmapped: then the image of the space is replaced by a new one.
+ */
+#ifndef MEMPROV_IMAGE_H
+#define MEMPROV_IMAGE_H
+
+#include "collect/decode.h"
+#include "model/callsite.h"
+
+/* Nodes of one image, and of all images together; then stacks are unwound each time. */
+#define IMAGE_MAX_NODES	 16384
+#define IMAGES_MAX_NODES (1u << 18)
+
+struct image;
+
+struct image *image__new(size_t *nodes); /* nodes: the count over all images, which it keeps */
+struct image *image__ref(struct image *image);
+void image__unref(struct image *image); /* accepts NULL */
+bool image__is_shared(const struct image *image);
+
+/* The trace of a stack that is known; borrowed, NULL when it is not. */
+struct trace *image__find(const struct image *image, const struct mp_stack *stack);
+
+/* From here on a stack like this one, which was unwound to this, is known as `trace`. When there
+ * is no room or no memory nothing is learned. */
+void image__learn(struct image *image, const struct mp_stack *stack, const struct unwound *unwound,
+		  struct trace *trace);
+
+#endif

@@ -1,0 +1,72 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "proc/memory.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "proc/procfs.h"
+#include "util/number.h"
+
+#define STATM_MAX  256
+#define STATUS_MAX (1 << 20) /* the list of groups can be long */
+
+/* Amounts are multiplied: what the kernel cannot mean must not wrap around. */
+#define AMOUNT_MAX (UINT64_MAX >> 16)
+
+int proc_statm__parse(const char *text, size_t len, uint64_t page_size, struct proc_memory *ret)
+{
+	const char *pos = text, *end = text + len;
+	uint64_t size, rss;
+
+	if (number__scan(&pos, end, 10, &size) || pos == end || *pos++ != ' ' ||
+	    number__scan(&pos, end, 10, &rss) || pos == end || *pos != ' ' || size > AMOUNT_MAX ||
+	    rss > AMOUNT_MAX)
+		return -EBADMSG;
+	*ret = (struct proc_memory){size * page_size, rss * page_size};
+	return 0;
+}
+
+/* The first line is the name, which the process chose; the kernel escapes newlines in it. */
+int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret)
+{
+	static const char key[] = "\nVmHWM:", unit[] = " kB\n";
+	const char *end = text + len, *pos = len ? memmem(text, len, key, sizeof(key) - 1) : NULL;
+	uint64_t kb;
+
+	if (!pos)
+		return -ENODATA;
+	for (pos += sizeof(key) - 1; pos < end && (*pos == ' ' || *pos == '\t'); pos++)
+		;
+	if (number__scan(&pos, end, 10, &kb) || kb > AMOUNT_MAX ||
+	    (size_t)(end - pos) < sizeof(unit) - 1 || memcmp(pos, unit, sizeof(unit) - 1))
+		return -EBADMSG;
+	*ret = kb << 10;
+	return 0;
+}
+
+int procfs__memory(int pidfd, struct proc_memory *ret)
+{
+	_cleanup_buf_ struct buf text = {};
+	struct proc_memory memory;
+	int err = procfs__read(pidfd, "statm", STATM_MAX, &text);
+
+	if (!err)
+		err = proc_statm__parse(text.data, text.len, sysconf(_SC_PAGESIZE), &memory);
+	if (err)
+		return err;
+	if (!memory.size)
+		return -ESRCH;
+	*ret = memory;
+	return 0;
+}
+
+int procfs__peak(int pidfd, uint64_t *ret)
+{
+	_cleanup_buf_ struct buf text = {};
+	int err = procfs__read(pidfd, "status", STATUS_MAX, &text);
+
+	if (!err)
+		err = proc_status__parse_peak(text.data, text.len, ret);
+	return err == -ENODATA ? -ESRCH : err;
+}

@@ -1,0 +1,78 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <inttypes.h>
+
+#include "report/encode.h"
+#include "util/text.h"
+
+/* Semicolons separate frames, and a line is a stack. */
+static void add_text(struct buf *out, const char *text)
+{
+	size_t begin = out->len;
+
+	text__show(out, text);
+	for (size_t i = begin; i < out->len; i++) {
+		if (out->data[i] == ';')
+			out->data[i] = ':';
+	}
+}
+
+static void add_frame(struct buf *out, const struct frame *frame)
+{
+	buf__puts(out, ";");
+	if (frame->function) {
+		add_text(out, frame->function);
+		return;
+	}
+	if (frame->module) {
+		add_text(out, frame->module);
+		buf__puts(out, "+");
+	}
+	buf__printf(out, "0x%" PRIx64, frame->offset);
+}
+
+static void add_root(struct buf *out, const struct report *report)
+{
+	add_text(out, report->comm ? report->comm : "node");
+}
+
+static void add_site(struct buf *out, const struct report *report, const struct site_row *row)
+{
+	const struct callsite *site = row->site;
+
+	if (!row->rss)
+		return;
+	add_root(out, report);
+	if (callsite__is_other(site))
+		buf__puts(out, ";[other call sites]");
+	else if (site->truncated)
+		buf__puts(out, ";[truncated]");
+	for (size_t i = site->n; i > 0; i--)
+		add_frame(out, &site->frames[i - 1]);
+	buf__printf(out, " %" PRIu64 "\n", row->rss);
+}
+
+static void add_rest(struct buf *out, const struct report *report, const char *what, uint64_t rss)
+{
+	if (!rss)
+		return;
+	add_root(out, report);
+	buf__printf(out, ";[%s] %" PRIu64 "\n", what, rss);
+}
+
+void encode__folded(const struct report *report, const struct encode_options *options,
+		    struct buf *ret)
+{
+	uint64_t with_site = 0;
+
+	for (size_t i = 0; i < report->n_sites; i++) {
+		add_site(ret, report, &report->sites[i]);
+		with_site += report->sites[i].rss;
+	}
+	/* Sites are of witnessed creations only. */
+	add_rest(ret, report, "no stack", report->by_coverage[COVERAGE_ATTRIBUTED] - with_site);
+	add_rest(ret, report, "predates tracing", report->by_coverage[COVERAGE_PREDATES]);
+	add_rest(ret, report, "exec and kernel", report->by_coverage[COVERAGE_KERNEL]);
+	add_rest(ret, report, "unknown", report->by_coverage[COVERAGE_UNKNOWN]);
+	if (!ret->data)
+		buf__puts(ret, "");
+}

@@ -1,0 +1,327 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/unwinder.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "util/cleanup.h"
+
+#define MAX_BYTES	     (32u << 20) /* of stacks that wait */
+#define MAX_BYTES_OF_PROCESS (8u << 20)
+#define MAX_BATCH	     32 /* stacks of one process that are answered in one go */
+
+struct waiting {
+	struct waiting *prev, *next;
+	struct raw_stack raw; /* its stack points behind this */
+	size_t bytes;
+	uint64_t copy[]; /* of the stack */
+};
+
+/* A process that has had stacks to unwind: kept until it ends, to have it forgotten then. */
+struct source {
+	UT_hash_handle hh; /* by tgid */
+	struct source *prev, *next;
+	pid_t tgid;
+	uint64_t start_ticks;
+	struct waiting *stacks;
+	size_t bytes;
+	bool served; /* it is in the list of those whose turn comes, or is being served */
+	bool over;   /* it is to be forgotten */
+};
+
+struct unwinder {
+	struct symbolizer *symbolizer; /* the thread's own */
+	struct callsite_table *table;
+	struct owner *owner;
+	pthread_t thread;
+	bool running;
+
+	pthread_mutex_t lock; /* guards what follows */
+	pthread_cond_t more;
+	struct source *sources;
+	struct source *turns;
+	size_t bytes;
+	struct symbolizer_stats stats;
+	bool stop;
+};
+
+struct batch {
+	struct source *source;
+	bool over;
+	struct waiting *stacks[MAX_BATCH];
+	struct unwound unwound[MAX_BATCH];
+	struct callsite *sites[MAX_BATCH];
+	size_t n;
+};
+
+/* --- the queue; with the lock held ------------------------------------------------------------ */
+
+static void queue_turn(struct unwinder *u, struct source *source)
+{
+	if (source->served)
+		return;
+	source->served = true;
+	DL_APPEND(u->turns, source);
+	pthread_cond_signal(&u->more);
+}
+
+static struct source *source_of(struct unwinder *u, const struct raw_stack *raw)
+{
+	struct source *source;
+
+	HASH_FIND_INT(u->sources, &raw->tgid, source);
+	if (source)
+		return source;
+	source = calloc(1, sizeof(*source));
+	if (!source)
+		return NULL;
+	source->tgid = raw->tgid;
+	source->start_ticks = raw->start_ticks;
+	HASH_ADD_INT(u->sources, tgid, source);
+	return source;
+}
+
+static struct waiting *copy_of(const struct raw_stack *raw)
+{
+	size_t bytes = sizeof(*raw->stack) + raw->stack->bytes;
+	struct waiting *waiting = malloc(sizeof(*waiting) + bytes);
+
+	if (!waiting)
+		return NULL;
+	waiting->raw = *raw;
+	waiting->raw.stack = memcpy(waiting->copy, raw->stack, bytes);
+	waiting->bytes = bytes;
+	trace__ref(raw->trace);
+	return waiting;
+}
+
+static void waiting_free(struct waiting *waiting)
+{
+	trace__unref(waiting->raw.trace);
+	free(waiting);
+}
+
+static void take_batch(struct unwinder *u, struct batch *batch)
+{
+	struct source *source = u->turns;
+	struct waiting *waiting;
+
+	*batch = (struct batch){.source = source, .over = source->over};
+	DL_DELETE(u->turns, source);
+	while (batch->n < MAX_BATCH && (waiting = source->stacks)) {
+		DL_DELETE(source->stacks, waiting);
+		source->bytes -= waiting->bytes;
+		u->bytes -= waiting->bytes;
+		batch->stacks[batch->n++] = waiting;
+	}
+}
+
+/* Waits for a batch; false when there will be none. */
+static bool next_batch(struct unwinder *u, struct batch *batch)
+{
+	bool stop;
+
+	pthread_mutex_lock(&u->lock);
+	while (!u->turns && !u->stop)
+		pthread_cond_wait(&u->more, &u->lock);
+	stop = u->stop;
+	if (!stop)
+		take_batch(u, batch);
+	pthread_mutex_unlock(&u->lock);
+	return !stop;
+}
+
+static void end_turn(struct unwinder *u, struct source *source)
+{
+	struct symbolizer_stats stats;
+
+	symbolizer__stats(u->symbolizer, &stats);
+	pthread_mutex_lock(&u->lock);
+	u->stats = stats;
+	source->served = false;
+	if (source->stacks || source->over) {
+		queue_turn(u, source);
+	}
+	pthread_mutex_unlock(&u->lock);
+}
+
+static void forget_source(struct unwinder *u, struct source *source)
+{
+	struct waiting *waiting, *next;
+
+	DL_FOREACH_SAFE(source->stacks, waiting, next)
+	{
+		u->bytes -= waiting->bytes;
+		waiting_free(waiting);
+	}
+	HASH_DEL(u->sources, source);
+	free(source);
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static void tell_model(struct model *model, void *arg)
+{
+	const struct batch *batch = arg;
+
+	for (size_t i = 0; i < batch->n; i++)
+		model__stack_was_unwound(model, &batch->stacks[i]->raw, &batch->unwound[i],
+					 batch->sites[i]);
+}
+
+static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
+{
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct raw_stack *raw = &batch->stacks[i]->raw;
+		struct unwind_request request = {
+			.tgid = raw->tgid,
+			.start_ticks = raw->start_ticks,
+			.image = raw->code_id,
+			.stack = raw->stack,
+		};
+
+		if (arena &&
+		    !symbolizer__unwind(u->symbolizer, &request, arena, &batch->unwound[i]))
+			batch->sites[i] = callsite_table__intern(u->table, &batch->unwound[i]);
+	}
+	owner__call(u->owner, tell_model, batch);
+	for (size_t i = 0; i < batch->n; i++) {
+		callsite__unref(batch->sites[i]);
+		waiting_free(batch->stacks[i]);
+	}
+}
+
+static void *unwinder_thread(void *arg)
+{
+	struct unwinder *u = arg;
+	struct batch *batch = malloc(sizeof(*batch));
+
+	while (batch && next_batch(u, batch)) {
+		struct arena *arena = arena__new();
+
+		if (batch->n)
+			unwind(u, batch, arena);
+		arena__free(arena);
+		if (batch->over) {
+			symbolizer__forget(u->symbolizer, batch->source->tgid,
+					   batch->source->start_ticks);
+			pthread_mutex_lock(&u->lock);
+			forget_source(u, batch->source);
+			pthread_mutex_unlock(&u->lock);
+		} else {
+			end_turn(u, batch->source);
+		}
+	}
+	free(batch);
+	return NULL;
+}
+
+/* --- what the model calls --------------------------------------------------------------------- */
+
+bool unwinder__take(const struct raw_stack *raw, void *ctx)
+{
+	struct unwinder *u = ctx;
+	struct waiting *waiting = copy_of(raw);
+	struct source *source = NULL;
+
+	if (!waiting)
+		return false;
+	pthread_mutex_lock(&u->lock);
+	if (!u->stop && u->bytes + waiting->bytes <= MAX_BYTES)
+		source = source_of(u, raw);
+	/* One that is over has the number of this process, and is about to be forgotten. */
+	if (source && !source->over && source->bytes + waiting->bytes <= MAX_BYTES_OF_PROCESS) {
+		DL_APPEND(source->stacks, waiting);
+		source->bytes += waiting->bytes;
+		u->bytes += waiting->bytes;
+		queue_turn(u, source);
+		waiting = NULL;
+	}
+	pthread_mutex_unlock(&u->lock);
+	if (!waiting)
+		return true;
+	waiting_free(waiting);
+	return false;
+}
+
+void unwinder__forget(pid_t tgid, uint64_t start_ticks, void *ctx)
+{
+	struct unwinder *u = ctx;
+	struct source *source;
+
+	pthread_mutex_lock(&u->lock);
+	HASH_FIND_INT(u->sources, &tgid, source);
+	if (source && source->start_ticks == start_ticks) {
+		source->over = true;
+		queue_turn(u, source);
+	}
+	pthread_mutex_unlock(&u->lock);
+}
+
+int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret)
+{
+	struct unwinder *u = calloc(1, sizeof(*u));
+	int err;
+
+	if (!u)
+		return -ENOMEM;
+	pthread_mutex_init(&u->lock, NULL);
+	pthread_cond_init(&u->more, NULL);
+	u->table = callsite_table__new();
+	err = u->table ? symbolizer__new(config, &u->symbolizer) : -ENOMEM;
+	if (err) {
+		unwinder__free(u);
+		return err;
+	}
+	*ret = u;
+	return 0;
+}
+
+void unwinder__free(struct unwinder *u)
+{
+	struct source *source, *next;
+
+	if (!u)
+		return;
+	HASH_ITER (hh, u->sources, source, next)
+		forget_source(u, source);
+	symbolizer__free(u->symbolizer);
+	callsite_table__free(u->table);
+	pthread_cond_destroy(&u->more);
+	pthread_mutex_destroy(&u->lock);
+	free(u);
+}
+
+int unwinder__start(struct unwinder *u, struct owner *owner)
+{
+	int err;
+
+	u->owner = owner;
+	err = pthread_create(&u->thread, NULL, unwinder_thread, u);
+	u->running = !err;
+	return -err;
+}
+
+void unwinder__stop(struct unwinder *u)
+{
+	if (!u || !u->running)
+		return;
+	pthread_mutex_lock(&u->lock);
+	u->stop = true;
+	pthread_cond_signal(&u->more);
+	pthread_mutex_unlock(&u->lock);
+	pthread_join(u->thread, NULL);
+	u->running = false;
+}
+
+void unwinder__stats(struct unwinder *u, struct unwinder_stats *ret)
+{
+	pthread_mutex_lock(&u->lock);
+	ret->symbolizer = u->stats;
+	pthread_mutex_unlock(&u->lock);
+	callsite_table__stats(u->table, &ret->callsites);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Takes the stacks that the model does not know, has them unwound on a thread of its own, process
+ * by process in turn, and answers the model with call sites. What waits is bounded by process and
+ * in all: a process that makes new stacks without end has its own left out, not those of others.
+ */
+#ifndef MEMPROV_UNWINDER_H
+#define MEMPROV_UNWINDER_H
+
+#include "model/owner.h"
+#include "symbolize/symbolizer.h"
+
+struct unwinder;
+
+/* Starts the child. 0 or -errno. */
+int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret);
+void unwinder__free(struct unwinder *unwinder); /* accepts NULL; after unwinder__stop */
+
+/* Begins to answer through the owner; 0 or -errno. stop ends that: before the owner is freed. */
+int unwinder__start(struct unwinder *unwinder, struct owner *owner);
+void unwinder__stop(struct unwinder *unwinder); /* accepts NULL */
+
+/* The model's on_stack and on_process_end, with the unwinder as stack_ctx. */
+bool unwinder__take(const struct raw_stack *raw, void *unwinder);
+void unwinder__forget(pid_t tgid, uint64_t start_ticks, void *unwinder);
+
+struct unwinder_stats {
+	struct symbolizer_stats symbolizer;
+	struct callsite_stats callsites;
+};
+void unwinder__stats(struct unwinder *unwinder, struct unwinder_stats *ret);
+
+#endif

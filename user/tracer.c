@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "tracer.h"
+
+#include <string.h>
+
+#include "model/names.h"
+#include "model/owner.h"
+#include "model/sweep.h"
+#include "options.h"
+#include "report/take.h"
+#include "symbolize/unwinder.h"
+#include "util/log.h"
+
+#define SYMBOLIZER_MEMORY     (256u << 20)
+#define SYMBOLIZER_TIMEOUT_MS 2000
+
+static const enum unwind_mode unwind_modes[] = {
+	[UNWIND_AUTO] = UNWIND_MODE_CFI,
+	[UNWIND_CFI] = UNWIND_MODE_CFI,
+	[UNWIND_FP] = UNWIND_MODE_FP,
+	[UNWIND_NONE] = UNWIND_MODE_NONE,
+};
+
+/* Exit code of one that cannot trace: whoever asked for it wants call sites, not less. */
+static int start_owner(struct tracer *t, const struct options *options)
+{
+	struct owner_config config = {
+		.ring_size = options->ring_size,
+		.on_cold_name = name_reader__take,
+		.ctx = t->names,
+		.unwind = unwind_modes[options->unwind],
+		.stack_min = options->stack_min,
+		.on_stack = unwinder__take,
+		.on_process_end = unwinder__forget,
+		.stack_ctx = t->unwinder,
+	};
+	char why[256];
+
+	if (!t->unwinder)
+		config.on_stack = NULL, config.on_process_end = NULL;
+	if (options->backend == BACKEND_FEXIT) {
+		log_error("--backend fexit: this version attaches by tracepoints only; accepted: "
+			  "auto, tracepoint");
+		return EXIT_UNSUPPORTED;
+	}
+	if (owner__new(&config, why, sizeof(why), &t->owner)) {
+		log_error("cannot trace: %s; 'memprov doctor' says what is missing, and 'memprov "
+			  "show PID' reports without tracing",
+			  why);
+		return EXIT_UNSUPPORTED;
+	}
+	return EXIT_DONE;
+}
+
+static int start_unwinder(struct tracer *t, const struct options *options)
+{
+	struct symbolizer_config config = {
+		.proc = options->proc,
+		.child_memory = SYMBOLIZER_MEMORY,
+		.timeout_ms = SYMBOLIZER_TIMEOUT_MS,
+	};
+	int err;
+
+	if (unwind_modes[options->unwind] == UNWIND_MODE_NONE)
+		return EXIT_DONE;
+	err = unwinder__new(&config, &t->unwinder);
+	if (!err)
+		return EXIT_DONE;
+	log_error("the process that unwinds stacks cannot be started (%s); --unwind none goes "
+		  "without call sites",
+		  strerror(-err));
+	return EXIT_FAILED;
+}
+
+int tracer__start(struct tracer *t, const struct options *options, bool sweep)
+{
+	struct taker_config taker = {.proc = options->proc};
+	int code, err;
+
+	/* First: its child must not inherit what the others open. */
+	code = start_unwinder(t, options);
+	if (!code) {
+		t->names = name_reader__new(options->proc);
+		code = t->names ? start_owner(t, options) : EXIT_FAILED;
+	}
+	if (code)
+		return code;
+	err = name_reader__start(t->names, t->owner);
+	if (!err && t->unwinder)
+		err = unwinder__start(t->unwinder, t->owner);
+	if (!err && sweep)
+		err = sweeper__new(options->proc, t->owner, &t->sweeper);
+	if (err) {
+		log_error("a thread cannot be started (%s)", strerror(-err));
+		return EXIT_FAILED;
+	}
+	taker.owner = t->owner;
+	t->taker = taker__new(&taker);
+	return t->taker ? EXIT_DONE : EXIT_FAILED;
+}
+
+void tracer__stop(struct tracer *t)
+{
+	sweeper__free(t->sweeper);
+	name_reader__stop(t->names);
+	unwinder__stop(t->unwinder);
+	owner__free(t->owner);
+	name_reader__free(t->names);
+	unwinder__free(t->unwinder);
+	taker__free(t->taker);
+	*t = (struct tracer){};
+}

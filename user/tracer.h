@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What traces and what takes reports, wired together: the daemon has one, and `run`. It logs what
+ * went wrong.
+ */
+#ifndef MEMPROV_TRACER_H
+#define MEMPROV_TRACER_H
+
+#include <stdbool.h>
+
+struct options;
+
+struct tracer {
+	struct name_reader *names;
+	struct unwinder *unwinder; /* NULL: no stacks are taken */
+	struct owner *owner;
+	struct sweeper *sweeper; /* NULL: not wanted */
+	struct taker *taker;
+};
+
+/*
+ * Attaches and starts the threads; from its return every event is recorded. With sweep, /proc is
+ * read for the processes that were there before, then and again; without, a process is picked up
+ * when a report of it is taken. The exit code to end with, EXIT_DONE when it runs; tracer__stop in
+ * any case.
+ */
+int tracer__start(struct tracer *tracer, const struct options *options, bool sweep);
+
+/* A zeroed or half-started one is fine. Nobody may be taking reports any more. */
+void tracer__stop(struct tracer *tracer);
+
+#endif
