@@ -116,6 +116,14 @@ $(BUILD)/property: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/property/*.c)) $
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
 
+# Not tests: they print what things cost.
+BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
+
+$(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIBRARY)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
+
 # Targets of known behaviour; never sanitized, so that they do just what they say.
 build/workloads/%: tests/workloads/%.c
 	$(call say,CC,$<)
@@ -141,7 +149,7 @@ build/workloads/%.go-full: tests/workloads/%.go
 	$(Q)$(GO_BUILD) -o $@ $<
 
 .PHONY: test-programs
-test-programs: $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property
+test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property
 
 .PHONY: test
 test: DEPS_FOR := build|test

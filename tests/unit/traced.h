@@ -121,6 +121,9 @@ static inline void traced__end(struct traced *traced)
 	int status;
 
 	kill(traced->pid, SIGKILL);
+	/* The leader is not reported before the others have been. */
+	if (traced->tid != traced->pid)
+		waitpid(traced->tid, &status, __WALL);
 	while (waitpid(traced->pid, &status, __WALL) == traced->pid && WIFSTOPPED(status))
 		;
 	free(traced->stack);

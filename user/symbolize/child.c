@@ -18,10 +18,14 @@
 
 #define IDLE_NS	      (10 * NSEC_PER_SEC)
 #define SYMBOLS_SHARE 8 /* of the memory: answers that are kept */
+#define FILES_SHARE   4 /* of the memory: files, before the next one is read */
+#define ROOM_EVERY    8 /* requests: how often to look */
 
 struct child {
 	struct child_tables tables;
 	uint32_t *blame;
+	uint64_t memory;
+	unsigned requests;
 	struct symbols *symbols;
 	struct trace trace;
 	uint32_t words[MP_STACK_MAX / 8];
@@ -66,14 +70,25 @@ static void enter(void *ctx, const struct code_row *row)
 
 struct looking {
 	struct child *child;
+	struct child_process *process;
 	struct reply *reply;
 };
+
+static int open_map(void *ctx, uint32_t process)
+{
+	return ask(process, WIRE_NEED_PERF_MAP, NULL, 0);
+}
 
 static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
 {
 	struct looking *looking = ctx;
+	const char *made_at_run_time = NULL;
 
-	return reply__add_frame(looking->reply, looking->child->symbols, frame, outermost);
+	if (!frame->module)
+		made_at_run_time = jit__find(&looking->process->jit, frame->pc, open_map, NULL,
+					     looking->process->number);
+	return reply__add_frame(looking->reply, looking->child->symbols, frame, made_at_run_time,
+				outermost);
 }
 
 static void enter_for(void *ctx, const struct code_row *row)
@@ -84,11 +99,10 @@ static void enter_for(void *ctx, const struct code_row *row)
 /* The parent has checked it; a packet that is not as it should be is a mistake of ours. */
 static void unwind(struct child *child, const struct wire_unwind *request, size_t len)
 {
-	const struct child_process *process =
-		child_tables__find(&child->tables, request->head.number);
+	struct child_process *process = child_tables__find(&child->tables, request->head.number);
 	struct trace *trace = &child->trace;
 	struct reply *reply;
-	struct looking looking = {.child = child};
+	struct looking looking = {.child = child, .process = process};
 	struct unwind_hooks hooks = {.enter = enter_for, .look = look, .ctx = &looking};
 	const struct mp_stack_copy *copy = (const void *)request->data;
 
@@ -100,6 +114,9 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 		channel__send(CHILD_SOCKET, &stale, sizeof(stale), NULL, 0, -1, CHANNEL_FOREVER);
 		return;
 	}
+	if (child->requests++ % ROOM_EVERY == 0)
+		child_tables__make_room(&child->tables, child->symbols,
+					child->memory / FILES_SHARE);
 	reply = reply__new(process->map.rows);
 	if (!reply)
 		_exit(1);
@@ -191,6 +208,7 @@ int child__main(int argc, char **argv)
 	child = calloc(1, sizeof(*child));
 	if (!child)
 		return 1;
+	child->memory = memory;
 	child->blame = mmap(NULL, sizeof(*child->blame), PROT_READ | PROT_WRITE, MAP_SHARED,
 			    CHILD_BLAME, 0);
 	child->symbols = symbols__new(memory / SYMBOLS_SHARE);

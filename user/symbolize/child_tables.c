@@ -2,6 +2,7 @@
 #include "symbolize/child_tables.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,13 @@ int child_tables__add_file(struct child_tables *tables, uint32_t number, int fd,
 	return *file ? 0 : -ENOMEM;
 }
 
+static void unload(struct elf_module *file, struct symbols *symbols)
+{
+	if (elf_module__dwfl(file))
+		symbols__forget(symbols, elf_module__dwfl(file));
+	elf_module__unload(file);
+}
+
 void child_tables__drop_file(struct child_tables *tables, struct symbols *symbols, uint32_t number)
 {
 	struct elf_module **file = place(tables, number);
@@ -36,8 +44,7 @@ void child_tables__drop_file(struct child_tables *tables, struct symbols *symbol
 				p->map.rows[i].module = NULL;
 		}
 	}
-	if (elf_module__dwfl(*file))
-		symbols__forget(symbols, elf_module__dwfl(*file));
+	unload(*file, symbols);
 	elf_module__free(*file);
 	*file = NULL;
 }
@@ -53,7 +60,7 @@ static struct child_process **find(struct child_tables *tables, uint32_t number)
 	return p;
 }
 
-const struct child_process *child_tables__find(struct child_tables *tables, uint32_t number)
+struct child_process *child_tables__find(struct child_tables *tables, uint32_t number)
 {
 	return *find(tables, number);
 }
@@ -65,6 +72,7 @@ void child_tables__drop_process(struct child_tables *tables, uint32_t number)
 	if (!gone)
 		return;
 	*p = gone->next;
+	jit__forget(&gone->jit);
 	free(gone->map.rows);
 	free(gone);
 }
@@ -110,6 +118,32 @@ int child_tables__add_rows(struct child_tables *tables, const struct wire_image 
 }
 
 /* --- all of them --------------------------------------------------------------------------- */
+
+/* Mapped files and what was allocated to understand them. */
+static size_t bytes_used(const struct child_tables *tables)
+{
+	struct mallinfo2 heap = mallinfo2();
+	size_t bytes = heap.uordblks + heap.hblkhd;
+
+	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {
+		if (tables->files[i])
+			bytes += elf_module__bytes(tables->files[i]);
+	}
+	return bytes;
+}
+
+void child_tables__make_room(struct child_tables *tables, struct symbols *symbols, size_t max)
+{
+	if (bytes_used(tables) <= max)
+		return;
+	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {
+		if (tables->files[i])
+			unload(tables->files[i], symbols);
+	}
+	for (struct child_process *p = tables->processes; p; p = p->next)
+		jit__forget(&p->jit);
+	malloc_trim(0);
+}
 
 void child_tables__drop_all(struct child_tables *tables, struct symbols *symbols)
 {

@@ -3,6 +3,7 @@
 #ifndef MEMPROV_CHILD_TABLES_H
 #define MEMPROV_CHILD_TABLES_H
 
+#include "symbolize/jit.h"
 #include "symbolize/symbols.h"
 #include "symbolize/unwind.h"
 
@@ -10,11 +11,12 @@ struct child_process {
 	struct child_process *next;
 	uint32_t number;
 	struct code_map map;
+	struct jit jit;
 };
 
 struct child_tables {
 	struct elf_module *files[WIRE_FILES_MAX]; /* by number, from 1 */
-	struct child_process *processes;	  /* the last one used is the first */
+	struct child_process *processes;
 };
 
 /* Takes fd. 0, -ENOMEM, -EBADMSG. */
@@ -24,7 +26,11 @@ void child_tables__drop_file(struct child_tables *tables, struct symbols *symbol
 
 int child_tables__add_rows(struct child_tables *tables, const struct wire_image *image, size_t len);
 void child_tables__drop_process(struct child_tables *tables, uint32_t number);
-const struct child_process *child_tables__find(struct child_tables *tables, uint32_t number);
+struct child_process *child_tables__find(struct child_tables *tables, uint32_t number);
+
+/* Gives back what reading files took, when that is more than `max` bytes: what is asked for again
+ * is read again. */
+void child_tables__make_room(struct child_tables *tables, struct symbols *symbols, size_t max);
 
 void child_tables__drop_all(struct child_tables *tables, struct symbols *symbols);
 bool child_tables__is_empty(const struct child_tables *tables);

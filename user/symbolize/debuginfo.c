@@ -12,8 +12,9 @@
 
 #define RANGES_MAX    (1U << 20) /* of a module's units */
 #define DEPTH_MAX     128	 /* scopes within scopes */
-#define UNIT_DIES_MAX (4U << 20) /* looked at for one pc; a hostile file may have a ring of them */
-#define PATH_BYTES    4096
+#define UNIT_DIES_MAX (4U << 20) /* looked at for one pc; a hostile file may have a ring of them   \
+				  */
+#define PATH_BYTES 4096
 
 struct unit_range {
 	Dwarf_Addr start;
@@ -64,7 +65,8 @@ void debuginfo__free(struct debuginfo *info)
 	free(info);
 }
 
-/* --- units ------------------------------------------------------------------------------------- */
+/* --- units -------------------------------------------------------------------------------------
+ */
 
 static int add_range(struct debuginfo *info, Dwarf_Addr start, Dwarf_Addr end, Dwarf_Off die)
 {
@@ -154,7 +156,8 @@ static int find_unit(struct debuginfo *info, Dwarf_Addr pc, Dwarf_Die *ret)
 	return 0;
 }
 
-/* --- scopes ------------------------------------------------------------------------------------ */
+/* --- scopes ------------------------------------------------------------------------------------
+ */
 
 static bool has_code(int tag)
 {
@@ -187,8 +190,8 @@ static void add_scope(struct chain *chain, Dwarf_Die *die, int tag)
 }
 
 /*
- * Adds the scopes below `parent` that contain the pc. With `everywhere`, also looks into functions that
- * have no code of their own: a nested function's may stand within its abstract parent. libdw's
+ * Adds the scopes below `parent` that contain the pc. With `everywhere`, also looks into functions
+ * that have no code of their own: a nested function's may stand within its abstract parent. libdw's
  * dwarf_getscopes always does that, for every lookup.
  */
 static bool walk(struct chain *chain, Dwarf_Die *parent, unsigned depth, bool everywhere)
@@ -220,7 +223,8 @@ static bool walk(struct chain *chain, Dwarf_Die *parent, unsigned depth, bool ev
 	return false;
 }
 
-/* --- names ------------------------------------------------------------------------------------- */
+/* --- names -------------------------------------------------------------------------------------
+ */
 
 static const char *string_of(Dwarf_Die *die, unsigned name)
 {
@@ -285,7 +289,8 @@ static int source_line(Dwarf_Die *unit, Dwarf_Addr pc, struct arena *arena, stru
 	bool ends = true;
 	int number;
 
-	/* Behind the last instruction of a piece of code, libdw still gives the row that ends it. */
+	/* Behind the last instruction of a piece of code, libdw still gives the row that ends it.
+	 */
 	if (!line || dwarf_lineendsequence(line, &ends) || ends)
 		return 0;
 	if (!dwarf_lineno(line, &number) && number > 0)

@@ -2,9 +2,9 @@
 /*
  * Functions, inlined ones and lines from a module's DWARF, versions 2 to 5.
  *
- * .debug_aranges, where a compiler wrote it, leads to the compilation unit. Clang, Rust and Go write
- * none, so when it does not know an address, the ranges of all units are read once and sorted. Within a
- * unit only scopes that contain the address are walked.
+ * .debug_aranges, where a compiler wrote it, leads to the compilation unit. Clang, Rust and Go
+ * write none, so when it does not know an address, the ranges of all units are read once and
+ * sorted. Within a unit only scopes that contain the address are walked.
  */
 #ifndef MEMPROV_DEBUGINFO_H
 #define MEMPROV_DEBUGINFO_H

@@ -77,13 +77,24 @@ static void drop_sites(struct elf_module *module)
 	}
 }
 
+void elf_module__unload(struct elf_module *module)
+{
+	drop_sites(module);
+	if (module->dwfl)
+		dwfl_end(module->dwfl);
+	module->dwfl = NULL;
+	module->module = NULL;
+	module->eh_cfi = module->debug_cfi = NULL;
+	module->tried = module->debug_tried = false;
+	module->n_segments = 0;
+	module->bytes = 0;
+}
+
 void elf_module__free(struct elf_module *module)
 {
 	if (!module)
 		return;
-	drop_sites(module);
-	if (module->dwfl)
-		dwfl_end(module->dwfl);
+	elf_module__unload(module);
 	close(module->fd);
 	free(module);
 }
@@ -120,12 +131,13 @@ static int find_no_elf(Dwfl_Module *module, void **userdata, const char *name, D
 }
 
 /* Whether a debug file is that of the module: by build ids, where the module has one. */
-static bool belongs(const struct elf_module *module, int fd, GElf_Word crc)
+static bool belongs(struct elf_module *module, int fd)
 {
 	const unsigned char *id;
 	size_t len = elf_module__build_id(module, &id);
 	const void *other = NULL;
 	bool same = false;
+	struct stat st;
 	Elf *elf;
 
 	/* Without a build id there is only a checksum of the whole file. Whoever links by name
@@ -138,6 +150,8 @@ static bool belongs(const struct elf_module *module, int fd, GElf_Word crc)
 	if (dwelf_elf_gnu_build_id(elf, &other) == (ssize_t)len)
 		same = !memcmp(id, other, len);
 	elf_end(elf);
+	if (same && !fstat(fd, &st))
+		module->bytes += st.st_size;
 	return same;
 }
 
@@ -151,14 +165,14 @@ static int find_debug(Dwfl_Module *dwfl_module, void **userdata, const char *nam
 
 	if (len)
 		fd = module->find_debug(module->ctx, module->number, WIRE_NEED_BUILD_ID, id, len);
-	if (fd >= 0 && belongs(module, fd, 0))
+	if (fd >= 0 && belongs(module, fd))
 		return fd;
 	if (fd >= 0)
 		close(fd);
 	if (!link)
 		return -1;
 	fd = module->find_debug(module->ctx, module->number, WIRE_NEED_LINK, link, strlen(link));
-	if (fd >= 0 && belongs(module, fd, crc))
+	if (fd >= 0 && belongs(module, fd))
 		return fd;
 	if (fd >= 0)
 		close(fd);

@@ -28,8 +28,11 @@ void elf_module__free(struct elf_module *module); /* accepts NULL */
 /* Reads what must be known of the file: 0, or -EBADMSG when it is no ELF file that could run here;
  * the result is kept. */
 int elf_module__load(struct elf_module *module);
+/* Gives back what reading it took; the next load begins anew. The caller has made symbols forget
+ * it. */
+void elf_module__unload(struct elf_module *module);
 Dwfl_Module *elf_module__dwfl(const struct elf_module *module); /* NULL before load */
-size_t elf_module__bytes(const struct elf_module *module);	/* its size, once loaded */
+size_t elf_module__bytes(const struct elf_module *module);	/* mapped of its files */
 
 /* The address of the byte at an offset of the file; false when it is not loaded to memory. */
 bool elf_module__address(const struct elf_module *module, uint64_t offset, uint64_t *ret);

@@ -113,6 +113,14 @@ int launch__start(uint64_t memory, struct launched *ret)
 	return 0;
 }
 
+bool launch__has_ended(const struct launched *child)
+{
+	siginfo_t info = {};
+
+	return child->pid && !waitid(P_PID, child->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
+	       info.si_pid == child->pid;
+}
+
 uint32_t launch__end(struct launched *child)
 {
 	uint32_t blame;

@@ -3,6 +3,7 @@
 #ifndef MEMPROV_LAUNCH_H
 #define MEMPROV_LAUNCH_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -14,6 +15,9 @@ struct launched {
 
 /* 0 or -errno. The child ends with the thread that launches it. */
 int launch__start(uint64_t memory, struct launched *ret);
+
+/* It has ended by itself, or somebody has killed it; launch__end() is still due. */
+bool launch__has_ended(const struct launched *child);
 
 /* Kills it, if there is one, and waits for its end. Returns the number of the file that it was
  * reading; 0 for none. */

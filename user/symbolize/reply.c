@@ -129,8 +129,9 @@ static void name(struct reply *reply, struct wire_frame *wire, const struct symb
 }
 
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
-		      bool *outermost)
+		      const char *made_at_run_time, bool *outermost)
 {
+	struct symbol made = {.function = made_at_run_time};
 	const struct symbol *found = NULL;
 	const char *function;
 	size_t n = 0;
@@ -138,6 +139,12 @@ bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct
 	if (frame->module)
 		symbols__lookup(symbols, elf_module__dwfl(frame->module), frame->address,
 				reply->arena, &found, &n);
+	if (!n && made_at_run_time) {
+		/* The map may be read again before this is sent. */
+		made.function = arena__strdup(reply->arena, made_at_run_time);
+		found = &made;
+		n = 1;
+	}
 	if (!n)
 		return add(reply, frame);
 	for (size_t i = 0; i < n; i++) {

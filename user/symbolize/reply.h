@@ -11,10 +11,11 @@ struct reply;
 struct reply *reply__new(const struct code_row *rows); /* NULL when out of memory */
 void reply__free(struct reply *reply);		       /* accepts NULL */
 
-/* Adds the frame and what was inlined there. False when the stack ends here, because what follows
- * is another one or there is no room; *outermost is set where no caller can be. */
+/* Adds the frame and what was inlined there; `made_at_run_time` (or NULL) names code of no file.
+ * False when the stack ends here, because what follows is another one or there is no room;
+ * *outermost is set where no caller can be. */
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
-		      bool *outermost);
+		      const char *made_at_run_time, bool *outermost);
 
 int reply__send(const struct reply *reply, int socket, const struct trace *trace);
 

@@ -87,10 +87,24 @@ static int tell_rows(void *ctx, const struct image *image)
 
 /* --- its life ------------------------------------------------------------------------------ */
 
+/* The child has died, or must: it took too long, or says what it should not. */
+static void end(struct symbolizer *symbolizer, struct image *image)
+{
+	uint32_t blame = launch__end(&symbolizer->child);
+
+	if (blame)
+		images__blame(symbolizer->images, blame);
+	else if (image)
+		image->deaths++;
+	images__untell(symbolizer->images);
+}
+
 static int start(struct symbolizer *symbolizer)
 {
 	int err;
 
+	if (launch__has_ended(&symbolizer->child))
+		end(symbolizer, NULL);
 	if (symbolizer->child.pid)
 		return 0;
 	if (clock__boot_ns() - symbolizer->restarts_since >= NSEC_PER_SEC) {
@@ -105,18 +119,6 @@ static int start(struct symbolizer *symbolizer)
 	if (!err)
 		symbolizer->stats.restarts++;
 	return err;
-}
-
-/* The child has died, or must: it took too long, or says what it should not. */
-static void end(struct symbolizer *symbolizer, struct image *image)
-{
-	uint32_t blame = launch__end(&symbolizer->child);
-
-	if (blame)
-		images__blame(symbolizer->images, blame);
-	else if (image)
-		image->deaths++;
-	images__untell(symbolizer->images);
 }
 
 int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret)

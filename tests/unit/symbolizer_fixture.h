@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A symbolizer with a real child, for tests. */
+#ifndef MEMPROV_SYMBOLIZER_FIXTURE_H
+#define MEMPROV_SYMBOLIZER_FIXTURE_H
+
+#include "symbolize/symbolizer.h"
+#include "traced.h"
+
+#define STACKS "build/workloads/stacks"
+
+struct fixture {
+	struct symbolizer *symbolizer;
+	struct arena *arena;
+};
+
+static inline int set_up(void **state)
+{
+	static struct fixture fixture;
+	struct symbolizer_config config = {
+		.proc = "/proc", .child_memory = 512 << 20, .timeout_ms = 10000};
+
+	fixture.arena = arena__new();
+	*state = &fixture;
+	return symbolizer__new(&config, &fixture.symbolizer);
+}
+
+static inline int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	symbolizer__free(fixture->symbolizer);
+	arena__free(fixture->arena);
+	return 0;
+}
+
+static inline struct unwound unwind(struct fixture *fixture, const struct traced *traced)
+{
+	struct unwind_request request = {traced->pid, traced->start_ticks, 1, traced->stack};
+	struct unwound unwound;
+
+	assert_int_equal(
+		symbolizer__unwind(fixture->symbolizer, &request, fixture->arena, &unwound), 0);
+	return unwound;
+}
+
+static inline void print(const struct unwound *unwound)
+{
+	for (size_t i = 0; i < unwound->n; i++)
+		print_message("  %2zu %-28s %s+0x%lx %s:%u %s\n", i,
+			      unwound->frames[i].function ?: "?", unwound->frames[i].module ?: "?",
+			      unwound->frames[i].offset, unwound->frames[i].file ?: "?",
+			      unwound->frames[i].line, unwound->frames[i].build_id ?: "");
+	print_message("  source %d truncated %d words %zu\n", unwound->source, unwound->truncated,
+		      unwound->n_words);
+}
+
+#endif
