@@ -25,6 +25,9 @@ static void take(const char *piece, size_t len, void *opaque)
 	struct output *out = opaque;
 	size_t room = DEMANGLE_OUT_MAX - 1 - out->len;
 
+	/* Of nothing, there may be no piece at all. */
+	if (!len)
+		return;
 	out->seen += len;
 	if (len > room)
 		len = room;
@@ -70,8 +73,8 @@ bool demangle__name(const char *mangled, char ret[DEMANGLE_OUT_MAX])
 	len = strnlen(mangled, DEMANGLE_IN_MAX + 1);
 	if (len > DEMANGLE_IN_MAX)
 		return false;
-	/* With its limit on recursion, libiberty refuses every C++ name of more than 1,024 bytes, and
-	 * templates have such. DEMANGLE_IN_MAX limits it, too: each level takes a byte. */
+	/* With its limit on recursion, libiberty refuses every C++ name of more than 1,024 bytes,
+	 * and templates have such. DEMANGLE_IN_MAX limits it, too: each level takes a byte. */
 	if (len > LIBIBERTY_MAX && mangled[1] == 'Z')
 		options |= DMGL_NO_RECURSE_LIMIT;
 	if (!run(mangled, options, &out) || !out.len || memchr(text, '\0', out.len))

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names of C++ and Rust functions as people write them, the way gdb does: "ns::f(int)",
- * "alloc::vec::Vec<T>::push". The mangled names come from files that nobody vouches for: a short one
- * can stand for gigabytes of text.
+ * "alloc::vec::Vec<T>::push". The mangled names come from files that nobody vouches for: a short
+ * one can stand for gigabytes of text.
  */
 #ifndef MEMPROV_DEMANGLE_H
 #define MEMPROV_DEMANGLE_H

@@ -15,8 +15,8 @@ static uint64_t load(const struct gopclntab *table, const uint8_t *at, unsigned 
 	return value;
 }
 
-/* A number at an offset of the table; 0 when it is beyond. Offsets come from the file: each sum of them
- * stays below 2^40 or is checked. */
+/* A number at an offset of the table; 0 when it is beyond. Offsets come from the file: each sum of
+ * them stays below 2^40 or is checked. */
 static uint64_t number(const struct gopclntab *table, uint64_t offset, unsigned size)
 {
 	if (offset > table->size || table->size - offset < size)
@@ -38,7 +38,8 @@ static const char *string(const struct gopclntab *table, uint64_t offset)
 	return (const char *)table->data + offset;
 }
 
-/* --- the header -------------------------------------------------------------------------------- */
+/* --- the header --------------------------------------------------------------------------------
+ */
 
 static bool known_magic(struct gopclntab *table, bool big_endian)
 {
@@ -114,15 +115,16 @@ int gopclntab__parse(const uint8_t *data, size_t size, struct gopclntab *ret)
 	if (!table.n_functions || room < 1 || table.n_functions > (room - 1) / 2)
 		return -EINVAL;
 	if (table.version == 12) {
-		table.files = u32(&table, table.functions + (table.n_functions * 2 + 1) *
-								    table.ptr_size);
+		table.files =
+			u32(&table, table.functions + (table.n_functions * 2 + 1) * table.ptr_size);
 		table.n_files = u32(&table, table.files);
 	}
 	*ret = table;
 	return 0;
 }
 
-/* --- functions --------------------------------------------------------------------------------- */
+/* --- functions ---------------------------------------------------------------------------------
+ */
 
 /* Of the n-th function, or with n = n_functions where the last one ends. */
 static uint64_t start_of(const struct gopclntab *table, uint64_t n)
@@ -132,8 +134,8 @@ static uint64_t start_of(const struct gopclntab *table, uint64_t n)
 	return table->text_start + number(table, table->functions + n * 2 * field, field);
 }
 
-/* The record's n-th field of 4 bytes, counted from 1 as Go's debug/gosym does: the address is before
- * them. */
+/* The record's n-th field of 4 bytes, counted from 1 as Go's debug/gosym does: the address is
+ * before them. */
 static uint32_t record_field(const struct gopclntab *table, uint64_t record, unsigned n)
 {
 	return u32(table, record + function_field(table) + (uint64_t)(n - 1) * 4);
@@ -155,8 +157,8 @@ static bool varint(const struct gopclntab *table, uint64_t *at, uint32_t *ret)
 	return false;
 }
 
-/* The value that a function's table of (change of value, change of pc) has at the pc; -1 when it does
- * not say. */
+/* The value that a function's table of (change of value, change of pc) has at the pc; -1 when it
+ * does not say. */
 static int32_t value_at(const struct gopclntab *table, uint32_t offset, uint64_t start, uint64_t pc)
 {
 	uint64_t at = table->pcs + offset, reached = start;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * /tmp/perf-PID.map: what a just-in-time compiler (V8, HotSpot's agent, CPython 3.12, .NET) says of the
- * code that it made, a line "START SIZE name" each, in hexadecimal. Compilers append, and use addresses
- * again, so a later line wins where it overlaps an earlier one, of which the rest stays.
+ * /tmp/perf-PID.map: what a just-in-time compiler (V8, HotSpot's agent, CPython 3.12, .NET) says of
+ * the code that it made, a line "START SIZE name" each, in hexadecimal. Compilers append, and use
+ * addresses again, so a later line wins where it overlaps an earlier one, of which the rest stays.
  *
  * A traced process writes the file: what is no such line is passed over, and there are bounds.
  */
@@ -22,7 +22,8 @@ struct perfmap;
 struct perfmap_stats {
 	size_t lines;	/* that were read */
 	size_t skipped; /* of them, because they were malformed */
-	bool truncated; /* more than the bounds allow: the last bytes and their first lines are read */
+	bool truncated; /* more than the bounds allow: the last bytes and their first lines are read
+			 */
 };
 
 /* Copies the names. An empty text gives an empty map. 0 or -ENOMEM. */

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What is at a program counter: functions, files and lines, as addr2line -i -f gives them. The first
- * of these sources that knows the function answers:
+ * What is at a program counter: functions, files and lines, as addr2line -i -f gives them. The
+ *first of these sources that knows the function answers:
  *
  *	DWARF        functions, those inlined into them, file and line
  *	.gopclntab   of Go programs, also stripped ones: function, file and line
  *	ELF symbols  functions only (symtab.h says which name is chosen); .gnu_debugdata included
  *
- * A function that no source covers is unknown, never the nearest one. The line table of DWARF answers
- * also for functions that DWARF does not describe (assembly).
+ * A function that no source covers is unknown, never the nearest one. The line table of DWARF
+ *answers also for functions that DWARF does not describe (assembly).
  *
- * Names: what the source has, demangled. Of C, DW_AT_name (`__libc_malloc`, not the `__GI_` name that
- * gdb takes from DW_AT_linkage_name), so that a library has the same names with debug information
- * and without.
+ * Names: what the source has, demangled. Of C, DW_AT_name (`__libc_malloc`, not the `__GI_` name
+ *that gdb takes from DW_AT_linkage_name), so that a library has the same names with debug
+ *information and without.
  *
  * Files are hostile: whoever calls this has no privileges and a time limit.
  */
@@ -44,15 +44,15 @@ struct symbols_stats {
 	size_t bytes;	/* that they take */
 };
 
-/* An empty cache of at most `bytes` for answers; what is read of modules comes on top. NULL when out
- * of memory. */
+/* An empty cache of at most `bytes` for answers; what is read of modules comes on top. NULL when
+ * out of memory. */
 struct symbols *symbols__new(size_t bytes);
 void symbols__free(struct symbols *ctx); /* accepts NULL; before the modules go */
 
 /*
- * pc is an address as the Dwfl has it, within the instruction meant: of a frame that made a call, the
- * return address minus 1. Innermost first. 0 with everything in `arena`, *ret_n = 0 when nothing is
- * known; -ENOMEM.
+ * pc is an address as the Dwfl has it, within the instruction meant: of a frame that made a call,
+ * the return address minus 1. Innermost first. 0 with everything in `arena`, *ret_n = 0 when
+ * nothing is known; -ENOMEM.
  */
 int symbols__lookup(struct symbols *ctx, Dwfl_Module *module, Dwarf_Addr pc, struct arena *arena,
 		    const struct symbol **ret, size_t *ret_n);

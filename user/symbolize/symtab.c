@@ -83,8 +83,8 @@ static int read_symbols(struct symtab *symtab, Dwfl_Module *module)
 			symtab->truncated = true;
 			return 0;
 		}
-		entry.name =
-			dwfl_module_getsym_info(module, i, &sym, &entry.start, &section, &elf, &bias);
+		entry.name = dwfl_module_getsym_info(module, i, &sym, &entry.start, &section, &elf,
+						     &bias);
 		entry.type = GELF_ST_TYPE(sym.st_info);
 		entry.binding = GELF_ST_BIND(sym.st_info);
 		if (!is_name(entry.name, entry.type) || section == SHN_UNDEF || !elf)
@@ -156,8 +156,8 @@ static int compare(const void *left, const void *right)
 	return compare_aliases(b, a);
 }
 
-/* What labels without a size may answer for: up to the next symbol. One that lies within a function,
- * or at its beginning, has no say at all. */
+/* What labels without a size may answer for: up to the next symbol. One that lies within a
+ * function, or at its beginning, has no say at all. */
 static void bound_labels(struct symtab *symtab)
 {
 	Dwarf_Addr next = UINT64_MAX, reach = 0;

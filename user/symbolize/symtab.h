@@ -29,8 +29,8 @@ int symtab__new(Dwfl_Module *module, struct symtab **ret);
 void symtab__free(struct symtab *symtab); /* accepts NULL */
 size_t symtab__count(const struct symtab *symtab);
 
-/* The name as it is in the table, perhaps mangled, without a terminating NUL: a version (@GLIBC_2.2.5)
- * is left out. NULL when no symbol covers pc, an address as the Dwfl has it. */
+/* The name as it is in the table, perhaps mangled, without a terminating NUL: a version
+ * (@GLIBC_2.2.5) is left out. NULL when no symbol covers pc, an address as the Dwfl has it. */
 const char *symtab__find(const struct symtab *symtab, Dwarf_Addr pc, size_t *ret_len);
 
 #endif
