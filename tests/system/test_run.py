@@ -127,6 +127,16 @@ def test_a_daemon_lives_on(report):
         os.kill(sleeper, signal.SIGKILL)
 
 
+def test_descendants(report):
+    """They are in no figure but their own."""
+    whole, _ = report("sh", "-c", f"for i in 1 2 3; do sh -c '{ENDINGS} peak 1000; :' & done; wait")
+    assert 3 <= whole["descendants"]["most"] <= 6
+    assert 180 * MIB < whole["descendants"]["peak_rss"] < 260 * MIB
+    assert whole["peak_rss"] < 8 * MIB
+    whole, _ = report("sleep", "0.5")
+    assert whole["descendants"] == {"most": 0, "peak_rss": 0}
+
+
 @pytest.mark.parametrize("cmd,runtime", [
     (["/usr/bin/python3", "-c", "import time; b = b'x' * (48 << 20); time.sleep(0.3)"],
      "python"),

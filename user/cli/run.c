@@ -182,6 +182,7 @@ static void report(struct run *run)
 		.ended_at = run->started_at + clock__boot_ns() - run->started_ns,
 		.status = child__status(run->child),
 		.peak_rss = peak.rss,
+		.family = peak.family,
 		.peak = peak.report,
 		.end = run->end ?: peak.last,
 		.end_is = run->end ? RUN_END_EXIT : RUN_END_SAMPLE,

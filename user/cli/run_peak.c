@@ -33,6 +33,10 @@
 #define MUCH	     (1UL << 20)
 #define LITTLE_EVERY (200 * MSEC)
 
+/* Or more seldom, if looking for them takes more than a fiftieth of the time. */
+#define FAMILY_EVERY (200 * MSEC)
+#define FAMILY_SHARE 50
+
 struct peak {
 	struct peak_config config;
 	pid_t pid;
@@ -42,12 +46,14 @@ struct peak {
 	atomic_bool stop;
 	uint64_t started_ns;
 	int64_t credit;
-	uint64_t credited_ns;	 /* when time was last put by */
+	uint64_t credited_ns; /* when time was last put by */
+	uint64_t next_family_ns;
 	uint64_t next_little_ns; /* no report for a small change before */
 
 	/* Written by the thread, read by others when it does not run. */
 	uint64_t rss;
 	struct report *report;
+	struct proc_family family;
 	struct report *last; /* never the same as report: the newer ones, if that was not higher */
 
 	pthread_mutex_t lock; /* guards now, and waiting for stop */
@@ -113,7 +119,8 @@ static void put_by(struct peak *p)
 
 	p->credit += (now - p->credited_ns) / COST_SHARE;
 	if (p->credit > CREDIT_MAX)
-		p->credit = CREDIT_MAX;
+		p->next_family_ns = p->started_ns + FAMILY_EVERY / 4;
+	p->credit = CREDIT_MAX;
 	p->credited_ns = now;
 }
 
@@ -141,6 +148,22 @@ static bool worth_it(const struct peak *p, uint64_t rss)
 	return is_much(p, rss - best, best) || clock__boot_ns() >= p->next_little_ns;
 }
 
+static void look_at_family(struct peak *p)
+{
+	uint64_t began = clock__boot_ns(), cost;
+	struct proc_family family;
+
+	if (began < p->next_family_ns)
+		return;
+	family = procfs__family(p->config.proc, p->pid);
+	if (family.n > p->family.n)
+		p->family.n = family.n;
+	if (family.rss > p->family.rss)
+		p->family.rss = family.rss;
+	cost = (clock__boot_ns() - began) * FAMILY_SHARE;
+	p->next_family_ns = began + (cost > FAMILY_EVERY ? cost : FAMILY_EVERY);
+}
+
 static void look(struct peak *p)
 {
 	_cleanup_close_ int pidfd = open_figures(p);
@@ -155,6 +178,7 @@ static void look(struct peak *p)
 	put_by(p);
 	if (worth_it(p, memory.rss))
 		take(p, pidfd);
+	look_at_family(p);
 }
 
 static void wait(struct peak *p)
@@ -216,6 +240,7 @@ void peak__set_target(struct peak *p, pid_t pid, bool follow)
 	p->pid = pid;
 	p->follow = follow;
 	p->started_ns = p->credited_ns = clock__boot_ns();
+	p->next_family_ns = p->started_ns + FAMILY_EVERY / 4;
 	p->credit = CREDIT_MAX;
 }
 
@@ -269,5 +294,5 @@ struct report *peak__take(struct peak *p)
 
 struct peak_result peak__result(const struct peak *p)
 {
-	return (struct peak_result){p->rss, p->report, p->last ?: p->report};
+	return (struct peak_result){p->rss, p->family, p->report, p->last ?: p->report};
 }
