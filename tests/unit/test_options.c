@@ -267,6 +267,7 @@ static void test_help_and_version(void **state)
 		{{"doctor", "--help"}, "usage: memprov doctor"},
 		{{"run", "--help", "--", "--version"}, "usage: memprov run [OPTION]... -- CMD"},
 		{{"run", "-h"}, "--no-ptrace"},
+		{{"run", "-h"}, "first instruction, reports at its end\n"},
 		{{"show", "--version"}, "memprov " MEMPROV_VERSION "\n"},
 	};
 

@@ -225,7 +225,7 @@ static int start_child(struct run *run, const struct child_config *config)
 	int err, exec_errno = 0;
 
 	take_what_came(run, &config->mask);
-	run->started_ns = clock__boot_ns();
+	run->started_ns = run->drawn_ns = clock__boot_ns();
 	run->started_at = clock__wall_ns();
 	err = child__start(config, &run->child, &exec_errno);
 	if (!err)
