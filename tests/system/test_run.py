@@ -299,6 +299,20 @@ def test_it_starts_as_it_would_alone(tmp_path):
         assert traced.stderr == b""
 
 
+def test_closed_descriptors_stay_closed():
+    for closed in ("0<&-", "1>&-", "2>&-", "0<&- 1>&- 2>&-"):
+        count = "import os; os.write(9, str(len(os.listdir('/proc/self/fd'))).encode())"
+        show = f"/usr/bin/python3 -c \"{count}\" 9>&3 {closed}"
+        traced = show.replace("/usr", f"{MEMPROV} run -o /dev/null -- /usr", 1)
+        read, write = os.pipe()
+        for command in (show, traced):
+            subprocess.run(["bash", "-c", f"exec 3>&{write}; {command}"], pass_fds=[write])
+        os.close(write)
+        with os.fdopen(read) as both:
+            text = both.read()
+        assert len(text) >= 2 and text[: len(text) // 2] == text[len(text) // 2:], (closed, text)
+
+
 def test_its_output_comes_first():
     done = run("--", "sh", "-c", "echo out; echo err >&2")
     assert done.stdout == b"out\n"
