@@ -2,6 +2,7 @@
 #include "cli/run_peak.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 #define MSEC 1000000ULL
 
-/* A look costs some 5 µs. Programs that run only briefly get more of them. */
+/* A look costs some µs. Programs that run only briefly get more of them. */
 #define LOOK_EVERY	 (10 * MSEC)
 #define LOOK_EVERY_YOUNG MSEC
 #define YOUNG		 (100 * MSEC)
@@ -45,6 +46,7 @@ struct peak {
 	bool running;
 	atomic_bool stop;
 	uint64_t started_ns;
+	int statm; /* open; -1: not */
 	int64_t credit;
 	uint64_t credited_ns; /* when time was last put by */
 	uint64_t next_family_ns;
@@ -53,6 +55,8 @@ struct peak {
 	/* Written by the thread, read by others when it does not run. */
 	uint64_t rss;
 	struct report *report;
+	uint64_t report_rss; /* as statm had it */
+	uint64_t last_rss;
 	struct proc_family family;
 	struct report *last; /* never the same as report: the newer ones, if that was not higher */
 
@@ -83,31 +87,48 @@ static void note(struct peak *p, uint64_t rss)
 		p->rss = rss;
 }
 
-static void keep(struct peak *p, struct report *report)
+static void note_hwm(struct peak *p)
+{
+	_cleanup_close_ int pidfd = open_figures(p);
+	uint64_t hwm;
+
+	if (pidfd >= 0 && !procfs__peak(pidfd, &hwm))
+		note(p, hwm);
+}
+
+static void keep(struct peak *p, struct report *report, uint64_t rss)
 {
 	if (!p->report || report->totals.rss > p->report->totals.rss) {
 		report__free(p->report);
 		report__free(take_ptr(p->last));
 		p->report = report;
+		p->report_rss = p->last_rss = rss;
 	} else if (p->follow) {
 		report__free(p->last);
 		p->last = report;
+		p->last_rss = rss;
 	} else {
 		report__free(report);
+		if (rss > p->report_rss)
+			p->report_rss = rss; /* there is no more to be had */
 	}
 }
 
-static void take(struct peak *p, int pidfd)
+/* rss: what statm said just now. It is compared with what it will say later: its figure is not
+ * quite that of smaps. */
+static void take(struct peak *p, uint64_t rss)
 {
-	uint64_t began = clock__boot_ns(), now, hwm;
+	uint64_t began = clock__boot_ns(), now;
+	struct proc_memory after;
 	struct report *report;
 
 	if (!taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, &p->stop, &report)) {
+		if (!procfs__statm(p->statm, &after) && after.rss < rss)
+			rss = after.rss; /* it may have shrunk before smaps was read */
 		note(p, report->totals.rss);
-		keep(p, report);
+		keep(p, report, rss);
 	}
-	if (!procfs__peak(pidfd, &hwm))
-		note(p, hwm);
+	note_hwm(p);
 	now = clock__boot_ns();
 	p->credit -= now - began;
 	p->next_little_ns = now + LITTLE_EVERY;
@@ -119,8 +140,7 @@ static void put_by(struct peak *p)
 
 	p->credit += (now - p->credited_ns) / COST_SHARE;
 	if (p->credit > CREDIT_MAX)
-		p->next_family_ns = p->started_ns + FAMILY_EVERY / 4;
-	p->credit = CREDIT_MAX;
+		p->credit = CREDIT_MAX;
 	p->credited_ns = now;
 }
 
@@ -133,14 +153,12 @@ static bool is_much(const struct peak *p, uint64_t change, uint64_t of)
 
 static bool worth_it(const struct peak *p, uint64_t rss)
 {
-	uint64_t best, last;
+	uint64_t best = p->report_rss, last = p->last_rss;
 
 	if (p->credit < 0)
 		return false;
 	if (!p->report)
 		return true;
-	best = p->report->totals.rss;
-	last = p->last ? p->last->totals.rss : best;
 	if (p->follow && is_much(p, rss > last ? rss - last : last - rss, last))
 		return true;
 	if (rss <= best)
@@ -164,12 +182,25 @@ static void look_at_family(struct peak *p)
 	p->next_family_ns = began + (cost > FAMILY_EVERY ? cost : FAMILY_EVERY);
 }
 
+/* When it cannot be read any more, the main thread may have exited, and others live on. */
+static int read_figures(struct peak *p, struct proc_memory *ret)
+{
+	_cleanup_close_ int pidfd = -1;
+
+	if (p->statm >= 0 && !procfs__statm(p->statm, ret))
+		return 0;
+	if (p->statm >= 0)
+		close(p->statm);
+	pidfd = open_figures(p);
+	p->statm = pidfd < 0 ? -1 : openat(pidfd, "statm", O_RDONLY | O_CLOEXEC);
+	return p->statm < 0 ? -ESRCH : procfs__statm(p->statm, ret);
+}
+
 static void look(struct peak *p)
 {
-	_cleanup_close_ int pidfd = open_figures(p);
 	struct proc_memory memory;
 
-	if (pidfd < 0 || procfs__memory(pidfd, &memory))
+	if (read_figures(p, &memory))
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->now = memory;
@@ -177,7 +208,7 @@ static void look(struct peak *p)
 	note(p, memory.rss);
 	put_by(p);
 	if (worth_it(p, memory.rss))
-		take(p, pidfd);
+		take(p, memory.rss);
 	look_at_family(p);
 }
 
@@ -216,6 +247,7 @@ struct peak *peak__new(const struct peak_config *config)
 	if (!p)
 		return NULL;
 	p->config = *config;
+	p->statm = -1;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -230,6 +262,8 @@ void peak__free(struct peak *p)
 		return;
 	report__free(p->report);
 	report__free(p->last);
+	if (p->statm >= 0)
+		close(p->statm);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
@@ -280,12 +314,9 @@ struct proc_memory peak__now(struct peak *p)
 
 struct report *peak__take(struct peak *p)
 {
-	_cleanup_close_ int pidfd = open_figures(p);
 	struct report *report = NULL;
-	uint64_t hwm;
 
-	if (pidfd >= 0 && !procfs__peak(pidfd, &hwm))
-		note(p, hwm);
+	note_hwm(p);
 	if (taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, NULL, &report))
 		return NULL;
 	note(p, report->totals.rss);
