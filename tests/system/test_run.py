@@ -430,7 +430,7 @@ time.sleep(5)
     ("print('up', flush=True); import time; time.sleep(3); print('down', flush=True)", 150),
     (GROWS, 900)])
 def test_it_costs_little(program, limit):
-    """At most 4 % for reports and 50 ms once, and what looking at statm takes."""
+    """4 % for reports, 100 ms once, one report too many, and what looking at statm takes."""
     with running("--", "/usr/bin/python3", "-c", program) as process:
         assert read_line(process.stdout, 30) == "up\n"
         before = cpu_ms(process.pid)

@@ -27,10 +27,13 @@
  * more than there is; then the next one waits until that is made up for.
  */
 #define COST_SHARE 25
-#define CREDIT_MAX ((int64_t)(50 * MSEC))
+#define CREDIT_MAX ((int64_t)(100 * MSEC))
 
-/* What has grown by a twentieth is worth a report at once, or by half when little is put by; what
- * has grown at all, now and then. */
+/*
+ * What has grown by a twentieth is worth a report when it grows no more. While it still does, there
+ * is a higher peak to come, so it has to be a tenth, or half when little is put by. What has grown
+ * at all is worth one now and then.
+ */
 #define MUCH	     (1UL << 20)
 #define LITTLE_EVERY (200 * MSEC)
 
@@ -55,7 +58,8 @@ struct peak {
 	/* Written by the thread, read by others when it does not run. */
 	uint64_t rss;
 	struct report *report;
-	uint64_t report_rss; /* as statm had it */
+	uint64_t looked_rss; /* as statm had it: at the last look, and at the reports */
+	uint64_t report_rss;
 	uint64_t last_rss;
 	struct proc_family family;
 	struct report *last; /* never the same as report: the newer ones, if that was not higher */
@@ -144,11 +148,19 @@ static void put_by(struct peak *p)
 	p->credited_ns = now;
 }
 
-static bool is_much(const struct peak *p, uint64_t change, uint64_t of)
+/* Percent. */
+static uint64_t enough(const struct peak *p, uint64_t rss)
 {
-	uint64_t spent = 100 - p->credit * 100 / CREDIT_MAX;
+	uint64_t left = p->credit * 100 / CREDIT_MAX;
 
-	return change > MUCH && change > of / 100 * (5 + spent * 45 / 100);
+	return rss <= p->looked_rss + p->looked_rss / 100 ? 5 : 10 + (100 - left) * 40 / 100;
+}
+
+static bool is_much(const struct peak *p, uint64_t rss, uint64_t before)
+{
+	uint64_t change = rss > before ? rss - before : before - rss;
+
+	return change > MUCH && change > before / 100 * enough(p, rss);
 }
 
 static bool worth_it(const struct peak *p, uint64_t rss)
@@ -159,11 +171,11 @@ static bool worth_it(const struct peak *p, uint64_t rss)
 		return false;
 	if (!p->report)
 		return true;
-	if (p->follow && is_much(p, rss > last ? rss - last : last - rss, last))
+	if (p->follow && is_much(p, rss, last))
 		return true;
 	if (rss <= best)
 		return false;
-	return is_much(p, rss - best, best) || clock__boot_ns() >= p->next_little_ns;
+	return is_much(p, rss, best) || clock__boot_ns() >= p->next_little_ns;
 }
 
 static void look_at_family(struct peak *p)
@@ -209,6 +221,7 @@ static void look(struct peak *p)
 	put_by(p);
 	if (worth_it(p, memory.rss))
 		take(p, memory.rss);
+	p->looked_rss = memory.rss;
 	look_at_family(p);
 }
 
