@@ -52,9 +52,9 @@ static bool may_return_to(const struct code_map *map, const struct found_frame *
 	if (!row)
 		return false;
 	/* Code that was made at run time cannot be read. Compilers that make it keep frame
-	 * pointers, so its own are believed. */
+	 * pointers, and so does what it calls. */
 	if (!row->module)
-		return !frame->row->module;
+		return true;
 	offset = pc - row->wire.start + row->wire.offset;
 	if (offset < sizeof(before))
 		return false;
