@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "symbolize/channel.h"
@@ -208,6 +209,8 @@ int child__main(int argc, char **argv)
 	child = calloc(1, sizeof(*child));
 	if (!child)
 		return 1;
+	/* Else it would be "exe", by which it was executed. */
+	prctl(PR_SET_NAME, "memprov-symbols");
 	child->memory = memory;
 	child->blame = mmap(NULL, sizeof(*child->blame), PROT_READ | PROT_WRITE, MAP_SHARED,
 			    CHILD_BLAME, 0);
