@@ -52,7 +52,7 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 		    sizeof(opened) ||
 	    opened.type != WIRE_OPENED)
 		_exit(1);
-	return fd;
+	return fd < 0 && opened.number ? -EAGAIN : fd;
 }
 
 static int find_debug(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len)
@@ -92,6 +92,13 @@ static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
 				outermost);
 }
 
+static bool is_outermost(void *ctx, const struct found_frame *frame)
+{
+	struct looking *looking = ctx;
+
+	return reply__is_outermost(looking->reply, looking->child->symbols, frame);
+}
+
 static void enter_for(void *ctx, const struct code_row *row)
 {
 	enter(((struct looking *)ctx)->child, row);
@@ -104,7 +111,8 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	struct trace *trace = &child->trace;
 	struct reply *reply;
 	struct looking looking = {.child = child, .process = process};
-	struct unwind_hooks hooks = {.enter = enter_for, .look = look, .ctx = &looking};
+	struct unwind_hooks hooks = {
+		.enter = enter_for, .look = look, .is_outermost = is_outermost, .ctx = &looking};
 	const struct mp_stack_copy *copy = (const void *)request->data;
 
 	if (len < sizeof(*request) || request->bytes != len - sizeof(*request))
@@ -115,6 +123,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 		channel__send(CHILD_SOCKET, &stale, sizeof(stale), NULL, 0, -1, CHANNEL_FOREVER);
 		return;
 	}
+	child_tables__enrich(&child->tables, child->symbols, request->head.number);
 	if (child->requests++ % ROOM_EVERY == 0)
 		child_tables__make_room(&child->tables, child->symbols,
 					child->memory / FILES_SHARE);

@@ -172,7 +172,7 @@ static int answer_need(struct symbolizer *symbolizer, const struct image *image,
 	pidfd = images__open_process(symbolizer->images, image);
 	if (pidfd >= 0)
 		fd = needs__open(pidfd, need, path);
-	return tell_head(symbolizer, WIRE_OPENED, need->head.number, fd);
+	return tell_head(symbolizer, WIRE_OPENED, pidfd < 0 || fd == -ESRCH, fd);
 }
 
 /* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */

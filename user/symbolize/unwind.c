@@ -42,12 +42,25 @@ static bool locate(const struct code_map *map, uint64_t ip, bool is_call,
 	return true;
 }
 
-static bool may_return_to(const struct code_map *map, const struct found_frame *frame, uint64_t pc)
+/* The bytes before a return address, if it lies in a file. */
+static bool read_before(const struct code_map *map, uint64_t pc, uint8_t *ret)
+{
+	const struct code_row *row = code_map__find(map, pc - 1);
+	uint64_t offset;
+
+	if (!row || !row->module)
+		return false;
+	offset = pc - row->wire.start + row->wire.offset;
+	return offset >= CALL_LEN_MAX && elf_module__read(row->module, offset - CALL_LEN_MAX, ret,
+							  CALL_LEN_MAX) == CALL_LEN_MAX;
+}
+
+static bool may_return_to(const struct code_map *map, const struct unwind_hooks *hooks,
+			  const struct found_frame *frame, uint64_t pc)
 {
 	const struct code_row *row = code_map__find(map, pc - 1);
 	uint8_t before[CALL_LEN_MAX];
-	uint64_t offset;
-	ssize_t n;
+	struct found_frame caller;
 
 	if (!row)
 		return false;
@@ -55,18 +68,51 @@ static bool may_return_to(const struct code_map *map, const struct found_frame *
 	 * pointers, so its own are believed. */
 	if (!row->module)
 		return !frame->row->module;
-	offset = pc - row->wire.start + row->wire.offset;
-	if (offset < sizeof(before))
+	if (read_before(map, pc, before) && fp__is_call(before, sizeof(before)))
+		return true;
+	/* Go makes a goroutine's first function return to where nobody called it. */
+	return locate(map, pc, true, hooks, &caller) && hooks->is_outermost(hooks->ctx, &caller);
+}
+
+static bool call_target(const struct code_map *map, uint64_t pc, uint64_t *ret)
+{
+	uint8_t before[CALL_LEN_MAX];
+
+	return read_before(map, pc, before) && fp__call_target(before, sizeof(before), pc, ret);
+}
+
+#define LEAF_MAX 4096 /* bytes of such a function: they are written by hand */
+
+/*
+ * A function that sets up no frame, such as Go's for system calls: the frame pointer is its
+ * caller's, who would be left out. Told by what calls say: the word on top of the stack is where a
+ * call to just before here returns to, and the call that made the frame was one to somewhere else.
+ */
+static bool step_leaf(const struct code_map *map, const struct found_frame *frame,
+		      uint64_t frame_pc, struct trace *trace, struct machine *machine)
+{
+	uint64_t sp, pc, target, frame_target;
+
+	if (!machine__get(machine, &trace->stack, MACHINE_SP, &sp) ||
+	    !copied_stack__read(&trace->stack, sp, sizeof(pc), &pc) ||
+	    !call_target(map, pc, &target) || !call_target(map, frame_pc, &frame_target))
 		return false;
-	n = elf_module__read(row->module, offset - sizeof(before), before, sizeof(before));
-	return n == sizeof(before) && fp__is_call(before, n);
+	if (target > frame->ip || frame->ip - target >= LEAF_MAX)
+		return false;
+	/* The frame is its own after all. */
+	if (frame_target >= target && frame_target <= frame->ip)
+		return false;
+	machine__set(machine, MACHINE_SP, sp + sizeof(pc));
+	machine__set(machine, MACHINE_PC, pc);
+	return true;
 }
 
 enum step { STEP_CALLER, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
 
 /* Without call frame information. */
-static enum step step_bare(const struct code_map *map, const struct found_frame *frame,
-			   struct trace *trace, struct machine *machine)
+static enum step step_bare(const struct code_map *map, const struct unwind_hooks *hooks,
+			   const struct found_frame *frame, struct trace *trace,
+			   struct machine *machine)
 {
 	uint8_t code[SIGRETURN_LEN];
 	struct machine caller;
@@ -88,8 +134,11 @@ static enum step step_bare(const struct code_map *map, const struct found_frame 
 	if (!fp__step(machine, &trace->stack, &caller, &pc))
 		return STEP_UNKNOWN;
 	/* Where a thread begins, the chain ends with zeros. */
-	if (pc && !may_return_to(map, frame, pc))
+	if (pc && !may_return_to(map, hooks, frame, pc))
 		return STEP_UNKNOWN;
+	/* Only who has made no call can be without a frame. */
+	if (frame->pc == frame->ip && step_leaf(map, frame, pc, trace, machine))
+		return STEP_CALLER;
 	*machine = caller;
 	return STEP_CALLER;
 }
@@ -110,12 +159,13 @@ static enum step step_cfi(const struct cfi_site *site, const struct found_frame 
 
 /* To the caller. A return address points behind its call, but what signal handlers return to was
  * never called: its own first byte is meant. */
-static enum step step(const struct code_map *map, struct found_frame *frame,
-		      const struct cfi_site *site, struct trace *trace, struct machine *machine)
+static enum step step(const struct code_map *map, const struct unwind_hooks *hooks,
+		      const struct found_frame *frame, const struct cfi_site *site,
+		      struct trace *trace, struct machine *machine)
 {
 	if (site && site->frame)
 		return step_cfi(site, frame, trace, machine);
-	return step_bare(map, frame, trace, machine);
+	return step_bare(map, hooks, frame, trace, machine);
 }
 
 static const struct cfi_site *find_site(struct found_frame *frame)
@@ -170,7 +220,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		trace->n++;
 		if (!hooks->look(hooks->ctx, frame, &outermost) || outermost)
 			break;
-		next = step(map, frame, site, trace, &machine);
+		next = step(map, hooks, frame, site, trace, &machine);
 		outermost = next == STEP_OUTERMOST;
 		is_call = next == STEP_CALLER;
 		if (next == STEP_OUTERMOST || next == STEP_UNKNOWN)

@@ -47,6 +47,8 @@ struct unwind_hooks {
 	void (*enter)(void *ctx, const struct code_row *row);
 	/* May set *outermost, or return false: the caller's stack is another one. */
 	bool (*look)(void *ctx, const struct found_frame *frame, bool *outermost);
+	/* Whether nobody calls the function: then no call need be in front of its address. */
+	bool (*is_outermost)(void *ctx, const struct found_frame *frame);
 	void *ctx;
 };
 

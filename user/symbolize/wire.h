@@ -42,7 +42,7 @@ enum wire_type {
 	WIRE_IMAGE,
 	WIRE_DROP_PROCESS,
 	WIRE_UNWIND,
-	WIRE_OPENED,
+	WIRE_OPENED, /* number: 0, or 1 when it could not be looked for: ask again another time */
 	WIRE_NEED,
 	WIRE_ANSWER,
 	WIRE_STALE,
