@@ -217,6 +217,7 @@ int reply__send(const struct reply *reply, int socket, const struct trace *trace
 		.source = trace->by_fp ? STACK_SOURCE_FP : STACK_SOURCE_CFI,
 		.truncated = trace->truncated,
 		.n_words = trace->stack.n_words,
+		.strayed = trace->strayed,
 	};
 	int err = 0;
 

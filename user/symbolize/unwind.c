@@ -55,23 +55,46 @@ static bool read_before(const struct code_map *map, uint64_t pc, uint8_t *ret)
 							  CALL_LEN_MAX) == CALL_LEN_MAX;
 }
 
+/*
+ * Code that was made at run time cannot be read. Compilers that make it keep frame pointers, so
+ * what its own say is believed; of others' frames, if the frame that it would have leads on.
+ */
+static bool may_return_to_jit(const struct code_map *map, const struct found_frame *frame,
+			      struct trace *trace, const struct machine *caller)
+{
+	struct machine jit = *caller, beyond;
+	uint8_t before[CALL_LEN_MAX];
+	const struct code_row *row;
+	uint64_t pc;
+
+	if (!frame->row->module)
+		return true;
+	if (!fp__step(&jit, &trace->stack, &beyond, &pc))
+		return false;
+	row = code_map__find(map, pc - 1);
+	if (!row)
+		return false;
+	return !row->module ||
+	       (read_before(map, pc, before) && fp__is_call(before, sizeof(before)));
+}
+
 static bool may_return_to(const struct code_map *map, const struct unwind_hooks *hooks,
-			  const struct found_frame *frame, uint64_t pc)
+			  const struct found_frame *frame, uint64_t pc, struct trace *trace,
+			  const struct machine *caller)
 {
 	const struct code_row *row = code_map__find(map, pc - 1);
 	uint8_t before[CALL_LEN_MAX];
-	struct found_frame caller;
+	struct found_frame first;
 
+	trace->strayed = !row;
 	if (!row)
 		return false;
-	/* Code that was made at run time cannot be read. Compilers that make it keep frame
-	 * pointers, so its own are believed. */
 	if (!row->module)
-		return !frame->row->module;
+		return may_return_to_jit(map, frame, trace, caller);
 	if (read_before(map, pc, before) && fp__is_call(before, sizeof(before)))
 		return true;
 	/* Go makes a goroutine's first function return to where nobody called it. */
-	return locate(map, pc, true, hooks, &caller) && hooks->is_outermost(hooks->ctx, &caller);
+	return locate(map, pc, true, hooks, &first) && hooks->is_outermost(hooks->ctx, &first);
 }
 
 static bool call_target(const struct code_map *map, uint64_t pc, uint64_t *ret)
@@ -134,7 +157,7 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 	if (!fp__step(machine, &trace->stack, &caller, &pc))
 		return STEP_UNKNOWN;
 	/* Where a thread begins, the chain ends with zeros. */
-	if (pc && !may_return_to(map, hooks, frame, pc))
+	if (pc && !may_return_to(map, hooks, frame, pc, trace, &caller))
 		return STEP_UNKNOWN;
 	/* Only who has made no call can be without a frame. */
 	if (frame->pc == frame->ip && step_leaf(map, frame, pc, trace, machine))
@@ -214,7 +237,10 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 
 		/* Where a thread begins. */
 		outermost = trace->n && !pc;
-		if (outermost || !locate(map, pc, is_call, hooks, frame))
+		if (outermost)
+			break;
+		trace->strayed = !locate(map, pc, is_call, hooks, frame);
+		if (trace->strayed)
 			break;
 		site = find_site(frame);
 		trace->n++;
@@ -244,7 +270,8 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 		struct found_frame *frame = &trace->frames[trace->n];
 
 		/* Who has no frame pointers has other things in that register. */
-		if (!locate(map, ips[i], i > 0, hooks, frame))
+		trace->strayed = !locate(map, ips[i], i > 0, hooks, frame);
+		if (trace->strayed)
 			break;
 		find_site(frame);
 		trace->n++;
