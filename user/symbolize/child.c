@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <unistd.h>
 
 #include "symbolize/channel.h"
@@ -51,7 +52,7 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 		    sizeof(opened) ||
 	    opened.type != WIRE_OPENED)
 		_exit(1);
-	return fd;
+	return fd < 0 && opened.number ? -EAGAIN : fd;
 }
 
 static int find_debug(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len)
@@ -91,6 +92,13 @@ static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
 				outermost);
 }
 
+static bool is_outermost(void *ctx, const struct found_frame *frame)
+{
+	struct looking *looking = ctx;
+
+	return reply__is_outermost(looking->reply, looking->child->symbols, frame);
+}
+
 static void enter_for(void *ctx, const struct code_row *row)
 {
 	enter(((struct looking *)ctx)->child, row);
@@ -103,7 +111,8 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	struct trace *trace = &child->trace;
 	struct reply *reply;
 	struct looking looking = {.child = child, .process = process};
-	struct unwind_hooks hooks = {.enter = enter_for, .look = look, .ctx = &looking};
+	struct unwind_hooks hooks = {
+		.enter = enter_for, .look = look, .is_outermost = is_outermost, .ctx = &looking};
 	const struct mp_stack_copy *copy = (const void *)request->data;
 
 	if (len < sizeof(*request) || request->bytes != len - sizeof(*request))
@@ -114,6 +123,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 		channel__send(CHILD_SOCKET, &stale, sizeof(stale), NULL, 0, -1, CHANNEL_FOREVER);
 		return;
 	}
+	child_tables__enrich(&child->tables, child->symbols, request->head.number);
 	if (child->requests++ % ROOM_EVERY == 0)
 		child_tables__make_room(&child->tables, child->symbols,
 					child->memory / FILES_SHARE);
@@ -208,6 +218,8 @@ int child__main(int argc, char **argv)
 	child = calloc(1, sizeof(*child));
 	if (!child)
 		return 1;
+	/* Else it would be "exe", by which it was executed. */
+	prctl(PR_SET_NAME, "memprov-symbols");
 	child->memory = memory;
 	child->blame = mmap(NULL, sizeof(*child->blame), PROT_READ | PROT_WRITE, MAP_SHARED,
 			    CHILD_BLAME, 0);

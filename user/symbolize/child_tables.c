@@ -132,6 +132,17 @@ static size_t bytes_used(const struct child_tables *tables)
 	return bytes;
 }
 
+void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, uint32_t process)
+{
+	if (process == tables->last_process)
+		return;
+	tables->last_process = process;
+	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {
+		if (tables->files[i] && elf_module__is_poor(tables->files[i]))
+			unload(tables->files[i], symbols);
+	}
+}
+
 void child_tables__make_room(struct child_tables *tables, struct symbols *symbols, size_t max)
 {
 	if (bytes_used(tables) <= max)

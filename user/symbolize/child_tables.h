@@ -17,6 +17,7 @@ struct child_process {
 struct child_tables {
 	struct elf_module *files[WIRE_FILES_MAX]; /* by number, from 1 */
 	struct child_process *processes;
+	uint32_t last_process; /* that was asked about */
 };
 
 /* Takes fd. 0, -ENOMEM, -EBADMSG. */
@@ -27,6 +28,10 @@ void child_tables__drop_file(struct child_tables *tables, struct symbols *symbol
 int child_tables__add_rows(struct child_tables *tables, const struct wire_image *image, size_t len);
 void child_tables__drop_process(struct child_tables *tables, uint32_t number);
 struct child_process *child_tables__find(struct child_tables *tables, uint32_t number);
+
+/* Another process may know the debug files that the last one, which has gone, was asked for: files
+ * that have none for that reason are read again. */
+void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, uint32_t process);
 
 /* Gives back what reading files took, when that is more than `max` bytes: what is asked for again
  * is read again. */

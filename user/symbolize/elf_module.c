@@ -48,6 +48,7 @@ struct elf_module {
 	Dwarf_CFI *eh_cfi, *debug_cfi;
 	Dwarf_Addr eh_bias, debug_bias;
 	bool debug_tried;
+	bool poor;
 	struct site *sites;
 };
 
@@ -85,7 +86,7 @@ void elf_module__unload(struct elf_module *module)
 	module->dwfl = NULL;
 	module->module = NULL;
 	module->eh_cfi = module->debug_cfi = NULL;
-	module->tried = module->debug_tried = false;
+	module->tried = module->debug_tried = module->poor = false;
 	module->n_segments = 0;
 	module->bytes = 0;
 }
@@ -97,6 +98,11 @@ void elf_module__free(struct elf_module *module)
 	elf_module__unload(module);
 	close(module->fd);
 	free(module);
+}
+
+bool elf_module__is_poor(const struct elf_module *module)
+{
+	return module->poor;
 }
 
 Dwfl_Module *elf_module__dwfl(const struct elf_module *module)
@@ -169,6 +175,8 @@ static int find_debug(Dwfl_Module *dwfl_module, void **userdata, const char *nam
 		return fd;
 	if (fd >= 0)
 		close(fd);
+	if (fd == -EAGAIN)
+		module->poor = true;
 	if (!link)
 		return -1;
 	fd = module->find_debug(module->ctx, module->number, WIRE_NEED_LINK, link, strlen(link));
@@ -176,6 +184,8 @@ static int find_debug(Dwfl_Module *dwfl_module, void **userdata, const char *nam
 		return fd;
 	if (fd >= 0)
 		close(fd);
+	if (fd == -EAGAIN)
+		module->poor = true;
 	return -1;
 }
 

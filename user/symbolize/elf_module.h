@@ -18,7 +18,8 @@
 
 struct elf_module;
 
-/* Opens the debug file that the text (a build id's bytes, or a name) stands for: fd or -1. */
+/* Opens the debug file that the text (a build id's bytes, or a name) stands for: fd, -1 when there
+ * is none, -EAGAIN when it could not be looked for. */
 typedef int (*find_debug_fn)(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len);
 
 /* Takes fd. NULL when out of memory. */
@@ -31,6 +32,8 @@ int elf_module__load(struct elf_module *module);
 /* Gives back what reading it took; the next load begins anew. The caller has made symbols forget
  * it. */
 void elf_module__unload(struct elf_module *module);
+/* The debug file could not be looked for: the process that was asked for it has gone. */
+bool elf_module__is_poor(const struct elf_module *module);
 Dwfl_Module *elf_module__dwfl(const struct elf_module *module); /* NULL before load */
 size_t elf_module__bytes(const struct elf_module *module);	/* mapped of its files */
 

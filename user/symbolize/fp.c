@@ -60,6 +60,17 @@ bool fp__is_call(const uint8_t *before, size_t len)
 	return false;
 }
 
+bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *ret)
+{
+	int32_t distance;
+
+	if (len < 5 || before[len - 5] != 0xe8)
+		return false;
+	memcpy(&distance, before + len - 4, sizeof(distance));
+	*ret = pc + distance;
+	return true;
+}
+
 bool fp__is_sigreturn(const uint8_t *code, size_t len)
 {
 	/* mov $__NR_rt_sigreturn, %rax; syscall: musl's and Go's alike. */
@@ -98,6 +109,11 @@ bool fp__is_call(const uint8_t *before, size_t len)
 	memcpy(&code, before + len - sizeof(code), sizeof(code));
 	/* bl; blr, blraa … */
 	return code >> 26 == 0x25 || (code & 0xfefff800) == 0xd63f0000;
+}
+
+bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *ret)
+{
+	return false; /* who calls last is in a register there */
 }
 
 bool fp__is_sigreturn(const uint8_t *code, size_t len)

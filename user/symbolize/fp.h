@@ -19,6 +19,10 @@ bool fp__step(struct machine *machine, struct copied_stack *stack, struct machin
 /* Whether the bytes before a return address end with a call instruction. */
 bool fp__is_call(const uint8_t *before, size_t len);
 
+/* Where the call leads that ends there: false when it is none, or when a register says where. `pc`
+ * is the return address. */
+bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *ret);
+
 /* Whether the code there is what signal handlers return to, of C libraries that have no call frame
  * information for it; then the registers of what was interrupted. */
 #define SIGRETURN_LEN 9

@@ -12,8 +12,10 @@
 #include "proc/procfs.h"
 #include "symbolize/file_table.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
-#define VDSO_MAX (64 << 10)
+#define VDSO_MAX   (64 << 10)
+#define REFRESH_NS (NSEC_PER_SEC / 2)
 
 struct known_image {
 	struct image public;
@@ -399,9 +401,18 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 	}
 	told = told ?: images->teller.rows(images->teller.ctx, &known->public);
 	known->public.image = image;
+	known->public.read_ns = clock__boot_ns();
 	known->public.told = !told;
 	*ret = &known->public;
 	return told ? -ECOMM : 0;
+}
+
+bool images__refresh(struct image *image)
+{
+	if (clock__boot_ns() - image->read_ns < REFRESH_NS)
+		return false;
+	image->told = false;
+	return true;
 }
 
 const char *images__name_of(const struct image *image, uint32_t file)

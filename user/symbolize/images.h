@@ -28,8 +28,9 @@ struct image {
 	uint32_t number; /* of the process, for the child */
 	pid_t tgid;
 	uint64_t start_ticks;
-	uint64_t image; /* the caller's number for this state of the map */
-	bool told;	/* the child knows */
+	uint64_t image;	  /* the caller's number for this state of the map */
+	uint64_t read_ns; /* when */
+	bool told;	  /* the child knows */
 	struct image_row *rows;
 	const char **names; /* of the rows */
 	size_t n;
@@ -56,6 +57,10 @@ void images__free(struct images *images); /* accepts NULL */
  */
 int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_t image,
 		struct image **ret);
+
+/* Code may also be where none was, without the caller's number telling: mprotect(2) makes it. True
+ * when the image was read long enough ago; then images__get() reads it again. */
+bool images__refresh(struct image *image);
 
 void images__forget(struct images *images, pid_t tgid, uint64_t start_ticks);
 

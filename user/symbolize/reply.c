@@ -128,6 +128,18 @@ static void name(struct reply *reply, struct wire_frame *wire, const struct symb
 	wire->inlined = symbol->inlined;
 }
 
+bool reply__is_outermost(struct reply *reply, struct symbols *symbols,
+			 const struct found_frame *frame)
+{
+	const struct symbol *found = NULL;
+	size_t n = 0;
+
+	if (frame->module)
+		symbols__lookup(symbols, elf_module__dwfl(frame->module), frame->address,
+				reply->arena, &found, &n);
+	return n && found[n - 1].function && is_outermost(found[n - 1].function);
+}
+
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
 		      const char *made_at_run_time, bool *outermost)
 {
@@ -205,6 +217,7 @@ int reply__send(const struct reply *reply, int socket, const struct trace *trace
 		.source = trace->by_fp ? STACK_SOURCE_FP : STACK_SOURCE_CFI,
 		.truncated = trace->truncated,
 		.n_words = trace->stack.n_words,
+		.strayed = trace->strayed,
 	};
 	int err = 0;
 

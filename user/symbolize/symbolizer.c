@@ -16,7 +16,8 @@
 
 #define NSEC_PER_MSEC 1000000
 
-#define RESTARTS_AT_ONCE 3		      /* then one a second */
+#define RESTARTS_AT_ONCE 3 /* then one a second */
+#define TRIES		 3
 #define DEATHS_MAX	 2		      /* of the child, at one process */
 #define NEEDS_MAX	 (4 * WIRE_FILES_MAX) /* questions for one stack */
 
@@ -172,7 +173,7 @@ static int answer_need(struct symbolizer *symbolizer, const struct image *image,
 	pidfd = images__open_process(symbolizer->images, image);
 	if (pidfd >= 0)
 		fd = needs__open(pidfd, need, path);
-	return tell_head(symbolizer, WIRE_OPENED, need->head.number, fd);
+	return tell_head(symbolizer, WIRE_OPENED, pidfd < 0 || fd == -ESRCH, fd);
 }
 
 /* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
@@ -205,7 +206,8 @@ static int receive_answer(struct symbolizer *symbolizer, const struct image *ima
 }
 
 static int ask_child(struct symbolizer *symbolizer, const struct unwind_request *request,
-		     const struct image *image, struct arena *arena, struct unwound *ret)
+		     const struct image *image, struct arena *arena, struct unwound *ret,
+		     bool *ret_strayed)
 {
 	const struct mp_stack *stack = request->stack;
 	struct wire_unwind head = {{WIRE_UNWIND, image->number}, stack->kind, stack->bytes};
@@ -232,6 +234,7 @@ static int ask_child(struct symbolizer *symbolizer, const struct unwind_request 
 		.words = reading.words,
 		.n_words = reading.n_words,
 	};
+	*ret_strayed = reading.strayed;
 	return 0;
 }
 
@@ -265,10 +268,12 @@ static int unwind(struct symbolizer *symbolizer, const struct unwind_request *re
 		  struct arena *arena, struct unwound *ret)
 {
 	struct image *image = NULL;
-	int err = 0, started;
+	int err = 0, started = 0;
+	bool strayed = false;
 
-	/* Twice: the child may have forgotten everything when it was idle. */
-	for (int i = 0; i < 2; i++) {
+	/* Again when the child has forgotten everything, being idle, or when the map has changed.
+	 */
+	for (int i = 0; i < TRIES; i++) {
 		started = start(symbolizer);
 		err = images__get(symbolizer->images, request->tgid, request->start_ticks,
 				  request->image, &image);
@@ -276,7 +281,9 @@ static int unwind(struct symbolizer *symbolizer, const struct unwind_request *re
 			return err;
 		if (err || started || image->deaths >= DEATHS_MAX)
 			break;
-		err = ask_child(symbolizer, request, image, arena, ret);
+		err = ask_child(symbolizer, request, image, arena, ret, &strayed);
+		if (!err && strayed && i < TRIES - 1 && images__refresh(image))
+			continue;
 		if (!err)
 			return keep_modules(arena, ret);
 		if (err != -ESTALE)

@@ -42,31 +42,100 @@ static bool locate(const struct code_map *map, uint64_t ip, bool is_call,
 	return true;
 }
 
-static bool may_return_to(const struct code_map *map, const struct found_frame *frame, uint64_t pc)
+/* The bytes before a return address, if it lies in a file. */
+static bool read_before(const struct code_map *map, uint64_t pc, uint8_t *ret)
+{
+	const struct code_row *row = code_map__find(map, pc - 1);
+	uint64_t offset;
+
+	if (!row || !row->module)
+		return false;
+	offset = pc - row->wire.start + row->wire.offset;
+	return offset >= CALL_LEN_MAX && elf_module__read(row->module, offset - CALL_LEN_MAX, ret,
+							  CALL_LEN_MAX) == CALL_LEN_MAX;
+}
+
+/*
+ * Code that was made at run time cannot be read. Compilers that make it keep frame pointers, so
+ * what its own say is believed; of others' frames, if the frame that it would have leads on.
+ */
+static bool may_return_to_jit(const struct code_map *map, const struct found_frame *frame,
+			      struct trace *trace, const struct machine *caller)
+{
+	struct machine jit = *caller, beyond;
+	uint8_t before[CALL_LEN_MAX];
+	const struct code_row *row;
+	uint64_t pc;
+
+	if (!frame->row->module)
+		return true;
+	if (!fp__step(&jit, &trace->stack, &beyond, &pc))
+		return false;
+	row = code_map__find(map, pc - 1);
+	if (!row)
+		return false;
+	return !row->module ||
+	       (read_before(map, pc, before) && fp__is_call(before, sizeof(before)));
+}
+
+static bool may_return_to(const struct code_map *map, const struct unwind_hooks *hooks,
+			  const struct found_frame *frame, uint64_t pc, struct trace *trace,
+			  const struct machine *caller)
 {
 	const struct code_row *row = code_map__find(map, pc - 1);
 	uint8_t before[CALL_LEN_MAX];
-	uint64_t offset;
-	ssize_t n;
+	struct found_frame first;
 
+	trace->strayed = !row;
 	if (!row)
 		return false;
-	/* Code that was made at run time cannot be read. Compilers that make it keep frame
-	 * pointers, and so does what it calls. */
 	if (!row->module)
+		return may_return_to_jit(map, frame, trace, caller);
+	if (read_before(map, pc, before) && fp__is_call(before, sizeof(before)))
 		return true;
-	offset = pc - row->wire.start + row->wire.offset;
-	if (offset < sizeof(before))
+	/* Go makes a goroutine's first function return to where nobody called it. */
+	return locate(map, pc, true, hooks, &first) && hooks->is_outermost(hooks->ctx, &first);
+}
+
+static bool call_target(const struct code_map *map, uint64_t pc, uint64_t *ret)
+{
+	uint8_t before[CALL_LEN_MAX];
+
+	return read_before(map, pc, before) && fp__call_target(before, sizeof(before), pc, ret);
+}
+
+#define LEAF_MAX 4096 /* bytes of such a function: they are written by hand */
+
+/*
+ * A function that sets up no frame, such as Go's for system calls: the frame pointer is its
+ * caller's, who would be left out. Told by what calls say: the word on top of the stack is where a
+ * call to just before here returns to, and the call that made the frame was one to somewhere else.
+ */
+static bool step_leaf(const struct code_map *map, const struct found_frame *frame,
+		      uint64_t frame_pc, struct trace *trace, struct machine *machine)
+{
+	uint64_t sp, pc, target, frame_target;
+
+	if (!machine__get(machine, &trace->stack, MACHINE_SP, &sp) ||
+	    !copied_stack__read(&trace->stack, sp, sizeof(pc), &pc) ||
+	    !call_target(map, pc, &target) || !call_target(map, frame_pc, &frame_target))
 		return false;
-	n = elf_module__read(row->module, offset - sizeof(before), before, sizeof(before));
-	return n == sizeof(before) && fp__is_call(before, n);
+	if (target > frame->ip || frame->ip - target >= LEAF_MAX)
+		return false;
+	/* The frame is its own after all. */
+	if (frame_target >= target && frame_target <= frame->ip)
+		return false;
+	machine__set(machine, MACHINE_SP, sp + sizeof(pc));
+	machine__set(machine, MACHINE_PC, pc);
+	return true;
 }
 
 enum step { STEP_CALLER, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
 
 /* Without call frame information. */
-static enum step step_bare(const struct code_map *map, const struct found_frame *frame,
-			   struct trace *trace, struct machine *machine)
+static enum step step_bare(const struct code_map *map, const struct unwind_hooks *hooks,
+			   const struct found_frame *frame, struct trace *trace,
+			   struct machine *machine)
 {
 	uint8_t code[SIGRETURN_LEN];
 	struct machine caller;
@@ -88,8 +157,11 @@ static enum step step_bare(const struct code_map *map, const struct found_frame 
 	if (!fp__step(machine, &trace->stack, &caller, &pc))
 		return STEP_UNKNOWN;
 	/* Where a thread begins, the chain ends with zeros. */
-	if (pc && !may_return_to(map, frame, pc))
+	if (pc && !may_return_to(map, hooks, frame, pc, trace, &caller))
 		return STEP_UNKNOWN;
+	/* Only who has made no call can be without a frame. */
+	if (frame->pc == frame->ip && step_leaf(map, frame, pc, trace, machine))
+		return STEP_CALLER;
 	*machine = caller;
 	return STEP_CALLER;
 }
@@ -110,12 +182,13 @@ static enum step step_cfi(const struct cfi_site *site, const struct found_frame 
 
 /* To the caller. A return address points behind its call, but what signal handlers return to was
  * never called: its own first byte is meant. */
-static enum step step(const struct code_map *map, struct found_frame *frame,
-		      const struct cfi_site *site, struct trace *trace, struct machine *machine)
+static enum step step(const struct code_map *map, const struct unwind_hooks *hooks,
+		      const struct found_frame *frame, const struct cfi_site *site,
+		      struct trace *trace, struct machine *machine)
 {
 	if (site && site->frame)
 		return step_cfi(site, frame, trace, machine);
-	return step_bare(map, frame, trace, machine);
+	return step_bare(map, hooks, frame, trace, machine);
 }
 
 static const struct cfi_site *find_site(struct found_frame *frame)
@@ -164,13 +237,16 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 
 		/* Where a thread begins. */
 		outermost = trace->n && !pc;
-		if (outermost || !locate(map, pc, is_call, hooks, frame))
+		if (outermost)
+			break;
+		trace->strayed = !locate(map, pc, is_call, hooks, frame);
+		if (trace->strayed)
 			break;
 		site = find_site(frame);
 		trace->n++;
 		if (!hooks->look(hooks->ctx, frame, &outermost) || outermost)
 			break;
-		next = step(map, frame, site, trace, &machine);
+		next = step(map, hooks, frame, site, trace, &machine);
 		outermost = next == STEP_OUTERMOST;
 		is_call = next == STEP_CALLER;
 		if (next == STEP_OUTERMOST || next == STEP_UNKNOWN)
@@ -194,7 +270,8 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 		struct found_frame *frame = &trace->frames[trace->n];
 
 		/* Who has no frame pointers has other things in that register. */
-		if (!locate(map, ips[i], i > 0, hooks, frame))
+		trace->strayed = !locate(map, ips[i], i > 0, hooks, frame);
+		if (trace->strayed)
 			break;
 		find_site(frame);
 		trace->n++;

@@ -39,6 +39,7 @@ struct trace {
 	size_t n;
 	bool by_fp; /* a frame does not follow from call frame information */
 	bool truncated;
+	bool strayed; /* the next address is not known to be code */
 };
 
 /* Asked about each frame as it is found; false ends the stack there. */
@@ -47,6 +48,8 @@ struct unwind_hooks {
 	void (*enter)(void *ctx, const struct code_row *row);
 	/* May set *outermost, or return false: the caller's stack is another one. */
 	bool (*look)(void *ctx, const struct found_frame *frame, bool *outermost);
+	/* Whether nobody calls the function: then no call need be in front of its address. */
+	bool (*is_outermost)(void *ctx, const struct found_frame *frame);
 	void *ctx;
 };
 

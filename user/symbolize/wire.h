@@ -42,7 +42,7 @@ enum wire_type {
 	WIRE_IMAGE,
 	WIRE_DROP_PROCESS,
 	WIRE_UNWIND,
-	WIRE_OPENED,
+	WIRE_OPENED, /* number: 0, or 1 when it could not be looked for: ask again another time */
 	WIRE_NEED,
 	WIRE_ANSWER,
 	WIRE_STALE,
@@ -96,7 +96,7 @@ struct wire_answer {
 	uint32_t truncated;
 	uint32_t n_words;  /* then so many uint32_t: offsets in the copy */
 	uint32_t n_frames; /* then so many struct wire_frame, each with its strings behind it */
-	uint32_t pad;
+	uint32_t strayed;  /* 1: it led to where no code is, as far as the child was told */
 };
 
 struct wire_frame {
@@ -125,6 +125,7 @@ struct wire_reading {
 	size_t n_words;
 	uint32_t source;
 	bool truncated;
+	bool strayed;
 };
 
 /* One packet. 1: another must follow; 0: it was the last; -EBADMSG for what the child should not

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The pure parts of user/symbolize, and the files besides the mapped ones that it asks for. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "symbolize/child.h"
+#include "symbolize/file_table.h"
+#include "symbolize/fp.h"
+#include "symbolize/needs.h"
+#include "symbolizer_fixture.h"
+
+/* --- calls --------------------------------------------------------------------------------- */
+
+#if defined(__x86_64__)
+static void calls(void **state)
+{
+	static const struct {
+		uint8_t bytes[CALL_LEN_MAX]; /* right before the return address */
+		bool is_call;
+	} cases[] = {
+		{{0x90, 0x90, 0x90, 0xe8, 1, 2, 3, 4}, true},		   /* call rel32 */
+		{{0x90, 0x90, 0x90, 0xe9, 1, 2, 3, 4}, false},		   /* jmp */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xd0}, true},  /* call *%rax */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0xe0}, false}, /* jmp *%rax */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x50, 0x10}, true},  /* call *16(%rax) */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0xff, 0x14, 0xd8}, true},  /* call *(%rax,%rbx,8) */
+		{{0x90, 0x90, 0xff, 0x15, 1, 2, 3, 4}, true},		   /* call *x(%rip) */
+		{{0x90, 0x90, 0xff, 0x25, 1, 2, 3, 4}, false},		   /* jmp *x(%rip) */
+		{{0x90, 0xff, 0x14, 0xc5, 1, 2, 3, 4}, true},		   /* call *x(,%rax,8) */
+		{{0x90, 0x90, 0xff, 0x90, 1, 2, 3, 4}, true},		   /* call *x(%rax) */
+		{{0x90, 0x90, 0x90, 0x90, 0xff, 0x54, 0x24, 8}, true},	   /* call *8(%rsp) */
+		{{0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90}, false},
+		{{0}, false},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (fp__is_call(cases[i].bytes, CALL_LEN_MAX) != cases[i].is_call)
+			fail_msg("case %zu", i);
+	}
+	assert_false(fp__is_call((uint8_t[]){0xff}, 1));
+	assert_false(fp__is_call(NULL, 0));
+}
+
+static void call_targets(void **state)
+{
+	uint8_t back[] = {0xe8, 0xf0, 0xff, 0xff, 0xff};
+	uint64_t target;
+
+	assert_true(fp__call_target(back, sizeof(back), 0x1000, &target));
+	assert_int_equal(target, 0xff0);
+	back[0] = 0xe9;
+	assert_false(fp__call_target(back, sizeof(back), 0x1000, &target));
+	assert_false(fp__call_target(back, 4, 0x1000, &target));
+}
+#endif
+
+/* A frame pointer is followed outwards only, and within the copy. */
+static void frame_pointers(void **state)
+{
+	uint64_t words[8] = {0}, pc;
+	uint32_t read[8];
+	struct copied_stack stack = {.sp = 0x1000, .bytes = (void *)words, .len = sizeof(words)};
+	static const uint64_t bad[] = {0, 0xff8, 0x1004, 0x1038, 0x1040, 0x2000, UINT64_MAX - 7};
+	struct machine machine = {}, caller;
+
+	stack.words = read;
+	machine__set(&machine, MACHINE_SP, 0x1000);
+	words[2] = 0x1030;
+	words[3] = 0x4242;
+	machine__set(&machine, MACHINE_FP, 0x1010);
+	assert_true(fp__step(&machine, &stack, &caller, &pc));
+	assert_int_equal(pc, 0x4242);
+	assert_int_equal(caller.regs[MACHINE_SP], 0x1020);
+	assert_int_equal(stack.n_words, 1);
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		machine__set(&machine, MACHINE_FP, bad[i]);
+		assert_false(fp__step(&machine, &stack, &caller, &pc));
+	}
+}
+
+/* --- tables -------------------------------------------------------------------------------- */
+
+static void statuses(void **state)
+{
+	static const struct {
+		const char *text;
+		int result;
+		pid_t pid;
+		uid_t uid;
+	} cases[] = {
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t44\n", 0, 44, 2},
+		{"Name:\tx\nUid:\t0\t1000\t0\t0\nNSpid:\t44\t7\t1\nVmPeak: 5\n", 0, 1, 1000},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nNSpid:\t44\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t44", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t0\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t99999999999\n", -EBADMSG, 0, 0},
+		{"", -EBADMSG, 0, 0},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		pid_t pid = 0;
+		uid_t uid = 0;
+
+		assert_int_equal(needs__parse_status(cases[i].text, &pid, &uid), cases[i].result);
+		assert_int_equal(pid, cases[i].pid);
+		assert_int_equal(uid, cases[i].uid);
+	}
+}
+
+static void numbers_of_files(void **state)
+{
+	struct file_table *table = file_table__new();
+	struct file_identity a = {.dev = 1, .inode = 2}, b = {.dev = 1, .inode = 3};
+	bool is_new;
+	uint32_t number = file_table__take(table, &a, &is_new);
+
+	assert_true(number && is_new);
+	assert_int_equal(file_table__take(table, &a, &is_new), number);
+	assert_false(is_new);
+	assert_false(file_table__release(table, number));
+	assert_int_not_equal(file_table__take(table, &b, &is_new), number);
+	assert_true(file_table__release(table, number));
+	/* A file that the child died of once is tried again; the second time, no more. */
+	number = file_table__take(table, &a, &is_new);
+	file_table__blame(table, number);
+	assert_int_equal(file_table__take(table, &a, &is_new), number);
+	file_table__blame(table, number);
+	file_table__blame(table, 0);
+	file_table__blame(table, UINT32_MAX);
+	assert_int_equal(file_table__take(table, &a, &is_new), 0);
+	assert_int_not_equal(file_table__take(table, &b, &is_new), 0);
+	/* Changed since, it is another. */
+	a.mtime_ns++;
+	assert_int_not_equal(file_table__take(table, &a, &is_new), 0);
+	for (b.inode = 100; !file_table__is_full(table); b.inode++)
+		assert_int_not_equal(file_table__take(table, &b, &is_new), 0);
+	assert_int_equal(file_table__take(table, &b, &is_new), 0);
+	file_table__free(table);
+}
+
+/* --- other files --------------------------------------------------------------------------- */
+
+#define DIR "/tmp/memprov-debug"
+
+static void clean(void)
+{
+	assert_int_equal(system("rm -rf " DIR), 0);
+}
+
+/* Functions that only the debug file knows, found by the name in .gnu_debuglink in .debug/; not
+ * when it is another program's. */
+static void debug_link(void **state)
+{
+	struct fixture *fixture = *state;
+	char *argv[] = {DIR "/stacks", "chain", NULL};
+	struct traced traced;
+	struct unwound unwound;
+
+	clean();
+	assert_int_equal(system("mkdir -p " DIR "/.debug && cd " DIR " && cp $OLDPWD/" STACKS
+				" . && objcopy --only-keep-debug stacks .debug/stacks.debug && "
+				"strip stacks && cd .debug && "
+				"objcopy --add-gnu-debuglink=stacks.debug ../stacks"),
+			 0);
+	traced = traced__start(argv, MP_STACK_MAX);
+	unwound = unwind(fixture, &traced);
+	assert_false(unwound.truncated);
+	for (size_t i = 0; i < unwound.n; i++) {
+		if (unwound.frames[i].function && !strcmp(unwound.frames[i].function, "innermost"))
+			break;
+		assert_true(i < unwound.n - 1);
+	}
+	traced__end(&traced);
+	symbolizer__forget(fixture->symbolizer, traced.pid, traced.start_ticks);
+	assert_int_equal(system("objcopy --only-keep-debug /bin/true " DIR "/.debug/stacks.debug"),
+			 0);
+	traced = traced__start(argv, MP_STACK_MAX);
+	unwound = unwind(fixture, &traced);
+	assert_true(unwound.n > 4);
+	for (size_t i = 0; i < unwound.n; i++) {
+		if (!strcmp(basename(unwound.frames[i].module), "stacks"))
+			assert_null(unwound.frames[i].function);
+	}
+	traced__end(&traced);
+	clean();
+}
+
+static struct unwound unwind_self(struct fixture *fixture, uint64_t pc, uint64_t image)
+{
+	static struct {
+		struct mp_stack stack;
+		__u64 ips[1];
+	} raw = {.stack = {MP_STACK_FP, 8}};
+	struct unwind_request request = {getpid(), 0, image, &raw.stack};
+	int pidfd = procfs__open("/proc", getpid());
+	struct unwound unwound;
+	struct proc_stat stat;
+
+	assert_int_equal(procfs__stat(pidfd, &stat), 0);
+	close(pidfd);
+	request.start_ticks = stat.start_ticks;
+	raw.ips[0] = pc;
+	assert_int_equal(
+		symbolizer__unwind(fixture->symbolizer, &request, fixture->arena, &unwound), 0);
+	symbolizer__forget(fixture->symbolizer, request.tgid, request.start_ticks);
+	return unwound;
+}
+
+static void perf_map(void **state)
+{
+	struct fixture *fixture = *state;
+	struct unwound unwound;
+	char path[64];
+	void *code = mmap(NULL, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	FILE *map;
+
+	assert_true(code != MAP_FAILED);
+	unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+	assert_null(unwound.frames[0].function);
+	assert_null(unwound.frames[0].module);
+	assert_int_equal(unwound.frames[0].offset, (uintptr_t)code + 20);
+	snprintf(path, sizeof(path), "/tmp/perf-%d.map", getpid());
+	unlink(path);
+	map = fopen(path, "w");
+	fprintf(map, "%lx 40 made-here\n", (unsigned long)code);
+	fclose(map);
+	unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+	assert_string_equal(unwound.frames[0].function, "made-here");
+	assert_null(unwound.frames[0].module);
+	/* Anyone may write to /tmp: what is not the process's own says nothing. */
+	if (!chown(path, 65534, 65534)) {
+		unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+		assert_null(unwound.frames[0].function);
+	}
+	unlink(path);
+	assert_int_equal(symlink("/proc/kmsg", path), 0);
+	unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+	assert_null(unwound.frames[0].function);
+	unlink(path);
+	munmap(code, 4096);
+}
+
+int main(int argc, char **argv)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+#if defined(__x86_64__)
+		cmocka_unit_test(calls),
+		cmocka_unit_test(call_targets),
+#endif
+		cmocka_unit_test(frame_pointers),
+		cmocka_unit_test(statuses),
+		cmocka_unit_test(numbers_of_files),
+		TEST(debug_link),
+		TEST(perf_map),
+	};
+
+	if (child__is_meant(argc, argv))
+		return child__main(argc, argv);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
