@@ -10,10 +10,11 @@
 #include "symbolize/demangle.h"
 #include "util/cleanup.h"
 
-#define RANGES_MAX    (1U << 20) /* of a module's units */
-#define DEPTH_MAX     128	 /* scopes within scopes */
-#define UNIT_DIES_MAX (4U << 20) /* looked at for one pc; a hostile file may have a ring of them   \
-				  */
+#define RANGES_MAX (1U << 20) /* of a module's units */
+#define DEPTH_MAX  128	      /* scopes within scopes */
+#define UNIT_DIES_MAX                                                                              \
+	(4U << 20) /* looked at for one pc; a hostile file may have a ring of them                 \
+		    */
 #define PATH_BYTES 4096
 
 struct unit_range {
