@@ -176,7 +176,7 @@ fuzz: $(BUILD)/memprov.skel.h ## fuzz one reader: TARGET=smaps SECONDS=60
 		-o build/fuzz/$(TARGET)
 	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
 
-FORMATTED = $(shell find bpf include user tests -name '*.[ch]')
+FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
 check: ## layout of the rooms, formatting, both BPF targets, clang-tidy

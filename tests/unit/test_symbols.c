@@ -19,7 +19,13 @@
 #include "symbolize/symbols.h"
 #include "util/cleanup.h"
 
+#ifdef __aarch64__
+#define MACHINE "aarch64"
+#else
+#define MACHINE "x86_64"
+#endif
 #define INLINES "build/workloads/inlines"
+#define LIBC	"/lib/" MACHINE "-linux-gnu/libc.so.6"
 #define LINE	8192
 
 /* A file at the addresses that it was linked for. */
@@ -423,13 +429,13 @@ static void names_of_the_c_library(void **state)
 	unsigned n = 0;
 	FILE *nm;
 
-	nm = popen("for f in /lib/*/libc.so.6; do nm -D -S --defined-only $f; done | "
+	nm = popen("nm -D -S --defined-only " LIBC " | "
 		   "awk '$3 ~ /^[TWti]$/ {print $1, $2, $4}'",
 		   "r");
 	assert_non_null(nm);
 	if (!next_line(nm, line))
 		skip();
-	file = opened__open("/lib/x86_64-linux-gnu/libc.so.6");
+	file = opened__open(LIBC);
 	do {
 		unsigned long start, size;
 		const char *name;

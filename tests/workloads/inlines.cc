@@ -24,8 +24,8 @@ volatile unsigned sink;
 
 ALWAYS void *map_pages(size_t n)
 {
-	void *pages = mmap(nullptr, n << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			   -1, 0);
+	void *pages =
+		mmap(nullptr, n << 12, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	sink = sink + static_cast<unsigned>(n);
 	return pages;

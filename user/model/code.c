@@ -3,51 +3,24 @@
 
 #include <sys/mman.h>
 
-struct cover {
-	uint64_t bytes;
-	bool code;
-};
-
-static int add_to_cover(const struct ledger_range *range, void *ctx)
-{
-	struct cover *cover = ctx;
-
-	cover->bytes += range->end - range->start;
-	cover->code |= range->record->code;
-	return 0;
-}
-
-/* What nothing is known of may be code: exec's own mappings are. */
-static bool may_hold_code(const struct space *space, uint64_t addr, uint64_t len)
-{
-	struct cover cover = {0};
-	uint64_t end;
-
-	if (!len || __builtin_add_overflow(addr, len, &end))
-		return false;
-	ledger__each(&space->ledger, addr, end, add_to_cover, &cover);
-	return cover.code || cover.bytes < len;
-}
-
-bool code__is_mapped_by(const struct mp_event_mmap *e)
+static bool is_code(const struct mp_event_mmap *e)
 {
 	return e->prot & PROT_EXEC && !(e->flags & MAP_ANONYMOUS);
 }
 
 /* Without MAP_FIXED the kernel looks for a place where nothing is. */
-static bool removes_code(const struct space *space, const union mp_event *event)
+static bool removes_code(const struct image *image, const union mp_event *event)
 {
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
 		return event->mmap.flags & MAP_FIXED &&
-		       may_hold_code(space, event->mmap.addr, event->mmap.len);
+		       image__runs_through(image, event->mmap.addr, event->mmap.len);
 	case MP_EVENT_MUNMAP:
-		return may_hold_code(space, event->range.addr, event->range.len);
+		return image__runs_through(image, event->range.addr, event->range.len);
 	case MP_EVENT_MREMAP:
 		return event->mremap.new_addr &&
-		       (may_hold_code(space, event->mremap.old_addr, event->mremap.old_len) ||
-			(event->mremap.flags & MREMAP_FIXED &&
-			 may_hold_code(space, event->mremap.new_addr, event->mremap.new_len)));
+		       (image__runs_through(image, event->mremap.old_addr, event->mremap.old_len) ||
+			image__runs_through(image, event->mremap.new_addr, event->mremap.new_len));
 	default:
 		return false;
 	}
@@ -55,16 +28,31 @@ static bool removes_code(const struct space *space, const union mp_event *event)
 
 void code__follow(struct space *space, struct space_tools *tools, const union mp_event *event)
 {
-	bool removed = removes_code(space, event);
-	bool added = event->head.type == MP_EVENT_MMAP && code__is_mapped_by(&event->mmap);
+	bool removed = space->image && removes_code(space->image, event);
+	bool added = event->head.type == MP_EVENT_MMAP && is_code(&event->mmap);
 
 	if (!removed && !added)
 		return;
 	space->code_id = ++tools->last_code_id;
-	space->code_removals += removed;
 	/* Two spaces with one image could each map other code at the same place. */
 	if (removed || (space->image && image__is_shared(space->image))) {
 		image__unref(space->image);
 		space->image = image__new(&tools->image_nodes);
 	}
+}
+
+static int is_newer(const struct ledger_range *range, void *ctx)
+{
+	return range->touched_ns > *(const uint64_t *)ctx;
+}
+
+bool code__was_there(const struct space *space, const struct unwound *unwound, uint64_t taken_ns)
+{
+	for (size_t i = 0; i < unwound->n; i++) {
+		uint64_t ip = unwound->frames[i].ip;
+
+		if (ledger__each(&space->ledger, ip, ip + 1, is_newer, &taken_ns))
+			return false;
+	}
+	return true;
 }

@@ -12,7 +12,8 @@
  * stack is unwound. */
 void code__follow(struct space *space, struct space_tools *tools, const union mp_event *event);
 
-/* True for a mapping that stacks may run through. */
-bool code__is_mapped_by(const struct mp_event_mmap *event);
+/* False when something was mapped, after taken_ns, where a frame is: the unwinder may have read
+ * that and not the code that the stack was taken in. */
+bool code__was_there(const struct space *space, const struct unwound *unwound, uint64_t taken_ns);
 
 #endif

@@ -48,8 +48,15 @@ struct chain {
 	uint64_t ips[];
 };
 
+/* A page of code that known stacks run through. */
+struct code_page {
+	UT_hash_handle hh;
+	uint64_t number;
+};
+
 struct image {
 	unsigned refs;
+	struct code_page *pages;
 	struct node *nodes;
 	struct chain *chains;
 	size_t n;
@@ -78,6 +85,7 @@ void image__unref(struct image *image)
 {
 	struct node *node, *next;
 	struct chain *chain, *next_chain;
+	struct code_page *page, *next_page;
 
 	if (!image || --image->refs)
 		return;
@@ -90,6 +98,10 @@ void image__unref(struct image *image)
 		HASH_DEL(image->chains, chain);
 		trace__unref(chain->trace);
 		free(chain);
+	}
+	HASH_ITER (hh, image->pages, page, next_page) {
+		HASH_DEL(image->pages, page);
+		free(page);
 	}
 	*image->of_all -= image->n;
 	free(image);
@@ -109,6 +121,56 @@ static void count(struct image *image)
 {
 	image->n++;
 	++*image->of_all;
+}
+
+#define CODE_PAGE 4096
+
+static struct code_page *find_page(const struct image *image, uint64_t number)
+{
+	struct code_page *page;
+
+	HASH_FIND(hh, image->pages, &number, sizeof(number), page);
+	return page;
+}
+
+bool image__runs_through(const struct image *image, uint64_t addr, uint64_t len)
+{
+	uint64_t first = addr / CODE_PAGE, last = (addr + len - 1) / CODE_PAGE;
+	struct code_page *page, *next;
+
+	if (!len || addr + len - 1 < addr)
+		return false;
+	if (last - first < HASH_COUNT(image->pages)) {
+		for (uint64_t number = first; number <= last; number++) {
+			if (find_page(image, number))
+				return true;
+		}
+		return false;
+	}
+	HASH_ITER (hh, image->pages, page, next) {
+		if (page->number >= first && page->number <= last)
+			return true;
+	}
+	return false;
+}
+
+/* The pages of a stack's frames; false when there is no room for them. */
+static bool mark_pages(struct image *image, const struct unwound *unwound)
+{
+	for (size_t i = 0; i < unwound->n; i++) {
+		uint64_t number = (unwound->frames[i].ip - 1) / CODE_PAGE;
+		struct code_page *page;
+
+		if (find_page(image, number))
+			continue;
+		page = has_room(image) ? calloc(1, sizeof(*page)) : NULL;
+		if (!page)
+			return false;
+		page->number = number;
+		HASH_ADD(hh, image->pages, number, sizeof(page->number), page);
+		count(image);
+	}
+	return true;
 }
 
 struct copied_stack {
@@ -296,6 +358,8 @@ static void learn_chain(struct image *image, const struct mp_stack *stack, struc
 void image__learn(struct image *image, const struct mp_stack *stack, const struct unwound *unwound,
 		  struct trace *trace)
 {
+	if (!mark_pages(image, unwound))
+		return;
 	if (stack->kind == MP_STACK_COPY)
 		learn_copy(image, stack, unwound, trace);
 	else

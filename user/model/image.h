@@ -15,7 +15,8 @@
  * They are compared in full, in a tree: each node says where to look next, and the word found
  * there leads to the child. Two different stacks part at some node; no hash stands for a stack.
  *
- * That holds as long as no code is unmapped: then the image of the space is replaced by a new one.
+ * That holds until code is unmapped that one of them runs through: then the image of the space is
+ * replaced by a new one.
  */
 #ifndef MEMPROV_IMAGE_H
 #define MEMPROV_IMAGE_H
@@ -33,6 +34,9 @@ struct image *image__new(size_t *nodes); /* nodes: the count over all images, wh
 struct image *image__ref(struct image *image);
 void image__unref(struct image *image); /* accepts NULL */
 bool image__is_shared(const struct image *image);
+
+/* True when a known stack has a frame in [addr, addr + len). */
+bool image__runs_through(const struct image *image, uint64_t addr, uint64_t len);
 
 /* The trace of a stack that is known; borrowed, NULL when it is not. */
 struct trace *image__find(const struct image *image, const struct mp_stack *stack);

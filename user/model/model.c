@@ -6,6 +6,7 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "model/code.h"
 #include "model/stacks.h"
 #include "util/cleanup.h"
 
@@ -327,7 +328,7 @@ static struct trace *recognise(struct model *model, const struct process *proces
 		.start_ticks = process->start_ticks,
 		.space_id = space->id,
 		.code_id = space->code_id,
-		.code_removals = space->code_removals,
+		.taken_ns = event->head.time_ns,
 		.pending = space->pending,
 		.stack = stack,
 	};
@@ -363,8 +364,7 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 		return;
 	}
 	space = process->space;
-	/* Other code may be by now where the stack's was. */
-	if (!site || space->code_removals != raw->code_removals)
+	if (!site || !code__was_there(space, unwound, raw->taken_ns))
 		return;
 	trace__resolve(raw->trace, site);
 	if (space->image)
@@ -477,9 +477,7 @@ int model__stacks_answered(const struct model *model, pid_t tgid, uint64_t space
 struct gaps {
 	struct model *model;
 	struct space *space;
-	struct record *record; /* the one of the two that fits */
-	struct record *data;
-	struct record *code;
+	struct record *record;
 	uint64_t reached;
 	uint64_t now;
 };
@@ -510,7 +508,6 @@ static void take_in(struct gaps *g, const struct vma_set *maps)
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct vma *vma = &maps->vmas[i];
 
-		g->record = vma->perms[2] == 'x' && vma->inode ? g->code : g->data;
 		g->reached = vma->start;
 		ledger__each(&before, vma->start, vma->end, fill_before, g);
 		fill_gap(g, g->reached, vma->end);
@@ -588,16 +585,13 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	if (process->knowledge != KNOWS_SINCE_ATTACH)
 		return;
 	gaps.space = process->space;
-	gaps.data = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
-	gaps.code = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
-	if (gaps.data && gaps.code) {
-		gaps.code->code = true;
-		take_in(&gaps, maps);
-	} else {
+	gaps.record = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
+	if (!gaps.record) {
 		model->stats.refused++;
+		return;
 	}
-	record__unref(gaps.data);
-	record__unref(gaps.code);
+	take_in(&gaps, maps);
+	record__unref(gaps.record);
 }
 
 void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,

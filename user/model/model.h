@@ -47,7 +47,7 @@ struct raw_stack {
 	uint64_t start_ticks;
 	uint64_t space_id;
 	uint64_t code_id; /* as in struct space */
-	uint64_t code_removals;
+	uint64_t taken_ns;
 	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;

@@ -42,7 +42,6 @@ struct record *record__copy(const struct record *record)
 		.lo = record->lo,
 		.hi = record->hi,
 		.attached = record->attached,
-		.code = record->code,
 		.for_stack = record->for_stack,
 		.trace = trace__ref(record->trace),
 	};

@@ -174,7 +174,6 @@ struct creation {
 	uint64_t lo;
 	uint64_t hi;
 	enum origin origin;
-	bool code;
 	bool for_stack;
 	bool attached;
 	uint64_t base; /* of an attachment: where its first page would be */
@@ -204,7 +203,6 @@ static int create(struct space *space, struct space_tools *tools, const struct c
 		range.record->lo = what->attached ? what->base : what->lo;
 		range.record->hi = what->hi;
 		range.record->attached = what->attached;
-		range.record->code = what->code;
 		range.record->for_stack = what->for_stack;
 	}
 	err = put(space, tools, &range);
@@ -234,7 +232,6 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 		      &(struct creation){.lo = lo,
 					 .hi = hi,
 					 .origin = ORIGIN_MMAP,
-					 .code = code__is_mapped_by(e),
 					 .for_stack = e->flags & MAP_STACK,
 					 .head = &e->head,
 					 .comm = e->comm,

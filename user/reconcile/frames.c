@@ -1,7 +1,153 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "reconcile/frames.h"
 
+#include <string.h>
+
+#include "util/cleanup.h"
+
+struct span {
+	const char *text;
+	size_t len;
+};
+
+static bool starts_with(const char *s, const char *prefix)
+{
+	return !strncmp(s, prefix, strlen(prefix));
+}
+
+/* '*' in the pattern stands for any text. */
+static bool matches(const char *pattern, struct span name)
+{
+	const char *at = name.text, *end = at + name.len, *star = NULL, *resume = NULL;
+
+	while (at < end) {
+		if (*pattern == '*') {
+			star = ++pattern;
+			resume = at;
+		} else if (*pattern && *pattern == *at) {
+			pattern++;
+			at++;
+		} else if (star) {
+			pattern = star;
+			at = ++resume;
+		} else {
+			return false;
+		}
+	}
+	while (*pattern == '*')
+		pattern++;
+	return !*pattern;
+}
+
+static struct span module_name(const char *path)
+{
+	static const char deleted[] = " (deleted)";
+	struct span name = {"", 0};
+	const char *slash;
+
+	if (!path)
+		return name;
+	slash = strrchr(path, '/');
+	name.text = slash ? slash + 1 : path;
+	name.len = strlen(name.text);
+	if (name.len >= strlen(deleted) && !strcmp(name.text + name.len - strlen(deleted), deleted))
+		name.len -= strlen(deleted);
+	return name;
+}
+
+/* What a compiler appends to the name of a part or a copy of a function. */
+static bool is_suffix(const char *s)
+{
+	static const char *const suffixes[] = {".constprop.", ".isra.",	    ".part.",
+					       ".cold",	      ".lto_priv.", ".llvm."};
+
+	for (size_t i = 0; i < ARRAY_SIZE(suffixes); i++)
+		if (starts_with(s, suffixes[i]))
+			return true;
+	return false;
+}
+
+/*
+ * The name itself: "std::vector<int>::push_back" of "void std::vector<int>::push_back<int>(int)",
+ * "__mmap64" of "__GI___mmap64", "new_heap" of "new_heap.constprop.0". Go's "main.(*T).Grow" stays.
+ */
+static struct span function_name(const char *text)
+{
+	static const char anonymous[] = "(anonymous namespace)", internal[] = "__GI_";
+	struct span name = {text, 0};
+	const char *at;
+	int depth = 0;
+
+	if (starts_with(text, internal))
+		name.text += strlen(internal);
+	for (at = name.text; *at; at++) {
+		if (starts_with(at, anonymous))
+			at += strlen(anonymous);
+		if (*at == '<')
+			depth++;
+		else if (*at == '>' && depth)
+			depth--;
+		if (depth)
+			continue;
+		/* A type came before the name. "operator new" is a name. */
+		if (*at == ' ' && !(at - text >= 8 && starts_with(at - 8, "operator")))
+			name.text = at + 1;
+		if (!*at || (*at == '(' && at > name.text && at[-1] != '.') || is_suffix(at))
+			break;
+	}
+	name.len = at - name.text;
+	return name;
+}
+
+/* The row that says what a frame is; NULL: none. */
+static const struct frame_row *row_of(const struct frame *frame)
+{
+	struct span module = module_name(frame->module), function = {"", 0};
+
+	if (frame->function)
+		function = function_name(frame->function);
+	for (const struct frame_row *row = frames_table; row->function || row->module; row++) {
+		if (row->function && (!frame->function || !matches(row->function, function)))
+			continue;
+		if (!row->module || matches(row->module, module))
+			return row;
+	}
+	return NULL;
+}
+
+static bool may_own(const struct frame *frame, const struct frame_row *row)
+{
+	/* Code that a runtime made, perhaps, and of which nobody wrote a map. */
+	if (!frame->module && !frame->function)
+		return false;
+	return !row || row->kind == FRAME_OTHER;
+}
+
 int frames__owner(const struct frame *frames, size_t n)
 {
+	for (size_t i = 0; i < n; i++)
+		if (may_own(&frames[i], row_of(&frames[i])))
+			return (int)i;
 	return -1;
+}
+
+struct frames_class frames__class(const struct frame *frames, size_t n)
+{
+	const struct frame_row *fallback = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct frame_row *row = row_of(&frames[i]);
+
+		if (may_own(&frames[i], row))
+			break;
+		if (!row || row->use == FRAME_UNSAID)
+			continue;
+		if (!row->fallback)
+			return (struct frames_class){row->runtime, row->use};
+		if (!fallback)
+			fallback = row;
+	}
+	if (fallback)
+		return (struct frames_class){fallback->runtime, fallback->use};
+	return (struct frames_class){FRAME_NATIVE, FRAME_NO_USE};
 }

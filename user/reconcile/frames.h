@@ -1,9 +1,80 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What a stack says of the mapping that it made: who is responsible for it, and what a runtime uses
+ *it for. All knowledge is in a table (frames_table.c) of rows: pattern of the function, pattern of
+ *the module, what such a frame is.
+ *
+ * A frame's first row says what it is. Going outwards from the system call, frames of the C
+ *library, loaders, allocators and language runtimes are passed over; the first other one is the
+ *owner:
+ *
+ *	mmap64           libc.so.6     C library
+ *	sysmalloc        libc.so.6     allocator    use: heap   ← the innermost that says a use
+ *	malloc           libc.so.6     allocator
+ *	std::vector<…>   ingest        runtime (C++)
+ *	ingest_grow      ingest        owner                    ← nothing is read beyond
+ *	main             ingest
+ *
+ * The use is what the innermost frame with one says, short of the owner: what an application maps
+ * itself is no runtime's, also if the application is called by one. A runtime without symbols has
+ *its module's default, which counts only if no function said more.
+ */
 #ifndef MEMPROV_FRAMES_H
 #define MEMPROV_FRAMES_H
 
+#include <stddef.h>
+
 #include "model/frame.h"
 
+enum frame_kind {
+	FRAME_OTHER, /* an application, a library: may own */
+	FRAME_LIBC,  /* also what stands between: libstdc++, sanitizers' interceptors */
+	FRAME_LOADER,
+	FRAME_ALLOCATOR,
+	FRAME_THREADS, /* makes threads and their stacks */
+	FRAME_RUNTIME,
+};
+
+enum frame_runtime {
+	FRAME_NATIVE, /* C, C++, Rust */
+	FRAME_GO,
+	FRAME_JAVA,
+	FRAME_NODE,
+	FRAME_PYTHON,
+	FRAME_PHP,
+	FRAME_RUBY,
+	FRAME_DOTNET,
+	FRAME_CUDA,
+};
+
+enum frame_use {
+	FRAME_UNSAID,
+	FRAME_NO_USE, /* said: no runtime's. A library that was loaded */
+	FRAME_HEAP,
+	FRAME_STACK,
+	FRAME_METADATA, /* also code that was made, and what garbage collectors keep */
+};
+
+struct frame_row {
+	const char *function; /* '*' stands for any text; NULL: any, also if it is not known */
+	const char *module;   /* of the base name; NULL: any */
+	enum frame_kind kind;
+	enum frame_runtime runtime;
+	enum frame_use use;
+	bool fallback; /* the use counts only if no other row says one */
+};
+
+struct frames_class {
+	enum frame_runtime runtime;
+	enum frame_use use; /* FRAME_NO_USE: nothing is said of it */
+};
+
+/* Of frames, innermost first: the owner's index, -1 when all are of the C library, of allocators or
+ * runtimes, or nothing is known of them. */
 int frames__owner(const struct frame *frames, size_t n);
+struct frames_class frames__class(const struct frame *frames, size_t n);
+
+/* The table, in order, ending with a row of two NULLs: for frames.c and its test. */
+extern const struct frame_row frames_table[];
 
 #endif

@@ -13,6 +13,8 @@
 #include "util/cleanup.h"
 
 #define MODULES_MAX 1024 /* whose symbols are kept */
+#define STRING_MAX                                                                                 \
+	4096 /* bytes, with the NUL: a hostile file has names of gigabytes; they are cut */
 
 struct key {
 	uint64_t module; /* its serial number: an address would come again */
@@ -161,6 +163,8 @@ static int elf_name(struct module *module, Dwfl_Module *dwfl, Dwarf_Addr pc, boo
 	name = symtab__find(module->symtab, pc, &len);
 	if (!name)
 		return 0;
+	if (len > STRING_MAX)
+		len = STRING_MAX;
 	copy = arena__alloc(arena, len + 1);
 	if (!copy)
 		return -ENOMEM;
@@ -205,7 +209,7 @@ static int look_up(struct module *module, Dwfl_Module *dwfl, Dwarf_Addr pc, stru
 
 static size_t string_bytes(const char *s)
 {
-	return s ? strlen(s) + 1 : 0;
+	return s ? strnlen(s, STRING_MAX - 1) + 1 : 0;
 }
 
 static size_t strings_bytes(const struct symbol *symbols, size_t n)
@@ -224,7 +228,8 @@ static const char *put_string(char **at, const char *s)
 
 	if (!s)
 		return NULL;
-	memcpy(copy, s, bytes);
+	memcpy(copy, s, bytes - 1);
+	copy[bytes - 1] = '\0';
 	*at += bytes;
 	return copy;
 }

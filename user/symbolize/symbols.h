@@ -10,9 +10,8 @@
  * A function that no source covers is unknown, never the nearest one. The line table of DWARF
  *answers also for functions that DWARF does not describe (assembly).
  *
- * Names: what the source has, demangled. Of C, DW_AT_name (`__libc_malloc`, not the `__GI_` name
- *that gdb takes from DW_AT_linkage_name), so that a library has the same names with debug
- *information and without.
+ * Names: what the source has, demangled. Of C it is DW_AT_name, as addr2line has it:
+ *`__libc_malloc`, where gdb has `__GI___libc_malloc`, and the ELF symbols `malloc`.
  *
  * Files are hostile: whoever calls this has no privileges and a time limit.
  */
