@@ -259,9 +259,13 @@ static void test_it_is_bounded(void **state)
 	assert_ptr_equal(image__find(f->image, &s.head), f->a);
 }
 
+static void no_judge(struct callsite *site)
+{
+}
+
 static void test_call_sites_are_kept_once(void **state)
 {
-	struct callsite_table *table = callsite_table__new();
+	struct callsite_table *table = callsite_table__new(no_judge);
 	struct frame frames[] = {
 		{.function = "mmap", .module = "/lib/libc.so", .offset = 5, .ip = 1},
 		{.function = "grow", .module = "/bin/a", .offset = 7, .ip = 2}};
@@ -290,7 +294,7 @@ static void test_call_sites_are_kept_once(void **state)
 /* What nobody holds goes first; when all are held, further ones become "other". */
 static void test_call_sites_are_bounded(void **state)
 {
-	struct callsite_table *table = callsite_table__new();
+	struct callsite_table *table = callsite_table__new(no_judge);
 	char *name = calloc(1, 1 << 20);
 	struct frame frame = {.function = name};
 	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = &frame, .n = 1};

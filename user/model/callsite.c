@@ -15,6 +15,7 @@ struct entry {
 };
 
 struct callsite_table {
+	callsite_judge_fn *judge;
 	pthread_mutex_t lock; /* guards what follows */
 	struct entry *buckets[BUCKETS];
 	struct callsite *other;
@@ -146,6 +147,7 @@ static struct callsite *make(const struct unwound *stack, uint64_t hash)
 		.bytes = sizeof(*site) + frames + p.used,
 		.source = stack->source,
 		.truncated = stack->truncated,
+		.owner = -1,
 		.n = stack->n,
 	};
 	p = (struct packer){.at = (char *)site->frames + frames};
@@ -175,13 +177,14 @@ static void drop_unused(struct callsite_table *table)
 	}
 }
 
-struct callsite_table *callsite_table__new(void)
+struct callsite_table *callsite_table__new(callsite_judge_fn *judge)
 {
 	static const struct unwound nothing;
 	struct callsite_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
+	table->judge = judge;
 	pthread_mutex_init(&table->lock, NULL);
 	table->other = make(&nothing, 0);
 	if (!table->other) {
@@ -217,6 +220,7 @@ static struct callsite *add(struct callsite_table *table, const struct unwound *
 
 	if (!site)
 		return NULL;
+	table->judge(site);
 	if (table->stats.bytes + site->bytes > CALLSITES_MAX_BYTES)
 		drop_unused(table);
 	if (table->stats.bytes + site->bytes > CALLSITES_MAX_BYTES) {

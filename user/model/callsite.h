@@ -18,6 +18,9 @@ struct callsite {
 	size_t bytes; /* that it takes */
 	enum stack_source source;
 	bool truncated;
+	/* What a judge made of it, once: */
+	int owner;    /* index of the frame whose code it is; -1: none */
+	unsigned use; /* of reconcile/frames.h */
 	size_t n;
 	struct frame frames[]; /* innermost first; their strings are in the same allocation */
 };
@@ -26,9 +29,12 @@ struct callsite *callsite__ref(struct callsite *site); /* accepts NULL */
 void callsite__unref(struct callsite *site);	       /* accepts NULL; on any thread */
 bool callsite__is_other(const struct callsite *site);
 
+/* Fills in owner and use of a new call site. */
+typedef void callsite_judge_fn(struct callsite *site);
+
 /* Thread-safe. */
 struct callsite_table;
-struct callsite_table *callsite_table__new(void);	 /* NULL when out of memory */
+struct callsite_table *callsite_table__new(callsite_judge_fn *judge); /* NULL when out of memory */
 void callsite_table__free(struct callsite_table *table); /* accepts NULL; call sites live on */
 
 /* The call site of a stack, with a reference for the caller; NULL when out of memory. */

@@ -93,6 +93,25 @@ static enum category by_role(enum file_role role)
 	return CATEGORY_OTHER_FILE;
 }
 
+enum category classify__by_use(enum category category, enum frame_use use)
+{
+	if (category != CATEGORY_ANON_RW && category != CATEGORY_ANON_RO &&
+	    category != CATEGORY_ANON_X)
+		return category;
+	switch (use) {
+	case FRAME_HEAP:
+		return CATEGORY_RUNTIME_HEAP;
+	case FRAME_STACK:
+		return CATEGORY_RUNTIME_STACK;
+	case FRAME_METADATA:
+		return CATEGORY_RUNTIME_METADATA;
+	case FRAME_UNSAID:
+	case FRAME_NO_USE:
+		break;
+	}
+	return category;
+}
+
 enum category classify__part(const struct vma *vma, const char *given_name, enum file_role role)
 {
 	if (given_name)

@@ -4,10 +4,15 @@
 #define MEMPROV_CLASSIFY_H
 
 #include "proc/vma.h"
+#include "reconcile/frames.h"
 #include "reconcile/join.h"
 
 /* given_name: what the program called it, or NULL; role: of its file, if it has one. */
 enum category classify__part(const struct vma *vma, const char *given_name, enum file_role role);
+
+/* The category of a part whose call site says what it is used for: what nobody has named, and no
+ * file holds, is then the runtime's. */
+enum category classify__by_use(enum category category, enum frame_use use);
 
 /* True for the path of a dynamic loader, which exec maps beside the program (PT_INTERP). */
 bool classify__is_loader(const char *path);

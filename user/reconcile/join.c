@@ -304,8 +304,12 @@ int join__parts(const struct join_config *config, struct part_list *ret)
 void part_list__resolve(struct part_list *list)
 {
 	for (size_t i = 0; i < list->n; i++) {
-		list->parts[i].callsite = trace__site(list->parts[i].trace);
-		list->parts[i].named_by = trace__site(list->parts[i].name_trace);
+		struct part *part = &list->parts[i];
+
+		part->callsite = trace__site(part->trace);
+		part->named_by = trace__site(part->name_trace);
+		if (part->callsite)
+			part->category = classify__by_use(part->category, part->callsite->use);
 	}
 }
 

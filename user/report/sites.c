@@ -6,7 +6,6 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "reconcile/frames.h"
 #include "util/arena.h"
 #include "util/clock.h"
 
@@ -152,7 +151,7 @@ int sites__fill(const struct sites *sites, struct report *report)
 			row->first_seen += boot_wall_ns;
 			row->last_seen += boot_wall_ns;
 		}
-		row->owner = frames__owner(row->site->frames, row->site->n);
+		row->owner = row->site->owner;
 		report->n_sites++;
 	}
 	qsort(report->sites, report->n_sites, sizeof(*report->sites), larger_site);

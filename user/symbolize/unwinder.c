@@ -8,6 +8,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "reconcile/frames.h"
 #include "util/cleanup.h"
 
 #define MAX_BYTES	     (32u << 20) /* of stacks that wait */
@@ -262,6 +263,12 @@ void unwinder__forget(pid_t tgid, uint64_t start_ticks, void *ctx)
 	pthread_mutex_unlock(&u->lock);
 }
 
+static void judge(struct callsite *site)
+{
+	site->owner = frames__owner(site->frames, site->n);
+	site->use = frames__class(site->frames, site->n).use;
+}
+
 int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret)
 {
 	struct unwinder *u = calloc(1, sizeof(*u));
@@ -271,7 +278,7 @@ int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->more, NULL);
-	u->table = callsite_table__new();
+	u->table = callsite_table__new(judge);
 	err = u->table ? symbolizer__new(config, &u->symbolizer) : -ENOMEM;
 	if (err) {
 		unwinder__free(u);
