@@ -80,7 +80,7 @@ static void print_help(const char *usage, unsigned mask)
 /* Answers --help and --version; the exit code. */
 static int answer(const struct option *o, int command)
 {
-	char usage[64];
+	char usage[160];
 
 	if (o->kind == KIND_VERSION) {
 		puts("memprov " MEMPROV_VERSION);

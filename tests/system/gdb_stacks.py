@@ -27,12 +27,12 @@ def register(name):
 
 
 def frames():
-    """Innermost first: where each frame is, and what gdb calls it. Frames that gdb has inlined are
-    those of their function."""
+    """Innermost first: where each frame is, and what gdb calls it. Functions that were inlined or
+    that ended in a jump to the next one (which gdb adds from debug information) have no frame."""
     result = []
     frame = gdb.newest_frame()
     while frame is not None and len(result) < 200:
-        if frame.type() != gdb.INLINE_FRAME:
+        if frame.type() not in (gdb.INLINE_FRAME, gdb.TAILCALL_FRAME):
             result.append([frame.pc(), frame.name(), frame.type() == gdb.SIGTRAMP_FRAME])
         try:
             frame = frame.older()

@@ -46,7 +46,10 @@ def test_the_named_region_of_the_readme(daemon):
         assert region["tid"] == target.pid
         assert region["thread"] == "named_region"
         assert region["inherited"] is False
-        assert region["callsite"] is None and region["named_by"] is None
+        sites = {site["id"]: [frame["function"] for frame in site["stack"]]
+                 for site in report["callsites"]}
+        assert "main" in sites[region["callsite"]] and "main" in sites[region["named_by"]]
+        assert "mmap" in sites[region["callsite"]][0] and "prctl" in sites[region["named_by"]][0]
         assert before - 0.05 <= wall(region["created_at"]) <= after + 0.05
         assert report["breakdown"]["named"] == [
             {"name": "TXMetaCache", "rss": 40 * MIB, "virtual": 64 * MIB, "regions": 1}]

@@ -19,7 +19,8 @@ static void known_names(void **state)
 	} cases[] = {
 		/* C++ */
 		{"_ZN2ns1fEi", "ns::f(int)"},
-		{"_ZNKSt6vectorIiSaIiEE4sizeEv", "std::vector<int, std::allocator<int> >::size() const"},
+		{"_ZNKSt6vectorIiSaIiEE4sizeEv",
+		 "std::vector<int, std::allocator<int> >::size() const"},
 		{"_ZN12_GLOBAL__N_14growEm", "(anonymous namespace)::grow(unsigned long)"},
 		{"_ZN1AC2Ev", "A::A()"},
 		{"_ZZ4mainENKUlvE_clEv", "main::{lambda()#1}::operator()() const"},
@@ -36,12 +37,26 @@ static void known_names(void **state)
 		{"_RNvC6_123foo3bar", "123foo::bar"},
 		{"_RNvMs_NtCs1234_7mycrate3fooNtB4_3Bar4push", "<mycrate::foo::Bar>::push"},
 		{"_RINvNtC3std3mem8align_ofjE", "std::mem::align_of::<usize>"},
-		{"_RNvC7mycrateu8gdel_5qa", "mycrate::g\xc3\xb6" "del"},
+		{"_RNvC7mycrateu8gdel_5qa", "mycrate::g\xc3\xb6"
+					    "del"},
 	};
 	/* C, Go and nonsense stay as they are. */
 	static const char *const others[] = {
-		"", "_", "_Z", "_R", "main", "malloc", "__libc_malloc", "main.(*T).Grow", "runtime.main",
-		"_ZN", "_ZNonsense", "_Rubbish", "_Z\x80\xff", "_ZN99999999999999999999aE", "Z1fv",
+		"",
+		"_",
+		"_Z",
+		"_R",
+		"main",
+		"malloc",
+		"__libc_malloc",
+		"main.(*T).Grow",
+		"runtime.main",
+		"_ZN",
+		"_ZNonsense",
+		"_Rubbish",
+		"_Z\x80\xff",
+		"_ZN99999999999999999999aE",
+		"Z1fv",
 	};
 	char text[DEMANGLE_OUT_MAX];
 
@@ -99,10 +114,10 @@ static void deep_names(void **state)
 	static const struct {
 		const char *head, *unit;
 	} cases[] = {
-		{"_Z1f", "P"},	  {"_Z1fI", "Xnt"}, {"_Z1f", "1AI"},  {"_Z1f", "F"},
-		{"_Z1fDT", "cl"}, {"_Z", "Z1fvE"},  {"_Z1fI", "J"},   {"_ZN", "1AIN"},
+		{"_Z1f", "P"},	  {"_Z1fI", "Xnt"},    {"_Z1f", "1AI"},	    {"_Z1f", "F"},
+		{"_Z1fDT", "cl"}, {"_Z", "Z1fvE"},     {"_Z1fI", "J"},	    {"_ZN", "1AIN"},
 		{"_R", "NvC1a"},  {"_RINvC1a1b", "T"}, {"_RINvC1a1b", "R"}, {"_Z", "L"},
-		{"_Z1f", "M1A"},  {"_Z1fIX", "cv"}, {"_Z1fI", "LZ1f"}, {"_Z1f", "U1a"},
+		{"_Z1f", "M1A"},  {"_Z1fIX", "cv"},    {"_Z1fI", "LZ1f"},   {"_Z1f", "U1a"},
 	};
 
 	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {

@@ -1,15 +1,18 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The figures of a process in one read: user/proc/memory.c. */
+/* The figures of a process in one read: user/proc/memory.c, children.c. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "proc/children.h"
 #include "proc/memory.h"
 #include "proc/procfs.h"
 #include "util/cleanup.h"
@@ -113,12 +116,63 @@ static void our_own(void **state)
 	assert_true(peak >= after.rss + 31 * MIB);
 }
 
+static void numbers_of_children(void **state)
+{
+	static const char text[] = "12 345 4194304 ", bad[] = "7 -1 ";
+	const char *pos = text, *end = text + strlen(text);
+	pid_t pid;
+
+	assert_int_equal(proc_children__next(&pos, end, &pid), 0);
+	assert_int_equal(pid, 12);
+	assert_int_equal(proc_children__next(&pos, end, &pid), 0);
+	assert_int_equal(proc_children__next(&pos, end, &pid), 0);
+	assert_int_equal(pid, 4194304);
+	assert_int_equal(proc_children__next(&pos, end, &pid), -ENODATA);
+	assert_int_equal(proc_children__next(&pos, end, &pid), -ENODATA);
+	pos = bad;
+	assert_int_equal(proc_children__next(&pos, bad + strlen(bad), &pid), 0);
+	assert_int_equal(proc_children__next(&pos, bad + strlen(bad), &pid), -EBADMSG);
+	pos = "99999999999 ";
+	assert_int_equal(proc_children__next(&pos, pos + strlen(pos), &pid), -EBADMSG);
+}
+
+static void children_of_children(void **state)
+{
+	struct proc_family family;
+	int fds[2];
+	char c;
+
+	assert_int_equal(procfs__family("/proc", getpid()).n, 0);
+	assert_int_equal(pipe(fds), 0);
+	if (!fork()) {
+		signal(SIGUSR1, SIG_DFL);
+		if (!fork() && write(fds[1], "", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(fds[0], &c, 1), 1);
+	family = procfs__family("/proc", getpid());
+	kill(0, SIGUSR1);
+	while (wait(NULL) > 0)
+		;
+	assert_int_equal(family.n, 2);
+	assert_true(family.rss > 2 * (uint64_t)sysconf(_SC_PAGESIZE));
+}
+
 int main(void)
 {
+	setpgid(0, 0); /* the children go with it */
+	signal(SIGUSR1, SIG_IGN);
+
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(statm_in_bytes), cmocka_unit_test(bad_statm_is_refused),
-		cmocka_unit_test(peak_in_status), cmocka_unit_test(bad_status_is_refused),
+		cmocka_unit_test(statm_in_bytes),
+		cmocka_unit_test(bad_statm_is_refused),
+		cmocka_unit_test(peak_in_status),
+		cmocka_unit_test(bad_status_is_refused),
 		cmocka_unit_test(our_own),
+		cmocka_unit_test(numbers_of_children),
+		cmocka_unit_test(children_of_children),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -18,12 +18,13 @@
 /* Parses with standard output and error caught in *said. 0, or the exit code. */
 static int parse(const char *const args[MAX_ARGS], struct options *ret, struct buf *said)
 {
-	char *argv[MAX_ARGS + 2] = {(char *)"memprov"};
+	static char *argv[MAX_ARGS + 2] = {(char *)"memprov"}; /* ret->argv points into it */
 	_cleanup_file_ FILE *caught = tmpfile();
 	int argc = 1, old[2], code = -1, err;
 
 	for (; args[argc - 1]; argc++)
 		argv[argc] = (char *)args[argc - 1];
+	argv[argc] = NULL;
 	assert_non_null(caught);
 	fflush(NULL);
 	for (int i = 0; i < 2; i++) {
@@ -192,7 +193,7 @@ static void test_usage_errors(void **state)
 		{{"show", "--pid", "4294967297"}, {"out of range", "1 to 4194304"}},
 		{{"show", "--format", "xml"}, {"'xml' is not known", "text, json"}},
 		{{"show", "--format", "pprof"}, {"not written by this version", "text, json"}},
-		{{"show", "--format", "folded"}, {"not written by this version", "text, json"}},
+		{{"show", "--format", "Folded"}, {"Folded", "text, json"}},
 		{{"show", "--unit", "GB"}, {"--unit: 'GB'", "MB, kB"}},
 		{{"show", "-o", ""}, {"-o: the value is empty", "file"}},
 		{{"run"}, {"program is missing", "-- CMD"}},
@@ -266,6 +267,7 @@ static void test_help_and_version(void **state)
 		{{"doctor", "--help"}, "usage: memprov doctor"},
 		{{"run", "--help", "--", "--version"}, "usage: memprov run [OPTION]... -- CMD"},
 		{{"run", "-h"}, "--no-ptrace"},
+		{{"run", "-h"}, "first instruction, reports at its end\n"},
 		{{"show", "--version"}, "memprov " MEMPROV_VERSION "\n"},
 	};
 

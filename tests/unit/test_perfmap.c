@@ -29,8 +29,9 @@ static void check(const struct perfmap *map, uint64_t pc, const char *expected)
 
 static void names_and_gaps(void **state)
 {
-	struct perfmap *map = map_of("3ef414c0 398 RegExp:[{(]\n0x3ef418a0 0x20 LazyCompile:~f /a b.js:1\r\n"
-				     "7f0000000000 10 last without a break");
+	struct perfmap *map =
+		map_of("3ef414c0 398 RegExp:[{(]\n0x3ef418a0 0x20 LazyCompile:~f /a b.js:1\r\n"
+		       "7f0000000000 10 last without a break");
 
 	check(map, 0x3ef414bf, "nothing");
 	check(map, 0x3ef414c0, "RegExp:[{(]");
@@ -95,9 +96,20 @@ static void as_the_plain_way(void **state)
 static void malformed_lines(void **state)
 {
 	static const char *const lines[] = {
-		"",	   " ",		 "1000",	  "1000 ",     "1000 10",
-		"1000 10 ",  "1000 0 empty", "xyz 10 name",	  "1000 zz n", "-1000 10 name",
-		"1000,10,n", "1000  10 n",	 "10000000000000000 10 n", "1000 ffffffffffffffff n",
+		"",
+		" ",
+		"1000",
+		"1000 ",
+		"1000 10",
+		"1000 10 ",
+		"1000 0 empty",
+		"xyz 10 name",
+		"1000 zz n",
+		"-1000 10 name",
+		"1000,10,n",
+		"1000  10 n",
+		"10000000000000000 10 n",
+		"1000 ffffffffffffffff n",
 	};
 
 	for (size_t i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {

@@ -2,6 +2,7 @@
 #include "cli/run.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -125,8 +126,7 @@ static void on_event(struct run *run, enum child_event event)
 	case CHILD_LEAVING:
 		look_at_end(run);
 		child__let_go(run->child);
-		/* Other threads may live on. If not, it finds nothing more to read. */
-		if (child__needs_care(run->child))
+		if (child__lives_on(run->child))
 			peak__start(run->peak);
 		break;
 	case CHILD_STAYS:
@@ -182,6 +182,7 @@ static void report(struct run *run)
 		.ended_at = run->started_at + clock__boot_ns() - run->started_ns,
 		.status = child__status(run->child),
 		.peak_rss = peak.rss,
+		.family = peak.family,
 		.peak = peak.report,
 		.end = run->end ?: peak.last,
 		.end_is = run->end ? RUN_END_EXIT : RUN_END_SAMPLE,
@@ -224,7 +225,7 @@ static int start_child(struct run *run, const struct child_config *config)
 	int err, exec_errno = 0;
 
 	take_what_came(run, &config->mask);
-	run->started_ns = clock__boot_ns();
+	run->started_ns = run->drawn_ns = clock__boot_ns();
 	run->started_at = clock__wall_ns();
 	err = child__start(config, &run->child, &exec_errno);
 	if (!err)
@@ -249,9 +250,7 @@ static int run_traced(struct run *run, const struct child_config *config)
 	if (code)
 		return code;
 	if (config->ptrace && !child__is_watched(run->child))
-		log_warn("%s may not be traced with ptrace: its end will be the last that was seen "
-			 "of it",
-			 config->argv[0]);
+		log_warn("ptrace is refused here: the end will be the last that was seen");
 	peak__set_target(run->peak, child__pid(run->child), !child__is_watched(run->child));
 	if (peak__start(run->peak))
 		log_warn("no thread can be started: the peak will not be seen");
@@ -263,6 +262,15 @@ static int run_traced(struct run *run, const struct child_config *config)
 	return EXIT_DONE;
 }
 
+/* Whoever closed one of them must not find our descriptors in its place, nor CMD an open one. */
+static void fill_standard_descriptors(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+		if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) < 0)
+			return;
+	}
+}
+
 int run__run(const struct options *options)
 {
 	struct run run = {.options = options};
@@ -270,6 +278,7 @@ int run__run(const struct options *options)
 		.argv = options->argv, .proc = options->proc, .ptrace = !options->no_ptrace};
 	int code, status = 0;
 
+	fill_standard_descriptors();
 	if (options->output && output__check(options->output))
 		return EXIT_FAILED;
 	take_signals(&run, &config);

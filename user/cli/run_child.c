@@ -381,6 +381,11 @@ void child__let_go(struct child *child)
 	go_on(tid, 0);
 }
 
+bool child__lives_on(const struct child *child)
+{
+	return child->alone && !child->last && !child->ended;
+}
+
 bool child__needs_care(const struct child *child)
 {
 	return child->alone && !child->ended;

@@ -54,6 +54,9 @@ enum child_event {
 enum child_event child__next(struct child *child);
 void child__let_go(struct child *child);
 
+/* After child__let_go: true when the process lives on in other threads. */
+bool child__lives_on(const struct child *child);
+
 /* True when new threads have to be looked for: child__next is to be called every few ms. */
 bool child__needs_care(const struct child *child);
 

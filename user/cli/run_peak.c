@@ -2,6 +2,7 @@
 #include "cli/run_peak.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -15,7 +16,7 @@
 
 #define MSEC 1000000ULL
 
-/* A look costs some 5 µs. Programs that run only briefly get more of them. */
+/* A look costs some µs. Programs that run only briefly get more of them. */
 #define LOOK_EVERY	 (10 * MSEC)
 #define LOOK_EVERY_YOUNG MSEC
 #define YOUNG		 (100 * MSEC)
@@ -26,12 +27,19 @@
  * more than there is; then the next one waits until that is made up for.
  */
 #define COST_SHARE 25
-#define CREDIT_MAX ((int64_t)(50 * MSEC))
+#define CREDIT_MAX ((int64_t)(100 * MSEC))
 
-/* What has grown by a twentieth is worth a report at once, or by half when little is put by; what
- * has grown at all, now and then. */
+/*
+ * What has grown by a twentieth is worth a report when it grows no more. While it still does, there
+ * is a higher peak to come, so it has to be a tenth, or half when little is put by. What has grown
+ * at all is worth one now and then.
+ */
 #define MUCH	     (1UL << 20)
 #define LITTLE_EVERY (200 * MSEC)
+
+/* Or more seldom, if looking for them takes more than a fiftieth of the time. */
+#define FAMILY_EVERY (200 * MSEC)
+#define FAMILY_SHARE 50
 
 struct peak {
 	struct peak_config config;
@@ -41,13 +49,19 @@ struct peak {
 	bool running;
 	atomic_bool stop;
 	uint64_t started_ns;
+	int statm; /* open; -1: not */
 	int64_t credit;
-	uint64_t credited_ns;	 /* when time was last put by */
+	uint64_t credited_ns; /* when time was last put by */
+	uint64_t next_family_ns;
 	uint64_t next_little_ns; /* no report for a small change before */
 
 	/* Written by the thread, read by others when it does not run. */
 	uint64_t rss;
 	struct report *report;
+	uint64_t looked_rss; /* as statm had it: at the last look, and at the reports */
+	uint64_t report_rss;
+	uint64_t last_rss;
+	struct proc_family family;
 	struct report *last; /* never the same as report: the newer ones, if that was not higher */
 
 	pthread_mutex_t lock; /* guards now, and waiting for stop */
@@ -77,31 +91,48 @@ static void note(struct peak *p, uint64_t rss)
 		p->rss = rss;
 }
 
-static void keep(struct peak *p, struct report *report)
+static void note_hwm(struct peak *p)
+{
+	_cleanup_close_ int pidfd = open_figures(p);
+	uint64_t hwm;
+
+	if (pidfd >= 0 && !procfs__peak(pidfd, &hwm))
+		note(p, hwm);
+}
+
+static void keep(struct peak *p, struct report *report, uint64_t rss)
 {
 	if (!p->report || report->totals.rss > p->report->totals.rss) {
 		report__free(p->report);
 		report__free(take_ptr(p->last));
 		p->report = report;
+		p->report_rss = p->last_rss = rss;
 	} else if (p->follow) {
 		report__free(p->last);
 		p->last = report;
+		p->last_rss = rss;
 	} else {
 		report__free(report);
+		if (rss > p->report_rss)
+			p->report_rss = rss; /* there is no more to be had */
 	}
 }
 
-static void take(struct peak *p, int pidfd)
+/* rss: what statm said just now. It is compared with what it will say later: its figure is not
+ * quite that of smaps. */
+static void take(struct peak *p, uint64_t rss)
 {
-	uint64_t began = clock__boot_ns(), now, hwm;
+	uint64_t began = clock__boot_ns(), now;
+	struct proc_memory after;
 	struct report *report;
 
 	if (!taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, &p->stop, &report)) {
+		if (!procfs__statm(p->statm, &after) && after.rss < rss)
+			rss = after.rss; /* it may have shrunk before smaps was read */
 		note(p, report->totals.rss);
-		keep(p, report);
+		keep(p, report, rss);
 	}
-	if (!procfs__peak(pidfd, &hwm))
-		note(p, hwm);
+	note_hwm(p);
 	now = clock__boot_ns();
 	p->credit -= now - began;
 	p->next_little_ns = now + LITTLE_EVERY;
@@ -117,36 +148,71 @@ static void put_by(struct peak *p)
 	p->credited_ns = now;
 }
 
-static bool is_much(const struct peak *p, uint64_t change, uint64_t of)
+/* Percent. */
+static uint64_t enough(const struct peak *p, uint64_t rss)
 {
-	uint64_t spent = 100 - p->credit * 100 / CREDIT_MAX;
+	uint64_t left = p->credit * 100 / CREDIT_MAX;
 
-	return change > MUCH && change > of / 100 * (5 + spent * 45 / 100);
+	return rss <= p->looked_rss + p->looked_rss / 100 ? 5 : 10 + (100 - left) * 40 / 100;
+}
+
+static bool is_much(const struct peak *p, uint64_t rss, uint64_t before)
+{
+	uint64_t change = rss > before ? rss - before : before - rss;
+
+	return change > MUCH && change > before / 100 * enough(p, rss);
 }
 
 static bool worth_it(const struct peak *p, uint64_t rss)
 {
-	uint64_t best, last;
+	uint64_t best = p->report_rss, last = p->last_rss;
 
 	if (p->credit < 0)
 		return false;
 	if (!p->report)
 		return true;
-	best = p->report->totals.rss;
-	last = p->last ? p->last->totals.rss : best;
-	if (p->follow && is_much(p, rss > last ? rss - last : last - rss, last))
+	if (p->follow && is_much(p, rss, last))
 		return true;
 	if (rss <= best)
 		return false;
-	return is_much(p, rss - best, best) || clock__boot_ns() >= p->next_little_ns;
+	return is_much(p, rss, best) || clock__boot_ns() >= p->next_little_ns;
+}
+
+static void look_at_family(struct peak *p)
+{
+	uint64_t began = clock__boot_ns(), cost;
+	struct proc_family family;
+
+	if (began < p->next_family_ns)
+		return;
+	family = procfs__family(p->config.proc, p->pid);
+	if (family.n > p->family.n)
+		p->family.n = family.n;
+	if (family.rss > p->family.rss)
+		p->family.rss = family.rss;
+	cost = (clock__boot_ns() - began) * FAMILY_SHARE;
+	p->next_family_ns = began + (cost > FAMILY_EVERY ? cost : FAMILY_EVERY);
+}
+
+/* When it cannot be read any more, the main thread may have exited, and others live on. */
+static int read_figures(struct peak *p, struct proc_memory *ret)
+{
+	_cleanup_close_ int pidfd = -1;
+
+	if (p->statm >= 0 && !procfs__statm(p->statm, ret))
+		return 0;
+	if (p->statm >= 0)
+		close(p->statm);
+	pidfd = open_figures(p);
+	p->statm = pidfd < 0 ? -1 : openat(pidfd, "statm", O_RDONLY | O_CLOEXEC);
+	return p->statm < 0 ? -ESRCH : procfs__statm(p->statm, ret);
 }
 
 static void look(struct peak *p)
 {
-	_cleanup_close_ int pidfd = open_figures(p);
 	struct proc_memory memory;
 
-	if (pidfd < 0 || procfs__memory(pidfd, &memory))
+	if (read_figures(p, &memory))
 		return;
 	pthread_mutex_lock(&p->lock);
 	p->now = memory;
@@ -154,7 +220,9 @@ static void look(struct peak *p)
 	note(p, memory.rss);
 	put_by(p);
 	if (worth_it(p, memory.rss))
-		take(p, pidfd);
+		take(p, memory.rss);
+	p->looked_rss = memory.rss;
+	look_at_family(p);
 }
 
 static void wait(struct peak *p)
@@ -192,6 +260,7 @@ struct peak *peak__new(const struct peak_config *config)
 	if (!p)
 		return NULL;
 	p->config = *config;
+	p->statm = -1;
 	pthread_mutex_init(&p->lock, NULL);
 	pthread_condattr_init(&monotonic);
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
@@ -206,6 +275,8 @@ void peak__free(struct peak *p)
 		return;
 	report__free(p->report);
 	report__free(p->last);
+	if (p->statm >= 0)
+		close(p->statm);
 	pthread_cond_destroy(&p->wake);
 	pthread_mutex_destroy(&p->lock);
 	free(p);
@@ -216,6 +287,7 @@ void peak__set_target(struct peak *p, pid_t pid, bool follow)
 	p->pid = pid;
 	p->follow = follow;
 	p->started_ns = p->credited_ns = clock__boot_ns();
+	p->next_family_ns = p->started_ns + FAMILY_EVERY / 4;
 	p->credit = CREDIT_MAX;
 }
 
@@ -255,12 +327,9 @@ struct proc_memory peak__now(struct peak *p)
 
 struct report *peak__take(struct peak *p)
 {
-	_cleanup_close_ int pidfd = open_figures(p);
 	struct report *report = NULL;
-	uint64_t hwm;
 
-	if (pidfd >= 0 && !procfs__peak(pidfd, &hwm))
-		note(p, hwm);
+	note_hwm(p);
 	if (taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, NULL, &report))
 		return NULL;
 	note(p, report->totals.rss);
@@ -269,5 +338,5 @@ struct report *peak__take(struct peak *p)
 
 struct peak_result peak__result(const struct peak *p)
 {
-	return (struct peak_result){p->rss, p->report, p->last ?: p->report};
+	return (struct peak_result){p->rss, p->family, p->report, p->last ?: p->report};
 }

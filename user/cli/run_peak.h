@@ -12,6 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proc/children.h"
+
 struct report;
 struct taker;
 struct peak;
@@ -42,6 +44,7 @@ struct report *peak__take(struct peak *peak);
 /* While the thread does not run: */
 struct peak_result {
 	uint64_t rss; /* the highest ever, by VmHWM where that was read; 0: never read */
+	struct proc_family family;   /* the most that there were at a time, and their RSS */
 	const struct report *report; /* at the highest RSS that was caught; NULL: none */
 	const struct report *last;   /* with follow: the newest; may be the same */
 };

@@ -67,6 +67,12 @@ static void add_command(const struct run_report *run, const struct encode_option
 		add_amount(out, run->peak->totals.rss, options);
 		buf__puts(out, "\n");
 	}
+	if (run->family.n) {
+		buf__printf(out, "Processes that it started: at most %zu at a time, RSS at most ",
+			    run->family.n);
+		add_amount(out, run->family.rss, options);
+		buf__puts(out, " together; they are in no figure below\n");
+	}
 	buf__puts(out, "\n");
 }
 
@@ -166,6 +172,11 @@ void run_report__json(const struct run_report *run, const struct encode_options 
 	put_time(&json, "ended_at", run->ended_at);
 	put_exit(&json, run->status);
 	amount__put(&json, "peak_rss", run->peak_rss ?: UNKNOWN_BYTES);
+	json__key(&json, "descendants");
+	json__object(&json);
+	json__put_u64(&json, "most", run->family.n);
+	json__put_u64(&json, "peak_rss", run->family.rss);
+	json__end_object(&json);
 	put_report(&json, "peak", run->peak, options);
 	json__put_string(&json, "end_source",
 			 !run->end		       ? NULL

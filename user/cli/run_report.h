@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proc/children.h"
 #include "report/encode.h"
 
 enum run_end {
@@ -21,6 +22,7 @@ struct run_report {
 	uint64_t ended_at;
 	int status;		   /* as waitpid(2) has it */
 	uint64_t peak_rss;	   /* as the kernel and the samples have it; 0: not known */
+	struct proc_family family; /* its descendants, at their most */
 	const struct report *peak; /* NULL: none; the same as end: that was the peak */
 	const struct report *end;  /* NULL: none */
 	enum run_end end_is;

@@ -328,6 +328,7 @@ static struct trace *recognise(struct model *model, const struct process *proces
 		.space_id = space->id,
 		.code_id = space->code_id,
 		.code_removals = space->code_removals,
+		.pending = space->pending,
 		.stack = stack,
 	};
 
@@ -343,7 +344,9 @@ static struct trace *recognise(struct model *model, const struct process *proces
 		trace__unref(raw.trace);
 		return NULL;
 	}
-	space->stacks_asked++;
+	/* The answer comes by a call of the owner, so not before this. */
+	raw.pending->refs++;
+	raw.pending->asked++;
 	return raw.trace;
 }
 
@@ -353,12 +356,13 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	const struct process *process = find(model, raw->tgid);
 	struct space *space;
 
+	raw->pending->answered++;
+	pending__unref(raw->pending);
 	if (!process || process->space->id != raw->space_id) {
 		trace__resolve(raw->trace, site); /* its children may have inherited it */
 		return;
 	}
 	space = process->space;
-	space->stacks_answered++;
 	/* Other code may be by now where the stack's was. */
 	if (!site || space->code_removals != raw->code_removals)
 		return;
@@ -445,8 +449,8 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.generation = process->space->generation,
 		.names_asked = process->space->names_asked,
 		.names_answered = process->space->names_answered,
-		.stacks_asked = process->space->stacks_asked,
-		.stacks_answered = process->space->stacks_answered,
+		.stacks_asked = process->space->pending->asked,
+		.stacks_answered = process->space->pending->answered,
 		.ledger = ledger__copy(&process->space->ledger),
 	};
 	ret->uses = uses__list(process->space->uses, &ret->n_uses);
@@ -458,6 +462,16 @@ void view__free(struct view *view)
 {
 	ledger__free(&view->ledger);
 	uses__free_list(view->uses, view->n_uses);
+}
+
+int model__stacks_answered(const struct model *model, pid_t tgid, uint64_t space_id, uint64_t *ret)
+{
+	const struct process *process = find(model, tgid);
+
+	if (!process || process->space->id != space_id)
+		return -ESRCH;
+	*ret = process->space->pending->answered;
+	return 0;
 }
 
 struct gaps {

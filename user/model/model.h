@@ -48,6 +48,7 @@ struct raw_stack {
 	uint64_t space_id;
 	uint64_t code_id; /* as in struct space */
 	uint64_t code_removals;
+	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;
 };
@@ -59,8 +60,9 @@ struct model_config {
 	 * take any more. NULL: names that need reading are given up. */
 	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
 	void *ctx;
-	/* Takes a copy, and a reference to the trace, and answers with model__stack_was_unwound().
-	 * False: it cannot take any more. NULL: there are no call sites. */
+	/* Takes a copy, and a reference to the trace, and answers with model__stack_was_unwound(),
+	 * also when the process has gone. False: it cannot take any more. NULL: there are no call
+	 * sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
 	/* The process has ended. NULL: nobody wants to know. */
 	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
@@ -104,7 +106,7 @@ struct view {
 	uint64_t generation;
 	uint64_t names_asked; /* as in struct space */
 	uint64_t names_answered;
-	uint64_t stacks_asked;
+	uint64_t stacks_asked; /* as in struct pending */
 	uint64_t stacks_answered;
 	struct use *uses; /* what each trace has mapped so far */
 	size_t n_uses;
@@ -114,6 +116,10 @@ struct view {
 /* 0, or -ESRCH when no such process is known. */
 int model__view(struct model *model, pid_t tgid, struct view *ret);
 void view__free(struct view *view);
+
+/* How many of its stacks have been answered by now (struct pending). 0, or -ESRCH when the process
+ * has no longer that address space. */
+int model__stacks_answered(const struct model *model, pid_t tgid, uint64_t space_id, uint64_t *ret);
 
 /* Why the ledger was corrected: the label cause in memprov_resyncs_total. */
 enum resync {

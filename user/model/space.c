@@ -32,7 +32,13 @@ static void transit_free(struct transit *t)
 	free(t);
 }
 
-/* Without an image. */
+void pending__unref(struct pending *pending)
+{
+	if (pending && !--pending->refs)
+		free(pending);
+}
+
+/* Without what a fork shares. */
 static struct space *space_new(struct space_tools *tools)
 {
 	struct space *space = calloc(1, sizeof(*space));
@@ -52,10 +58,12 @@ struct space *space__new(struct space_tools *tools)
 		return NULL;
 	space->code_id = ++tools->last_code_id;
 	space->image = image__new(&tools->image_nodes);
-	if (!space->image) {
-		free(space);
+	space->pending = calloc(1, sizeof(*space->pending));
+	if (!space->image || !space->pending) {
+		space__unref(space);
 		return NULL;
 	}
+	space->pending->refs = 1;
 	return space;
 }
 
@@ -68,6 +76,8 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->ledger = ledger__copy(&parent->ledger);
 	space->image = parent->image ? image__ref(parent->image) : NULL;
 	space->code_id = parent->code_id;
+	space->pending = parent->pending;
+	space->pending->refs++;
 	space->heap_end = parent->heap_end;
 	space->exec_space = parent->exec_space;
 	space->doubt = parent->doubt;
@@ -95,6 +105,7 @@ void space__unref(struct space *space)
 	stacks__free(&space->stacks);
 	record__unref(space->unwitnessed);
 	image__unref(space->image);
+	pending__unref(space->pending);
 	uses__free(space->uses);
 	free(space);
 }

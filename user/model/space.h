@@ -33,6 +33,16 @@ struct doubt {
 	bool swept;
 };
 
+/* Stacks that have to be unwound: how many were asked for, and how many have been answered. One
+ * for a space and all that were forked from it, which have inherited their ranges. */
+struct pending {
+	unsigned refs;
+	uint64_t asked;
+	uint64_t answered;
+};
+
+void pending__unref(struct pending *pending); /* accepts NULL */
+
 struct space {
 	unsigned users; /* processes */
 	uint64_t id;	/* never used twice */
@@ -51,11 +61,9 @@ struct space {
 	struct image *image;  /* the code that is mapped, and its known stacks */
 	/* Changes whenever code is mapped or unmapped; never used twice. */
 	uint64_t code_id;
-	uint64_t code_removals; /* how often some was unmapped */
-	struct uses *uses;	/* what each trace has mapped so far: uses.h */
-	/* Stacks that have to be unwound; they are answered in turn. */
-	uint64_t stacks_asked;
-	uint64_t stacks_answered;
+	uint64_t code_removals;	 /* how often some was unmapped */
+	struct uses *uses;	 /* what each trace has mapped so far: uses.h */
+	struct pending *pending; /* its stacks, and those of its forebears, that wait */
 	/* Names that have to be read from the process; they are answered in turn. */
 	uint64_t names_asked;
 	uint64_t names_answered;

@@ -2,10 +2,12 @@
 #include "proc/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "proc/procfs.h"
+#include "util/cleanup.h"
 #include "util/number.h"
 
 #define STATM_MAX  256
@@ -45,20 +47,26 @@ int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret)
 	return 0;
 }
 
-int procfs__memory(int pidfd, struct proc_memory *ret)
+int procfs__statm(int fd, struct proc_memory *ret)
 {
-	_cleanup_buf_ struct buf text = {};
 	struct proc_memory memory;
-	int err = procfs__read(pidfd, "statm", STATM_MAX, &text);
+	char text[STATM_MAX];
+	ssize_t n = pread(fd, text, sizeof(text), 0);
+	int err = n < 0 ? -errno : proc_statm__parse(text, n, sysconf(_SC_PAGESIZE), &memory);
 
-	if (!err)
-		err = proc_statm__parse(text.data, text.len, sysconf(_SC_PAGESIZE), &memory);
 	if (err)
 		return err;
 	if (!memory.size)
 		return -ESRCH;
 	*ret = memory;
 	return 0;
+}
+
+int procfs__memory(int pidfd, struct proc_memory *ret)
+{
+	_cleanup_close_ int fd = openat(pidfd, "statm", O_RDONLY | O_CLOEXEC);
+
+	return fd < 0 ? -errno : procfs__statm(fd, ret);
 }
 
 int procfs__peak(int pidfd, uint64_t *ret)

@@ -21,6 +21,10 @@ int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret);
 /* From the directory of a process or of one of its threads. -ESRCH when it has no memory map any
  * more; in the directory of a process, that is also so when only its leader has exited. */
 int procfs__memory(int pidfd, struct proc_memory *ret);
+
+/* The same from an open statm, which may be read again and again, also behind an exec. */
+int procfs__statm(int fd, struct proc_memory *ret);
+
 int procfs__peak(int pidfd, uint64_t *ret);
 
 #endif

@@ -72,9 +72,13 @@ struct part {
 	uint32_t tid;		    /* of its creator; 0: not known */
 	char thread[PART_COMM_LEN]; /* the creator's name then; "": not known */
 	uint64_t created_ns;	    /* CLOCK_BOOTTIME; 0: not known */
-	/* Borrowed from the ledger that was joined. NULL: not known. */
-	struct callsite *callsite; /* of the creation */
-	struct callsite *named_by; /* of the naming */
+	/* The stacks of the creation and of the naming; borrowed from the ledger that was joined.
+	 * NULL: none were taken. */
+	struct trace *trace;
+	struct trace *name_trace;
+	/* What they have been unwound to; NULL: not known. */
+	struct callsite *callsite;
+	struct callsite *named_by;
 };
 
 const char *origin__name(enum origin origin);

@@ -264,10 +264,10 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 		part->tid = cut->record->tid;
 		part->created_ns = cut->record->created_ns;
 		memcpy(part->thread, cut->record->comm, sizeof(part->thread));
-		part->callsite = trace__site(cut->record->trace);
+		part->trace = cut->record->trace;
 	}
 	if (cut->name && part->name_source == NAME_PRCTL)
-		part->named_by = trace__site(cut->name->trace);
+		part->name_trace = cut->name->trace;
 	if (part->origin == ORIGIN_EXEC)
 		join->exec_end = cut->hi;
 	list->n++;
@@ -299,6 +299,14 @@ int join__parts(const struct join_config *config, struct part_list *ret)
 	else
 		*ret = list;
 	return err;
+}
+
+void part_list__resolve(struct part_list *list)
+{
+	for (size_t i = 0; i < list->n; i++) {
+		list->parts[i].callsite = trace__site(list->parts[i].trace);
+		list->parts[i].named_by = trace__site(list->parts[i].name_trace);
+	}
 }
 
 static int stop_at_any(const struct ledger_range *range, void *ctx)

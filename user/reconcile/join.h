@@ -55,6 +55,9 @@ void part_list__free(struct part_list *list);
 /* 0 or -ENOMEM; the caller frees ret. */
 int join__parts(const struct join_config *config, struct part_list *ret);
 
+/* Fills in the parts' call sites, of the stacks that have been unwound by now. */
+void part_list__resolve(struct part_list *list);
+
 /* True when the ledger holds ranges where nothing is mapped. */
 bool join__has_strays(const struct vma_set *set, const struct ledger *ledger);
 

@@ -15,8 +15,9 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* Names that are being read from the process are waited for, not longer than this a report; and so
- * are its stacks that are being unwound, which may take as long as a hostile file can make it. */
+/* Names that are being read from the process are waited for, not longer than this a report. So are,
+ * when everything else is done, its stacks that are being unwound: a hostile file can make that
+ * take long. */
 #define NAMES_WAIT_MS  200
 #define STACKS_WAIT_MS 3000
 
@@ -59,27 +60,14 @@ static int view_now(const struct snapshot *s, struct view *ret)
 	return 0;
 }
 
-static bool is_waiting(struct snapshot *s, const struct view *now, uint64_t names, uint64_t stacks)
-{
-	if (now->names_answered < names && s->names_waited_ms < NAMES_WAIT_MS) {
-		s->names_waited_ms++;
-		return true;
-	}
-	if (now->stacks_answered < stacks && s->stacks_waited_ms < STACKS_WAIT_MS) {
-		s->stacks_waited_ms++;
-		return true;
-	}
-	return false;
-}
-
-/* Waits for the names and stacks that were asked for by now, not for those that come meanwhile. */
+/* Waits for the names that were asked for by now, not for those that come meanwhile. */
 static int view_with_names(struct snapshot *s, struct view *ret)
 {
 	int err = view_now(s, ret);
-	uint64_t names = err ? 0 : ret->names_asked, stacks = err ? 0 : ret->stacks_asked;
-	uint64_t space_id = err ? 0 : ret->space_id;
+	uint64_t asked = err ? 0 : ret->names_asked, space_id = err ? 0 : ret->space_id;
 
-	while (!err && ret->space_id == space_id && is_waiting(s, ret, names, stacks)) {
+	while (!err && ret->space_id == space_id && ret->names_answered < asked &&
+	       s->names_waited_ms++ < NAMES_WAIT_MS) {
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 		view__free(ret);
 		err = view_now(s, ret);
@@ -229,6 +217,27 @@ static int open_process(struct snapshot *s)
 	return 0;
 }
 
+static void look_at_stacks(struct model *model, void *arg)
+{
+	struct look *l = arg;
+
+	l->err = model__stacks_answered(model, l->pid, l->view.space_id, &l->view.stacks_answered);
+}
+
+/* The parts' call sites, of all stacks that were taken before the last look. */
+static void resolve(struct snapshot *s)
+{
+	struct look l = {.pid = s->pid, .view = s->view};
+
+	for (int ms = 0; s->traced && !l.err && l.view.stacks_answered < s->view.stacks_asked &&
+			 ms < STACKS_WAIT_MS;
+	     ms++) {
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		owner__call(s->taker->config.owner, look_at_stacks, &l);
+	}
+	part_list__resolve(&s->parts);
+}
+
 int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
 		   const struct caller *caller, const atomic_bool *stop, struct arena *strings)
 {
@@ -251,10 +260,12 @@ int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
 	if (err)
 		return err;
 	if (s->racing)
-		return join(s, strings); /* by the latest that is known */
-	if (s->traced && join__has_strays(&s->set, &s->view.ledger))
+		err = join(s, strings); /* by the latest that is known */
+	else if (s->traced && join__has_strays(&s->set, &s->view.ledger))
 		owner__call(taker->config.owner, learn, s);
-	return 0;
+	if (!err)
+		resolve(s);
+	return err;
 }
 
 void snapshot__free(struct snapshot *s)

@@ -31,7 +31,6 @@ struct snapshot {
 	struct view view; /* its ledger is the one that was joined */
 	bool racing;
 	unsigned names_waited_ms;
-	unsigned stacks_waited_ms;
 	uint64_t began_ns; /* CLOCK_BOOTTIME: before smaps was read */
 
 	/* What the join asks for while it runs. */

@@ -10,10 +10,11 @@
 #include "symbolize/demangle.h"
 #include "util/cleanup.h"
 
-#define RANGES_MAX    (1U << 20) /* of a module's units */
-#define DEPTH_MAX     128	 /* scopes within scopes */
-#define UNIT_DIES_MAX (4U << 20) /* looked at for one pc; a hostile file may have a ring of them   \
-				  */
+#define RANGES_MAX (1U << 20) /* of a module's units */
+#define DEPTH_MAX  128	      /* scopes within scopes */
+#define UNIT_DIES_MAX                                                                              \
+	(4U << 20) /* looked at for one pc; a hostile file may have a ring of them                 \
+		    */
 #define PATH_BYTES 4096
 
 struct unit_range {
@@ -233,14 +234,15 @@ static const char *string_of(Dwarf_Die *die, unsigned name)
 	return dwarf_formstring(dwarf_attr_integrate(die, name, &attr));
 }
 
-/* NULL in *ret when it has no name. 0 or -ENOMEM. */
-static int name_of(Dwarf_Die *die, struct arena *arena, const char **ret)
+/* NULL in *ret when it has no name; *ret_short when it has no linkage name. 0 or -ENOMEM. */
+static int name_of(Dwarf_Die *die, struct arena *arena, const char **ret, bool *ret_short)
 {
 	const char *linkage = string_of(die, DW_AT_linkage_name);
 	char text[DEMANGLE_OUT_MAX];
 
 	if (!linkage)
 		linkage = string_of(die, DW_AT_MIPS_linkage_name);
+	*ret_short = !linkage;
 	if (linkage && demangle__name(linkage, text)) {
 		*ret = arena__strdup(arena, text);
 		return *ret ? 0 : -ENOMEM;
@@ -260,7 +262,9 @@ static int path_of(Dwarf_Die *unit, const char *file, struct arena *arena, const
 	if (!file || *file == '/')
 		return 0;
 	dir = string_of(unit, DW_AT_comp_dir);
-	if (!dir || strnlen(dir, PATH_BYTES) + strnlen(file, PATH_BYTES) >= PATH_BYTES)
+	/* Of Go it is "." */
+	if (!dir || *dir != '/' ||
+	    strnlen(dir, PATH_BYTES) + strnlen(file, PATH_BYTES) >= PATH_BYTES)
 		return 0;
 	*ret = arena__printf(arena, "%s/%s", dir, file);
 	return *ret ? 0 : -ENOMEM;
@@ -283,6 +287,21 @@ static int call_site(Dwarf_Die *unit, Dwarf_Die *die, struct arena *arena, struc
 	return path_of(unit, dwarf_filesrc(files, value, NULL, NULL), arena, &ret->file);
 }
 
+/* Languages of which ELF symbols say more than the name. */
+static bool mangles(Dwarf_Die *unit)
+{
+	switch (dwarf_srclang(unit)) {
+	case DW_LANG_C_plus_plus:
+	case DW_LANG_C_plus_plus_03:
+	case DW_LANG_C_plus_plus_11:
+	case DW_LANG_C_plus_plus_14:
+	case DW_LANG_Rust:
+		return true;
+	default:
+		return false;
+	}
+}
+
 static int source_line(Dwarf_Die *unit, Dwarf_Addr pc, struct arena *arena, struct symbol *ret)
 {
 	Dwarf_Line *line = dwarf_getsrc_die(unit, pc);
@@ -299,7 +318,7 @@ static int source_line(Dwarf_Die *unit, Dwarf_Addr pc, struct arena *arena, stru
 }
 
 int debuginfo__lookup(struct debuginfo *info, Dwarf_Addr pc, struct arena *arena,
-		      struct symbol ret[SYMBOLS_MAX], size_t *ret_n)
+		      struct symbol ret[SYMBOLS_MAX], size_t *ret_n, bool *ret_short)
 {
 	struct chain chain = {.pc = pc - info->bias, .budget = UNIT_DIES_MAX};
 	struct symbol symbol = {};
@@ -308,6 +327,7 @@ int debuginfo__lookup(struct debuginfo *info, Dwarf_Addr pc, struct arena *arena
 	int err;
 
 	*ret_n = 0;
+	*ret_short = false;
 	if (!info->dwarf)
 		return 0;
 	err = find_unit(info, pc, &unit);
@@ -322,7 +342,7 @@ int debuginfo__lookup(struct debuginfo *info, Dwarf_Addr pc, struct arena *arena
 		Dwarf_Die *die = &chain.dies[--chain.n];
 
 		symbol.inlined = chain.n > 0;
-		err = name_of(die, arena, &symbol.function);
+		err = name_of(die, arena, &symbol.function, ret_short);
 		if (err)
 			return err;
 		ret[n++] = symbol;
@@ -335,6 +355,7 @@ int debuginfo__lookup(struct debuginfo *info, Dwarf_Addr pc, struct arena *arena
 	}
 	if (!n && symbol.file)
 		ret[n++] = symbol;
+	*ret_short = *ret_short && mangles(&unit);
 	*ret_n = n;
 	return 0;
 }

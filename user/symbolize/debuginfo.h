@@ -24,8 +24,11 @@ void debuginfo__free(struct debuginfo *info); /* accepts NULL */
 /*
  * Innermost first. 0 with *ret_n functions, 0 when there is none at pc. If only the line is known,
  * there is one without a function's name. Strings are in the arena or are the module's. -ENOMEM.
+ *
+ * *ret_short: the outermost name is just "visit" of what is "plain_c::Local::visit(int)": of local
+ * classes, GCC has no linkage name in the DWARF. The ELF symbol has it.
  */
 int debuginfo__lookup(struct debuginfo *info, Dwarf_Addr pc, struct arena *arena,
-		      struct symbol ret[SYMBOLS_MAX], size_t *ret_n);
+		      struct symbol ret[SYMBOLS_MAX], size_t *ret_n, bool *ret_short);
 
 #endif

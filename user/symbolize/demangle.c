@@ -25,6 +25,9 @@ static void take(const char *piece, size_t len, void *opaque)
 	struct output *out = opaque;
 	size_t room = DEMANGLE_OUT_MAX - 1 - out->len;
 
+	/* Of nothing, there may be no piece at all. */
+	if (!len)
+		return;
 	out->seen += len;
 	if (len > room)
 		len = room;

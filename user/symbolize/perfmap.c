@@ -62,7 +62,8 @@ void perfmap__stats(const struct perfmap *map, struct perfmap_stats *ret)
 	*ret = map->stats;
 }
 
-/* --- reading ----------------------------------------------------------------------------------- */
+/* --- reading -----------------------------------------------------------------------------------
+ */
 
 /* V8 writes 0x before its numbers, or does not. */
 static int hex(const char **pos, const char *end, uint64_t *ret)
@@ -105,7 +106,8 @@ static int add_line(struct perfmap *map, struct lines *lines, struct line line, 
 		len = PERFMAP_NAME_MAX;
 	line.name = (uint32_t)map->names_len;
 	line.order = (uint32_t)lines->n;
-	/* The names were given as much room as the text, and the line had a break or was the last. */
+	/* The names were given as much room as the text, and the line had a break or was the last.
+	 */
 	memcpy(map->names + map->names_len, name, len);
 	map->names[map->names_len + len] = '\0';
 	map->names_len += len + 1;
@@ -142,8 +144,8 @@ static int read_lines(struct perfmap *map, const char *text, size_t size, struct
 	return 0;
 }
 
-/* The end of a text that is too long, from the beginning of a line: what was written last is what is
- * running. */
+/* The end of a text that is too long, from the beginning of a line: what was written last is what
+ * is running. */
 static const char *last_part(const char *text, size_t *size)
 {
 	const char *from = text + *size - PERFMAP_BYTES_MAX, *line;
@@ -154,7 +156,8 @@ static const char *last_part(const char *text, size_t *size)
 	return from;
 }
 
-/* --- which line wins where --------------------------------------------------------------------- */
+/* --- which line wins where ---------------------------------------------------------------------
+ */
 
 static int compare_lines(const void *left, const void *right)
 {

@@ -33,8 +33,8 @@ struct module {
 	const Dwfl_Module *dwfl; /* the key */
 	uint64_t serial;
 	struct debuginfo *debug;
-	struct symtab *symtab;	/* NULL: not read yet */
-	struct gosymbols *go;	/* NULL: it is no Go program */
+	struct symtab *symtab; /* NULL: not read yet */
+	struct gosymbols *go;  /* NULL: it is no Go program */
 };
 
 struct symbols {
@@ -74,7 +74,8 @@ static void free_module(struct module *module)
 
 static void drop_module(struct symbols *ctx, struct module *module)
 {
-	/* Its answers stay until they are the oldest; nobody asks for its serial number any more. */
+	/* Its answers stay until they are the oldest; nobody asks for its serial number any more.
+	 */
 	HASH_DEL(ctx->modules, module);
 	free_module(module);
 }
@@ -86,10 +87,10 @@ void symbols__free(struct symbols *ctx)
 
 	if (!ctx)
 		return;
-	HASH_ITER(hh, ctx->answers, answer, next_answer)
-	drop_answer(ctx, answer);
-	HASH_ITER(hh, ctx->modules, module, next_module)
-	drop_module(ctx, module);
+	HASH_ITER (hh, ctx->answers, answer, next_answer)
+		drop_answer(ctx, answer);
+	HASH_ITER (hh, ctx->modules, module, next_module)
+		drop_module(ctx, module);
 	free(ctx);
 }
 
@@ -140,12 +141,14 @@ static int open_module(struct symbols *ctx, Dwfl_Module *dwfl, struct module **r
 	return 0;
 }
 
-/* A function from the ELF symbols. 0 with *ret untouched when there is none; -ENOMEM. */
-static int elf_name(struct module *module, Dwfl_Module *dwfl, Dwarf_Addr pc, struct arena *arena,
-		    const char **ret)
+/* A function from the ELF symbols; with `only_mangled`, only if demangling made it longer. 0 with
+ * *ret untouched when there is none; -ENOMEM. */
+static int elf_name(struct module *module, Dwfl_Module *dwfl, Dwarf_Addr pc, bool only_mangled,
+		    struct arena *arena, const char **ret)
 {
 	char text[DEMANGLE_OUT_MAX];
 	const char *name;
+	bool mangled;
 	char *copy;
 	size_t len;
 
@@ -162,12 +165,14 @@ static int elf_name(struct module *module, Dwfl_Module *dwfl, Dwarf_Addr pc, str
 	if (!copy)
 		return -ENOMEM;
 	memcpy(copy, name, len);
-	if (demangle__name(copy, text)) {
+	mangled = demangle__name(copy, text);
+	if (mangled) {
 		copy = arena__strdup(arena, text);
 		if (!copy)
 			return -ENOMEM;
 	}
-	*ret = copy;
+	if (mangled || !only_mangled)
+		*ret = copy;
 	return 0;
 }
 
@@ -176,26 +181,26 @@ static int look_up(struct module *module, Dwfl_Module *dwfl, Dwarf_Addr pc, stru
 		   struct symbol symbols[SYMBOLS_MAX], size_t *ret_n)
 {
 	struct symbol *outer;
+	bool is_short;
 	size_t n;
 	int err;
 
-	err = debuginfo__lookup(module->debug, pc, arena, symbols, &n);
+	err = debuginfo__lookup(module->debug, pc, arena, symbols, &n, &is_short);
 	if (err)
 		return err;
-	*ret_n = n;
-	outer = n ? &symbols[n - 1] : &symbols[0];
 	if (!n)
-		*outer = (struct symbol){};
-	if (outer->function)
-		return 0;
-	if (module->go && gosymbols__find(module->go, pc, outer)) {
-		*ret_n = n ? n : 1;
-		return 0;
+		symbols[n++] = (struct symbol){};
+	outer = &symbols[n - 1];
+	if (!outer->function && module->go)
+		gosymbols__find(module->go, pc, outer);
+	if (!outer->function || is_short) {
+		err = elf_name(module, dwfl, pc, outer->function, arena, &outer->function);
+		if (err)
+			return err;
 	}
-	err = elf_name(module, dwfl, pc, arena, &outer->function);
-	if (!err && !n && outer->function)
-		*ret_n = 1;
-	return err;
+	/* Between functions, the line is that of the one before. */
+	*ret_n = n == 1 && !outer->function ? 0 : n;
+	return 0;
 }
 
 static size_t string_bytes(const char *s)
@@ -258,8 +263,7 @@ static void keep(struct symbols *ctx, const struct key *key, const struct symbol
 static int hand_out(const struct symbol *symbols, size_t n, struct arena *arena,
 		    const struct symbol **ret, size_t *ret_n)
 {
-	struct symbol *copy =
-		arena__alloc(arena, n * sizeof(*symbols) + strings_bytes(symbols, n));
+	struct symbol *copy = arena__alloc(arena, n * sizeof(*symbols) + strings_bytes(symbols, n));
 
 	if (!copy)
 		return -ENOMEM;

@@ -51,7 +51,6 @@ struct unwinder {
 
 struct batch {
 	struct source *source;
-	bool over;
 	struct waiting *stacks[MAX_BATCH];
 	struct unwound unwound[MAX_BATCH];
 	struct callsite *sites[MAX_BATCH];
@@ -110,7 +109,7 @@ static void take_batch(struct unwinder *u, struct batch *batch)
 	struct source *source = u->turns;
 	struct waiting *waiting;
 
-	*batch = (struct batch){.source = source, .over = source->over};
+	*batch = (struct batch){.source = source};
 	DL_DELETE(u->turns, source);
 	while (batch->n < MAX_BATCH && (waiting = source->stacks)) {
 		DL_DELETE(source->stacks, waiting);
@@ -135,20 +134,6 @@ static bool next_batch(struct unwinder *u, struct batch *batch)
 	return !stop;
 }
 
-static void end_turn(struct unwinder *u, struct source *source)
-{
-	struct symbolizer_stats stats;
-
-	symbolizer__stats(u->symbolizer, &stats);
-	pthread_mutex_lock(&u->lock);
-	u->stats = stats;
-	source->served = false;
-	if (source->stacks || source->over) {
-		queue_turn(u, source);
-	}
-	pthread_mutex_unlock(&u->lock);
-}
-
 static void forget_source(struct unwinder *u, struct source *source)
 {
 	struct waiting *waiting, *next;
@@ -160,6 +145,29 @@ static void forget_source(struct unwinder *u, struct source *source)
 	}
 	HASH_DEL(u->sources, source);
 	free(source);
+}
+
+static void end_turn(struct unwinder *u, struct source *source)
+{
+	struct symbolizer_stats stats;
+
+	bool over;
+
+	symbolizer__stats(u->symbolizer, &stats);
+	pthread_mutex_lock(&u->lock);
+	u->stats = stats;
+	source->served = false;
+	over = source->over && !source->stacks;
+	if (source->stacks)
+		queue_turn(u, source);
+	pthread_mutex_unlock(&u->lock);
+	if (!over)
+		return;
+	/* Nobody adds to one that is over. */
+	symbolizer__forget(u->symbolizer, source->tgid, source->start_ticks);
+	pthread_mutex_lock(&u->lock);
+	forget_source(u, source);
+	pthread_mutex_unlock(&u->lock);
 }
 
 /* --- the thread ------------------------------------------------------------------------------- */
@@ -206,15 +214,7 @@ static void *unwinder_thread(void *arg)
 		if (batch->n)
 			unwind(u, batch, arena);
 		arena__free(arena);
-		if (batch->over) {
-			symbolizer__forget(u->symbolizer, batch->source->tgid,
-					   batch->source->start_ticks);
-			pthread_mutex_lock(&u->lock);
-			forget_source(u, batch->source);
-			pthread_mutex_unlock(&u->lock);
-		} else {
-			end_turn(u, batch->source);
-		}
+		end_turn(u, batch->source);
 	}
 	free(batch);
 	return NULL;
