@@ -36,12 +36,16 @@ static int close_all_but(int keep)
 }
 
 /*
- * An empty file system as root. Without CAP_SYS_ADMIN there is none to be had; then it is only
- * seccomp that keeps files out of reach.
+ * No network, and an empty file system as root. Without CAP_SYS_ADMIN there is none to be had; then
+ * it is only seccomp that keeps files out of reach.
  */
-static void leave_file_system(void)
+static void leave_namespaces(void)
 {
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS))
+	/* One by one: a kernel may have been built without some. */
+	unshare(CLONE_NEWNET);
+	unshare(CLONE_NEWIPC);
+	unshare(CLONE_NEWUTS);
+	if (unshare(CLONE_NEWNS))
 		return;
 	/* Slaves: where the old root cannot be let go of, what the host unmounts goes here, too. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
@@ -202,7 +206,7 @@ int sandbox__enter(int keep, uint64_t memory)
 
 	if (err)
 		return err;
-	leave_file_system();
+	leave_namespaces();
 	err = limit_resources(memory);
 	err = err ?: drop_privileges();
 	return err ?: filter_syscalls();

@@ -134,7 +134,8 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	if (take_copy(&cursor, &answer, sizeof(answer)) || answer.head.type != WIRE_ANSWER)
 		return -EBADMSG;
 	/* A packet that brings nothing could be followed by others for ever. */
-	if (answer.more > 1 || answer.truncated > 1 || answer.strayed > 1 || answer.source > STACK_SOURCE_CFI ||
+	if (answer.more > 1 || answer.truncated > 1 || answer.strayed > 1 ||
+	    answer.source > STACK_SOURCE_CFI ||
 	    (answer.more && !answer.n_frames && !answer.n_words))
 		return -EBADMSG;
 	err = make_room(reading);
