@@ -185,7 +185,8 @@ static void debug_link(void **state)
 	}
 	traced__end(&traced);
 	symbolizer__forget(fixture->symbolizer, traced.pid, traced.start_ticks);
-	assert_int_equal(system("objcopy --only-keep-debug /bin/true " DIR "/.debug/stacks.debug"),
+	assert_int_equal(system("objcopy --only-keep-debug build/workloads/agent " DIR
+				"/.debug/stacks.debug"),
 			 0);
 	traced = traced__start(argv, MP_STACK_MAX);
 	unwound = unwind(fixture, &traced);

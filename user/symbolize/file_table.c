@@ -6,8 +6,9 @@
 
 #include "util/clock.h"
 
-#define DEATHS_MAX 2   /* one may be chance: memory that ran out just there */
-#define BLAMED_MAX 256 /* files that are remembered; the oldest goes first */
+#define DEATHS_MAX  2 /* one may be chance: memory that ran out just there */
+#define FORGIVEN_NS (600 * NSEC_PER_SEC)
+#define BLAMED_MAX  256 /* files that are remembered; the oldest goes first */
 
 struct entry {
 	struct file_identity identity;
@@ -17,6 +18,7 @@ struct entry {
 struct blamed {
 	struct file_identity identity;
 	unsigned deaths;
+	uint64_t death_ns; /* the last one */
 };
 
 struct file_table {
@@ -66,7 +68,8 @@ uint32_t file_table__take(struct file_table *table, const struct file_identity *
 	const struct blamed *blamed = find_blamed(table, identity);
 	uint32_t free_number = 0;
 
-	if (blamed && blamed->deaths >= DEATHS_MAX)
+	if (blamed && blamed->deaths >= DEATHS_MAX &&
+	    clock__boot_ns() - blamed->death_ns < FORGIVEN_NS)
 		return 0;
 	for (uint32_t i = 0; i < WIRE_FILES_MAX; i++) {
 		struct entry *entry = &table->entries[i];
@@ -120,4 +123,5 @@ void file_table__blame(struct file_table *table, uint32_t number)
 		*blamed = (struct blamed){.identity = *identity};
 	}
 	blamed->deaths++;
+	blamed->death_ns = clock__boot_ns();
 }

@@ -34,7 +34,8 @@ struct image {
 	struct image_row *rows;
 	const char **names; /* of the rows */
 	size_t n;
-	unsigned deaths; /* of the child while it was at this process, in no file */
+	unsigned deaths;   /* of the child while it was at this process, in no file */
+	uint64_t death_ns; /* the last one */
 };
 
 /* To the child: rows and files. After a negative result it is told no more of the image. */

@@ -36,12 +36,16 @@ static int close_all_but(int keep)
 }
 
 /*
- * An empty file system as root. Without CAP_SYS_ADMIN there is none to be had; then it is only
- * seccomp that keeps files out of reach.
+ * No network, and an empty file system as root. Without CAP_SYS_ADMIN there is none to be had; then
+ * it is only seccomp that keeps files out of reach.
  */
-static void leave_file_system(void)
+static void leave_namespaces(void)
 {
-	if (unshare(CLONE_NEWNS | CLONE_NEWNET | CLONE_NEWIPC | CLONE_NEWUTS))
+	/* One by one: a kernel may have been built without some. */
+	unshare(CLONE_NEWNET);
+	unshare(CLONE_NEWIPC);
+	unshare(CLONE_NEWUTS);
+	if (unshare(CLONE_NEWNS))
 		return;
 	/* Slaves: where the old root cannot be let go of, what the host unmounts goes here, too. */
 	if (mount(NULL, "/", NULL, MS_REC | MS_SLAVE, NULL))
@@ -157,14 +161,22 @@ static const int refused[] = {
 	SCMP_SYS(getdents64), SCMP_SYS(sched_getaffinity),
 };
 
+/* Newer architectures have never had some of the older calls. */
+static int add_rule(scmp_filter_ctx filter, uint32_t action, int call)
+{
+	int err = seccomp_rule_add(filter, action, call, 0);
+
+	return err == -EDOM ? 0 : err;
+}
+
 static int add_rules(scmp_filter_ctx filter)
 {
 	int err = 0;
 
 	for (size_t i = 0; !err && i < ARRAY_SIZE(allowed); i++)
-		err = seccomp_rule_add(filter, SCMP_ACT_ALLOW, allowed[i], 0);
+		err = add_rule(filter, SCMP_ACT_ALLOW, allowed[i]);
 	for (size_t i = 0; !err && i < ARRAY_SIZE(refused); i++)
-		err = seccomp_rule_add(filter, SCMP_ACT_ERRNO(EACCES), refused[i], 0);
+		err = add_rule(filter, SCMP_ACT_ERRNO(EACCES), refused[i]);
 	/* Memory, but no code. */
 	err = err
 		      ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
@@ -194,7 +206,7 @@ int sandbox__enter(int keep, uint64_t memory)
 
 	if (err)
 		return err;
-	leave_file_system();
+	leave_namespaces();
 	err = limit_resources(memory);
 	err = err ?: drop_privileges();
 	return err ?: filter_syscalls();

@@ -17,6 +17,7 @@
 #define NSEC_PER_MSEC 1000000
 
 #define RESTARTS_AT_ONCE 3 /* then one a second */
+#define FORGIVEN_NS	 (60 * NSEC_PER_SEC)
 #define TRIES		 3
 #define DEATHS_MAX	 2		      /* of the child, at one process */
 #define NEEDS_MAX	 (4 * WIRE_FILES_MAX) /* questions for one stack */
@@ -93,10 +94,12 @@ static void end(struct symbolizer *symbolizer, struct image *image)
 {
 	uint32_t blame = launch__end(&symbolizer->child);
 
-	if (blame)
+	if (blame) {
 		images__blame(symbolizer->images, blame);
-	else if (image)
+	} else if (image) {
 		image->deaths++;
+		image->death_ns = clock__boot_ns();
+	}
 	images__untell(symbolizer->images);
 }
 
@@ -264,6 +267,12 @@ static bool is_whole(const struct mp_stack *stack)
 	return stack->kind == MP_STACK_FP;
 }
 
+/* The child has died of it more than once; not for ever, because memory may have been short. */
+static bool is_deadly(const struct image *image)
+{
+	return image->deaths >= DEATHS_MAX && clock__boot_ns() - image->death_ns < FORGIVEN_NS;
+}
+
 static int unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
 		  struct arena *arena, struct unwound *ret)
 {
@@ -279,7 +288,7 @@ static int unwind(struct symbolizer *symbolizer, const struct unwind_request *re
 				  request->image, &image);
 		if (err && err != -ECOMM)
 			return err;
-		if (err || started || image->deaths >= DEATHS_MAX)
+		if (err || started || is_deadly(image))
 			break;
 		err = ask_child(symbolizer, request, image, arena, ret, &strayed);
 		if (!err && strayed && i < TRIES - 1 && images__refresh(image))

@@ -21,11 +21,12 @@ struct symbolizer;
 struct symbolizer_config {
 	const char *proc;      /* where the host's procfs is mounted; must outlive it */
 	uint64_t child_memory; /* bytes that the child may use */
-	unsigned timeout_ms;   /* for one stack */
+	unsigned timeout_ms;   /* for one stack; then the child is killed */
 };
 
-/* Starts the child. 0 or -errno. Before any thread is started that the child must not inherit the
- * locks of. */
+/* Starts the child, from /proc/self/exe: main() must hand its arguments to child__main() first
+ * (symbolize/child.h). 0 or -errno. A child ends with the thread that started it, which is this one
+ * and later whoever calls symbolizer__unwind(); then it is replaced. */
 int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret);
 void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the child */
 
@@ -39,8 +40,9 @@ struct unwind_request {
 };
 
 /* Blocks up to the timeout; one thread at a time. 0 with ret's strings and arrays in `arena`;
- * -ESRCH when the process has gone before its modules could be read; -ENOMEM. Whatever is wrong
- * with the child or with files is not an error but makes the answer poorer. */
+ * -ESRCH when the process has gone before its modules could be read, or why else its map could not
+ * be; -EINVAL for a stack that is not as event.h says; -ENOMEM. Whatever is wrong with the child or
+ * with files is not an error but makes the answer poorer. */
 int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
 		       struct arena *arena, struct unwound *ret);
 
