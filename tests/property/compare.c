@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/promise.h"
 #include "proc/procfs.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
@@ -48,12 +49,13 @@ struct reading {
 
 static int note_range(const struct ledger_range *range, void *ctx)
 {
+	const struct name *name = name__now(range->name);
 	struct reading *r = ctx;
 
 	for (uint64_t at = range->start; at < range->end; at += PAGE)
-		r->entries[r->window->first + (at - r->window->base) / PAGE] = (struct entry){
-			true, range->record->tid, range->record->origin,
-			range->name && range->name->by == NAMED_BY_PRCTL ? range->name->text : ""};
+		r->entries[r->window->first + (at - r->window->base) / PAGE] =
+			(struct entry){true, range->record->tid, range->record->origin,
+				       name && name->by == NAMED_BY_PRCTL ? name->text : ""};
 	return 0;
 }
 

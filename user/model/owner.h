@@ -16,7 +16,7 @@ struct owner;
 struct owner_config {
 	uint64_t ring_size;
 	/* As in struct model_config. */
-	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
+	bool (*on_cold_name)(struct model *model, const struct cold_name *name, void *ctx);
 	void *ctx;
 };
 

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/promise.h"
 #include "util/refs.h"
 
 struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
@@ -66,8 +67,7 @@ struct name *name__new(enum named_by by, const char *text)
 
 	if (!name)
 		return NULL;
-	name->refs = 1;
-	name->by = by;
+	*name = (struct name){.refs = 1, .by = by};
 	memcpy(name->text, text, size);
 	return name;
 }
@@ -81,6 +81,11 @@ struct name *name__ref(struct name *name)
 
 void name__unref(struct name *name)
 {
-	if (name && refs__put(&name->refs))
+	while (name && refs__put(&name->refs)) {
+		struct name *before = name->before;
+
+		promise__unref(name->promise);
 		free(name);
+		name = before;
+	}
 }

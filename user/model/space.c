@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "model/promise.h"
 #include "model/stacks.h"
 
 #ifndef MAP_HUGE_SHIFT
@@ -49,9 +50,11 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 		return NULL;
 	space->ledger = ledger__copy(&parent->ledger);
 	space->heap_end = parent->heap_end;
+	space->heap_end_learned = parent->heap_end_learned;
 	space->exec_space = parent->exec_space;
 	space->doubt = parent->doubt;
 	space->overflowed = parent->overflowed;
+	space->late_names = parent->late_names;
 	return space;
 }
 
@@ -246,6 +249,7 @@ static int begin_transit(struct space *space, const struct mp_event_range *e)
 struct move {
 	struct space *space;
 	struct space_tools *tools;
+	bool several;	   /* VMAs, and holes between them */
 	uint64_t distance; /* modulo 2^64 */
 	uint64_t now;
 	const struct record *from; /* the last attachment that was moved, and what it is now */
@@ -276,6 +280,9 @@ static int move_piece(struct move *m, const struct ledger_range *range, uint64_t
 	int err = 0;
 
 	if (lo >= hi)
+		return 0;
+	/* Was it a hole that was named? Then what is there now has stayed, with its own name. */
+	if (m->several && range->record->origin == ORIGIN_UNKNOWN)
 		return 0;
 	moved.start = lo + m->distance;
 	moved.end = hi + m->distance;
@@ -351,6 +358,9 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 	} else {
 		struct move move = {.space = space,
 				    .tools = tools,
+				    /* since Linux 6.17 */
+				    .several = e->flags & MREMAP_FIXED &&
+					       old_hi - old_lo == new_hi - new_lo,
 				    .distance = new_lo - old_lo,
 				    .now = e->head.time_ns};
 
@@ -370,9 +380,17 @@ out:
 	return err;
 }
 
+static int reach_end(const struct ledger_range *range, void *ctx)
+{
+	if (range->record->origin != ORIGIN_UNKNOWN)
+		*(uint64_t *)ctx = range->end;
+	return 0;
+}
+
 static int apply_brk(struct space *space, struct space_tools *tools, const struct mp_event_brk *e)
 {
 	uint64_t mask = tools->page_size - 1, begin, from, to;
+	bool learned = space->heap_end_learned;
 
 	if (__builtin_add_overflow(e->brk, mask, &to) ||
 	    __builtin_add_overflow(e->start_brk, mask, &begin))
@@ -381,6 +399,7 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 	begin &= ~mask;
 	from = space->heap_end == HEAP_END_AT_START ? begin : space->heap_end;
 	space->heap_end = to;
+	space->heap_end_learned = false;
 	/* It is not known which part of the heap is new. */
 	if (from == HEAP_END_UNKNOWN)
 		return begin < to ? ledger__erase(&space->ledger, tools->pool, begin, to) : 0;
@@ -388,6 +407,11 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 		return 0;
 	if (to < from)
 		return ledger__erase(&space->ledger, tools->pool, to, from);
+	/* The heap never grows over what is mapped: that lies below where it really ended. */
+	if (learned)
+		ledger__each(&space->ledger, from, to, reach_end, &from);
+	if (from == to)
+		return 0;
 	return create(space, tools, &(struct creation){.lo = from, .hi = to, .origin = ORIGIN_BRK},
 		      &e->head, e->comm);
 }
@@ -444,30 +468,6 @@ struct record *space__unwitnessed(struct space *space)
 	return space->unwitnessed;
 }
 
-int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
-		const char *text, uint64_t when)
-{
-	struct name *name = NULL;
-	uint64_t lo, hi;
-	int err;
-
-	if (!whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
-		return -EINVAL;
-	if (text[0]) {
-		name = name__new(NAMED_BY_PRCTL, text);
-		if (!name || !space__unwitnessed(space)) {
-			name__unref(name);
-			return -ENOMEM;
-		}
-	}
-	err = ledger__name(&space->ledger, tools->pool, lo, hi, name,
-			   name ? space->unwitnessed : NULL, when);
-	space->overflowed |= err == -ENOSPC;
-	space->generation++;
-	name__unref(name);
-	return err;
-}
-
 static void sweep(struct space *space, struct space_tools *tools)
 {
 	const struct doubt *doubt = &space->doubt;
@@ -480,6 +480,68 @@ static void sweep(struct space *space, struct space_tools *tools)
 		space->heap_end = HEAP_END_UNKNOWN;
 	space->doubt.swept = true;
 	space->generation++;
+}
+
+static void begin_event(struct space *space, struct space_tools *tools,
+			const struct mp_event_head *head)
+{
+	if (space->doubt.hi && !space->doubt.swept && head->time_ns > space->doubt.until)
+		sweep(space, tools);
+	/* Counted also when it cannot be applied: the map may have changed all the same. */
+	space->generation++;
+}
+
+/* What a range gets that is named and of which nothing is known: NULL where the kernel says that
+ * some of it is not mapped. Where it takes no names at all it does not tell. */
+static struct record *record_of_gaps(struct space *space, const struct mp_event_name *e)
+{
+	return e->result == -ENOMEM ? NULL : space__unwitnessed(space);
+}
+
+static int apply_name(struct space *space, struct space_tools *tools, const struct mp_event_name *e)
+{
+	bool set = e->state == MP_NAME_SET && e->name[0];
+	struct name *name = NULL;
+	uint64_t lo, hi;
+	int err;
+
+	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	if (set) {
+		name = name__new(NAMED_BY_PRCTL, e->name);
+		if (!name)
+			return -ENOMEM;
+	}
+	err = ledger__name(&space->ledger, tools->pool, lo, hi, name,
+			   set ? record_of_gaps(space, e) : NULL, e->head.time_ns);
+	space->overflowed |= err == -ENOSPC;
+	name__unref(name);
+	return err;
+}
+
+int space__name_late(struct space *space, struct space_tools *tools, const struct mp_event_name *e,
+		     struct promise *promise)
+{
+	uint64_t lo, hi;
+	int err;
+
+	begin_event(space, tools, &e->head);
+	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	err = ledger__name_late(&space->ledger, tools->pool, lo, hi, promise,
+				record_of_gaps(space, e), e->head.time_ns);
+	space->overflowed |= err == -ENOSPC;
+	space->late_names = true;
+	return err;
+}
+
+int space__settle_names(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len)
+{
+	uint64_t lo, hi;
+
+	if (!whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	return ledger__settle_names(&space->ledger, tools->pool, lo, hi);
 }
 
 void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
@@ -513,10 +575,7 @@ void space__settle(struct space *space, struct space_tools *tools)
 
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event)
 {
-	if (space->doubt.hi && !space->doubt.swept && event->head.time_ns > space->doubt.until)
-		sweep(space, tools);
-	/* Counted also when it cannot be applied: the map may have changed all the same. */
-	space->generation++;
+	begin_event(space, tools, &event->head);
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
 		return apply_mmap(space, tools, &event->mmap);
@@ -533,9 +592,7 @@ int space__apply(struct space *space, struct space_tools *tools, const union mp_
 	case MP_EVENT_SHMDT:
 		return apply_shmdt(space, tools, &event->shmdt);
 	case MP_EVENT_NAME:
-		return space__name(space, tools, event->name.addr, event->name.len,
-				   event->name.state == MP_NAME_SET ? event->name.name : "",
-				   event->head.time_ns);
+		return apply_name(space, tools, &event->name);
 	case MP_EVENT_THREAD:
 		return stacks__begin(space, tools, &event->thread);
 	case MP_EVENT_COMM:

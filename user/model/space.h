@@ -16,6 +16,7 @@
 #define HEAP_END_UNKNOWN  0 /* it may have moved unseen: the next brk only tells where it is now */
 #define HEAP_END_AT_START 1 /* it is still empty: it ends where the next brk says it begins */
 
+struct promise;
 struct stack;
 struct transit;
 
@@ -39,7 +40,8 @@ struct space {
 	 * snapshot shows the ledger's own state. */
 	uint64_t generation;
 	struct ledger ledger;
-	uint64_t heap_end; /* page aligned, or one of the above */
+	uint64_t heap_end;     /* page aligned, or one of the above */
+	bool heap_end_learned; /* from maps, where it may seem lower than it is */
 	/* The id of the space whose exec was witnessed, this one or one it was forked from: what
 	 * no event made, that exec made. 0: none. */
 	uint64_t exec_space;
@@ -47,9 +49,7 @@ struct space {
 	struct record
 		*unwitnessed; /* of named ranges whose creation nobody saw; made when needed */
 	struct stack *stacks; /* of its threads: stacks.h */
-	/* Names that have to be read from the process; they are answered in turn. */
-	uint64_t names_asked;
-	uint64_t names_answered;
+	bool late_names;      /* there have been some: promise.h */
 	struct doubt doubt;
 	bool overflowed; /* LEDGER_MAX_RANGES was reached */
 };
@@ -73,9 +73,12 @@ void space__unref(struct space *space); /* accepts NULL */
  * not wrong. */
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event);
 
-/* Sets a name that came late: ranges that were touched after `when` keep theirs. */
-int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
-		const char *text, uint64_t when);
+/* A name that is known later: the ranges get it when the promise is kept. Then `settle` is to be
+ * called for the same range. */
+int space__name_late(struct space *space, struct space_tools *tools, const struct mp_event_name *e,
+		     struct promise *promise);
+int space__settle_names(struct space *space, struct space_tools *tools, uint64_t addr,
+			uint64_t len);
 
 /* The record of ranges whose creation nobody saw: borrowed, NULL when out of memory. */
 struct record *space__unwitnessed(struct space *space);

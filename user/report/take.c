@@ -117,7 +117,7 @@ static int fill_process(struct report *report, const struct snapshot *s)
 	report->comm = arena__strdup(report->strings, s->stat.comm);
 	report->exe = s->exe[0] ? arena__strdup(report->strings, s->exe) : NULL;
 	report->runtime = runtime__recognise(&s->set, s->exe[0] ? s->exe : NULL, s->exe_is_go);
-	report->racing = s->racing;
+	report->racing = s->racing || s->names_missing;
 	fill_tracing(report, s);
 	if (!err && (!report->comm || (s->exe[0] && !report->exe)))
 		err = -ENOMEM;
