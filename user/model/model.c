@@ -301,6 +301,7 @@ static void apply_cold_name(struct model *model, struct process *process,
 {
 	struct cold_name name = {
 		.tgid = process->tgid,
+		.tid = e->head.tid,
 		.start_ticks = process->start_ticks,
 		.space_id = process->space->id,
 		.addr = e->addr,

@@ -2,7 +2,6 @@
 #include "model/names.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +11,9 @@
 #include <utlist.h>
 
 #include "model/promise.h"
+#include "proc/memory.h"
 #include "proc/procfs.h"
+#include "proc/self.h"
 #include "util/cleanup.h"
 
 #define MAX_OF_PROCESS 256
@@ -39,6 +40,7 @@ struct queue {
 struct name_reader {
 	unsigned refs; /* the caller's, and one for each thread; guarded as what follows */
 	char *proc;
+	bool same_numbers; /* it numbers processes as our own PID namespace does */
 	struct owner *owner;
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t more;  /* to be served, or stop */
@@ -52,9 +54,9 @@ struct name_reader {
 };
 
 enum result {
+	RESULT_LOST,
 	RESULT_TEXT,
 	RESULT_NO_TEXT,
-	RESULT_LOST,
 };
 
 struct batch {
@@ -155,29 +157,42 @@ static void put_back(struct name_reader *reader, struct queue *queue)
 
 /* --- reading --------------------------------------------------------------------------------- */
 
-static enum result read_name(int mem, uint64_t at, char text[MP_NAME_MAX + 1])
+static enum result read_name(int pidfd, pid_t pid, uint64_t at, char text[MP_NAME_MAX + 1])
 {
-	/* Less is read where the next page does not exist. */
-	ssize_t n = pread(mem, text, MP_NAME_MAX + 1, at);
+	ssize_t n = memory__read(pidfd, pid, at, text, MP_NAME_MAX + 1);
 
-	if (n >= 0)
-		return memchr(text, '\0', n) ? RESULT_TEXT : RESULT_NO_TEXT;
-	return errno == EIO || errno == EFAULT ? RESULT_NO_TEXT : RESULT_LOST;
+	if (n == -EFAULT || (n >= 0 && !memchr(text, '\0', n)))
+		return RESULT_NO_TEXT;
+	return n < 0 ? RESULT_LOST : RESULT_TEXT;
 }
 
-static void read_batch(const char *proc, struct batch *batch)
+/* The number by which the process's memory is to be had: a leader that has exited has none. */
+static pid_t number_of(const struct name_reader *reader, const struct proc_stat *stat,
+		       const struct cold_name *name)
 {
-	_cleanup_close_ int pidfd = procfs__open(proc, batch->queue->tgid);
-	_cleanup_close_ int mem = -1;
+	if (!reader->same_numbers)
+		return 0;
+	return stat->state == 'Z' || stat->state == 'X' ? (pid_t)name->tid : name->tgid;
+}
+
+static void read_batch(const struct name_reader *reader, struct batch *batch)
+{
+	_cleanup_close_ int pidfd = procfs__open(reader->proc, batch->queue->tgid);
 	struct proc_stat stat = {0};
 
-	if (pidfd >= 0 && !procfs__stat(pidfd, &stat))
-		mem = openat(pidfd, "mem", O_RDONLY | O_CLOEXEC);
-	for (size_t i = 0; i < batch->n; i++)
-		batch->results[i] =
-			mem >= 0 && stat.start_ticks == batch->names[i].start_ticks
-				? read_name(mem, batch->names[i].name_ptr, batch->texts[i])
-				: RESULT_LOST;
+	memset(batch->results, 0, sizeof(batch->results));
+	if (pidfd < 0 || procfs__stat(pidfd, &stat))
+		return;
+	for (size_t i = 0; i < batch->n; i++) {
+		const struct cold_name *name = &batch->names[i];
+
+		if (stat.start_ticks == name->start_ticks)
+			batch->results[i] = read_name(pidfd, number_of(reader, &stat, name),
+						      name->name_ptr, batch->texts[i]);
+	}
+	/* Was it the same one to the end? */
+	if (procfs__stat(pidfd, &stat))
+		memset(batch->results, 0, sizeof(batch->results));
 }
 
 static void tell_model(struct model *model, void *arg)
@@ -228,7 +243,7 @@ static void serve(struct name_reader *reader, struct batch *batch)
 {
 	take_batch(reader, batch);
 	pthread_mutex_unlock(&reader->lock);
-	read_batch(reader->proc, batch);
+	read_batch(reader, batch);
 	pthread_mutex_lock(&reader->lock);
 	if (reader->stop) {
 		for (size_t i = 0; i < batch->n; i++)
@@ -299,6 +314,7 @@ struct name_reader *name_reader__new(const char *proc)
 		return NULL;
 	}
 	reader->refs = 1;
+	reader->same_numbers = self__pid(proc) == getpid();
 	pthread_mutex_init(&reader->lock, NULL);
 	pthread_cond_init(&reader->more, NULL);
 	pthread_condattr_init(&monotonic);
