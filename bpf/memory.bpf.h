@@ -12,6 +12,8 @@
 /* A heap that moved unseen spoke of no more than this much above its start. */
 #define MP_HEAP_REACH (1ULL << 40)
 
+#define MP_MREMAP_FIXED 2
+
 static __always_inline int on_mmap(struct pt_regs *regs, long result)
 {
 	struct mp_event_mmap *e;
@@ -62,21 +64,25 @@ static __always_inline int on_mremap_enter(struct pt_regs *regs)
 static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 {
 	__u64 old_addr = SYSARG0(regs), old_len = SYSARG1(regs), new_len = SYSARG2(regs);
+	/* One that failed may have moved some of what it was to move, since Linux 6.17. */
+	__u64 new_addr = !failed(result)		   ? result
+			 : SYSARG3(regs) & MP_MREMAP_FIXED ? SYSARG4(regs)
+							   : 0;
 	struct mp_event_mremap *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
 	if (!e) {
-		if (!failed(result))
-			note_range(current_tgid(), result, result + new_len);
+		if (new_addr)
+			note_range(current_tgid(), new_addr, new_addr + new_len);
 		note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_MREMAP);
 	e->old_addr = old_addr;
 	e->old_len = old_len;
-	e->new_addr = failed(result) ? 0 : result;
+	e->new_addr = new_addr;
 	e->new_len = new_len;
 	e->flags = SYSARG3(regs);
-	e->pad = 0;
+	e->failed = failed(result);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	submit(e, sizeof(*e));
 	return 0;

@@ -164,7 +164,9 @@ static void check_exact(struct race *race, const struct report *report)
 {
 	assert_false(report->racing);
 	for (int r = 0; r < RACERS; r++) {
-		struct comparison c = {.pid = report->pid, .shadow = &race->racers[r].shadow};
+		struct comparison c = {.pid = report->pid,
+				       .shadow = &race->racers[r].shadow,
+				       .names_lost = report->tracing.lost_events};
 		size_t mapped = 0, seen = 0;
 
 		for (size_t i = 0; i < SHADOW_PAGES; i++)
@@ -262,7 +264,9 @@ void test_racing(void **state)
 	assert_non_null(taker);
 	run_race(race, taker, pid);
 	owner__stats(owner, &stats);
-	print_message("%lu events were lost\n", stats.collector.lost[MP_LOSS_RING_FULL]);
+	print_message("%lu events and %lu names were lost\n",
+		      stats.collector.lost[MP_LOSS_RING_FULL], stats.model.unread_names);
+	assert_int_equal(stats.collector.lost[MP_LOSS_RING_FULL], 0);
 	taker__free(taker);
 	name_reader__stop(reader);
 	owner__free(owner);

@@ -7,6 +7,7 @@
 #include <uthash.h>
 
 #include "model/learn.h"
+#include "model/naming.h"
 #include "model/promise.h"
 #include "model/stacks.h"
 #include "util/cleanup.h"
@@ -318,7 +319,7 @@ static void apply_cold_name(struct model *model, struct process *process,
 		return;
 	}
 	name.was_mapped = is_mapped(process->space, e->name_ptr, &since);
-	err = space__name_late(process->space, &model->tools, e, name.promise);
+	err = naming__apply_late(process->space, &model->tools, e, name.promise);
 	if (err) {
 		model->stats.refused++;
 		promise__unref(name.promise);
@@ -341,7 +342,7 @@ static struct process *namer(struct model *model, const struct cold_name *name)
 
 static void settle(struct model *model, struct process *process, const struct cold_name *name)
 {
-	if (process && space__settle_names(process->space, &model->tools, name->addr, name->len))
+	if (process && naming__settle(process->space, &model->tools, name->addr, name->len))
 		model->stats.refused++;
 	promise__unref(name->promise);
 }

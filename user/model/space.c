@@ -6,7 +6,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "model/promise.h"
+#include "model/naming.h"
 #include "model/stacks.h"
 
 #ifndef MAP_HUGE_SHIFT
@@ -80,9 +80,7 @@ void space__unref(struct space *space)
 	free(space);
 }
 
-/* [addr, addr + len) in whole pages; false when that is empty or wraps, or begins within a page,
- * which every one of these calls refuses. */
-static bool whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
+bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
 			uint64_t *lo, uint64_t *hi)
 {
 	uint64_t end;
@@ -186,7 +184,7 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 {
 	uint64_t lo, hi;
 
-	if (!whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
+	if (!space__whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
 		return -EINVAL;
 	return create(space, tools,
 		      &(struct creation){.lo = lo,
@@ -201,7 +199,7 @@ static int apply_munmap(struct space *space, struct space_tools *tools,
 {
 	uint64_t lo, hi;
 
-	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
 	return ledger__erase(&space->ledger, tools->pool, lo, hi);
 }
@@ -327,6 +325,31 @@ static int create_more(struct space *space, struct space_tools *tools, const str
 	return create(space, tools, &what, &e->head, e->comm);
 }
 
+/* Several VMAs, and the holes between them, are moved one by one (since Linux 6.17). */
+static bool moves_several(const struct mp_event_mremap *e, uint64_t old_len, uint64_t new_len)
+{
+	return e->flags & MREMAP_FIXED && old_len == new_len;
+}
+
+/* Some may have been moved before one could not be: who knows which. */
+static int fail_mremap(struct space *space, struct space_tools *tools,
+		       const struct mp_event_mremap *e, uint64_t began)
+{
+	uint64_t old_lo, old_hi, new_lo, new_hi, unit = tools->page_size;
+	int err;
+
+	if (!space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi) ||
+	    !space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
+	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
+		return 0;
+	err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi, began);
+	if (!err)
+		err = ledger__erase_older(&space->ledger, tools->pool, new_lo, new_hi,
+					  e->head.time_ns);
+	return err;
+}
+
 /*
  * mremap(2). What was there keeps its creator, wherever it goes; what the call added was created
  * by it. An old length of 0 maps shared memory a second time: that is a creation too.
@@ -342,10 +365,13 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 	int err = 0;
 
 	free(t);
-	if (!e->new_addr)
+	if (!e->new_addr || e->failed) {
+		err = e->new_addr ? fail_mremap(space, tools, e, began) : 0;
 		goto out;
-	if (!whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
-	    (e->old_len && !whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
+	}
+	if (!space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	    (e->old_len &&
+	     !space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
 		err = -EINVAL;
 		goto out;
 	}
@@ -358,9 +384,7 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 	} else {
 		struct move move = {.space = space,
 				    .tools = tools,
-				    /* since Linux 6.17 */
-				    .several = e->flags & MREMAP_FIXED &&
-					       old_hi - old_lo == new_hi - new_lo,
+				    .several = moves_several(e, old_hi - old_lo, new_hi - new_lo),
 				    .distance = new_lo - old_lo,
 				    .now = e->head.time_ns};
 
@@ -421,7 +445,7 @@ static int apply_shmat(struct space *space, struct space_tools *tools,
 {
 	uint64_t lo, hi;
 
-	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
 	return create(
 		space, tools,
@@ -461,13 +485,6 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 	return err ? err : a.record ? 0 : -EINVAL;
 }
 
-struct record *space__unwitnessed(struct space *space)
-{
-	if (!space->unwitnessed)
-		space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, NULL, NULL);
-	return space->unwitnessed;
-}
-
 static void sweep(struct space *space, struct space_tools *tools)
 {
 	const struct doubt *doubt = &space->doubt;
@@ -482,66 +499,13 @@ static void sweep(struct space *space, struct space_tools *tools)
 	space->generation++;
 }
 
-static void begin_event(struct space *space, struct space_tools *tools,
+void space__begin_event(struct space *space, struct space_tools *tools,
 			const struct mp_event_head *head)
 {
 	if (space->doubt.hi && !space->doubt.swept && head->time_ns > space->doubt.until)
 		sweep(space, tools);
 	/* Counted also when it cannot be applied: the map may have changed all the same. */
 	space->generation++;
-}
-
-/* What a range gets that is named and of which nothing is known: NULL where the kernel says that
- * some of it is not mapped. Where it takes no names at all it does not tell. */
-static struct record *record_of_gaps(struct space *space, const struct mp_event_name *e)
-{
-	return e->result == -ENOMEM ? NULL : space__unwitnessed(space);
-}
-
-static int apply_name(struct space *space, struct space_tools *tools, const struct mp_event_name *e)
-{
-	bool set = e->state == MP_NAME_SET && e->name[0];
-	struct name *name = NULL;
-	uint64_t lo, hi;
-	int err;
-
-	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
-		return -EINVAL;
-	if (set) {
-		name = name__new(NAMED_BY_PRCTL, e->name);
-		if (!name)
-			return -ENOMEM;
-	}
-	err = ledger__name(&space->ledger, tools->pool, lo, hi, name,
-			   set ? record_of_gaps(space, e) : NULL, e->head.time_ns);
-	space->overflowed |= err == -ENOSPC;
-	name__unref(name);
-	return err;
-}
-
-int space__name_late(struct space *space, struct space_tools *tools, const struct mp_event_name *e,
-		     struct promise *promise)
-{
-	uint64_t lo, hi;
-	int err;
-
-	begin_event(space, tools, &e->head);
-	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
-		return -EINVAL;
-	err = ledger__name_late(&space->ledger, tools->pool, lo, hi, promise,
-				record_of_gaps(space, e), e->head.time_ns);
-	space->overflowed |= err == -ENOSPC;
-	space->late_names = true;
-	return err;
-}
-
-int space__settle_names(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len)
-{
-	uint64_t lo, hi;
-
-	if (!whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
-		return -EINVAL;
-	return ledger__settle_names(&space->ledger, tools->pool, lo, hi);
 }
 
 void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
@@ -575,7 +539,7 @@ void space__settle(struct space *space, struct space_tools *tools)
 
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event)
 {
-	begin_event(space, tools, &event->head);
+	space__begin_event(space, tools, &event->head);
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
 		return apply_mmap(space, tools, &event->mmap);
@@ -592,7 +556,7 @@ int space__apply(struct space *space, struct space_tools *tools, const union mp_
 	case MP_EVENT_SHMDT:
 		return apply_shmdt(space, tools, &event->shmdt);
 	case MP_EVENT_NAME:
-		return apply_name(space, tools, &event->name);
+		return naming__apply(space, tools, &event->name);
 	case MP_EVENT_THREAD:
 		return stacks__begin(space, tools, &event->thread);
 	case MP_EVENT_COMM:

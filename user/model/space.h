@@ -16,7 +16,6 @@
 #define HEAP_END_UNKNOWN  0 /* it may have moved unseen: the next brk only tells where it is now */
 #define HEAP_END_AT_START 1 /* it is still empty: it ends where the next brk says it begins */
 
-struct promise;
 struct stack;
 struct transit;
 
@@ -73,15 +72,15 @@ void space__unref(struct space *space); /* accepts NULL */
  * not wrong. */
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event);
 
-/* A name that is known later: the ranges get it when the promise is kept. Then `settle` is to be
- * called for the same range. */
-int space__name_late(struct space *space, struct space_tools *tools, const struct mp_event_name *e,
-		     struct promise *promise);
-int space__settle_names(struct space *space, struct space_tools *tools, uint64_t addr,
-			uint64_t len);
+/* For files of this room that apply events too. First of all: there is an event, also when it
+ * cannot be applied. */
+void space__begin_event(struct space *space, struct space_tools *tools,
+			const struct mp_event_head *head);
 
-/* The record of ranges whose creation nobody saw: borrowed, NULL when out of memory. */
-struct record *space__unwitnessed(struct space *space);
+/* [addr, addr + len) in whole units, a power of two; false when that is empty or wraps, or begins
+ * within a page, which every one of these calls refuses. */
+bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
+			uint64_t *lo, uint64_t *hi);
 
 /* Events that spoke of [lo, hi) are missing; events that are applied from here on may be older
  * than the loss. */
