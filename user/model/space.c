@@ -404,6 +404,30 @@ out:
 	return err;
 }
 
+struct holes {
+	struct space *space;
+	struct space_tools *tools;
+};
+
+static int forget_hole(const struct ledger_range *range, void *ctx)
+{
+	struct holes *h = ctx;
+
+	if (range->record->origin != ORIGIN_UNKNOWN)
+		return 0;
+	return ledger__erase(&h->space->ledger, h->tools->pool, range->start, range->end);
+}
+
+static int forget_holes(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi)
+{
+	struct holes h = {space, tools};
+	struct ledger before = ledger__copy(&space->ledger);
+	int err = ledger__each(&before, lo, hi, forget_hole, &h);
+
+	ledger__free(&before);
+	return err;
+}
+
 static int reach_end(const struct ledger_range *range, void *ctx)
 {
 	if (range->record->origin != ORIGIN_UNKNOWN)
@@ -424,9 +448,10 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 	from = space->heap_end == HEAP_END_AT_START ? begin : space->heap_end;
 	space->heap_end = to;
 	space->heap_end_learned = false;
-	/* It is not known which part of the heap is new. */
+	/* It is not known which part of the heap is new. Names that were given to holes are not
+	 * its; other mappings are there, and were before. */
 	if (from == HEAP_END_UNKNOWN)
-		return begin < to ? ledger__erase(&space->ledger, tools->pool, begin, to) : 0;
+		return begin < to ? forget_holes(space, tools, begin, to) : 0;
 	if (from == to)
 		return 0;
 	if (to < from)
