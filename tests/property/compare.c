@@ -184,8 +184,8 @@ static int compare_given_name(struct comparison *c, uint64_t addr, const struct 
 	    strcmp(part->given_name, expected))
 		return differs(c, "%#lx is named \"%s\", the part \"%s\"", addr, expected,
 			       part->given_name);
-	/* Not all that can be named shows it. */
-	if (!part->given_name && expected[0] && page->kind == KIND_ANON && is_exact(c, page) &&
+	/* Where the heap may be, the kernel says [heap], and that goes first. */
+	if (!part->name && expected[0] && page->kind == KIND_ANON && is_exact(c, page) &&
 	    page->name_born >= c->exact_from && !page->grown && !c->names_lost)
 		return differs(c, "%#lx is named \"%s\", the part is not", addr, expected);
 	return 0;
