@@ -404,25 +404,29 @@ out:
 	return err;
 }
 
-struct holes {
+struct forgetting {
 	struct space *space;
 	struct space_tools *tools;
+	bool heap; /* or else only what nothing is known of: a hole that was named */
 };
 
-static int forget_hole(const struct ledger_range *range, void *ctx)
+static int forget_one(const struct ledger_range *range, void *ctx)
 {
-	struct holes *h = ctx;
+	struct forgetting *f = ctx;
+	enum origin origin = range->record->origin;
 
-	if (range->record->origin != ORIGIN_UNKNOWN)
+	if (origin != ORIGIN_UNKNOWN &&
+	    !(f->heap && (origin == ORIGIN_BRK || origin == ORIGIN_PREDATES)))
 		return 0;
-	return ledger__erase(&h->space->ledger, h->tools->pool, range->start, range->end);
+	return ledger__erase(&f->space->ledger, f->tools->pool, range->start, range->end);
 }
 
-static int forget_holes(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi)
+static int forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		  bool heap)
 {
-	struct holes h = {space, tools};
+	struct forgetting f = {space, tools, heap};
 	struct ledger before = ledger__copy(&space->ledger);
-	int err = ledger__each(&before, lo, hi, forget_hole, &h);
+	int err = ledger__each(&before, lo, hi, forget_one, &f);
 
 	ledger__free(&before);
 	return err;
@@ -451,9 +455,11 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 	/* It is not known which part of the heap is new. Names that were given to holes are not
 	 * its; other mappings are there, and were before. */
 	if (from == HEAP_END_UNKNOWN)
-		return begin < to ? forget_holes(space, tools, begin, to) : 0;
+		return begin < to ? forget(space, tools, begin, to, false) : 0;
 	if (from == to)
 		return 0;
+	if (to < from && learned) /* above the heap's end may lie what maps shows as one with it */
+		return forget(space, tools, to, from, true);
 	if (to < from)
 		return ledger__erase(&space->ledger, tools->pool, to, from);
 	/* The heap never grows over what is mapped: that lies below where it really ended. */
