@@ -12,6 +12,8 @@
 /* A heap that moved unseen spoke of no more than this much above its start. */
 #define MP_HEAP_REACH (1ULL << 40)
 
+#define MP_MREMAP_FIXED 2
+
 static __always_inline int on_mmap(struct pt_regs *regs, long result)
 {
 	struct scratch *s = scratch();
@@ -60,6 +62,10 @@ static __always_inline int on_mremap_enter(struct pt_regs *regs)
 static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 {
 	__u64 old_addr = SYSARG0(regs), old_len = SYSARG1(regs), new_len = SYSARG2(regs);
+	/* One that failed may have moved some of what it was to move, since Linux 6.17. */
+	__u64 new_addr = !failed(result)		   ? result
+			 : SYSARG3(regs) & MP_MREMAP_FIXED ? SYSARG4(regs)
+							   : 0;
 	struct scratch *s = scratch();
 	struct mp_event_mremap *e;
 
@@ -69,17 +75,17 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 	fill_head(&e->head, MP_EVENT_MREMAP);
 	e->old_addr = old_addr;
 	e->old_len = old_len;
-	e->new_addr = failed(result) ? 0 : result;
+	e->new_addr = new_addr;
 	e->new_len = new_len;
 	e->flags = SYSARG3(regs);
-	e->pad = 0;
+	e->failed = failed(result);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	/* What only moved or shrank has its creator already. */
-	if (send(s, sizeof(*e), regs, e->new_addr && new_len > old_len ? new_len - old_len : 0,
+	if (send(s, sizeof(*e), regs, !e->failed && new_len > old_len ? new_len - old_len : 0,
 		 BPF_RB_NO_WAKEUP))
 		return 0;
-	if (!failed(result))
-		note_range(current_tgid(), result, result + new_len);
+	if (new_addr)
+		note_range(current_tgid(), new_addr, new_addr + new_len);
 	note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
 	return 0;
 }

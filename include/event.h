@@ -115,10 +115,10 @@ struct mp_event_mremap {
 	struct mp_event_head head;
 	__u64 old_addr;
 	__u64 old_len;
-	__u64 new_addr; /* 0: the call failed */
+	__u64 new_addr; /* when the call failed, where it should have gone; 0: anywhere */
 	__u64 new_len;
 	__u32 flags; /* MREMAP_* */
-	__u32 pad;
+	__u32 failed;
 	char comm[MP_COMM_LEN];
 };
 _Static_assert(sizeof(struct mp_event_mremap) == 88, "mremap event");

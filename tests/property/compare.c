@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "model/promise.h"
 #include "proc/procfs.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
@@ -48,12 +49,13 @@ struct reading {
 
 static int note_range(const struct ledger_range *range, void *ctx)
 {
+	const struct name *name = name__now(range->name);
 	struct reading *r = ctx;
 
 	for (uint64_t at = range->start; at < range->end; at += PAGE)
-		r->entries[r->window->first + (at - r->window->base) / PAGE] = (struct entry){
-			true, range->record->tid, range->record->origin,
-			range->name && range->name->by == NAMED_BY_PRCTL ? range->name->text : ""};
+		r->entries[r->window->first + (at - r->window->base) / PAGE] =
+			(struct entry){true, range->record->tid, range->record->origin,
+				       name && name->by == NAMED_BY_PRCTL ? name->text : ""};
 	return 0;
 }
 
@@ -173,10 +175,27 @@ static int compare_sums(struct comparison *c, const struct vma *vma, const struc
 	return 0;
 }
 
+static int compare_given_name(struct comparison *c, uint64_t addr, const struct page *page,
+			      const struct part *part)
+{
+	const char *expected = names[page->name] + strspn(names[page->name], " ");
+
+	if (part->given_name && part->name_source == NAME_PRCTL &&
+	    strcmp(part->given_name, expected))
+		return differs(c, "%#lx is named \"%s\", the part \"%s\"", addr, expected,
+			       part->given_name);
+	/* Where the heap may be, the kernel says [heap], and that goes first. */
+	if (!part->name && expected[0] && page->kind == KIND_ANON && is_exact(c, page) &&
+	    page->name_born >= c->exact_from && !page->grown && !c->names_lost)
+		return differs(c, "%#lx is named \"%s\", the part is not", addr, expected);
+	return 0;
+}
+
 int compare__part(struct comparison *c, const struct part *part)
 {
 	bool attributed = part->coverage == COVERAGE_ATTRIBUTED;
 	uint64_t least = 0, most = 0;
+	int err;
 
 	if (part->rss_source == RSS_ESTIMATED)
 		return -EAGAIN;
@@ -197,10 +216,9 @@ int compare__part(struct comparison *c, const struct part *part)
 		if (!attributed && is_exact(c, page))
 			return differs(c, "%#lx was made by tid %u, the part does not know", at,
 				       page->tid);
-		if (part->given_name && part->name_source == NAME_PRCTL &&
-		    strcmp(part->given_name, names[page->name] + strspn(names[page->name], " ")))
-			return differs(c, "%#lx is named \"%s\", the part \"%s\"", at,
-				       names[page->name], part->given_name);
+		err = compare_given_name(c, at, page, part);
+		if (err)
+			return err;
 	}
 	if (part->rss < least || part->rss > most)
 		return differs(c, "%#lx-%#lx: %lu to %lu bytes were touched, the part has %lu",

@@ -21,6 +21,7 @@ struct comparison {
 	/* Events have been lost before this step: what was mapped or named earlier may be unknown,
 	 * but not wrong. 0: none has. UINT16_MAX: they are still being lost. */
 	uint16_t exact_from;
+	bool names_lost; /* and so may be missing */
 	bool resynced; /* the ledger has just been corrected: it holds nothing that is not mapped */
 	bool has_strays; /* out: it does hold such, and the shadow says why */
 	char why[512];	 /* what does not hold */

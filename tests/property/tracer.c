@@ -166,11 +166,11 @@ static bool read_cold(const struct mp_event_name *e, char *text, size_t len)
 	return n > 0 && memchr(text, '\0', n);
 }
 
-static bool on_cold_name(const struct cold_name *name, void *ctx)
+static bool on_cold_name(struct model *model, const struct cold_name *name, void *ctx)
 {
 	struct tracer *t = ctx;
 
-	model__name_was_read(t->model, name, t->cold_read ? t->cold : NULL);
+	model__name_was_read(model, name, t->cold_read ? t->cold : NULL);
 	return true;
 }
 

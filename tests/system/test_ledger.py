@@ -6,7 +6,7 @@ import random
 
 import pytest
 
-from memprov import (Agent, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MIB,
+from memprov import (Agent, Daemon, MAP_ANONYMOUS, MAP_FIXED, MAP_PRIVATE, MAP_SHARED, MIB,
                      MREMAP_DONTUNMAP, MREMAP_FIXED, MREMAP_MAYMOVE, PAGE, Refused, Target,
                      WORKLOADS, check_sums, exact_report, region_at, smaps, span, until)
 from shadow import Shadow
@@ -91,6 +91,12 @@ def move(agent, worker):
     agent.call("mremap", at, MIB, MIB, MREMAP_MAYMOVE | MREMAP_FIXED, to, by=worker)
 
 
+def name_a_hole(agent, worker):
+    at = agent.map(MIB)
+    agent.call("munmap", at, MIB)
+    agent.name(at, MIB, b"nothing is there")
+
+
 def run_another_program(agent, worker):
     agent.map(8 * MIB)
     agent.tell(f"exec :{os.path.join(WORKLOADS, 'agent').encode().hex()}00")
@@ -98,7 +104,7 @@ def run_another_program(agent, worker):
 
 
 @pytest.mark.parametrize("change", [unmap_the_middle, detach, shrink_the_heap, shrink, move,
-                                    run_another_program], ids=lambda f: f.__name__)
+                                    name_a_hole, run_another_program], ids=lambda f: f.__name__)
 def test_the_ledger_needs_no_healing(daemon, change):
     """A report corrects the ledger from smaps, which hides that it was wrong; but it is counted.
     Others on the machine may be healed meanwhile, so one quiet time is enough."""
@@ -382,6 +388,28 @@ def test_exec(stage, by_thread):
     stage.brk(start + MIB)
     stage.map(MIB)
     stage.check()
+
+
+def check_stack(report, tid):
+    found = [r for r in report["regions"] if r["name"] == f"[stack: agent/{tid}]"]
+    assert found and {r["name_source"] for r in found} == {"inferred"}, report["regions"]
+    main = [r for r in report["regions"] if r["name"] == "[stack]"]
+    rss = sum(r["rss"] for r in found)
+    assert rss >= PAGE
+    assert report["breakdown"]["runtime"]["stack"] == rss + sum(r["rss"] for r in main)
+
+
+def test_the_stack_of_a_thread(daemon, agent):
+    """It has the name of its thread, and counts as stack of the runtime."""
+    worker = agent.thread()
+    check_stack(exact_report(daemon, agent.pid), worker.tid)
+
+
+def test_the_stack_of_a_thread_from_before(bpf):
+    with Agent() as agent:
+        worker = agent.thread()
+        with Daemon() as daemon:
+            check_stack(exact_report(daemon, agent.pid), worker.tid)
 
 
 def test_a_leader_that_is_gone(daemon):

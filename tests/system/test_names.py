@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Names given by prctl(PR_SET_VMA_ANON_NAME), which this kernel may refuse: read all the same."""
+import contextlib
 import os
+import pathlib
+import tempfile
 import time
 
 import pytest
 
-from memprov import (Agent, MAP_PRIVATE, MIB, PAGE, Refused, Target, check_sums, exact_report,
-                     region_at, span)
+from memprov import (Agent, Daemon, MAP_PRIVATE, MIB, PAGE, Refused, SLOWER, Target, check_sums,
+                     exact_report, region_at, span, until)
 
 SIZE = 16 * PAGE
 UNREADABLE = 'memprov_events_lost_total{cause="name_unreadable"}'
@@ -78,6 +81,73 @@ def test_many_cold_names_at_once(daemon, agent, tmp_path):
     report = daemon.report(agent.pid, all=1)
     for i in range(pages):
         assert region_at(report, at[i])["name"] == f"[anon: cold-{i}]"
+
+
+def test_a_process_that_floods_does_not_take_the_names_of_others(daemon, tmp_path):
+    """Names that cannot be read, without end: the good ones of another are read all the same."""
+    with Target("name_flood") as flood:
+        assert flood.line() == "running"
+        for i in range(5):
+            with Agent() as agent:
+                page = file_page(agent, tmp_path, (b"cold %d\0" % i).ljust(PAGE, b"\0"))
+                at = named(agent, page)
+                assert name_of(daemon, agent, at) == f"[anon: cold {i}]"
+
+
+def test_more_names_than_can_wait(bpf, tmp_path):
+    """What is lost is counted, and the process says so; what was called otherwise before has no
+    name then, because it may have another one. Others lose none."""
+    total = 6000
+    with Daemon() as daemon, Target("stuck_name", total) as stuck:
+        at = int(stuck.line())
+        until(lambda: daemon.metrics()[UNREADABLE] > 0, 5, "names to be lost")
+        report = daemon.report(stuck.pid, all=1)
+        check_sums(report)
+        # 1 to 64 are being read, 256 wait, and the rest is lost.
+        assert report["tracing"]["state"] == "resynced"
+        lost = report["tracing"]["lost_events"]
+        assert total - 256 - 64 <= lost <= total - 256 - 1
+        assert daemon.metrics()[UNREADABLE] >= lost
+        assert region_at(report, at)["name"] is None
+        with Agent() as agent:
+            page = file_page(agent, tmp_path, b"Mine".ljust(PAGE, b"\0"))
+            assert name_of(daemon, agent, named(agent, page)) == "[anon: Mine]"
+            assert exact_report(daemon, agent.pid)["tracing"]["state"] == "complete"
+        stuck.tell("go")
+        assert stuck.line() == "came"
+        report = exact_report(daemon, stuck.pid)
+        # The last one was among the lost ones, and those before it are no more its name.
+        assert region_at(report, at)["name"] is None
+        assert report["tracing"]["lost_events"] == lost
+
+
+def test_a_name_that_cannot_be_waited_for(bpf, monkeypatch):
+    """Its text is where nobody answers: the names of others are read all the same, the report says
+    that it does not know yet, and the daemon can be stopped. At last it comes."""
+    # LeakSanitizer stops all threads first: it would wait for those that cannot be waited for.
+    monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
+    with Daemon() as daemon, contextlib.ExitStack() as stack:
+        stuck = [stack.enter_context(Target("stuck_name")) for _ in range(3)]
+        at = [int(target.line()) for target in stuck]
+        for target, address in zip(stuck, at):
+            report = daemon.report(target.pid, all=1)
+            check_sums(report)
+            assert report["consistency"] == "racing"
+            assert region_at(report, address)["name"] == "[anon: before]"
+            assert region_at(report, address)["rss"] == SIZE
+        with Agent() as agent, tempfile.TemporaryDirectory() as place:
+            for i in range(10):
+                page = file_page(agent, pathlib.Path(place), (b"cold %d\0" % i).ljust(PAGE, b"\0"))
+                address = named(agent, page)
+                assert name_of(daemon, agent, address) == f"[anon: cold {i}]"
+                exact_report(daemon, agent.pid)
+        stuck[0].tell("go")
+        assert stuck[0].line() == "came"
+        report = exact_report(daemon, stuck[0].pid)
+        assert region_at(report, at[0])["name"] == "[anon: at last]"
+        assert report["tracing"]["state"] == "complete"
+        # The others still are where nobody answers.
+        assert daemon.stop() < 2 * SLOWER
 
 
 def test_a_cold_name_that_ends_with_the_last_mapped_page(daemon, agent, tmp_path):

@@ -9,6 +9,7 @@
 
 #include "collect/recording.h"
 #include "model/model.h"
+#include "model/promise.h"
 #include "reconcile/attribution.h"
 
 struct replay {
@@ -61,7 +62,7 @@ static inline int replay_print_range(const struct ledger_range *range, void *ctx
 	buf__printf(ctx, "%012lx-%012lx %s %u%s%s\n", (unsigned long)range->start,
 		    (unsigned long)range->end, origin__name(range->record->origin),
 		    range->record->tid, range->name ? " " : "",
-		    range->name ? range->name->text : "");
+		    name__now(range->name) ? name__now(range->name)->text : "");
 	return 0;
 }
 

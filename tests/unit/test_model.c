@@ -13,6 +13,7 @@
 
 #include "events.h"
 #include "model/model.h"
+#include "model/promise.h"
 #include "util/cleanup.h"
 
 #define ATTACHED_NS 10000000000ULL
@@ -20,26 +21,14 @@
 
 struct fixture {
 	struct model *model;
-	struct cold_name cold;
-	unsigned cold_names;
 };
-
-static bool on_cold_name(const struct cold_name *name, void *ctx)
-{
-	struct fixture *f = ctx;
-
-	f->cold = *name;
-	return f->cold_names++ < 2;
-}
 
 static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->model = model__new(&(struct model_config){.page_size = PAGE,
-						     .attached_ns = ATTACHED_NS,
-						     .on_cold_name = on_cold_name,
-						     .ctx = f});
+	f->model =
+		model__new(&(struct model_config){.page_size = PAGE, .attached_ns = ATTACHED_NS});
 	*state = f;
 	return 0;
 }
@@ -66,8 +55,8 @@ static int print_range(const struct ledger_range *range, void *ctx)
 			(unsigned long long)(range->end / PAGE));
 	if (range->record->origin == ORIGIN_PREDATES)
 		text += sprintf(text, "=old");
-	if (range->name)
-		text += sprintf(text, "=%s", range->name->text);
+	if (name__now(range->name))
+		text += sprintf(text, "=%s", name__now(range->name)->text);
 	strcpy(text, " ");
 	return 0;
 }
@@ -349,35 +338,6 @@ static void test_loss_parts_a_vfork_child(void **state)
 	assert_string_equal(shown(f, 200), "30-31 ");
 }
 
-static void test_cold_names(void **state)
-{
-	struct fixture *f = *state;
-	union mp_event e = event_name(10, 10, 4, NULL);
-	struct model_stats stats;
-	struct view view;
-
-	e.name.state = MP_NAME_COLD;
-	e.name.name_ptr = 0x1234;
-	apply(f, event_mmap(1, 5, 10, 4));
-	apply(f, e);
-	assert_int_equal(f->cold.name_ptr, 0x1234);
-	model__view(f->model, TGID, &view);
-	assert_int_equal(view.names_asked - view.names_answered, 1);
-	view__free(&view);
-	apply(f, event_mmap(1, 15, 11, 1)); /* in between: it is not what was named */
-	model__name_was_read(f->model, &f->cold, "cold");
-	assert_string_equal(shown(f, TGID), "10-11=cold 11-12 12-14=cold ");
-
-	apply(f, e);
-	model__name_was_read(f->model, &f->cold, NULL);
-	apply(f, e); /* the reader cannot take any more */
-	model__stats(f->model, &stats);
-	assert_int_equal(stats.unread_names, 2);
-	model__view(f->model, TGID, &view);
-	assert_int_equal(view.names_asked - view.names_answered, 0);
-	view__free(&view);
-}
-
 static void test_burying(void **state)
 {
 	struct fixture *f = *state;
@@ -439,7 +399,6 @@ int main(void)
 		TEST(test_losses_of_the_unborn),
 		TEST(test_doubt_outlives_an_exec),
 		TEST(test_loss_parts_a_vfork_child),
-		TEST(test_cold_names),
 		TEST(test_burying),
 		TEST(test_forks_are_cheap),
 	};

@@ -79,7 +79,9 @@ static bool holds(const union mp_event *e)
 	case MP_EVENT_SHMAT:
 		return is_mapping(e->shmat.addr, e->shmat.len);
 	case MP_EVENT_MREMAP:
-		return !e->mremap.new_addr || is_mapping(e->mremap.new_addr, e->mremap.new_len);
+		return e->mremap.failed == 1 ||
+		       (!e->mremap.failed &&
+			(!e->mremap.new_addr || is_mapping(e->mremap.new_addr, e->mremap.new_len)));
 	case MP_EVENT_BRK:
 		return e->brk.brk >= e->brk.start_brk;
 	case MP_EVENT_NAME:

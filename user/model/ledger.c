@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/promise.h"
 #include "util/refs.h"
 
 struct ledger_node {
@@ -254,8 +255,12 @@ size_t ledger__count(const struct ledger *ledger)
 	return count_of(ledger->root);
 }
 
-static bool same_name(const struct name *a, const struct name *b)
+static bool same_name(struct name *a, struct name *b)
 {
+	a = name__settled(a);
+	b = name__settled(b);
+	if (a && b && (a->promise || b->promise))
+		return a == b;
 	return a == b ||
 	       (a && b && a->by == b->by && a->trace == b->trace && strcmp(a->text, b->text) == 0);
 }

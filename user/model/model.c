@@ -7,6 +7,9 @@
 #include <uthash.h>
 
 #include "model/code.h"
+#include "model/learn.h"
+#include "model/naming.h"
+#include "model/promise.h"
 #include "model/stacks.h"
 #include "util/cleanup.h"
 
@@ -19,6 +22,7 @@ struct process {
 	enum knowledge knowledge;
 	uint64_t since_ns;
 	uint64_t lost_events;
+	uint64_t lost_names;
 	bool learned;
 };
 
@@ -159,6 +163,13 @@ static void lose(struct model *model, struct process *process, const struct mp_l
 	model->stats.resyncs[RESYNC_RING_FULL]++;
 }
 
+/* A name of it was given that will never be known. */
+static void lose_name(struct model *model, struct process *process)
+{
+	process->lost_names++;
+	process->knowledge = KNOWS_RESYNCED;
+}
+
 static void remember_loss(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
 {
 	struct early_loss *early;
@@ -282,39 +293,106 @@ static void apply_exit(struct model *model, const struct mp_event_head *head)
 		forget_process(model, process);
 }
 
+static int note_mapped(const struct ledger_range *range, void *ctx)
+{
+	*(uint64_t *)ctx = range->touched_ns;
+	return range->record->origin != ORIGIN_UNKNOWN;
+}
+
+/* Whether something is known to be mapped at addr; and since when. */
+static bool is_mapped(const struct space *space, uint64_t addr, uint64_t *since)
+{
+	return addr < UINT64_MAX &&
+	       ledger__each(&space->ledger, addr, addr + 1, note_mapped, since);
+}
+
 static void apply_cold_name(struct model *model, struct process *process,
 			    const struct mp_event_name *e, struct trace *trace)
 {
 	struct cold_name name = {
 		.tgid = process->tgid,
+		.tid = e->head.tid,
 		.start_ticks = process->start_ticks,
 		.space_id = process->space->id,
 		.addr = e->addr,
 		.len = e->len,
 		.name_ptr = e->name_ptr,
 		.when_ns = e->head.time_ns,
-		.trace = trace__ref(trace),
+		.promise = promise__new(trace),
 	};
+	uint64_t since;
+	int err;
 
-	process->space->names_asked++;
-	if (!model->config.on_cold_name || !model->config.on_cold_name(&name, model->config.ctx))
-		model__name_was_read(model, &name, NULL);
+	if (!name.promise) {
+		lose_name(model, process);
+		return;
+	}
+	name.was_mapped = is_mapped(process->space, e->name_ptr, &since);
+	err = naming__apply_late(process->space, &model->tools, e, name.promise);
+	if (err) {
+		model->stats.refused++;
+		promise__unref(name.promise);
+	} else if (!model->config.on_cold_name ||
+		   !model->config.on_cold_name(model, &name, model->config.ctx)) {
+		model__name_was_lost(model, &name);
+	}
+}
+
+/* The process and its space as they were when the name was given, or NULL. */
+static struct process *namer(struct model *model, const struct cold_name *name)
+{
+	struct process *process = find(model, name->tgid);
+
+	return process && process->start_ticks == name->start_ticks &&
+			       process->space->id == name->space_id
+		       ? process
+		       : NULL;
+}
+
+static void settle(struct model *model, struct process *process, const struct cold_name *name)
+{
+	if (process && naming__settle(process->space, &model->tools, name->addr, name->len))
+		model->stats.refused++;
+	promise__unref(name->promise);
+}
+
+void model__name_was_lost(struct model *model, const struct cold_name *name)
+{
+	struct process *process = namer(model, name);
+
+	promise__keep(name->promise, NULL);
+	model->stats.unread_names++;
+	if (process)
+		lose_name(model, process);
+	settle(model, process, name);
 }
 
 void model__name_was_read(struct model *model, const struct cold_name *name, const char *text)
 {
-	struct process *process = find(model, name->tgid);
+	struct process *process = namer(model, name);
+	struct name *answer = NULL;
+	uint64_t since = 0;
 
-	if (!text)
-		model->stats.unread_names++;
-	/* Else it has gone, or runs another program by now. */
-	if (process && process->space->id == name->space_id) {
-		process->space->names_answered++;
-		if (text && space__name(process->space, &model->tools, name->addr, name->len, text,
-					name->when_ns, name->trace))
-			model->stats.refused++;
+	/* Was it read from another program? From what was mapped there afterwards? Is it not there
+	 * any more, though it was? */
+	if (!process ||
+	    (text ? is_mapped(process->space, name->name_ptr, &since) && since > name->when_ns
+		  : name->was_mapped)) {
+		model__name_was_lost(model, name);
+		return;
 	}
-	trace__unref(name->trace);
+	if (!text) {
+		model->stats.unread_names++;
+		promise__keep_before(name->promise);
+	} else {
+		answer = text[0] ? name__new(NAMED_BY_PRCTL, text, promise__trace(name->promise))
+				 : NULL;
+		if (text[0] && !answer)
+			model->stats.refused++;
+		promise__keep(name->promise, answer);
+		name__unref(answer);
+	}
+	settle(model, process, name);
 }
 
 /* The trace of an event's stack, with a reference; NULL when it has none, or it cannot be known. */
@@ -442,13 +520,12 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.start_ticks = process->start_ticks,
 		.knowledge = process->knowledge,
 		.since_ns = process->since_ns,
-		.lost_events = process->lost_events,
+		.lost_events = process->lost_events + process->lost_names,
 		.learned = process->learned,
 		.exec_space = process->space->exec_space,
 		.space_id = process->space->id,
 		.generation = process->space->generation,
-		.names_asked = process->space->names_asked,
-		.names_answered = process->space->names_answered,
+		.late_names = process->space->late_names,
 		.stacks_asked = process->space->pending->asked,
 		.stacks_answered = process->space->pending->answered,
 		.ledger = ledger__copy(&process->space->ledger),
@@ -474,94 +551,11 @@ int model__stacks_answered(const struct model *model, pid_t tgid, uint64_t space
 	return 0;
 }
 
-struct gaps {
-	struct model *model;
-	struct space *space;
-	struct record *record;
-	uint64_t reached;
-	uint64_t now;
-};
-
-static void fill_gap(struct gaps *g, uint64_t lo, uint64_t hi)
-{
-	struct ledger_range range = {
-		.start = lo, .end = hi, .record = g->record, .touched_ns = g->now};
-
-	if (lo < hi && ledger__put(&g->space->ledger, g->model->tools.pool, &range))
-		g->model->stats.refused++;
-}
-
-static int fill_before(const struct ledger_range *range, void *ctx)
-{
-	struct gaps *g = ctx;
-
-	fill_gap(g, g->reached, range->start);
-	g->reached = range->end;
-	return 0;
-}
-
-/* What is mapped and not in the ledger gets the record. */
-static void take_in(struct gaps *g, const struct vma_set *maps)
-{
-	struct ledger before = ledger__copy(&g->space->ledger);
-
-	for (size_t i = 0; i < maps->n; i++) {
-		const struct vma *vma = &maps->vmas[i];
-
-		g->reached = vma->start;
-		ledger__each(&before, vma->start, vma->end, fill_before, g);
-		fill_gap(g, g->reached, vma->end);
-	}
-	ledger__free(&before);
-}
-
-struct strays {
-	size_t n;
-	uint64_t until;
-};
-
-static int count_stray(const struct ledger_range *range, void *ctx)
-{
-	struct strays *s = ctx;
-
-	s->n += range->touched_ns <= s->until;
-	return 0;
-}
-
-/* What is in the ledger and not mapped goes. True when there was any. */
-static bool drop_strays(struct model *model, struct space *space, const struct vma_set *maps,
-			uint64_t began_ns)
-{
-	struct strays strays = {.until = began_ns};
-	uint64_t lo = 0;
-
-	for (size_t i = 0; i <= maps->n; i++) {
-		uint64_t hi = i < maps->n ? maps->vmas[i].start : UINT64_MAX;
-		size_t before = strays.n;
-
-		if (lo < hi)
-			ledger__each(&space->ledger, lo, hi, count_stray, &strays);
-		if (strays.n > before)
-			ledger__erase_older(&space->ledger, model->tools.pool, lo, hi, began_ns);
-		lo = i < maps->n ? maps->vmas[i].end : hi;
-	}
-	return strays.n;
-}
-
-static uint64_t heap_end_in(const struct vma_set *maps)
-{
-	for (size_t i = maps->n; i > 0; i--) {
-		if (maps->vmas[i - 1].kind == VMA_HEAP)
-			return maps->vmas[i - 1].end;
-	}
-	return HEAP_END_AT_START;
-}
-
 void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,
 		  uint64_t space_id, uint64_t began_ns, const struct vma_set *maps)
 {
 	struct process *process = find(model, tgid);
-	struct gaps gaps = {.model = model, .now = began_ns};
+	struct record *record;
 
 	if (!process || process->start_ticks != start_ticks) {
 		if (space_id)
@@ -575,23 +569,21 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	if (!process->comm[0])
 		set_comm(process, comm);
 	space__settle(process->space, &model->tools);
-	if (drop_strays(model, process->space, maps, began_ns))
+	if (learn__drop_strays(process->space, &model->tools, maps, began_ns))
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
-	if (process->space->heap_end == HEAP_END_UNKNOWN)
-		process->space->heap_end = heap_end_in(maps);
+	if (process->space->heap_end == HEAP_END_UNKNOWN) {
+		process->space->heap_end = learn__heap_end(maps);
+		process->space->heap_end_learned = true;
+	}
 	if (process->learned)
 		return;
 	process->learned = true;
 	if (process->knowledge != KNOWS_SINCE_ATTACH)
 		return;
-	gaps.space = process->space;
-	gaps.record = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
-	if (!gaps.record) {
+	record = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
+	if (!record || learn__take_in(process->space, &model->tools, maps, record, began_ns))
 		model->stats.refused++;
-		return;
-	}
-	take_in(&gaps, maps);
-	record__unref(gaps.record);
+	record__unref(record);
 }
 
 void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,

@@ -32,13 +32,15 @@ struct model;
 /* A name whose page was not in memory has to be read from the process. */
 struct cold_name {
 	pid_t tgid;
+	pid_t tid;
 	uint64_t start_ticks;
 	uint64_t space_id;
 	uint64_t addr;
 	uint64_t len;
 	uint64_t name_ptr;
 	uint64_t when_ns;
-	struct trace *trace; /* a reference, which model__name_was_read() takes back; or NULL */
+	bool was_mapped; /* there was something at name_ptr */
+	struct promise *promise;
 };
 
 /* A stack that is not known yet has to be unwound. */
@@ -56,9 +58,10 @@ struct raw_stack {
 struct model_config {
 	uint64_t page_size;
 	uint64_t attached_ns; /* CLOCK_BOOTTIME: events are complete from here */
-	/* Takes a copy and answers with model__name_was_read(), at once or later. False: it cannot
-	 * take any more. NULL: names that need reading are given up. */
-	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
+	/* Takes a copy, and the promise with it, and answers with model__name_was_read() or
+	 * model__name_was_lost(), at once or later; true. False: it cannot take any more, and has
+	 * taken nothing. NULL: names that need reading are lost. */
+	bool (*on_cold_name)(struct model *model, const struct cold_name *name, void *ctx);
 	void *ctx;
 	/* Takes a copy, and a reference to the trace, and answers with model__stack_was_unwound(),
 	 * also when the process has gone. False: it cannot take any more. NULL: there are no call
@@ -78,8 +81,13 @@ void model__apply(struct model *model, const union mp_event *event);
  * events may still be applied afterwards, up to the next look at the process. */
 void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range);
 
-/* The answer to on_cold_name; text NULL when it could not be read. */
+/*
+ * The answer to on_cold_name. text NULL: there is no text, so the kernel could not read it either,
+ * and the ranges are called what they were called before. Lost: there may have been one; they have
+ * no name, and the process counts as one that has lost an event.
+ */
 void model__name_was_read(struct model *model, const struct cold_name *name, const char *text);
+void model__name_was_lost(struct model *model, const struct cold_name *name);
 
 /* The answer to on_stack: what it was unwound to, and its call site; site NULL when that cannot be
  * known. */
@@ -90,7 +98,7 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 enum knowledge {
 	KNOWS_ALL,	    /* since its exec, or since a fork from such a process */
 	KNOWS_SINCE_ATTACH, /* it was there before us */
-	KNOWS_RESYNCED,	    /* events of it were lost */
+	KNOWS_RESYNCED,	    /* events of it were lost, or names */
 };
 
 struct view {
@@ -104,8 +112,7 @@ struct view {
 	uint64_t exec_space; /* as in struct space */
 	uint64_t space_id;
 	uint64_t generation;
-	uint64_t names_asked; /* as in struct space */
-	uint64_t names_answered;
+	bool late_names;       /* as in struct space */
 	uint64_t stacks_asked; /* as in struct pending */
 	uint64_t stacks_answered;
 	struct use *uses; /* what each trace has mapped so far */
@@ -124,7 +131,7 @@ int model__stacks_answered(const struct model *model, pid_t tgid, uint64_t space
 /* Why the ledger was corrected: the label cause in memprov_resyncs_total. */
 enum resync {
 	RESYNC_RING_FULL,    /* events were lost */
-	RESYNC_STALE_RANGE,  /* the ledger held what the kernel did not (a munmap that we missed) */
+	RESYNC_STALE_RANGE,  /* the ledger held what the kernel did not (an munmap that failed) */
 	RESYNC_NEW_PROCESS,  /* a process that no fork announced */
 	RESYNC_DEAD_PROCESS, /* a process that no exit announced */
 	RESYNCS,

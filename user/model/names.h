@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reads names whose page was not in memory when prctl was called, from the process, as soon as
- * the event arrives. Reading faults the page in and may block (a file on a dead server), so it
- * has a thread of its own.
+ * the event arrives. Reading faults the page in and may block, for ever if it is a file on a dead
+ * server. So there are a few threads of their own for it, at most one at a process, and whoever
+ * stops them does not wait for one that is stuck.
+ *
+ * Each process has a queue, and the queues are served in turn, some names at a time. So a process
+ * that gives names faster than they can be read loses its own: those beyond a bound per process,
+ * and, when all of them together are too many, those of the process that has most waiting. What is
+ * lost is said to be (model__name_was_lost).
  */
 #ifndef MEMPROV_NAMES_H
 #define MEMPROV_NAMES_H
@@ -15,11 +21,12 @@ struct name_reader;
 struct name_reader *name_reader__new(const char *proc);
 void name_reader__free(struct name_reader *reader); /* accepts NULL; after name_reader__stop */
 
-/* Begins to answer through the owner; 0 or -errno. stop ends that: before the owner is freed. */
+/* Begins to answer through the owner; 0 or -errno. stop ends that, before the owner is freed:
+ * nothing is asked of the owner afterwards, also not by a thread that is stuck. */
 int name_reader__start(struct name_reader *reader, struct owner *owner);
 void name_reader__stop(struct name_reader *reader);
 
 /* The model's on_cold_name, with the reader as ctx. */
-bool name_reader__take(const struct cold_name *name, void *reader);
+bool name_reader__take(struct model *model, const struct cold_name *name, void *reader);
 
 #endif

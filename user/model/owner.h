@@ -19,7 +19,7 @@ struct owner_config {
 	enum unwind_mode unwind;
 	uint64_t stack_min;
 	/* As in struct model_config. */
-	bool (*on_cold_name)(const struct cold_name *name, void *ctx);
+	bool (*on_cold_name)(struct model *model, const struct cold_name *name, void *ctx);
 	void *ctx;
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
 	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/promise.h"
 #include "util/refs.h"
 
 struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
@@ -70,9 +71,7 @@ struct name *name__new(enum named_by by, const char *text, struct trace *trace)
 
 	if (!name)
 		return NULL;
-	name->refs = 1;
-	name->by = by;
-	name->trace = trace__ref(trace);
+	*name = (struct name){.refs = 1, .by = by, .trace = trace__ref(trace)};
 	memcpy(name->text, text, size);
 	return name;
 }
@@ -86,8 +85,12 @@ struct name *name__ref(struct name *name)
 
 void name__unref(struct name *name)
 {
-	if (!name || !refs__put(&name->refs))
-		return;
-	trace__unref(name->trace);
-	free(name);
+	while (name && refs__put(&name->refs)) {
+		struct name *before = name->before;
+
+		trace__unref(name->trace);
+		promise__unref(name->promise);
+		free(name);
+		name = before;
+	}
 }

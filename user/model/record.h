@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is known of how a mapping came to be, shared by all the ranges that it was cut into and
- * by the ledgers that inherited it. Records and names never change once made; they are counted,
- * and the counts are atomic, because snapshots are let go on other threads.
+ * by the ledgers that inherited it. Records and names never change once made, but for names that
+ * are known later (promise.h); they are counted, and the counts are atomic, because snapshots are
+ * let go on other threads.
  */
 #ifndef MEMPROV_RECORD_H
 #define MEMPROV_RECORD_H
@@ -46,6 +47,10 @@ struct name {
 	unsigned refs;
 	enum named_by by;
 	struct trace *trace; /* of the call that named it; NULL: none was taken */
+	/* Of a name that is known later (promise.h); NULL for the others. */
+	struct promise *promise;
+	struct name *before;
+	unsigned n_before;
 	char text[];
 };
 

@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include "model/code.h"
+#include "model/naming.h"
 #include "model/stacks.h"
 #include "model/uses.h"
 
@@ -79,9 +80,11 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->pending = parent->pending;
 	space->pending->refs++;
 	space->heap_end = parent->heap_end;
+	space->heap_end_learned = parent->heap_end_learned;
 	space->exec_space = parent->exec_space;
 	space->doubt = parent->doubt;
 	space->overflowed = parent->overflowed;
+	space->late_names = parent->late_names;
 	return space;
 }
 
@@ -110,9 +113,7 @@ void space__unref(struct space *space)
 	free(space);
 }
 
-/* [addr, addr + len) in whole pages; false when that is empty or wraps, or begins within a page,
- * which every one of these calls refuses. */
-static bool whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
+bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
 			uint64_t *lo, uint64_t *hi)
 {
 	uint64_t end;
@@ -226,7 +227,7 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 {
 	uint64_t lo, hi;
 
-	if (!whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
+	if (!space__whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
 		return -EINVAL;
 	return create(space, tools,
 		      &(struct creation){.lo = lo,
@@ -243,7 +244,7 @@ static int apply_munmap(struct space *space, struct space_tools *tools,
 {
 	uint64_t lo, hi;
 
-	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
 	return ledger__erase(&space->ledger, tools->pool, lo, hi);
 }
@@ -291,6 +292,7 @@ static int begin_transit(struct space *space, const struct mp_event_range *e)
 struct move {
 	struct space *space;
 	struct space_tools *tools;
+	bool several;	   /* VMAs, and holes between them */
 	uint64_t distance; /* modulo 2^64 */
 	uint64_t now;
 	const struct record *from; /* the last attachment that was moved, and what it is now */
@@ -321,6 +323,9 @@ static int move_piece(struct move *m, const struct ledger_range *range, uint64_t
 	int err = 0;
 
 	if (lo >= hi)
+		return 0;
+	/* Was it a hole that was named? Then what is there now has stayed, with its own name. */
+	if (m->several && range->record->origin == ORIGIN_UNKNOWN)
 		return 0;
 	moved.start = lo + m->distance;
 	moved.end = hi + m->distance;
@@ -371,6 +376,31 @@ static int create_more(struct space *space, struct space_tools *tools, const str
 	return create(space, tools, &what);
 }
 
+/* Several VMAs, and the holes between them, are moved one by one (since Linux 6.17). */
+static bool moves_several(const struct mp_event_mremap *e, uint64_t old_len, uint64_t new_len)
+{
+	return e->flags & MREMAP_FIXED && old_len == new_len;
+}
+
+/* Some may have been moved before one could not be: who knows which. */
+static int fail_mremap(struct space *space, struct space_tools *tools,
+		       const struct mp_event_mremap *e, uint64_t began)
+{
+	uint64_t old_lo, old_hi, new_lo, new_hi, unit = tools->page_size;
+	int err;
+
+	if (!space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi) ||
+	    !space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
+	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
+		return 0;
+	err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi, began);
+	if (!err)
+		err = ledger__erase_older(&space->ledger, tools->pool, new_lo, new_hi,
+					  e->head.time_ns);
+	return err;
+}
+
 /*
  * mremap(2). What was there keeps its creator, wherever it goes; what the call added was created
  * by it. An old length of 0 maps shared memory a second time: that is a creation too.
@@ -386,10 +416,13 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 	int err = 0;
 
 	free(t);
-	if (!e->new_addr)
+	if (!e->new_addr || e->failed) {
+		err = e->new_addr ? fail_mremap(space, tools, e, began) : 0;
 		goto out;
-	if (!whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
-	    (e->old_len && !whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
+	}
+	if (!space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	    (e->old_len &&
+	     !space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
 		err = -EINVAL;
 		goto out;
 	}
@@ -402,6 +435,7 @@ static int apply_mremap(struct space *space, struct space_tools *tools,
 	} else {
 		struct move move = {.space = space,
 				    .tools = tools,
+				    .several = moves_several(e, old_hi - old_lo, new_hi - new_lo),
 				    .distance = new_lo - old_lo,
 				    .now = e->head.time_ns};
 
@@ -421,10 +455,46 @@ out:
 	return err;
 }
 
+struct forgetting {
+	struct space *space;
+	struct space_tools *tools;
+	bool heap; /* or else only what nothing is known of: a hole that was named */
+};
+
+static int forget_one(const struct ledger_range *range, void *ctx)
+{
+	struct forgetting *f = ctx;
+	enum origin origin = range->record->origin;
+
+	if (origin != ORIGIN_UNKNOWN &&
+	    !(f->heap && (origin == ORIGIN_BRK || origin == ORIGIN_PREDATES)))
+		return 0;
+	return ledger__erase(&f->space->ledger, f->tools->pool, range->start, range->end);
+}
+
+static int forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		  bool heap)
+{
+	struct forgetting f = {space, tools, heap};
+	struct ledger before = ledger__copy(&space->ledger);
+	int err = ledger__each(&before, lo, hi, forget_one, &f);
+
+	ledger__free(&before);
+	return err;
+}
+
+static int reach_end(const struct ledger_range *range, void *ctx)
+{
+	if (range->record->origin != ORIGIN_UNKNOWN)
+		*(uint64_t *)ctx = range->end;
+	return 0;
+}
+
 static int apply_brk(struct space *space, struct space_tools *tools, const struct mp_event_brk *e,
 		     struct trace *trace)
 {
 	uint64_t mask = tools->page_size - 1, begin, from, to;
+	bool learned = space->heap_end_learned;
 
 	if (__builtin_add_overflow(e->brk, mask, &to) ||
 	    __builtin_add_overflow(e->start_brk, mask, &begin))
@@ -433,13 +503,22 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 	begin &= ~mask;
 	from = space->heap_end == HEAP_END_AT_START ? begin : space->heap_end;
 	space->heap_end = to;
-	/* It is not known which part of the heap is new. */
+	space->heap_end_learned = false;
+	/* It is not known which part of the heap is new. Names that were given to holes are not
+	 * its; other mappings are there, and were before. */
 	if (from == HEAP_END_UNKNOWN)
-		return begin < to ? ledger__erase(&space->ledger, tools->pool, begin, to) : 0;
+		return begin < to ? forget(space, tools, begin, to, false) : 0;
 	if (from == to)
 		return 0;
+	if (to < from && learned) /* above the heap's end may lie what maps shows as one with it */
+		return forget(space, tools, to, from, true);
 	if (to < from)
 		return ledger__erase(&space->ledger, tools->pool, to, from);
+	/* The heap never grows over what is mapped: that lies below where it really ended. */
+	if (learned)
+		ledger__each(&space->ledger, from, to, reach_end, &from);
+	if (from == to)
+		return 0;
 	return create(space, tools,
 		      &(struct creation){.lo = from,
 					 .hi = to,
@@ -454,7 +533,7 @@ static int apply_shmat(struct space *space, struct space_tools *tools,
 {
 	uint64_t lo, hi;
 
-	if (!whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
 	return create(space, tools,
 		      &(struct creation){.lo = lo,
@@ -498,37 +577,6 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 	return err ? err : a.record ? 0 : -EINVAL;
 }
 
-struct record *space__unwitnessed(struct space *space)
-{
-	if (!space->unwitnessed)
-		space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, NULL, NULL, NULL);
-	return space->unwitnessed;
-}
-
-int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
-		const char *text, uint64_t when, struct trace *trace)
-{
-	struct name *name = NULL;
-	uint64_t lo, hi;
-	int err;
-
-	if (!whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
-		return -EINVAL;
-	if (text[0]) {
-		name = name__new(NAMED_BY_PRCTL, text, trace);
-		if (!name || !space__unwitnessed(space)) {
-			name__unref(name);
-			return -ENOMEM;
-		}
-	}
-	err = ledger__name(&space->ledger, tools->pool, lo, hi, name,
-			   name ? space->unwitnessed : NULL, when);
-	space->overflowed |= err == -ENOSPC;
-	space->generation++;
-	name__unref(name);
-	return err;
-}
-
 static void sweep(struct space *space, struct space_tools *tools)
 {
 	const struct doubt *doubt = &space->doubt;
@@ -540,6 +588,15 @@ static void sweep(struct space *space, struct space_tools *tools)
 	    (space->heap_end >= doubt->lo || space->heap_end == HEAP_END_AT_START))
 		space->heap_end = HEAP_END_UNKNOWN;
 	space->doubt.swept = true;
+	space->generation++;
+}
+
+void space__begin_event(struct space *space, struct space_tools *tools,
+			const struct mp_event_head *head)
+{
+	if (space->doubt.hi && !space->doubt.swept && head->time_ns > space->doubt.until)
+		sweep(space, tools);
+	/* Counted also when it cannot be applied: the map may have changed all the same. */
 	space->generation++;
 }
 
@@ -575,10 +632,7 @@ void space__settle(struct space *space, struct space_tools *tools)
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event,
 		 struct trace *trace)
 {
-	if (space->doubt.hi && !space->doubt.swept && event->head.time_ns > space->doubt.until)
-		sweep(space, tools);
-	/* Counted also when it cannot be applied: the map may have changed all the same. */
-	space->generation++;
+	space__begin_event(space, tools, &event->head);
 	code__follow(space, tools, event);
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
@@ -596,9 +650,7 @@ int space__apply(struct space *space, struct space_tools *tools, const union mp_
 	case MP_EVENT_SHMDT:
 		return apply_shmdt(space, tools, &event->shmdt);
 	case MP_EVENT_NAME:
-		return space__name(space, tools, event->name.addr, event->name.len,
-				   event->name.state == MP_NAME_SET ? event->name.name : "",
-				   event->head.time_ns, trace);
+		return naming__apply(space, tools, &event->name, trace);
 	case MP_EVENT_THREAD:
 		return stacks__begin(space, tools, &event->thread);
 	case MP_EVENT_COMM:

@@ -50,7 +50,8 @@ struct space {
 	 * snapshot shows the ledger's own state. */
 	uint64_t generation;
 	struct ledger ledger;
-	uint64_t heap_end; /* page aligned, or one of the above */
+	uint64_t heap_end;     /* page aligned, or one of the above */
+	bool heap_end_learned; /* from maps, where it may seem lower or higher than it is */
 	/* The id of the space whose exec was witnessed, this one or one it was forked from: what
 	 * no event made, that exec made. 0: none. */
 	uint64_t exec_space;
@@ -61,12 +62,9 @@ struct space {
 	struct image *image;  /* the code that is mapped, and its known stacks */
 	/* Changes whenever code is mapped or unmapped; never used twice. */
 	uint64_t code_id;
-	uint64_t code_removals;	 /* how often some was unmapped */
 	struct uses *uses;	 /* what each trace has mapped so far: uses.h */
 	struct pending *pending; /* its stacks, and those of its forebears, that wait */
-	/* Names that have to be read from the process; they are answered in turn. */
-	uint64_t names_asked;
-	uint64_t names_answered;
+	bool late_names;	 /* there have been some: promise.h */
 	struct doubt doubt;
 	bool overflowed; /* LEDGER_MAX_RANGES was reached */
 };
@@ -93,12 +91,15 @@ void space__unref(struct space *space); /* accepts NULL */
 int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event,
 		 struct trace *trace);
 
-/* Sets a name that came late: ranges that were touched after `when` keep theirs. */
-int space__name(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len,
-		const char *text, uint64_t when, struct trace *trace);
+/* For files of this room that apply events too. First of all: there is an event, also when it
+ * cannot be applied. */
+void space__begin_event(struct space *space, struct space_tools *tools,
+			const struct mp_event_head *head);
 
-/* The record of ranges whose creation nobody saw: borrowed, NULL when out of memory. */
-struct record *space__unwitnessed(struct space *space);
+/* [addr, addr + len) in whole units, a power of two; false when that is empty or wraps, or begins
+ * within a page, which every one of these calls refuses. */
+bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
+			uint64_t *lo, uint64_t *hi);
 
 /* Events that spoke of [lo, hi) are missing; events that are applied from here on may be older
  * than the loss. */

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <uthash.h>
 
+#include "model/promise.h"
+
 struct stack {
 	UT_hash_handle hh; /* by tid */
 	uint32_t tid;
@@ -35,10 +37,11 @@ struct naming {
 static int name_one(const struct ledger_range *range, void *ctx)
 {
 	struct naming *n = ctx;
+	const struct name *now = name__now(range->name);
 	struct ledger_range named = *range;
 
 	if ((n->only && range->record != n->only) || range->touched_ns > n->when ||
-	    range->named_ns > n->when || (range->name && range->name->by == NAMED_BY_PRCTL))
+	    range->named_ns > n->when || (now && now->by == NAMED_BY_PRCTL))
 		return 0;
 	named.name = n->name;
 	named.named_ns = n->when;
@@ -71,13 +74,14 @@ struct owner_check {
 static int check_owner(const struct ledger_range *range, void *ctx)
 {
 	struct owner_check *check = ctx;
+	const struct name *name = name__now(range->name);
 	char tail[16];
 	size_t len, tail_len = snprintf(tail, sizeof(tail), "/%u", check->tid);
 
-	if (!range->name || range->name->by != NAMED_BY_CLONE)
+	if (!name || name->by != NAMED_BY_CLONE)
 		return 0;
-	len = strlen(range->name->text);
-	check->still = len >= tail_len && !strcmp(range->name->text + len - tail_len, tail);
+	len = strlen(name->text);
+	check->still = len >= tail_len && !strcmp(name->text + len - tail_len, tail);
 	return check->still;
 }
 

@@ -31,7 +31,14 @@ int procfs__open(const char *proc, pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
-/* In the directory of a process that is gone the kernel answers ESRCH to every name. */
+/* In the directory of a process that is gone the kernel answers ESRCH to every name; when it goes
+ * while the name is being looked up, ENOENT (proc_pident_lookup() in fs/proc/base.c), also to names
+ * that every process has. */
+static int gone_if_missing(int err)
+{
+	return err == -ENOENT ? -ESRCH : err;
+}
+
 static int procfs__openat(int pidfd, const char *file, int flags)
 {
 	int fd = openat(pidfd, file, flags | O_CLOEXEC);
@@ -49,7 +56,7 @@ int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret)
 int procfs__stat(int pidfd, struct proc_stat *ret)
 {
 	_cleanup_buf_ struct buf text = {};
-	int err = procfs__read(pidfd, "stat", STAT_MAX, &text);
+	int err = gone_if_missing(procfs__read(pidfd, "stat", STAT_MAX, &text));
 
 	if (err)
 		return err;
@@ -143,7 +150,7 @@ static int read_vmas(int dirfd, const char *file, enum smaps_format format, cons
 		return -ENOMEM;
 	fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT ? -ESRCH : -errno;
+		return gone_if_missing(-errno);
 	err = feed_fd(parser, fd, stop);
 	if (err)
 		return err;
@@ -170,7 +177,7 @@ static int read_vmas_of_threads(int pidfd, const char *file, enum smaps_format f
 	int err = -ESRCH;
 
 	if (!dir)
-		return -errno;
+		return gone_if_missing(-errno);
 	while (err == -ESRCH && (entry = readdir(dir))) {
 		if (entry->d_name[0] == '.')
 			continue;

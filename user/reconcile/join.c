@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/promise.h"
 #include "reconcile/classify.h"
 #include "reconcile/share.h"
 #include "util/cleanup.h"
@@ -83,7 +84,8 @@ static int cut_range(const struct ledger_range *range, void *ctx)
 	int err = add_cut(cuts, cuts->reached, range->start, NULL, NULL);
 
 	cuts->reached = range->end;
-	return err ? err : add_cut(cuts, range->start, range->end, range->record, range->name);
+	return err ? err
+		   : add_cut(cuts, range->start, range->end, range->record, name__now(range->name));
 }
 
 static int cut_vma(struct join *join, const struct vma *vma)

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "model/owner.h"
+#include "model/promise.h"
 #include "model/sweep.h"
 #include "reconcile/classify.h"
 #include "util/cleanup.h"
@@ -60,19 +61,15 @@ static int view_now(const struct snapshot *s, struct view *ret)
 	return 0;
 }
 
-/* Waits for the names that were asked for by now, not for those that come meanwhile. */
-static int view_with_names(struct snapshot *s, struct view *ret)
+/* Waits for the names that the view's ranges were given and that are still being read. */
+static bool awaits_names(struct snapshot *s)
 {
-	int err = view_now(s, ret);
-	uint64_t asked = err ? 0 : ret->names_asked, space_id = err ? 0 : ret->space_id;
-
-	while (!err && ret->space_id == space_id && ret->names_answered < asked &&
-	       s->names_waited_ms++ < NAMES_WAIT_MS) {
+	while (s->view.late_names && ledger__awaits_names(&s->view.ledger)) {
+		if (s->names_waited_ms++ >= NAMES_WAIT_MS)
+			return true;
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-		view__free(ret);
-		err = view_now(s, ret);
 	}
-	return err;
+	return false;
 }
 
 static bool is_exe(const struct snapshot *s, const struct vma *vma)
@@ -142,6 +139,7 @@ static int join(struct snapshot *s, struct arena *strings)
 	};
 
 	s->role_name = 0;
+	s->names_missing = s->traced && awaits_names(s);
 	part_list__free(&s->parts);
 	return join__parts(&config, &s->parts);
 }
@@ -163,7 +161,7 @@ static bool settled(struct snapshot *s)
 
 	if (!s->traced)
 		return !s->set.torn;
-	if (view_with_names(s, &s->view)) {
+	if (view_now(s, &s->view)) {
 		s->view = before;
 		return false;
 	}
@@ -253,7 +251,7 @@ int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
 	if (!caller__may_read(caller, s->pidfd))
 		return -EACCES;
 	if (taker->config.owner)
-		s->traced = !view_with_names(s, &s->view);
+		s->traced = !view_now(s, &s->view);
 	s->racing = true;
 	for (int i = 0; !err && s->racing && i < SNAPSHOT_TRIES; i++)
 		err = try_once(s, stop, strings);

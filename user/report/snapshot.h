@@ -30,6 +30,7 @@ struct snapshot {
 	bool traced;	  /* view holds what the events told */
 	struct view view; /* its ledger is the one that was joined */
 	bool racing;
+	bool names_missing; /* some are still being read from the process */
 	unsigned names_waited_ms;
 	uint64_t began_ns; /* CLOCK_BOOTTIME: before smaps was read */
 

@@ -118,7 +118,7 @@ static int fill_process(struct report *report, const struct snapshot *s)
 	report->comm = arena__strdup(report->strings, s->stat.comm);
 	report->exe = s->exe[0] ? arena__strdup(report->strings, s->exe) : NULL;
 	report->runtime = runtime__recognise(&s->set, s->exe[0] ? s->exe : NULL, s->exe_is_go);
-	report->racing = s->racing;
+	report->racing = s->racing || s->names_missing;
 	fill_tracing(report, s);
 	if (!err && (!report->comm || (s->exe[0] && !report->exe)))
 		err = -ENOMEM;
@@ -228,6 +228,18 @@ static int add_row(struct node *node, const struct report *process)
 	return row->comm ? 0 : -ENOMEM;
 }
 
+static int sum_process(struct node *node, struct report *process, const struct snapshot *s)
+{
+	int err = fill_process(process, s);
+
+	if (!err)
+		err = summarise(node->summary, s);
+	if (!err)
+		err = add_sites(node->sites, s);
+	return err ? err : add_row(node, process);
+}
+
+/* What is wrong with one process is no reason to say nothing of the others. */
 static int add_process(pid_t pid, void *ctx)
 {
 	struct node *node = ctx;
@@ -238,27 +250,17 @@ static int add_process(pid_t pid, void *ctx)
 	if (!process)
 		return -ENOMEM;
 	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, process->strings);
-	if (!err)
-		err = fill_process(process, &s);
-	if (!err)
-		err = summarise(node->summary, &s);
-	if (!err)
-		err = add_sites(node->sites, &s);
-	if (!err)
-		err = add_row(node, process);
+	if (!err) {
+		err = sum_process(node, process, &s);
+	} else if (err == -ESRCH || err == -EIDRM) { /* a kernel thread or a zombie, or gone */
+		err = 0;
+	} else if (err != -ENOMEM && err != -ECANCELED) {
+		node->report->unreadable_processes++;
+		err = 0;
+	}
 	snapshot__free(&s);
 	report__free(process);
-	switch (err) {
-	case -ESRCH: /* a kernel thread or a zombie, or gone */
-	case -EIDRM:
-		return 0;
-	case -EACCES:
-	case -EPERM:
-		node->report->unreadable_processes++;
-		return 0;
-	default:
-		return err;
-	}
+	return err;
 }
 
 static int larger_process(const void *a, const void *b)

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/naming.h"
+
+#include <errno.h>
+
+#include "model/promise.h"
+
+static struct record *unwitnessed(struct space *space)
+{
+	if (!space->unwitnessed)
+		space->unwitnessed = record__new(ORIGIN_UNKNOWN, space->id, NULL, NULL, NULL);
+	return space->unwitnessed;
+}
+
+/* What a range gets that is named and of which nothing is known: NULL where the kernel says that
+ * some of it is not mapped. Where it takes no names at all it does not tell. */
+static struct record *record_of_gaps(struct space *space, const struct mp_event_name *e)
+{
+	return e->result == -ENOMEM ? NULL : unwitnessed(space);
+}
+
+int naming__apply(struct space *space, struct space_tools *tools, const struct mp_event_name *e,
+		  struct trace *trace)
+{
+	bool set = e->state == MP_NAME_SET && e->name[0];
+	struct name *name = NULL;
+	uint64_t lo, hi;
+	int err;
+
+	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	if (set) {
+		name = name__new(NAMED_BY_PRCTL, e->name, trace);
+		if (!name)
+			return -ENOMEM;
+	}
+	err = ledger__name(&space->ledger, tools->pool, lo, hi, name,
+			   set ? record_of_gaps(space, e) : NULL, e->head.time_ns);
+	space->overflowed |= err == -ENOSPC;
+	name__unref(name);
+	return err;
+}
+
+int naming__apply_late(struct space *space, struct space_tools *tools,
+		       const struct mp_event_name *e, struct promise *promise)
+{
+	uint64_t lo, hi;
+	int err;
+
+	space__begin_event(space, tools, &e->head);
+	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	err = ledger__name_late(&space->ledger, tools->pool, lo, hi, promise,
+				record_of_gaps(space, e), e->head.time_ns);
+	space->overflowed |= err == -ENOSPC;
+	space->late_names = true;
+	return err;
+}
+
+int naming__settle(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len)
+{
+	uint64_t lo, hi;
+
+	if (!space__whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
+		return -EINVAL;
+	return ledger__settle_names(&space->ledger, tools->pool, lo, hi);
+}
