@@ -12,8 +12,8 @@
 
 #define CHUNK	       4096 /* what can be read is found out in such pieces: a page, or a part of one */
 #define EVENT_ROOM     256	 /* for the event before the stack */
-#define COPY_EVERY_NS  500000ULL /* 2,000 copies a second and CPU, which cost 1-2 % of it, */
-#define COPIES_AT_ONCE 1000	 /* after as many in a row: a program's start */
+#define COPY_EVERY_NS  100000ULL /* 10,000 copies a second and CPU, which cost 2-4 % of it, */
+#define COPIES_AT_ONCE 5000	 /* after as many in a row: programs that start */
 
 enum unwind_mode { UNWIND_MODE_NONE, UNWIND_MODE_FP, UNWIND_MODE_CFI };
 

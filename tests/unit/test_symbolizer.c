@@ -181,15 +181,16 @@ static void lists(void **state)
 	traced.stack = stack;
 	list = unwind(fixture, &traced);
 	assert_int_equal(list.source, STACK_SOURCE_FP);
-	assert_int_equal(list.n, whole.n);
-	assert_false(list.truncated);
+	/* These functions set up no frame pointers, so whoever followed one has left some out. */
+	assert_true(list.truncated);
+	assert_true(list.n >= 1 && list.n < whole.n);
 	for (size_t i = 0; i < list.n; i++)
 		assert_string_equal(list.frames[i].function, whole.frames[i].function);
-	/* Whoever has no frame pointers has other things there. */
-	ips[3] = 0x1234;
+	/* Nor is what is no code at all a frame. */
+	ips[0] = 0x1234;
 	list = unwind(fixture, &traced);
 	assert_true(list.truncated);
-	assert_true(list.n < whole.n && list.n >= 3);
+	assert_int_equal(list.n, 0);
 	traced__end(&traced);
 }
 

@@ -21,4 +21,8 @@ enum cfi_result {
 enum cfi_result cfi__step(const struct cfi_site *site, uint64_t bias, struct copied_stack *stack,
 			  struct machine *machine);
 
+/* True when the function has set up a frame pointer by then: following it leads to the caller, and
+ * not past it. */
+bool cfi__has_frame_pointer(const struct cfi_site *site);
+
 #endif

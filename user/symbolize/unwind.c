@@ -268,14 +268,19 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 	trace->by_fp = true;
 	for (size_t i = 0; i < n && trace->n < FRAMES_MAX && !outermost; i++) {
 		struct found_frame *frame = &trace->frames[trace->n];
+		const struct cfi_site *site;
 
 		/* Who has no frame pointers has other things in that register. */
 		trace->strayed = !locate(map, ips[i], i > 0, hooks, frame);
 		if (trace->strayed)
 			break;
-		find_site(frame);
+		site = find_site(frame);
 		trace->n++;
 		if (!hooks->look(hooks->ctx, frame, &outermost))
+			break;
+		/* The register has its caller's frame pointer, or something else: the next in the
+		 * list is not who called it. A system call's wrapper has none as a rule. */
+		if (site && site->frame && !cfi__has_frame_pointer(site))
 			break;
 	}
 	trace->truncated = !outermost;
