@@ -30,14 +30,15 @@ static int start_owner(struct tracer *t, const struct options *options)
 		.ctx = t->names,
 		.unwind = unwind_modes[options->unwind],
 		.stack_min = options->stack_min,
-		.on_stack = unwinder__take,
-		.on_process_end = unwinder__forget,
-		.stack_ctx = t->unwinder,
 	};
 	char why[256];
 
-	if (!t->unwinder)
-		config.on_stack = NULL, config.on_process_end = NULL;
+	if (t->unwinder) {
+		config.on_stack = unwinder__take;
+		config.on_stacks_wanted = unwinder__hurry;
+		config.on_process_end = unwinder__forget;
+		config.stack_ctx = t->unwinder;
+	}
 	if (options->backend == BACKEND_FEXIT) {
 		log_error("--backend fexit: this version attaches by tracepoints only; accepted: "
 			  "auto, tracepoint");

@@ -541,13 +541,18 @@ void view__free(struct view *view)
 	uses__free_list(view->uses, view->n_uses);
 }
 
-int model__stacks_answered(const struct model *model, pid_t tgid, uint64_t space_id, uint64_t *ret)
+int model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id,
+		       uint64_t *ret_answered)
 {
 	const struct process *process = find(model, tgid);
+	const struct pending *pending;
 
 	if (!process || process->space->id != space_id)
 		return -ESRCH;
-	*ret = process->space->pending->answered;
+	pending = process->space->pending;
+	if (pending->answered < pending->asked && model->config.on_stacks_wanted)
+		model->config.on_stacks_wanted(pending, model->config.stack_ctx);
+	*ret_answered = pending->answered;
 	return 0;
 }
 

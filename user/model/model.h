@@ -67,6 +67,8 @@ struct model_config {
 	 * also when the process has gone. False: it cannot take any more. NULL: there are no call
 	 * sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
+	/* Somebody waits for the answers to these. */
+	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
 	/* The process has ended. NULL: nobody wants to know. */
 	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
 	void *stack_ctx;
@@ -124,9 +126,10 @@ struct view {
 int model__view(struct model *model, pid_t tgid, struct view *ret);
 void view__free(struct view *view);
 
-/* How many of its stacks have been answered by now (struct pending). 0, or -ESRCH when the process
- * has no longer that address space. */
-int model__stacks_answered(const struct model *model, pid_t tgid, uint64_t space_id, uint64_t *ret);
+/* How many of its stacks have been answered by now (struct pending); somebody waits for the others.
+ * 0, or -ESRCH when the process has no longer that address space. */
+int model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id,
+		       uint64_t *ret_answered);
 
 /* Why the ledger was corrected: the label cause in memprov_resyncs_total. */
 enum resync {

@@ -138,6 +138,7 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 		.on_cold_name = config->on_cold_name,
 		.ctx = config->ctx,
 		.on_stack = config->on_stack,
+		.on_stacks_wanted = config->on_stacks_wanted,
 		.on_process_end = config->on_process_end,
 		.stack_ctx = config->stack_ctx,
 	};

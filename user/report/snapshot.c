@@ -219,7 +219,7 @@ static void look_at_stacks(struct model *model, void *arg)
 {
 	struct look *l = arg;
 
-	l->err = model__stacks_answered(model, l->pid, l->view.space_id, &l->view.stacks_answered);
+	l->err = model__want_stacks(model, l->pid, l->view.space_id, &l->view.stacks_answered);
 }
 
 /* The parts' call sites, of all stacks that were taken before the last look. */
@@ -230,8 +230,9 @@ static void resolve(struct snapshot *s)
 	for (int ms = 0; s->traced && !l.err && l.view.stacks_answered < s->view.stacks_asked &&
 			 ms < STACKS_WAIT_MS;
 	     ms++) {
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 		owner__call(s->taker->config.owner, look_at_stacks, &l);
+		if (!l.err && l.view.stacks_answered < s->view.stacks_asked)
+			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	part_list__resolve(&s->parts);
 }

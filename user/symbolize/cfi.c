@@ -361,7 +361,8 @@ bool cfi__has_frame_pointer(const struct cfi_site *site)
 	Dwarf_Op *ops;
 	size_t n;
 
-	/* Both processors' ABIs: the pair of frame pointer and return address lies below the CFA. */
+	/* Both processors' ABIs: the pair of frame pointer and return address lies below the CFA.
+	 */
 	return !dwarf_frame_cfa(site->frame, &ops, &n) && n == 1 &&
 	       ((ops->atom == DW_OP_bregx && ops->number == MACHINE_FP && ops->number2 == 16) ||
 		(ops->atom == DW_OP_breg0 + MACHINE_FP && ops->number == 16));

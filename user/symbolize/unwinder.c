@@ -10,9 +10,11 @@
 
 #include "reconcile/frames.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 #define MAX_BYTES	     (32u << 20) /* of stacks that wait */
 #define MAX_BYTES_OF_PROCESS (8u << 20)
+#define PATIENCE_NS	     (1 * NSEC_PER_SEC)
 #define MAX_BATCH	     32 /* stacks of one process that are answered in one go */
 
 struct waiting {
@@ -30,8 +32,9 @@ struct source {
 	uint64_t start_ticks;
 	struct waiting *stacks;
 	size_t bytes;
-	bool served; /* it is in the list of those whose turn comes, or is being served */
-	bool over;   /* it is to be forgotten */
+	uint64_t due_ns; /* its turn is not before that */
+	bool served;	 /* it is in the list of those whose turn comes, or is being served */
+	bool over;	 /* it is to be forgotten */
 };
 
 struct unwinder {
@@ -69,6 +72,24 @@ static void queue_turn(struct unwinder *u, struct source *source)
 	pthread_cond_signal(&u->more);
 }
 
+/* The first in line whose turn has come; else NULL, and *ret_due_ns is when the next one's comes.
+ */
+static struct source *next_turn(const struct unwinder *u, uint64_t *ret_due_ns)
+{
+	uint64_t now = clock__boot_ns();
+	struct source *source;
+
+	*ret_due_ns = UINT64_MAX;
+	DL_FOREACH(u->turns, source)
+	{
+		if (source->over || source->due_ns <= now)
+			return source;
+		if (source->due_ns < *ret_due_ns)
+			*ret_due_ns = source->due_ns;
+	}
+	return NULL;
+}
+
 static struct source *source_of(struct unwinder *u, const struct raw_stack *raw)
 {
 	struct source *source;
@@ -81,6 +102,7 @@ static struct source *source_of(struct unwinder *u, const struct raw_stack *raw)
 		return NULL;
 	source->tgid = raw->tgid;
 	source->start_ticks = raw->start_ticks;
+	source->due_ns = clock__boot_ns() + PATIENCE_NS;
 	HASH_ADD_INT(u->sources, tgid, source);
 	return source;
 }
@@ -105,9 +127,8 @@ static void waiting_free(struct waiting *waiting)
 	free(waiting);
 }
 
-static void take_batch(struct unwinder *u, struct batch *batch)
+static void take_batch(struct unwinder *u, struct source *source, struct batch *batch)
 {
-	struct source *source = u->turns;
 	struct waiting *waiting;
 
 	*batch = (struct batch){.source = source};
@@ -123,14 +144,22 @@ static void take_batch(struct unwinder *u, struct batch *batch)
 /* Waits for a batch; false when there will be none. */
 static bool next_batch(struct unwinder *u, struct batch *batch)
 {
+	struct source *source;
+	uint64_t due_ns;
 	bool stop;
 
 	pthread_mutex_lock(&u->lock);
-	while (!u->turns && !u->stop)
-		pthread_cond_wait(&u->more, &u->lock);
+	while (!(source = next_turn(u, &due_ns)) && !u->stop) {
+		struct timespec due = {due_ns / NSEC_PER_SEC, due_ns % NSEC_PER_SEC};
+
+		if (due_ns == UINT64_MAX)
+			pthread_cond_wait(&u->more, &u->lock);
+		else
+			pthread_cond_clockwait(&u->more, &u->lock, CLOCK_BOOTTIME, &due);
+	}
 	stop = u->stop;
 	if (!stop)
-		take_batch(u, batch);
+		take_batch(u, source, batch);
 	pthread_mutex_unlock(&u->lock);
 	return !stop;
 }
@@ -247,6 +276,21 @@ bool unwinder__take(const struct raw_stack *raw, void *ctx)
 		return true;
 	waiting_free(waiting);
 	return false;
+}
+
+void unwinder__hurry(const struct pending *pending, void *ctx)
+{
+	struct unwinder *u = ctx;
+	struct source *source;
+
+	pthread_mutex_lock(&u->lock);
+	DL_FOREACH(u->turns, source)
+	{
+		if (source->stacks && source->stacks->raw.pending == pending)
+			source->due_ns = 0;
+	}
+	pthread_cond_signal(&u->more);
+	pthread_mutex_unlock(&u->lock);
 }
 
 void unwinder__forget(pid_t tgid, uint64_t start_ticks, void *ctx)

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Takes the stacks that the model does not know, has them unwound on a thread of its own, process
- * by process in turn, and answers the model with call sites. What waits is bounded by process and
+ * by process in turn, and answers the model with call sites. A process's first stacks wait until
+ * it has lived for a while, or until somebody asks for them: most processes of a node that builds
+ * or runs scripts are gone before, and cost nothing. What waits is bounded by process and
  * in all: a process that makes new stacks without end has its own left out, not those of others.
  */
 #ifndef MEMPROV_UNWINDER_H
@@ -20,8 +22,9 @@ void unwinder__free(struct unwinder *unwinder); /* accepts NULL; after unwinder_
 int unwinder__start(struct unwinder *unwinder, struct owner *owner);
 void unwinder__stop(struct unwinder *unwinder); /* accepts NULL */
 
-/* The model's on_stack and on_process_end, with the unwinder as stack_ctx. */
+/* The model's on_stack, on_stacks_wanted and on_process_end, with the unwinder as stack_ctx. */
 bool unwinder__take(const struct raw_stack *raw, void *unwinder);
+void unwinder__hurry(const struct pending *pending, void *unwinder);
 void unwinder__forget(pid_t tgid, uint64_t start_ticks, void *unwinder);
 
 struct unwinder_stats {
