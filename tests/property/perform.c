@@ -218,8 +218,8 @@ static uint64_t run_length(struct performer *p, uint64_t addr)
 static void look_what_moved(struct performer *p, uint64_t addr, uint64_t to, uint64_t n,
 			    bool keep_old)
 {
-	/* Onto itself: that was refused before anything was done. */
-	if (to < addr + n * PAGE && addr < to + n * PAGE)
+	/* Onto itself, or from a hole on: that was refused before anything was done. */
+	if ((to < addr + n * PAGE && addr < to + n * PAGE) || !shadow__at(p->shadow, addr)->mapped)
 		return;
 	for (uint64_t i = 0; i < n; i++) {
 		struct page *from = shadow__at(p->shadow, addr + i * PAGE);

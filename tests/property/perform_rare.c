@@ -86,6 +86,9 @@ static void detach(struct performer *p, uint64_t base)
 	for (unsigned i = 0; i < SHM_PAGES; i++) {
 		struct page *page = shadow__at(p->shadow, base + i * PAGE);
 
+		/* What may be something that was half moved may be a piece of it. */
+		if (page && page->vague && !perform__is_mapped(base + i * PAGE))
+			*page = (struct page){0};
 		if (!page || !page->mapped || page->kind != KIND_SHM || page->pgoff != i)
 			continue;
 		if (!attach)
