@@ -16,12 +16,6 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* Names that are being read from the process are waited for, not longer than this a report. So are,
- * when everything else is done, its stacks that are being unwound: a hostile file can make that
- * take long. */
-#define NAMES_WAIT_MS  200
-#define STACKS_WAIT_MS 3000
-
 struct look {
 	pid_t pid;
 	struct view view;
@@ -65,8 +59,9 @@ static int view_now(const struct snapshot *s, struct view *ret)
 static bool awaits_names(struct snapshot *s)
 {
 	while (s->view.late_names && ledger__awaits_names(&s->view.ledger)) {
-		if (s->names_waited_ms++ >= NAMES_WAIT_MS)
+		if (!s->patience->names_ms)
 			return true;
+		s->patience->names_ms--;
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	return false;
@@ -227,23 +222,26 @@ static void resolve(struct snapshot *s)
 {
 	struct look l = {.pid = s->pid, .view = s->view};
 
-	for (int ms = 0; s->traced && !l.err && l.view.stacks_answered < s->view.stacks_asked &&
-			 ms < STACKS_WAIT_MS;
-	     ms++) {
+	while (s->traced && l.view.stacks_answered < s->view.stacks_asked) {
 		owner__call(s->taker->config.owner, look_at_stacks, &l);
-		if (!l.err && l.view.stacks_answered < s->view.stacks_asked)
-			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+		if (l.err || l.view.stacks_answered >= s->view.stacks_asked ||
+		    !s->patience->stacks_ms)
+			break;
+		s->patience->stacks_ms--;
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	part_list__resolve(&s->parts);
 }
 
 int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
-		   const struct caller *caller, const atomic_bool *stop, struct arena *strings)
+		   const struct caller *caller, const atomic_bool *stop, struct patience *patience,
+		   struct arena *strings)
 {
 	int err;
 
 	memset(s, 0, sizeof(*s));
 	s->taker = taker;
+	s->patience = patience;
 	s->pid = pid;
 	s->pagemap = -1;
 	err = open_process(s);

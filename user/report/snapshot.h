@@ -18,6 +18,18 @@
 /* How often a process that changes its map while it is read is read again. */
 #define SNAPSHOT_TRIES 3
 
+/*
+ * For how long a report waits, in all, for names that are still being read from processes, and for
+ * stacks that are being unwound: a hostile process can make either take long. A node report has one
+ * for all processes together.
+ */
+struct patience {
+	unsigned names_ms;
+	unsigned stacks_ms;
+};
+
+#define PATIENCE_OF_A_REPORT ((struct patience){.names_ms = 200, .stacks_ms = 3000})
+
 struct snapshot {
 	int pidfd;
 	pid_t pid;
@@ -31,7 +43,7 @@ struct snapshot {
 	struct view view; /* its ledger is the one that was joined */
 	bool racing;
 	bool names_missing; /* some are still being read from the process */
-	unsigned names_waited_ms;
+	struct patience *patience;
 	uint64_t began_ns; /* CLOCK_BOOTTIME: before smaps was read */
 
 	/* What the join asks for while it runs. */
@@ -46,7 +58,8 @@ struct snapshot {
 /* Errors as taker__process(). snapshot__free in any case. strings: the arena that the parts' names
  * go to. */
 int snapshot__take(struct snapshot *snapshot, const struct taker *taker, pid_t pid,
-		   const struct caller *caller, const atomic_bool *stop, struct arena *strings);
+		   const struct caller *caller, const atomic_bool *stop, struct patience *patience,
+		   struct arena *strings);
 void snapshot__free(struct snapshot *snapshot);
 
 /* taker.c's own, for snapshots. */

@@ -149,13 +149,14 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 		   const atomic_bool *stop, struct report **ret)
 {
 	struct report *report = report__new();
+	struct patience patience = PATIENCE_OF_A_REPORT;
 	struct snapshot s;
 	int err;
 
 	if (!report)
 		return -ENOMEM;
 	report->taken_at = clock__wall_ns();
-	err = snapshot__take(&s, taker, pid, caller, stop, report->strings);
+	err = snapshot__take(&s, taker, pid, caller, stop, &patience, report->strings);
 	if (!err)
 		err = fill_process(report, &s);
 	if (!err)
@@ -178,6 +179,7 @@ struct node {
 	struct taker *taker;
 	const struct caller *caller;
 	const atomic_bool *stop;
+	struct patience patience;
 	struct report *report;
 	struct summary *summary;
 	struct sites *sites;
@@ -249,7 +251,8 @@ static int add_process(pid_t pid, void *ctx)
 
 	if (!process)
 		return -ENOMEM;
-	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, process->strings);
+	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, &node->patience,
+			     process->strings);
 	if (!err) {
 		err = sum_process(node, process, &s);
 	} else if (err == -ESRCH || err == -EIDRM) { /* a kernel thread or a zombie, or gone */
@@ -314,6 +317,7 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 		.taker = taker,
 		.caller = caller,
 		.stop = stop,
+		.patience = PATIENCE_OF_A_REPORT,
 		.report = report__new(),
 		.summary = summary__new(),
 		.sites = sites__new(),
