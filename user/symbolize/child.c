@@ -18,15 +18,15 @@
 #include "util/number.h"
 
 #define IDLE_NS	      (10 * NSEC_PER_SEC)
-#define SYMBOLS_SHARE 8 /* of the memory: answers that are kept */
-#define FILES_SHARE   4 /* of the memory: files, before the next one is read */
-#define ROOM_EVERY    8 /* requests: how often to look */
+#define SYMBOLS_SHARE 8	 /* of the memory: answers that are kept */
+#define ROOM_EVERY    8	 /* requests: how often to look */
+#define RECENT	      64 /* requests: files that were used in the last ones stay */
 
 struct child {
 	struct child_tables tables;
 	uint32_t *blame;
 	uint64_t memory;
-	unsigned requests;
+	uint64_t requests;
 	struct symbols *symbols;
 	struct trace trace;
 	uint32_t words[MP_STACK_MAX / 8];
@@ -67,6 +67,8 @@ static void enter(void *ctx, const struct code_row *row)
 	struct child *child = ctx;
 
 	*(volatile uint32_t *)child->blame = row->wire.file;
+	if (row->module)
+		elf_module__use(row->module, child->requests);
 }
 
 struct looking {
@@ -125,8 +127,8 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	}
 	child_tables__enrich(&child->tables, child->symbols, request->head.number);
 	if (child->requests++ % ROOM_EVERY == 0)
-		child_tables__make_room(&child->tables, child->symbols,
-					child->memory / FILES_SHARE);
+		child_tables__make_room(&child->tables, child->symbols, child->memory,
+					child->requests > RECENT ? child->requests - RECENT : 0);
 	reply = reply__new(process->map.rows);
 	if (!reply)
 		_exit(1);
