@@ -28,7 +28,7 @@ struct child {
 	uint64_t memory;
 	uint64_t requests;
 	struct symbols *symbols;
-	struct trace trace;
+	struct found_stack found;
 	uint32_t words[MP_STACK_MAX / 8];
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
 };
@@ -110,7 +110,7 @@ static void enter_for(void *ctx, const struct code_row *row)
 static void unwind(struct child *child, const struct wire_unwind *request, size_t len)
 {
 	struct child_process *process = child_tables__find(&child->tables, request->head.number);
-	struct trace *trace = &child->trace;
+	struct found_stack *found = &child->found;
 	struct reply *reply;
 	struct looking looking = {.child = child, .process = process};
 	struct unwind_hooks hooks = {
@@ -133,21 +133,21 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	if (!reply)
 		_exit(1);
 	looking.reply = reply;
-	memset(trace, 0, sizeof(*trace));
+	memset(found, 0, sizeof(*found));
 	if (request->kind == MP_STACK_COPY && request->bytes >= sizeof(*copy)) {
-		trace->stack.sp = copy->regs[MACHINE_SP];
-		trace->stack.bytes = copy->bytes;
-		trace->stack.len = request->bytes - sizeof(*copy);
-		trace->stack.words = child->words;
-		if (trace->stack.len > MP_STACK_MAX)
+		found->stack.sp = copy->regs[MACHINE_SP];
+		found->stack.bytes = copy->bytes;
+		found->stack.len = request->bytes - sizeof(*copy);
+		found->stack.words = child->words;
+		if (found->stack.len > MP_STACK_MAX)
 			_exit(1);
-		unwind__copy(&process->map, copy, &hooks, trace);
+		unwind__copy(&process->map, copy, &hooks, found);
 	} else {
 		unwind__list(&process->map, (const uint64_t *)request->data, request->bytes / 8,
-			     &hooks, trace);
+			     &hooks, found);
 	}
 	*(volatile uint32_t *)child->blame = 0;
-	reply__send(reply, CHILD_SOCKET, trace);
+	reply__send(reply, CHILD_SOCKET, found);
 	reply__free(reply);
 }
 
