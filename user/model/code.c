@@ -43,7 +43,9 @@ void code__follow(struct space *space, struct space_tools *tools, const union mp
 
 static int is_newer(const struct ledger_range *range, void *ctx)
 {
-	return range->touched_ns > *(const uint64_t *)ctx;
+	/* What was there before us was there before the stack, whenever we learned of it. */
+	return range->record->origin != ORIGIN_PREDATES &&
+	       range->touched_ns > *(const uint64_t *)ctx;
 }
 
 bool code__was_there(const struct space *space, const struct unwound *unwound, uint64_t taken_ns)

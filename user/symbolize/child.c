@@ -18,17 +18,17 @@
 #include "util/number.h"
 
 #define IDLE_NS	      (10 * NSEC_PER_SEC)
-#define SYMBOLS_SHARE 8 /* of the memory: answers that are kept */
-#define FILES_SHARE   4 /* of the memory: files, before the next one is read */
-#define ROOM_EVERY    8 /* requests: how often to look */
+#define SYMBOLS_SHARE 8	 /* of the memory: answers that are kept */
+#define ROOM_EVERY    8	 /* requests: how often to look */
+#define RECENT	      64 /* requests: files that were used in the last ones stay */
 
 struct child {
 	struct child_tables tables;
 	uint32_t *blame;
 	uint64_t memory;
-	unsigned requests;
+	uint64_t requests;
 	struct symbols *symbols;
-	struct trace trace;
+	struct found_stack found;
 	uint32_t words[MP_STACK_MAX / 8];
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
 };
@@ -67,6 +67,8 @@ static void enter(void *ctx, const struct code_row *row)
 	struct child *child = ctx;
 
 	*(volatile uint32_t *)child->blame = row->wire.file;
+	if (row->module)
+		elf_module__use(row->module, child->requests);
 }
 
 struct looking {
@@ -108,7 +110,7 @@ static void enter_for(void *ctx, const struct code_row *row)
 static void unwind(struct child *child, const struct wire_unwind *request, size_t len)
 {
 	struct child_process *process = child_tables__find(&child->tables, request->head.number);
-	struct trace *trace = &child->trace;
+	struct found_stack *found = &child->found;
 	struct reply *reply;
 	struct looking looking = {.child = child, .process = process};
 	struct unwind_hooks hooks = {
@@ -125,27 +127,27 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	}
 	child_tables__enrich(&child->tables, child->symbols, request->head.number);
 	if (child->requests++ % ROOM_EVERY == 0)
-		child_tables__make_room(&child->tables, child->symbols,
-					child->memory / FILES_SHARE);
+		child_tables__make_room(&child->tables, child->symbols, child->memory,
+					child->requests > RECENT ? child->requests - RECENT : 0);
 	reply = reply__new(process->map.rows);
 	if (!reply)
 		_exit(1);
 	looking.reply = reply;
-	memset(trace, 0, sizeof(*trace));
+	memset(found, 0, sizeof(*found));
 	if (request->kind == MP_STACK_COPY && request->bytes >= sizeof(*copy)) {
-		trace->stack.sp = copy->regs[MACHINE_SP];
-		trace->stack.bytes = copy->bytes;
-		trace->stack.len = request->bytes - sizeof(*copy);
-		trace->stack.words = child->words;
-		if (trace->stack.len > MP_STACK_MAX)
+		found->stack.sp = copy->regs[MACHINE_SP];
+		found->stack.bytes = copy->bytes;
+		found->stack.len = request->bytes - sizeof(*copy);
+		found->stack.words = child->words;
+		if (found->stack.len > MP_STACK_MAX)
 			_exit(1);
-		unwind__copy(&process->map, copy, &hooks, trace);
+		unwind__copy(&process->map, copy, &hooks, found);
 	} else {
 		unwind__list(&process->map, (const uint64_t *)request->data, request->bytes / 8,
-			     &hooks, trace);
+			     &hooks, found);
 	}
 	*(volatile uint32_t *)child->blame = 0;
-	reply__send(reply, CHILD_SOCKET, trace);
+	reply__send(reply, CHILD_SOCKET, found);
 	reply__free(reply);
 }
 

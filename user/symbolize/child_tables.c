@@ -119,11 +119,16 @@ int child_tables__add_rows(struct child_tables *tables, const struct wire_image 
 
 /* --- all of them --------------------------------------------------------------------------- */
 
-/* Mapped files and what was allocated to understand them. */
-static size_t bytes_used(const struct child_tables *tables)
+static size_t bytes_allocated(void)
 {
 	struct mallinfo2 heap = mallinfo2();
-	size_t bytes = heap.uordblks + heap.hblkhd;
+
+	return heap.uordblks + heap.hblkhd;
+}
+
+static size_t bytes_of_files(const struct child_tables *tables)
+{
+	size_t bytes = 0;
 
 	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {
 		if (tables->files[i])
@@ -143,17 +148,48 @@ void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, 
 	}
 }
 
-void child_tables__make_room(struct child_tables *tables, struct symbols *symbols, size_t max)
+/* The one that was not used for the longest, and not since `recent`. */
+static struct elf_module *stalest(const struct child_tables *tables, uint64_t recent)
 {
-	if (bytes_used(tables) <= max)
-		return;
+	struct elf_module *found = NULL;
+
+	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {
+		struct elf_module *file = tables->files[i];
+
+		if (file && elf_module__bytes(file) && elf_module__last_use(file) < recent &&
+		    (!found || elf_module__last_use(file) < elf_module__last_use(found)))
+			found = file;
+	}
+	return found;
+}
+
+static void unload_all(struct child_tables *tables, struct symbols *symbols)
+{
 	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {
 		if (tables->files[i])
 			unload(tables->files[i], symbols);
 	}
 	for (struct child_process *p = tables->processes; p; p = p->next)
 		jit__forget(&p->jit);
-	malloc_trim(0);
+}
+
+void child_tables__make_room(struct child_tables *tables, struct symbols *symbols, uint64_t memory,
+			     uint64_t recent)
+{
+	struct elf_module *file;
+	bool unloaded = false;
+
+	while (bytes_allocated() + bytes_of_files(tables) > memory / 4 &&
+	       (file = stalest(tables, recent))) {
+		unload(file, symbols);
+		unloaded = true;
+	}
+	if (bytes_allocated() > memory / 8 * 5) {
+		unload_all(tables, symbols);
+		unloaded = true;
+	}
+	if (unloaded)
+		malloc_trim(0);
 }
 
 void child_tables__drop_all(struct child_tables *tables, struct symbols *symbols)

@@ -33,9 +33,14 @@ struct child_process *child_tables__find(struct child_tables *tables, uint32_t n
  * that have none for that reason are read again. */
 void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, uint32_t process);
 
-/* Gives back what reading files took, when that is more than `max` bytes: what is asked for again
- * is read again. */
-void child_tables__make_room(struct child_tables *tables, struct symbols *symbols, size_t max);
+/*
+ * Gives back what reading files took, when `memory` gets short: what is asked for again is read
+ * again. Who was not used for the longest goes first. What has been used since `recent` stays, so
+ * that a process whose files are larger than all others' is not read anew for every stack; only
+ * when what was allocated (files are mapped) comes near the limit does everything go.
+ */
+void child_tables__make_room(struct child_tables *tables, struct symbols *symbols, uint64_t memory,
+			     uint64_t recent);
 
 void child_tables__drop_all(struct child_tables *tables, struct symbols *symbols);
 bool child_tables__is_empty(const struct child_tables *tables);

@@ -40,6 +40,7 @@ struct elf_module {
 
 	bool tried;
 	int error;
+	uint64_t last_use;
 	size_t bytes;
 	Elf64_Phdr segments[SEGMENTS_MAX];
 	size_t n_segments;
@@ -103,6 +104,16 @@ void elf_module__free(struct elf_module *module)
 bool elf_module__is_poor(const struct elf_module *module)
 {
 	return module->poor;
+}
+
+void elf_module__use(struct elf_module *module, uint64_t now)
+{
+	module->last_use = now;
+}
+
+uint64_t elf_module__last_use(const struct elf_module *module)
+{
+	return module->last_use;
 }
 
 Dwfl_Module *elf_module__dwfl(const struct elf_module *module)

@@ -209,20 +209,20 @@ static int put_frame(const struct reply *reply, size_t i, struct buf *packet, in
 	return err;
 }
 
-int reply__send(const struct reply *reply, int socket, const struct trace *trace)
+int reply__send(const struct reply *reply, int socket, const struct found_stack *found)
 {
 	_cleanup_buf_ struct buf packet = {};
 	struct wire_answer answer = {
 		.head.type = WIRE_ANSWER,
-		.source = trace->by_fp ? STACK_SOURCE_FP : STACK_SOURCE_CFI,
-		.truncated = trace->truncated,
-		.n_words = trace->stack.n_words,
-		.strayed = trace->strayed,
+		.source = found->by_fp ? STACK_SOURCE_FP : STACK_SOURCE_CFI,
+		.truncated = found->truncated,
+		.n_words = found->stack.n_words,
+		.strayed = found->strayed,
 	};
 	int err = 0;
 
 	buf__add(&packet, &answer, sizeof(answer));
-	buf__add(&packet, trace->stack.words, trace->stack.n_words * sizeof(uint32_t));
+	buf__add(&packet, found->stack.words, found->stack.n_words * sizeof(uint32_t));
 	for (size_t i = 0; !err && i < reply->n; i++)
 		err = put_frame(reply, i, &packet, socket);
 	return err ?: flush(&packet, socket, false);

@@ -21,6 +21,6 @@ bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct
 bool reply__is_outermost(struct reply *reply, struct symbols *symbols,
 			 const struct found_frame *frame);
 
-int reply__send(const struct reply *reply, int socket, const struct trace *trace);
+int reply__send(const struct reply *reply, int socket, const struct found_stack *found);
 
 #endif

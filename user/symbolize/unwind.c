@@ -60,7 +60,7 @@ static bool read_before(const struct code_map *map, uint64_t pc, uint8_t *ret)
  * what its own say is believed; of others' frames, if the frame that it would have leads on.
  */
 static bool may_return_to_jit(const struct code_map *map, const struct found_frame *frame,
-			      struct trace *trace, const struct machine *caller)
+			      struct found_stack *found, const struct machine *caller)
 {
 	struct machine jit = *caller, beyond;
 	uint8_t before[CALL_LEN_MAX];
@@ -69,7 +69,7 @@ static bool may_return_to_jit(const struct code_map *map, const struct found_fra
 
 	if (!frame->row->module)
 		return true;
-	if (!fp__step(&jit, &trace->stack, &beyond, &pc))
+	if (!fp__step(&jit, &found->stack, &beyond, &pc))
 		return false;
 	row = code_map__find(map, pc - 1);
 	if (!row)
@@ -79,18 +79,18 @@ static bool may_return_to_jit(const struct code_map *map, const struct found_fra
 }
 
 static bool may_return_to(const struct code_map *map, const struct unwind_hooks *hooks,
-			  const struct found_frame *frame, uint64_t pc, struct trace *trace,
+			  const struct found_frame *frame, uint64_t pc, struct found_stack *found,
 			  const struct machine *caller)
 {
 	const struct code_row *row = code_map__find(map, pc - 1);
 	uint8_t before[CALL_LEN_MAX];
 	struct found_frame first;
 
-	trace->strayed = !row;
+	found->strayed = !row;
 	if (!row)
 		return false;
 	if (!row->module)
-		return may_return_to_jit(map, frame, trace, caller);
+		return may_return_to_jit(map, frame, found, caller);
 	if (read_before(map, pc, before) && fp__is_call(before, sizeof(before)))
 		return true;
 	/* Go makes a goroutine's first function return to where nobody called it. */
@@ -112,12 +112,12 @@ static bool call_target(const struct code_map *map, uint64_t pc, uint64_t *ret)
  * call to just before here returns to, and the call that made the frame was one to somewhere else.
  */
 static bool step_leaf(const struct code_map *map, const struct found_frame *frame,
-		      uint64_t frame_pc, struct trace *trace, struct machine *machine)
+		      uint64_t frame_pc, struct found_stack *found, struct machine *machine)
 {
 	uint64_t sp, pc, target, frame_target;
 
-	if (!machine__get(machine, &trace->stack, MACHINE_SP, &sp) ||
-	    !copied_stack__read(&trace->stack, sp, sizeof(pc), &pc) ||
+	if (!machine__get(machine, &found->stack, MACHINE_SP, &sp) ||
+	    !copied_stack__read(&found->stack, sp, sizeof(pc), &pc) ||
 	    !call_target(map, pc, &target) || !call_target(map, frame_pc, &frame_target))
 		return false;
 	if (target > frame->ip || frame->ip - target >= LEAF_MAX)
@@ -134,7 +134,7 @@ enum step { STEP_CALLER, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
 
 /* Without call frame information. */
 static enum step step_bare(const struct code_map *map, const struct unwind_hooks *hooks,
-			   const struct found_frame *frame, struct trace *trace,
+			   const struct found_frame *frame, struct found_stack *found,
 			   struct machine *machine)
 {
 	uint8_t code[SIGRETURN_LEN];
@@ -142,34 +142,34 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 	uint64_t pc;
 	ssize_t n;
 
-	trace->by_fp = true;
+	found->by_fp = true;
 	if (frame->module) {
 		uint64_t offset = frame->ip - frame->row->wire.start + frame->row->wire.offset;
 
 		n = elf_module__read(frame->module, offset, code, sizeof(code));
 		if (n > 0 && fp__is_sigreturn(code, n)) {
-			if (!fp__step_signal(machine, &trace->stack, &caller))
+			if (!fp__step_signal(machine, &found->stack, &caller))
 				return STEP_UNKNOWN;
 			*machine = caller;
 			return STEP_INTERRUPTED;
 		}
 	}
-	if (!fp__step(machine, &trace->stack, &caller, &pc))
+	if (!fp__step(machine, &found->stack, &caller, &pc))
 		return STEP_UNKNOWN;
 	/* Where a thread begins, the chain ends with zeros. */
-	if (pc && !may_return_to(map, hooks, frame, pc, trace, &caller))
+	if (pc && !may_return_to(map, hooks, frame, pc, found, &caller))
 		return STEP_UNKNOWN;
 	/* Only who has made no call can be without a frame. */
-	if (frame->pc == frame->ip && step_leaf(map, frame, pc, trace, machine))
+	if (frame->pc == frame->ip && step_leaf(map, frame, pc, found, machine))
 		return STEP_CALLER;
 	*machine = caller;
 	return STEP_CALLER;
 }
 
 static enum step step_cfi(const struct cfi_site *site, const struct found_frame *frame,
-			  struct trace *trace, struct machine *machine)
+			  struct found_stack *found, struct machine *machine)
 {
-	switch (cfi__step(site, frame->pc - frame->address, &trace->stack, machine)) {
+	switch (cfi__step(site, frame->pc - frame->address, &found->stack, machine)) {
 	case CFI_CALLER:
 		return site->signal ? STEP_INTERRUPTED : STEP_CALLER;
 	case CFI_OUTERMOST:
@@ -184,11 +184,11 @@ static enum step step_cfi(const struct cfi_site *site, const struct found_frame 
  * never called: its own first byte is meant. */
 static enum step step(const struct code_map *map, const struct unwind_hooks *hooks,
 		      const struct found_frame *frame, const struct cfi_site *site,
-		      struct trace *trace, struct machine *machine)
+		      struct found_stack *found, struct machine *machine)
 {
 	if (site && site->frame)
-		return step_cfi(site, frame, trace, machine);
-	return step_bare(map, hooks, frame, trace, machine);
+		return step_cfi(site, frame, found, machine);
+	return step_bare(map, hooks, frame, found, machine);
 }
 
 static const struct cfi_site *find_site(struct found_frame *frame)
@@ -220,7 +220,7 @@ static bool further_out(struct machine *machine, struct copied_stack *stack, uin
 }
 
 void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
-		  const struct unwind_hooks *hooks, struct trace *trace)
+		  const struct unwind_hooks *hooks, struct found_stack *found)
 {
 	struct machine machine = {};
 	bool is_call = false, outermost = false;
@@ -229,53 +229,53 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
 		machine__set(&machine, reg, copy->regs[reg]);
 	machine__set(&machine, MACHINE_PC, machine__strip(copy->regs[MACHINE_PC]));
-	trace->truncated = true;
-	while (trace->n < FRAMES_MAX && machine__get(&machine, &trace->stack, MACHINE_PC, &pc)) {
-		struct found_frame *frame = &trace->frames[trace->n];
+	found->truncated = true;
+	while (found->n < FRAMES_MAX && machine__get(&machine, &found->stack, MACHINE_PC, &pc)) {
+		struct found_frame *frame = &found->frames[found->n];
 		const struct cfi_site *site;
 		enum step next;
 
 		/* Where a thread begins. */
-		outermost = trace->n && !pc;
+		outermost = found->n && !pc;
 		if (outermost)
 			break;
-		trace->strayed = !locate(map, pc, is_call, hooks, frame);
-		if (trace->strayed)
+		found->strayed = !locate(map, pc, is_call, hooks, frame);
+		if (found->strayed)
 			break;
 		site = find_site(frame);
-		trace->n++;
+		found->n++;
 		if (!hooks->look(hooks->ctx, frame, &outermost) || outermost)
 			break;
-		next = step(map, hooks, frame, site, trace, &machine);
+		next = step(map, hooks, frame, site, found, &machine);
 		outermost = next == STEP_OUTERMOST;
 		is_call = next == STEP_CALLER;
 		if (next == STEP_OUTERMOST || next == STEP_UNKNOWN)
 			break;
 		/* The interrupted function's stack may be another one, and lie anywhere. */
 		if (next == STEP_INTERRUPTED)
-			machine__get(&machine, &trace->stack, MACHINE_SP, &sp);
-		else if (!further_out(&machine, &trace->stack, &sp, trace->n == 1))
+			machine__get(&machine, &found->stack, MACHINE_SP, &sp);
+		else if (!further_out(&machine, &found->stack, &sp, found->n == 1))
 			break;
 	}
-	trace->truncated = !outermost;
+	found->truncated = !outermost;
 }
 
 void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
-		  const struct unwind_hooks *hooks, struct trace *trace)
+		  const struct unwind_hooks *hooks, struct found_stack *found)
 {
 	bool outermost = false;
 
-	trace->by_fp = true;
-	for (size_t i = 0; i < n && trace->n < FRAMES_MAX && !outermost; i++) {
-		struct found_frame *frame = &trace->frames[trace->n];
+	found->by_fp = true;
+	for (size_t i = 0; i < n && found->n < FRAMES_MAX && !outermost; i++) {
+		struct found_frame *frame = &found->frames[found->n];
 		const struct cfi_site *site;
 
 		/* Who has no frame pointers has other things in that register. */
-		trace->strayed = !locate(map, ips[i], i > 0, hooks, frame);
-		if (trace->strayed)
+		found->strayed = !locate(map, ips[i], i > 0, hooks, frame);
+		if (found->strayed)
 			break;
 		site = find_site(frame);
-		trace->n++;
+		found->n++;
 		if (!hooks->look(hooks->ctx, frame, &outermost))
 			break;
 		/* The register has its caller's frame pointer, or something else: the next in the
@@ -283,5 +283,5 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 		if (site && site->frame && !cfi__has_frame_pointer(site))
 			break;
 	}
-	trace->truncated = !outermost;
+	found->truncated = !outermost;
 }

@@ -33,7 +33,7 @@ struct found_frame {
 	uint64_t address;	   /* of pc within the module */
 };
 
-struct trace {
+struct found_stack {
 	struct copied_stack stack; /* what was read of it */
 	struct found_frame frames[FRAMES_MAX];
 	size_t n;
@@ -53,12 +53,12 @@ struct unwind_hooks {
 	void *ctx;
 };
 
-/* trace->stack is of the copy. */
+/* found->stack is of the copy. */
 void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
-		  const struct unwind_hooks *hooks, struct trace *trace);
+		  const struct unwind_hooks *hooks, struct found_stack *found);
 
 /* A list of instruction pointers, innermost first. */
 void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
-		  const struct unwind_hooks *hooks, struct trace *trace);
+		  const struct unwind_hooks *hooks, struct found_stack *found);
 
 #endif

@@ -15,7 +15,8 @@
 #define MAX_BYTES	     (32u << 20) /* of stacks that wait */
 #define MAX_BYTES_OF_PROCESS (8u << 20)
 #define PATIENCE_NS	     (1 * NSEC_PER_SEC)
-#define MAX_BATCH	     32 /* stacks of one process that are answered in one go */
+#define PATIENCE_BYTES	     (2u << 20) /* whoever has more is no process that comes and goes */
+#define MAX_BATCH	     32		/* stacks of one process that are answered in one go */
 
 struct waiting {
 	struct waiting *prev, *next;
@@ -69,6 +70,14 @@ static void queue_turn(struct unwinder *u, struct source *source)
 		return;
 	source->served = true;
 	DL_APPEND(u->turns, source);
+	pthread_cond_signal(&u->more);
+}
+
+static void hurry(struct unwinder *u, struct source *source)
+{
+	if (!source->due_ns)
+		return;
+	source->due_ns = 0;
 	pthread_cond_signal(&u->more);
 }
 
@@ -268,6 +277,8 @@ bool unwinder__take(const struct raw_stack *raw, void *ctx)
 		DL_APPEND(source->stacks, waiting);
 		source->bytes += waiting->bytes;
 		u->bytes += waiting->bytes;
+		if (source->bytes > PATIENCE_BYTES)
+			hurry(u, source);
 		queue_turn(u, source);
 		waiting = NULL;
 	}
@@ -286,8 +297,13 @@ void unwinder__hurry(const struct pending *pending, void *ctx)
 	pthread_mutex_lock(&u->lock);
 	DL_FOREACH(u->turns, source)
 	{
-		if (source->stacks && source->stacks->raw.pending == pending)
-			source->due_ns = 0;
+		if (!source->stacks || source->stacks->raw.pending != pending)
+			continue;
+		/* Somebody waits: before all others. */
+		source->due_ns = 0;
+		DL_DELETE(u->turns, source);
+		DL_PREPEND(u->turns, source);
+		break;
 	}
 	pthread_cond_signal(&u->more);
 	pthread_mutex_unlock(&u->lock);
