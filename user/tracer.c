@@ -75,7 +75,7 @@ static int start_unwinder(struct tracer *t, const struct options *options)
 
 int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 {
-	struct taker_config taker = {.proc = options->proc};
+	struct taker_config taker = {.proc = options->proc, .stacks_later = !sweep};
 	int code, err;
 
 	/* First: its child must not inherit what the others open. */

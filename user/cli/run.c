@@ -19,6 +19,7 @@
 #include "model/owner.h"
 #include "options.h"
 #include "proc/memory.h"
+#include "report/settle.h"
 #include "tracer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -30,6 +31,8 @@ enum { EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127, EXIT_BY_SIGNAL = 128 };
 
 #define IDLE_MS 1000
 #define CARE_MS 10
+
+#define STACKS_WAIT_MS 3000
 
 struct run {
 	const struct options *options;
@@ -112,12 +115,20 @@ static void draw(struct run *run)
 	run->drawn_ns = now;
 }
 
+/* Reports are taken without waiting for stacks, so that a short peak is not missed. */
+static void settle(struct report *report)
+{
+	if (report && report__settle(report, STACKS_WAIT_MS))
+		log_error("call sites are missing: out of memory");
+}
+
 /* It stands still, so this shows one moment; whatever was seen of an earlier end is void. */
 static void look_at_end(struct run *run)
 {
 	report__free(take_ptr(run->end));
 	peak__stop(run->peak);
 	run->end = peak__take(run->peak);
+	settle(run->end); /* as long as its code is there to be read */
 }
 
 static void on_event(struct run *run, enum child_event event)
@@ -189,6 +200,8 @@ static void report(struct run *run)
 	};
 	_cleanup_buf_ struct buf body = {};
 
+	settle(peak.report);
+	settle(peak.last);
 	if (run->end && (!all.peak || run->end->totals.rss >= all.peak->totals.rss))
 		all.peak = run->end;
 	if (options->format == FORMAT_JSON)

@@ -292,6 +292,12 @@ void trace__resolve(struct trace *trace, struct callsite *site)
 {
 	if (site)
 		__atomic_store_n(&trace->site, callsite__ref(site), __ATOMIC_RELEASE);
+	__atomic_store_n(&trace->answered, true, __ATOMIC_RELEASE);
+}
+
+bool trace__is_answered(const struct trace *trace)
+{
+	return !trace || __atomic_load_n(&trace->answered, __ATOMIC_ACQUIRE);
 }
 
 struct callsite *trace__site(const struct trace *trace)

@@ -54,12 +54,15 @@ void callsite_table__stats(struct callsite_table *table, struct callsite_stats *
 struct trace {
 	unsigned refs;
 	struct callsite *site; /* set once, atomically; NULL: not yet, or it cannot be known */
+	bool answered;	       /* it will not be set any more; atomic, written last */
 };
 
 struct trace *trace__new(void);					 /* NULL when out of memory */
 struct trace *trace__ref(struct trace *trace);			 /* accepts NULL */
 void trace__unref(struct trace *trace);				 /* accepts NULL; on any thread */
 void trace__resolve(struct trace *trace, struct callsite *site); /* takes a reference of its own */
-struct callsite *trace__site(const struct trace *trace);	 /* borrowed; accepts NULL */
+/* site NULL: it cannot be known. */
+bool trace__is_answered(const struct trace *trace);	 /* accepts NULL */
+struct callsite *trace__site(const struct trace *trace); /* borrowed; accepts NULL */
 
 #endif

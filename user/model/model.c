@@ -407,7 +407,7 @@ static struct trace *recognise(struct model *model, const struct process *proces
 		.space_id = space->id,
 		.code_id = space->code_id,
 		.taken_ns = event->head.time_ns,
-		.pending = space->pending,
+		.family = space->family,
 		.stack = stack,
 	};
 
@@ -423,9 +423,6 @@ static struct trace *recognise(struct model *model, const struct process *proces
 		trace__unref(raw.trace);
 		return NULL;
 	}
-	/* The answer comes by a call of the owner, so not before this. */
-	raw.pending->refs++;
-	raw.pending->asked++;
 	return raw.trace;
 }
 
@@ -435,17 +432,15 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	const struct process *process = find(model, raw->tgid);
 	struct space *space;
 
-	raw->pending->answered++;
-	pending__unref(raw->pending);
 	if (!process || process->space->id != raw->space_id) {
 		trace__resolve(raw->trace, site); /* its children may have inherited it */
 		return;
 	}
 	space = process->space;
-	if (!site || !code__was_there(space, unwound, raw->taken_ns))
-		return;
+	if (site && !code__was_there(space, unwound, raw->taken_ns))
+		site = NULL;
 	trace__resolve(raw->trace, site);
-	if (space->image)
+	if (site && space->image)
 		image__learn(space->image, raw->stack, unwound, raw->trace);
 }
 
@@ -526,8 +521,6 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.space_id = process->space->id,
 		.generation = process->space->generation,
 		.late_names = process->space->late_names,
-		.stacks_asked = process->space->pending->asked,
-		.stacks_answered = process->space->pending->answered,
 		.ledger = ledger__copy(&process->space->ledger),
 	};
 	ret->uses = uses__list(process->space->uses, &ret->n_uses);
@@ -541,19 +534,12 @@ void view__free(struct view *view)
 	uses__free_list(view->uses, view->n_uses);
 }
 
-int model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id,
-		       uint64_t *ret_answered)
+void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id)
 {
 	const struct process *process = find(model, tgid);
-	const struct pending *pending;
 
-	if (!process || process->space->id != space_id)
-		return -ESRCH;
-	pending = process->space->pending;
-	if (pending->answered < pending->asked && model->config.on_stacks_wanted)
-		model->config.on_stacks_wanted(pending, model->config.stack_ctx);
-	*ret_answered = pending->answered;
-	return 0;
+	if (process && process->space->id == space_id && model->config.on_stacks_wanted)
+		model->config.on_stacks_wanted(process->space->family, model->config.stack_ctx);
 }
 
 void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,

@@ -50,7 +50,7 @@ struct raw_stack {
 	uint64_t space_id;
 	uint64_t code_id; /* as in struct space */
 	uint64_t taken_ns;
-	struct pending *pending;
+	uint64_t family; /* as in struct space */
 	struct trace *trace;
 	const struct mp_stack *stack;
 };
@@ -67,8 +67,8 @@ struct model_config {
 	 * also when the process has gone. False: it cannot take any more. NULL: there are no call
 	 * sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
-	/* Somebody waits for the answers to these. */
-	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
+	/* Somebody waits for the answers to those of a family. */
+	void (*on_stacks_wanted)(uint64_t family, void *stack_ctx);
 	/* The process has ended. NULL: nobody wants to know. */
 	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
 	void *stack_ctx;
@@ -114,9 +114,7 @@ struct view {
 	uint64_t exec_space; /* as in struct space */
 	uint64_t space_id;
 	uint64_t generation;
-	bool late_names;       /* as in struct space */
-	uint64_t stacks_asked; /* as in struct pending */
-	uint64_t stacks_answered;
+	bool late_names;  /* as in struct space */
 	struct use *uses; /* what each trace has mapped so far */
 	size_t n_uses;
 	struct ledger ledger; /* a snapshot; view__free lets it go, on any thread */
@@ -126,10 +124,8 @@ struct view {
 int model__view(struct model *model, pid_t tgid, struct view *ret);
 void view__free(struct view *view);
 
-/* How many of its stacks have been answered by now (struct pending); somebody waits for the others.
- * 0, or -ESRCH when the process has no longer that address space. */
-int model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id,
-		       uint64_t *ret_answered);
+/* Somebody waits for the stacks of this process, in that address space, and of its forebears. */
+void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id);
 
 /* Why the ledger was corrected: the label cause in memprov_resyncs_total. */
 enum resync {

@@ -33,12 +33,6 @@ static void transit_free(struct transit *t)
 	free(t);
 }
 
-void pending__unref(struct pending *pending)
-{
-	if (pending && !--pending->refs)
-		free(pending);
-}
-
 /* Without what a fork shares. */
 static struct space *space_new(struct space_tools *tools)
 {
@@ -59,12 +53,11 @@ struct space *space__new(struct space_tools *tools)
 		return NULL;
 	space->code_id = ++tools->last_code_id;
 	space->image = image__new(&tools->image_nodes);
-	space->pending = calloc(1, sizeof(*space->pending));
-	if (!space->image || !space->pending) {
+	if (!space->image) {
 		space__unref(space);
 		return NULL;
 	}
-	space->pending->refs = 1;
+	space->family = space->id;
 	return space;
 }
 
@@ -77,8 +70,7 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->ledger = ledger__copy(&parent->ledger);
 	space->image = parent->image ? image__ref(parent->image) : NULL;
 	space->code_id = parent->code_id;
-	space->pending = parent->pending;
-	space->pending->refs++;
+	space->family = parent->family;
 	space->heap_end = parent->heap_end;
 	space->heap_end_learned = parent->heap_end_learned;
 	space->exec_space = parent->exec_space;
@@ -108,7 +100,6 @@ void space__unref(struct space *space)
 	stacks__free(&space->stacks);
 	record__unref(space->unwitnessed);
 	image__unref(space->image);
-	pending__unref(space->pending);
 	uses__free(space->uses);
 	free(space);
 }

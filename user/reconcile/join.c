@@ -303,10 +303,19 @@ int join__parts(const struct join_config *config, struct part_list *ret)
 	return err;
 }
 
-void part_list__resolve(struct part_list *list)
+bool parts__await_stacks(const struct part *parts, size_t n)
 {
-	for (size_t i = 0; i < list->n; i++) {
-		struct part *part = &list->parts[i];
+	for (size_t i = 0; i < n; i++) {
+		if (!trace__is_answered(parts[i].trace) || !trace__is_answered(parts[i].name_trace))
+			return true;
+	}
+	return false;
+}
+
+void parts__resolve(struct part *parts, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		struct part *part = &parts[i];
 
 		part->callsite = trace__site(part->trace);
 		part->named_by = trace__site(part->name_trace);

@@ -55,9 +55,12 @@ void part_list__free(struct part_list *list);
 /* 0 or -ENOMEM; the caller frees ret. */
 int join__parts(const struct join_config *config, struct part_list *ret);
 
+/* True when there are parts whose stacks have not been unwound yet. */
+bool parts__await_stacks(const struct part *parts, size_t n);
+
 /* Fills in the parts' call sites, of the stacks that have been unwound by now, and the categories
  * that follow from them. */
-void part_list__resolve(struct part_list *list);
+void parts__resolve(struct part *parts, size_t n);
 
 /* True when the ledger holds ranges where nothing is mapped. */
 bool join__has_strays(const struct vma_set *set, const struct ledger *ledger);

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "model/uses.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 
@@ -47,12 +48,23 @@ struct report *report__new(void)
 	return report;
 }
 
+void report__drop_sites(struct report *report)
+{
+	for (size_t i = 0; i < report->n_sites; i++)
+		callsite__unref(report->sites[i].site);
+	report->n_sites = 0;
+}
+
 void report__free(struct report *report)
 {
 	if (!report)
 		return;
-	for (size_t i = 0; i < report->n_sites; i++)
-		callsite__unref(report->sites[i].site);
+	report__drop_sites(report);
+	for (size_t i = 0; i < report->n_regions; i++) {
+		trace__unref(report->regions[i].trace);
+		trace__unref(report->regions[i].name_trace);
+	}
+	uses__free_list(report->uses, report->n_uses);
 	arena__free(report->strings);
 }
 

@@ -38,6 +38,8 @@ enum category_group {
 	CATEGORY_GROUPS,
 };
 
+struct use;
+
 struct named_row {
 	const char *name;
 	uint64_t rss;
@@ -128,7 +130,12 @@ struct report {
 	size_t n_files;
 
 	struct part *regions; /* largest rss first, all of them: encoders cut at top */
-	size_t n_regions;
+	size_t n_regions;     /* the report holds references to their traces */
+
+	/* For report__settle(): */
+	const char *binary; /* base name of the program */
+	struct use *uses;   /* the report owns them */
+	size_t n_uses;
 
 	/* Those of live regions, and those that named some; largest rss first. The id of a call
 	 * site is its place here, counted from 1. */
@@ -148,6 +155,9 @@ struct report *report__new(void);
 void report__free(struct report *report); /* accepts NULL */
 
 enum category_group category__group(enum category category);
+
+/* Lets go of the call sites: others will be filled in. */
+void report__drop_sites(struct report *report);
 
 /* Makes site_ids from sites, which are in their final order. 0 or -ENOMEM. */
 int report__number_sites(struct report *report);

@@ -133,6 +133,7 @@ int sites__fill(const struct sites *sites, struct report *report)
 	uint64_t boot_wall_ns = clock__boot_to_wall(0);
 	struct entry *entry, *next;
 
+	report__drop_sites(report);
 	report->sites = arena__alloc(report->strings,
 				     (HASH_COUNT(sites->entries) + 1) * sizeof(*report->sites));
 	if (!report->sites)
@@ -156,4 +157,17 @@ int sites__fill(const struct sites *sites, struct report *report)
 	}
 	qsort(report->sites, report->n_sites, sizeof(*report->sites), larger_site);
 	return report__number_sites(report);
+}
+
+int sites__fill_process(struct report *report)
+{
+	struct sites *sites = sites__new();
+	int err = sites ? sites__add(sites, report->regions, report->n_regions, report->uses,
+				     report->n_uses)
+			: -ENOMEM;
+
+	if (!err)
+		err = sites__fill(sites, report);
+	sites__free(sites);
+	return err;
 }

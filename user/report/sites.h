@@ -23,4 +23,7 @@ int sites__add(struct sites *sites, const struct part *parts, size_t n_parts,
  * 0 or -ENOMEM. */
 int sites__fill(const struct sites *sites, struct report *report);
 
+/* The same for the regions and uses of one process's report. */
+int sites__fill_process(struct report *report);
+
 #endif

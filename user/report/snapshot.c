@@ -210,27 +210,22 @@ static int open_process(struct snapshot *s)
 	return 0;
 }
 
-static void look_at_stacks(struct model *model, void *arg)
+static void want_stacks(struct model *model, void *arg)
 {
-	struct look *l = arg;
+	const struct snapshot *s = arg;
 
-	l->err = model__want_stacks(model, l->pid, l->view.space_id, &l->view.stacks_answered);
+	model__want_stacks(model, s->pid, s->view.space_id);
 }
 
-/* The parts' call sites, of all stacks that were taken before the last look. */
-static void resolve(struct snapshot *s)
+static void wait_for_stacks(struct snapshot *s)
 {
-	struct look l = {.pid = s->pid, .view = s->view};
-
-	while (s->traced && l.view.stacks_answered < s->view.stacks_asked) {
-		owner__call(s->taker->config.owner, look_at_stacks, &l);
-		if (l.err || l.view.stacks_answered >= s->view.stacks_asked ||
-		    !s->patience->stacks_ms)
-			break;
+	if (!s->traced || !parts__await_stacks(s->parts.parts, s->parts.n))
+		return;
+	owner__call(s->taker->config.owner, want_stacks, s);
+	while (s->patience->stacks_ms && parts__await_stacks(s->parts.parts, s->parts.n)) {
 		s->patience->stacks_ms--;
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
-	part_list__resolve(&s->parts);
 }
 
 int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
@@ -260,9 +255,11 @@ int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
 		err = join(s, strings); /* by the latest that is known */
 	else if (s->traced && join__has_strays(&s->set, &s->view.ledger))
 		owner__call(taker->config.owner, learn, s);
-	if (!err)
-		resolve(s);
-	return err;
+	if (err)
+		return err;
+	wait_for_stacks(s);
+	parts__resolve(s->parts.parts, s->parts.n);
+	return 0;
 }
 
 void snapshot__free(struct snapshot *s)

@@ -100,6 +100,11 @@ void summary__add_vma(struct summary *summary, const struct vma *vma)
 	summary->sums.totals.hugetlb += vma->shared_hugetlb + vma->private_hugetlb;
 }
 
+void summary__set_totals(struct summary *summary, const struct report *report)
+{
+	summary->sums.totals = report->totals;
+}
+
 static int larger_row(const void *a, const void *b)
 {
 	const struct row *x = *(struct row *const *)a, *y = *(struct row *const *)b;
@@ -112,6 +117,7 @@ static int larger_row(const void *a, const void *b)
 static int fill_named(struct report *report, struct row *const *rows, size_t n)
 {
 	report->named = arena__alloc(report->strings, n * sizeof(*report->named));
+	report->n_named = 0;
 	if (!report->named)
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
@@ -182,6 +188,7 @@ static int fill_files(struct report *report, struct row *const *rows, size_t n)
 {
 	int err;
 
+	report->n_files = 0;
 	report->files = arena__alloc(report->strings, (n + MAX_FILE_ROWS) * sizeof(*report->files));
 	if (!report->files)
 		return -ENOMEM;

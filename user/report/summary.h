@@ -21,6 +21,9 @@ int summary__add(struct summary *summary, const struct part *part, const char *b
 /* Adds what only a VMA has a figure of. */
 void summary__add_vma(struct summary *summary, const struct vma *vma);
 
+/* Takes the totals of a report, whose VMAs are not at hand any more. */
+void summary__set_totals(struct summary *summary, const struct report *report);
+
 /* Fills totals, by_category, by_coverage, named and files of the report; strings and rows go to
  * its arena. 0 or -ENOMEM. */
 int summary__fill(const struct summary *summary, struct report *report);

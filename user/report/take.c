@@ -134,15 +134,19 @@ static int add_sites(struct sites *sites, const struct snapshot *s)
 			  s->traced ? s->view.n_uses : 0);
 }
 
-static int fill_sites(struct report *report, const struct snapshot *s)
+/* The report keeps what report__settle() will ask for. */
+static int keep_for_later(struct report *report, struct snapshot *s)
 {
-	struct sites *sites = sites__new();
-	int err = sites ? add_sites(sites, s) : -ENOMEM;
-
-	if (!err)
-		err = sites__fill(sites, report);
-	sites__free(sites);
-	return err;
+	for (size_t i = 0; i < report->n_regions; i++) {
+		trace__ref(report->regions[i].trace);
+		trace__ref(report->regions[i].name_trace);
+	}
+	if (s->traced) {
+		report->uses = take_ptr(s->view.uses);
+		report->n_uses = s->view.n_uses;
+	}
+	report->binary = arena__strdup(report->strings, s->binary);
+	return report->binary ? 0 : -ENOMEM;
 }
 
 int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
@@ -153,6 +157,8 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	struct snapshot s;
 	int err;
 
+	if (taker->config.stacks_later)
+		patience.stacks_ms = 0;
 	if (!report)
 		return -ENOMEM;
 	report->taken_at = clock__wall_ns();
@@ -162,7 +168,9 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	if (!err)
 		err = fill_regions(report, &s.parts);
 	if (!err)
-		err = fill_sites(report, &s);
+		err = keep_for_later(report, &s);
+	if (!err)
+		err = sites__fill_process(report);
 	if (!err)
 		err = fill_cgroup(report, s.pidfd);
 	snapshot__free(&s);

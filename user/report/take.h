@@ -20,6 +20,7 @@ struct taker_config {
 	const char *proc;    /* where the host's procfs is */
 	struct owner *owner; /* who knows the events; NULL: from smaps alone */
 	const char *why_off; /* with no owner: why there are no call sites, one sentence */
+	bool stacks_later;   /* reports do not wait for stacks: report__settle() does */
 };
 
 struct taker;

@@ -150,6 +150,19 @@ static void take_batch(struct unwinder *u, struct source *source, struct batch *
 	}
 }
 
+/* Conditions know no CLOCK_BOOTTIME. */
+static void wait_until(struct unwinder *u, uint64_t due_ns)
+{
+	uint64_t now = clock__boot_ns(), left = due_ns > now ? due_ns - now : 0;
+	struct timespec due;
+
+	clock_gettime(CLOCK_MONOTONIC, &due);
+	left += due.tv_nsec;
+	due.tv_sec += left / NSEC_PER_SEC;
+	due.tv_nsec = left % NSEC_PER_SEC;
+	pthread_cond_clockwait(&u->more, &u->lock, CLOCK_MONOTONIC, &due);
+}
+
 /* Waits for a batch; false when there will be none. */
 static bool next_batch(struct unwinder *u, struct batch *batch)
 {
@@ -159,12 +172,10 @@ static bool next_batch(struct unwinder *u, struct batch *batch)
 
 	pthread_mutex_lock(&u->lock);
 	while (!(source = next_turn(u, &due_ns)) && !u->stop) {
-		struct timespec due = {due_ns / NSEC_PER_SEC, due_ns % NSEC_PER_SEC};
-
 		if (due_ns == UINT64_MAX)
 			pthread_cond_wait(&u->more, &u->lock);
 		else
-			pthread_cond_clockwait(&u->more, &u->lock, CLOCK_BOOTTIME, &due);
+			wait_until(u, due_ns);
 	}
 	stop = u->stop;
 	if (!stop)
@@ -289,21 +300,20 @@ bool unwinder__take(const struct raw_stack *raw, void *ctx)
 	return false;
 }
 
-void unwinder__hurry(const struct pending *pending, void *ctx)
+void unwinder__hurry(uint64_t family, void *ctx)
 {
 	struct unwinder *u = ctx;
-	struct source *source;
+	struct source *source, *next;
 
 	pthread_mutex_lock(&u->lock);
-	DL_FOREACH(u->turns, source)
+	DL_FOREACH_SAFE(u->turns, source, next)
 	{
-		if (!source->stacks || source->stacks->raw.pending != pending)
+		if (!source->stacks || source->stacks->raw.family != family)
 			continue;
 		/* Somebody waits: before all others. */
 		source->due_ns = 0;
 		DL_DELETE(u->turns, source);
 		DL_PREPEND(u->turns, source);
-		break;
 	}
 	pthread_cond_signal(&u->more);
 	pthread_mutex_unlock(&u->lock);

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/settle.h"
+
+#include <errno.h>
+#include <time.h>
+
+#include "reconcile/join.h"
+#include "report/sites.h"
+#include "report/summary.h"
+
+static int fill_sums(struct report *report)
+{
+	struct summary *summary = summary__new();
+	int err = summary ? 0 : -ENOMEM;
+
+	if (!err)
+		summary__set_totals(summary, report);
+	for (size_t i = 0; !err && i < report->n_regions; i++)
+		err = summary__add(summary, &report->regions[i], report->binary);
+	if (!err)
+		err = summary__fill(summary, report);
+	summary__free(summary);
+	return err;
+}
+
+int report__settle(struct report *report, unsigned wait_ms)
+{
+	int err;
+
+	while (wait_ms-- && parts__await_stacks(report->regions, report->n_regions))
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	parts__resolve(report->regions, report->n_regions);
+	err = fill_sums(report);
+	return err ? err : sites__fill_process(report);
+}
