@@ -21,7 +21,7 @@ CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user 
 	-I $(BUILD) -pthread -fno-strict-aliasing $(WARN) $(if $(DEVELOPER),-Werror) \
 	$(if $(SANITIZE),-fsanitize=address -fsanitize=undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) $(CFLAGS)
-LIBS    := -lmicrohttpd -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -pthread
+LIBS    := -lmicrohttpd -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c -pthread
 
 Q := $(if $(V),,@)
 say = $(if $(V),@true,@printf '  %-7s %s\n' $(1) $(2))
@@ -67,11 +67,24 @@ $(BUILD)/memprov.skel.h: $(BUILD)/$(ARCH).bpf.o
 # --- the program ------------------------------------------------------------------------------
 
 SOURCES := $(wildcard user/*.c user/*/*.c)
-OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
+GENERATED := $(BUILD)/memprov.skel.h $(BUILD)/profile.pb-c.h
+OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/profile.pb-c.o
 # Everything but main: what unit tests and fuzz targets link with.
 LIBRARY := $(BUILD)/libmemprov.a
 
-$(BUILD)/%.o: %.c | $(BUILD)/memprov.skel.h
+# The profile format of pprof. One run of protoc-c makes both files.
+$(BUILD)/profile.pb-c.h: user/report/profile.proto
+	$(call say,PROTO,$<)
+	@mkdir -p $(@D)
+	$(Q)protoc-c --proto_path=$(<D) --c_out=$(@D) $(<F)
+
+$(BUILD)/profile.pb-c.c: $(BUILD)/profile.pb-c.h ;
+
+$(BUILD)/profile.pb-c.o: $(BUILD)/profile.pb-c.c
+	$(call say,CC,$<)
+	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
+
+$(BUILD)/%.o: %.c | $(GENERATED)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
@@ -168,11 +181,12 @@ system: all test-programs ## only the system tests (root)
 TARGET  ?= smaps
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: $(BUILD)/memprov.skel.h ## fuzz one reader: TARGET=smaps SECONDS=60
+fuzz: $(GENERATED) ## fuzz one reader: TARGET=smaps SECONDS=60
 	@mkdir -p build/fuzz tests/fuzz/corpus/$(TARGET)
 	$(Q)$(CLANG) -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"fuzz"' -g -O1 -I user -I include \
 		-I $(BUILD) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		tests/fuzz/fuzz_$(TARGET).c $(filter-out user/main.c,$(SOURCES)) $(LIBS) \
+		tests/fuzz/fuzz_$(TARGET).c $(filter-out user/main.c,$(SOURCES)) \
+		$(BUILD)/profile.pb-c.c $(LIBS) \
 		-o build/fuzz/$(TARGET)
 	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
 
@@ -182,7 +196,8 @@ FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 check: ## layout of the rooms, formatting, both BPF targets, clang-tidy
 	@tests/check-rooms
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
-	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o build/memprov.skel.h
+	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o \
+		build/memprov.skel.h build/profile.pb-c.h
 	@printf '%s\n' $(SOURCES) | xargs -P$$(nproc) -n8 sh -c 'clang-tidy --quiet "$$@" -- \
 		-std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION=\"tidy\" -I user -I include -I build \
 		2>/dev/null' sh && echo "clang-tidy: nothing to say"

@@ -48,9 +48,14 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	struct daemon *d = ctx;
 	struct metrics_counter resyncs[RESYNCS];
 	struct duration_histogram snapshots;
+	struct unwinder_stats unwinder;
 	struct owner_stats stats;
 	struct tracer_stats tracer = {.resyncs = resyncs, .n_resyncs = RESYNCS};
 
+	if (d->tracer.unwinder) {
+		unwinder__stats(d->tracer.unwinder, &unwinder);
+		tracer.unwinder = &unwinder;
+	}
 	owner__stats(d->tracer.owner, &stats);
 	tracer.collector = stats.collector;
 	for (int cause = 0; cause < RESYNCS; cause++)

@@ -12,8 +12,6 @@
 #include "util/number.h"
 #include "util/quote.h"
 
-#define UNWRITTEN (-1) /* the value of a choice that a later version will have */
-
 #define SERVE (1u << COMMAND_SERVE)
 #define SHOW  (1u << COMMAND_SHOW)
 #define RUN   (1u << COMMAND_RUN)
@@ -25,7 +23,7 @@ static const struct choice unwinds[] = {
 	{"auto", UNWIND_AUTO}, {"fp", UNWIND_FP}, {"cfi", UNWIND_CFI}, {"none", UNWIND_NONE}, {}};
 static const struct choice formats[] = {{"text", FORMAT_TEXT},
 					{"json", FORMAT_JSON},
-					{"pprof", UNWRITTEN},
+					{"pprof", FORMAT_PPROF},
 					{"folded", FORMAT_FOLDED},
 					{}};
 static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
@@ -63,7 +61,7 @@ const struct option option_table[] = {
 	{"top", 0, KIND_NUMBER, SHOW | RUN, "N", "20", "a number from 1 to 10000", FIELD(top),
 	 .min = 1, .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
 	{"all", 0, KIND_FLAG, SHOW | RUN, FIELD(all), .doc = "all rows instead"},
-	{"format", 0, KIND_CHOICE, SHOW | RUN, "text|json|folded", "text", NULL, formats,
+	{"format", 0, KIND_CHOICE, SHOW | RUN, "text|json|pprof|folded", "text", NULL, formats,
 	 FIELD(format), .doc = "how the report is written"},
 	{"unit", 0, KIND_CHOICE, SHOW | RUN, "MB|kB", "MB", NULL, units, FIELD(kilobytes),
 	 .doc = "unit of the text report"},
@@ -111,22 +109,16 @@ static int set_choice(const struct option *o, const char *value, struct options 
 {
 	char quoted[QUOTE_LEN], takes[128] = "";
 	const struct choice *c;
-	bool unwritten = false;
 
 	for (c = o->choices; c->name; c++) {
-		if (c->value != UNWRITTEN)
-			option__list(takes, sizeof(takes), "", c->name);
-		if (strcmp(c->name, value))
-			continue;
-		if (c->value != UNWRITTEN) {
+		option__list(takes, sizeof(takes), "", c->name);
+		if (!strcmp(c->name, value)) {
 			store(o, c->value, ret);
 			return 0;
 		}
-		unwritten = true;
 	}
-	option__fail(error, "'%s' is %s; accepted: %s", quote__text(value, quoted),
-		     unwritten ? "not written by this version yet" : "not known", takes);
-	return -EINVAL;
+	return option__fail(error, "'%s' is not known; accepted: %s", quote__text(value, quoted),
+			    takes);
 }
 
 static int set_number(const struct option *o, const char *value, struct options *ret,

@@ -350,7 +350,6 @@ def test_the_text():
     (["--top", "3"], 2, "the program is missing"),
     (["--nope", "--", "true"], 2, "unknown option '--nope'"),
     (["--pid", "3", "--", "true"], 2, "does not take the option '--pid'"),
-    (["--format", "pprof", "--", "true"], 2, "not written by this version"),
     (["-o", "/nonexistent/r", "--", "true"], 1, "cannot write to /nonexistent/r"),
     (["-o", "/tmp", "--", "true"], 1, "cannot write to /tmp"),
     (["--backend", "fexit", "--", "true"], 3, "fexit")])

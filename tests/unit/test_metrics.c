@@ -101,6 +101,10 @@ static void test_node(void **state)
 static void test_tracer(void **state)
 {
 	static const struct metrics_counter resyncs[] = {{"lost", 3}, {"start", 200}};
+	static const struct unwinder_stats unwinder = {
+		.symbolizer = {.restarts = 3, .unwound = 100, .truncated = 8},
+		.callsites = {.sites = 61, .bytes = 8192, .turned_away = 2},
+	};
 	static const struct tracer_stats stats = {
 		.collector = {.events = {[MP_EVENT_MMAP] = 11, [MP_EVENT_COMM] = 12},
 			      .malformed = 5,
@@ -110,6 +114,7 @@ static void test_tracer(void **state)
 			      .map_bytes = 9 * MB},
 		.resyncs = resyncs,
 		.n_resyncs = ARRAY_SIZE(resyncs),
+		.unwinder = &unwinder,
 	};
 	_cleanup_buf_ struct buf text = {0};
 
@@ -117,6 +122,12 @@ static void test_tracer(void **state)
 	assert_well_formed(&text);
 	assert_has(&text, "\nmemprov_events_total{type=\"mmap\"} 11\n");
 	assert_has(&text, "\nmemprov_events_total{type=\"comm\"} 12\n");
+	assert_has(&text, "\nmemprov_stacks_unwound_total{result=\"complete\"} 92\n");
+	assert_has(&text, "\nmemprov_stacks_unwound_total{result=\"truncated\"} 8\n");
+	assert_has(&text, "\nmemprov_symbolizer_restarts_total 3\n");
+	assert_has(&text, "\nmemprov_callsites 61\n");
+	assert_has(&text, "\nmemprov_callsites_bytes 8192\n");
+	assert_has(&text, "\nmemprov_callsites_turned_away_total 2\n");
 	assert_int_equal(count(&text, "\nmemprov_events_total{"), MP_EVENT_TYPES - 1);
 	assert_has(&text, "\nmemprov_events_lost_total{cause=\"ring_full\"} 13\n");
 	assert_has(&text, "\nmemprov_events_lost_total{cause=\"malformed\"} 5\n");

@@ -192,7 +192,7 @@ static void test_usage_errors(void **state)
 		{{"show", "--pid", "0"}, {"--pid: '0' is out of range", "1 to 4194304"}},
 		{{"show", "--pid", "4294967297"}, {"out of range", "1 to 4194304"}},
 		{{"show", "--format", "xml"}, {"'xml' is not known", "text, json"}},
-		{{"show", "--format", "pprof"}, {"not written by this version", "text, json"}},
+		{{"show", "--format", "Pprof"}, {"Pprof", "text, json, pprof, folded"}},
 		{{"show", "--format", "Folded"}, {"Folded", "text, json"}},
 		{{"show", "--unit", "GB"}, {"--unit: 'GB'", "MB, kB"}},
 		{{"show", "-o", ""}, {"-o: the value is empty", "file"}},

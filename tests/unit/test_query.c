@@ -76,6 +76,11 @@ static void test_what_is_taken(void **state)
 	parse(&query, (struct pair[MAX_PAIRS]){{"format", "folded"}});
 	assert_string_equal(query.error, "");
 	assert_true(query.folded);
+
+	parse(&query, (struct pair[MAX_PAIRS]){{"format", "pprof"}});
+	assert_string_equal(query.error, "");
+	assert_true(query.pprof);
+	assert_false(query.folded);
 }
 
 static bool has_json(const struct pair pairs[MAX_PAIRS])
@@ -118,11 +123,10 @@ static void test_what_is_refused(void **state)
 		{{{"min", "1T"}}, {"min: '1T'", "suffix k, M or G"}},
 		{{{"min", "16777216T"}}, {"min: '16777216T'", "suffix"}},
 		{{{"min", "99999999999G"}}, {"out of range", "suffix"}},
-		{{{"format", "pprof"}},
-		 {"not written by this version yet", "text, json or folded"}},
-		{{{"format", "Folded"}}, {"format: 'Folded'", "text, json or folded"}},
-		{{{"format", "xml"}}, {"format: 'xml'", "text, json or folded"}},
-		{{{"format", "JSON"}}, {"format: 'JSON'", "text, json or folded"}},
+		{{{"format", "Pprof"}}, {"format: 'Pprof'", "text, json, pprof or folded"}},
+		{{{"format", "Folded"}}, {"format: 'Folded'", "text, json, pprof or folded"}},
+		{{{"format", "xml"}}, {"format: 'xml'", "text, json, pprof or folded"}},
+		{{{"format", "JSON"}}, {"format: 'JSON'", "text, json, pprof or folded"}},
 		{{{"", NULL}}, {"unknown parameter ''", "pid, top, all, format, unit, min"}},
 		{{{"Pid", "1"}}, {"unknown parameter 'Pid'", "pid, top"}},
 		{{{"x\ny\x1b", "1"}}, {"unknown parameter 'x?y?'", "pid, top"}},
@@ -136,11 +140,11 @@ static void test_what_is_refused(void **state)
 		{{{"pid", "x"}, {"format", "json"}}, {"pid: 'x'", "process ID"}},
 		{{{"nope", NULL}, {"format", "json"}}, {"unknown", "pid, top"}},
 		{{{"format", "json"}, {"format", "text"}},
-		 {"format: given", "text, json or folded"}},
+		 {"format: given", "text, json, pprof or folded"}},
 		{{{"format", "text"}, {"format", "json"}},
-		 {"format: given", "text, json or folded"}},
+		 {"format: given", "text, json, pprof or folded"}},
 		{{{"format", "xml"}, {"format", "json"}},
-		 {"format: 'xml'", "text, json or folded"}},
+		 {"format: 'xml'", "text, json, pprof or folded"}},
 	};
 
 	for (size_t i = 0; i < ARRAY_SIZE(table); i++) {
@@ -184,6 +188,11 @@ static void test_each_route_has_its_parameters(void **state)
 	query__add(&query, "pid", "1");
 	assert_string_equal(query.error, "no place for the parameter 'pid'; this route takes top, "
 					 "all, format, unit");
+	query__init(&query, routes__find("/debug/memory/pprof", ON_DEBUG)->takes);
+	query__add(&query, "format", "pprof");
+	assert_string_equal(query.error, "");
+	query__add(&query, "format", "folded");
+	assert_non_null(strstr(query.error, "takes one value: text, json or pprof"));
 	assert_non_null(health);
 	query__init(&query, health->takes);
 	query__add(&query, "format", "json");
@@ -203,7 +212,7 @@ static void test_routes(void **state)
 		"/debug/memory/",
 		"debug",
 		"/debug/memory/callsites/",
-		"/debug/memory/pprof",
+		"/debug/memory/pprof/",
 	};
 	char list[ROUTES_LIST_LEN];
 

@@ -80,6 +80,14 @@ int output__check(const char *file)
 	return err;
 }
 
+int output__check_binary(const char *file, int fd)
+{
+	if (file || !isatty(fd))
+		return 0;
+	log_error("a profile is not text, and this is a terminal: give -o FILE");
+	return -EINVAL;
+}
+
 int output__write(const char *file, int fd, const char *text, size_t len)
 {
 	_cleanup_free_ char *target = NULL;

@@ -12,6 +12,10 @@
  */
 int output__write(const char *file, int fd, const char *text, size_t len);
 
+/* Whether bytes that are not text may go there: to a terminal they may not, it would take them for
+ * commands. 0, or -EINVAL after logging. */
+int output__check_binary(const char *file, int fd);
+
 /* Whether that is likely to work, before hours of work depend on it. 0, or -errno after logging. */
 int output__check(const char *file);
 

@@ -179,6 +179,27 @@ static void follow(struct run *run)
 
 /* --- its end ------------------------------------------------------------------------------- */
 
+/* Profiles are of one moment: the peak. */
+static void encode_run(const struct run_report *run, enum format format,
+		       const struct encode_options *options, struct buf *ret)
+{
+	switch (format) {
+	case FORMAT_JSON:
+		run_report__json(run, options, ret);
+		break;
+	case FORMAT_FOLDED:
+		if (run->peak)
+			encode__folded(run->peak, options, ret);
+		break;
+	case FORMAT_PPROF:
+		if (run->peak)
+			encode__pprof(run->peak, options, ret);
+		break;
+	case FORMAT_TEXT:
+		run_report__text(run, options, ret);
+	}
+}
+
 static void report(struct run *run)
 {
 	const struct options *options = run->options;
@@ -204,12 +225,11 @@ static void report(struct run *run)
 	settle(peak.last);
 	if (run->end && (!all.peak || run->end->totals.rss >= all.peak->totals.rss))
 		all.peak = run->end;
-	if (options->format == FORMAT_JSON)
-		run_report__json(&all, &encode, &body);
-	else
-		run_report__text(&all, &encode, &body);
+	encode_run(&all, options->format, &encode, &body);
 	if (buf__error(&body))
 		log_error("no report: out of memory");
+	else if (!body.data)
+		log_error("no report: the process could not be read");
 	else
 		output__write(options->output, STDERR_FILENO, body.data, body.len);
 }
@@ -292,6 +312,8 @@ int run__run(const struct options *options)
 	int code, status = 0;
 
 	fill_standard_descriptors();
+	if (options->format == FORMAT_PPROF && output__check_binary(options->output, STDERR_FILENO))
+		return EXIT_USAGE;
 	if (options->output && output__check(options->output))
 		return EXIT_FAILED;
 	take_signals(&run, &config);

@@ -89,6 +89,7 @@ static const char *const formats[] = {
 	[FORMAT_TEXT] = "text",
 	[FORMAT_JSON] = "json",
 	[FORMAT_FOLDED] = "folded",
+	[FORMAT_PPROF] = "pprof",
 };
 
 static int ask(const struct options *options, int fd, pid_t pid)
@@ -148,6 +149,8 @@ static int report_here(const struct options *options, pid_t pid, const char *why
 		encode__json(report, &encode, &body);
 	else if (options->format == FORMAT_FOLDED)
 		encode__folded(report, &encode, &body);
+	else if (options->format == FORMAT_PPROF)
+		encode__pprof(report, &encode, &body);
 	else
 		encode__text(report, &encode, &body);
 	if (buf__error(&body))
@@ -161,6 +164,8 @@ int show__run(const struct options *options)
 	_cleanup_close_ int fd = client__connect(options->socket);
 	char why_off[PATH_MAX + 128];
 
+	if (options->format == FORMAT_PPROF && output__check_binary(options->output, STDOUT_FILENO))
+		return EXIT_USAGE;
 	switch (-fd) {
 	case ENOENT:
 	case ENOTDIR:

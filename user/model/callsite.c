@@ -70,8 +70,7 @@ static bool same_text(const char *a, const char *b)
 	return a == b || (a && b && strcmp(a, b) == 0);
 }
 
-/* ip is left out: the same library lies elsewhere in another process. */
-static bool same_frame(const struct frame *a, const struct frame *b)
+bool frame__same(const struct frame *a, const struct frame *b)
 {
 	return a->offset == b->offset && a->line == b->line && a->inlined == b->inlined &&
 	       same_text(a->function, b->function) && same_text(a->file, b->file) &&
@@ -84,7 +83,7 @@ static bool is_of(const struct callsite *site, uint64_t hash, const struct unwou
 	    site->truncated != stack->truncated)
 		return false;
 	for (size_t i = 0; i < stack->n; i++) {
-		if (!same_frame(&site->frames[i], &stack->frames[i]))
+		if (!frame__same(&site->frames[i], &stack->frames[i]))
 			return false;
 	}
 	return true;

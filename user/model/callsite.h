@@ -25,6 +25,10 @@ struct callsite {
 	struct frame frames[]; /* innermost first; their strings are in the same allocation */
 };
 
+/* Whether two frames are one place. ip is left out: the same library lies elsewhere in another
+ * process. */
+bool frame__same(const struct frame *a, const struct frame *b);
+
 struct callsite *callsite__ref(struct callsite *site); /* accepts NULL */
 void callsite__unref(struct callsite *site);	       /* accepts NULL; on any thread */
 bool callsite__is_other(const struct callsite *site);

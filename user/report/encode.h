@@ -26,6 +26,12 @@ void encode__json(const struct report *report, const struct encode_options *opti
 void encode__folded(const struct report *report, const struct encode_options *options,
 		    struct buf *ret);
 
+/* A gzipped profile for pprof (§5). One of the node takes a report of taker__node_profile(). Like
+ * the stacks above it always has everything, so that it adds up to RSS: smaller call sites than
+ * options->min are one frame. */
+void encode__pprof(const struct report *report, const struct encode_options *options,
+		   struct buf *ret);
+
 /* Only the call sites, for /debug/memory/callsites. */
 void encode__callsites_text(const struct report *report, const struct encode_options *options,
 			    struct buf *ret);

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include <ctype.h>
 #include <inttypes.h>
 
 #include "report/encode.h"
 #include "util/text.h"
 
-/* Semicolons separate frames, and a line is a stack. */
+/* Semicolons separate frames, and a line is a stack. No frame is empty. */
 static void add_text(struct buf *out, const char *text)
 {
 	size_t begin = out->len;
 
-	text__show(out, text);
+	text__show(out, *text ? text : "?");
 	for (size_t i = begin; i < out->len; i++) {
 		if (out->data[i] == ';')
 			out->data[i] = ':';
@@ -30,6 +31,18 @@ static void add_frame(struct buf *out, const struct frame *frame)
 	buf__printf(out, "0x%" PRIx64, frame->offset);
 }
 
+/* flamegraph.pl takes a stack that ends in a space and a number for one with two amounts. */
+static void add_amount(struct buf *out, uint64_t rss)
+{
+	size_t i = out->len;
+
+	while (i > 0 && (isdigit((unsigned char)out->data[i - 1]) || out->data[i - 1] == '.'))
+		i--;
+	if (i > 0 && i < out->len && out->data[i - 1] == ' ')
+		out->data[i - 1] = '_';
+	buf__printf(out, " %" PRIu64 "\n", rss);
+}
+
 static void add_root(struct buf *out, const struct report *report)
 {
 	add_text(out, report->comm ? report->comm : "node");
@@ -39,8 +52,6 @@ static void add_site(struct buf *out, const struct report *report, const struct 
 {
 	const struct callsite *site = row->site;
 
-	if (!row->rss)
-		return;
 	add_root(out, report);
 	if (callsite__is_other(site))
 		buf__puts(out, ";[other call sites]");
@@ -48,7 +59,7 @@ static void add_site(struct buf *out, const struct report *report, const struct 
 		buf__puts(out, ";[truncated]");
 	for (size_t i = site->n; i > 0; i--)
 		add_frame(out, &site->frames[i - 1]);
-	buf__printf(out, " %" PRIu64 "\n", row->rss);
+	add_amount(out, row->rss);
 }
 
 static void add_rest(struct buf *out, const struct report *report, const char *what, uint64_t rss)
@@ -62,12 +73,18 @@ static void add_rest(struct buf *out, const struct report *report, const char *w
 void encode__folded(const struct report *report, const struct encode_options *options,
 		    struct buf *ret)
 {
-	uint64_t with_site = 0;
+	uint64_t with_site = 0, smaller = 0;
 
 	for (size_t i = 0; i < report->n_sites; i++) {
-		add_site(ret, report, &report->sites[i]);
-		with_site += report->sites[i].rss;
+		const struct site_row *row = &report->sites[i];
+
+		if (row->rss && row->rss >= options->min)
+			add_site(ret, report, row);
+		else
+			smaller += row->rss;
+		with_site += row->rss;
 	}
+	add_rest(ret, report, "smaller call sites", smaller);
 	/* Sites are of witnessed creations only. */
 	add_rest(ret, report, "no stack", report->by_coverage[COVERAGE_ATTRIBUTED] - with_site);
 	add_rest(ret, report, "predates tracing", report->by_coverage[COVERAGE_PREDATES]);

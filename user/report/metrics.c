@@ -325,6 +325,28 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 	add_sample(out, "bpf_map_bytes", no_labels, collector->map_bytes);
 }
 
+static void add_unwinder(struct buf *out, const struct unwinder_stats *stats)
+{
+	const struct symbolizer_stats *symbolizer = &stats->symbolizer;
+	const struct callsite_stats *callsites = &stats->callsites;
+
+	add_family(out, "stacks_unwound_total", "counter",
+		   "User stacks unwound, by whether the outermost frame was reached.");
+	add_labelled(out, "stacks_unwound_total", "result", "complete",
+		     symbolizer->unwound - symbolizer->truncated);
+	add_labelled(out, "stacks_unwound_total", "result", "truncated", symbolizer->truncated);
+	add_family(out, "symbolizer_restarts_total", "counter",
+		   "Times that the process that unwinds died or hung, and was replaced.");
+	add_sample(out, "symbolizer_restarts_total", no_labels, symbolizer->restarts);
+	add_family(out, "callsites", "gauge", "Call sites that are known.");
+	add_sample(out, "callsites", no_labels, callsites->sites);
+	add_family(out, "callsites_bytes", "gauge", "Memory of the call sites that are known.");
+	add_sample(out, "callsites_bytes", no_labels, callsites->bytes);
+	add_family(out, "callsites_turned_away_total", "counter",
+		   "Stacks that share one call site because the table of call sites was full.");
+	add_sample(out, "callsites_turned_away_total", no_labels, callsites->turned_away);
+}
+
 static void add_snapshots(struct buf *out, const struct duration_histogram *histogram)
 {
 	uint64_t count = 0;
@@ -351,6 +373,8 @@ void metrics__encode(const struct report *node, const struct tracer_stats *stats
 		add_node(ret, node);
 	if (stats)
 		add_stats(ret, stats);
+	if (stats && stats->unwinder)
+		add_unwinder(ret, stats->unwinder);
 	add_snapshots(ret, snapshots);
 	add_family(ret, "build_info", "gauge", "Always 1; the version is a label.");
 	add_labelled(ret, "build_info", "version", MEMPROV_VERSION, 1);

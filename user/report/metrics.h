@@ -12,6 +12,7 @@
 
 #include "collect/collector.h"
 #include "report/report.h"
+#include "symbolize/unwinder.h"
 #include "util/buf.h"
 
 #define METRICS_PROCESSES	 50
@@ -36,6 +37,7 @@ struct tracer_stats {
 	struct collector_stats collector;
 	const struct metrics_counter *resyncs; /* by cause, each cause once */
 	size_t n_resyncs;
+	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
 };
 
 /* node: a node report, NULL before there is one. stats: NULL when nothing is traced. What they

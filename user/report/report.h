@@ -92,6 +92,8 @@ struct report_cgroup {
 	uint64_t working_set;
 };
 
+struct sample_row;
+
 struct report {
 	uint64_t taken_at; /* wall clock, ns */
 
@@ -145,6 +147,11 @@ struct report {
 
 	struct process_row *processes; /* node report: largest rss first */
 	size_t n_processes;
+	/* Node report: what a profile is made of, when it was asked for (report/samples.h). The
+	 * regions of a process are in `regions`. */
+	const struct sample_row *samples;
+	size_t n_samples;
+
 	uint64_t unreadable_processes; /* node report: could not be read, so not in the sums */
 
 	struct arena *strings; /* owns the report and everything that it points to */

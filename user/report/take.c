@@ -8,6 +8,7 @@
 #include "model/owner.h"
 #include "proc/cgroup.h"
 #include "report/runtime.h"
+#include "report/samples.h"
 #include "report/sites.h"
 #include "report/snapshot.h"
 #include "report/summary.h"
@@ -191,6 +192,7 @@ struct node {
 	struct report *report;
 	struct summary *summary;
 	struct sites *sites;
+	struct samples *samples; /* NULL: not wanted */
 	struct process_row *rows;
 	size_t n;
 	size_t cap;
@@ -246,6 +248,9 @@ static int sum_process(struct node *node, struct report *process, const struct s
 		err = summarise(node->summary, s);
 	if (!err)
 		err = add_sites(node->sites, s);
+	if (!err && node->samples)
+		err = samples__add(node->samples, process->pid, process->comm, s->parts.parts,
+				   s->parts.n);
 	return err ? err : add_row(node, process);
 }
 
@@ -299,6 +304,16 @@ static void fill_node_tracing(struct report *report, const struct taker_config *
 	report->tracing.why_off = NULL;
 }
 
+static int fill_samples(struct report *report, const struct samples *samples)
+{
+	struct sample_row *rows;
+	int err = samples__rows(samples, &rows, &report->n_samples);
+
+	if (!err)
+		report->samples = rows;
+	return err;
+}
+
 static int finish_node(struct node *node)
 {
 	struct report *report = node->report;
@@ -306,6 +321,8 @@ static int finish_node(struct node *node)
 
 	if (!err)
 		err = sites__fill(node->sites, report);
+	if (!err && node->samples)
+		err = fill_samples(report, node->samples);
 	if (err)
 		return err;
 	report->processes = arena__alloc(report->strings, node->n * sizeof(*node->rows));
@@ -318,8 +335,8 @@ static int finish_node(struct node *node)
 	return 0;
 }
 
-int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
-		struct report **ret)
+static int take_node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		     bool profile, struct report **ret)
 {
 	struct node node = {
 		.taker = taker,
@@ -332,6 +349,10 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 	};
 	int err = node.report && node.summary && node.sites ? 0 : -ENOMEM;
 
+	if (!err && profile) {
+		node.samples = samples__new(node.report->strings);
+		err = node.samples ? 0 : -ENOMEM;
+	}
 	if (!err) {
 		node.report->taken_at = clock__wall_ns();
 		node.report->runtime = RUNTIME_MANY;
@@ -343,9 +364,22 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 	free(node.rows);
 	summary__free(node.summary);
 	sites__free(node.sites);
+	samples__free(node.samples);
 	if (err)
 		report__free(node.report);
 	else
 		*ret = node.report;
 	return err;
+}
+
+int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret)
+{
+	return take_node(taker, caller, stop, false, ret);
+}
+
+int taker__node_profile(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+			struct report **ret)
+{
+	return take_node(taker, caller, stop, true, ret);
 }

@@ -46,4 +46,8 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret);
 
+/* The same with report->samples, for a profile: larger, so only for those who want one. */
+int taker__node_profile(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+			struct report **ret);
+
 #endif

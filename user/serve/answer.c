@@ -37,6 +37,13 @@ void answer__ok(struct answer *answer, const char *type)
 	answer->type = type;
 }
 
+void answer__ok_file(struct answer *answer, const char *type, const char *disposition)
+{
+	answer__ok(answer, type);
+	answer->header = "Content-Disposition";
+	answer->value = disposition;
+}
+
 void answer__fail(struct answer *answer, enum answer_error error, bool json, const char *fmt, ...)
 {
 	struct json writer = {.out = &answer->body};

@@ -30,12 +30,16 @@ struct answer {
 
 #define TYPE_TEXT    "text/plain; charset=utf-8"
 #define TYPE_JSON    "application/json"
+#define TYPE_PPROF   "application/octet-stream" /* as net/http/pprof of Go */
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 void answer__free(struct answer *answer); /* a zeroed one is fine, and is left zeroed */
 
 /* Status 200 and no body yet. */
 void answer__ok(struct answer *answer, const char *type);
+
+/* The same, for a browser to save under a name: "attachment; filename=…". */
+void answer__ok_file(struct answer *answer, const char *type, const char *disposition);
 
 /* Replaces what there is. The message is one line; it gets its newline here. */
 void answer__fail(struct answer *answer, enum answer_error error, bool json, const char *fmt, ...)

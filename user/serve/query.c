@@ -10,8 +10,6 @@
 #include "util/number.h"
 #include "util/quote.h"
 
-#define NOT_WRITTEN_YET (-ENOSYS)
-
 static int set_pid(struct query *query, const char *value)
 {
 	uint64_t pid;
@@ -52,13 +50,11 @@ static int set_format(struct query *query, const char *value)
 		query->json = true;
 		return 0;
 	}
-	if (query->takes & FORMAT_OF_STACKS) {
-		query->folded = !strcmp(value, "folded");
-		if (query->folded)
-			return 0;
-		if (!strcmp(value, "pprof"))
-			return NOT_WRITTEN_YET;
-	}
+	query->folded = query->takes & FORMAT_OF_STACKS && !strcmp(value, "folded");
+	query->pprof =
+		query->takes & (FORMAT_OF_STACKS | FORMAT_OF_PROFILES) && !strcmp(value, "pprof");
+	if (query->folded || query->pprof)
+		return 0;
 	return strcmp(value, "text") ? -EINVAL : 0;
 }
 
@@ -97,7 +93,9 @@ void query__init(struct query *query, unsigned takes)
 static const char *takes_of(const struct query *query, size_t i)
 {
 	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_STACKS)
-		return "text, json or folded";
+		return "text, json, pprof or folded";
+	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_PROFILES)
+		return "text, json or pprof";
 	return parameters[i].takes;
 }
 
@@ -148,8 +146,5 @@ void query__add(struct query *query, const char *name, const char *value)
 	else if (err)
 		snprintf(query->error, sizeof(query->error), "%s: '%s' is %s; takes %s", name,
 			 quote__text(value, quoted),
-			 err == -ERANGE		  ? "out of range"
-			 : err == NOT_WRITTEN_YET ? "not written by this version yet"
-						  : "not understood",
-			 takes_of(query, i));
+			 err == -ERANGE ? "out of range" : "not understood", takes_of(query, i));
 }

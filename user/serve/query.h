@@ -19,7 +19,9 @@ enum parameter {
 	PARAMETER_FORMAT = 1 << 3,
 	PARAMETER_UNIT = 1 << 4,
 	PARAMETER_MIN = 1 << 5,
-	FORMAT_OF_STACKS = 1 << 6, /* no parameter: format may be folded, too */
+	/* No parameters, but what format may be besides text and json: */
+	FORMAT_OF_STACKS = 1 << 6,   /* folded, pprof */
+	FORMAT_OF_PROFILES = 1 << 7, /* pprof */
 };
 
 #define QUERY_ERROR_LEN 256
@@ -34,6 +36,7 @@ struct query {
 	bool all;
 	bool json; /* format=json was there: errors are JSON then, whatever else was wrong */
 	bool folded;
+	bool pprof;
 	bool kilobytes;
 	uint64_t min; /* bytes */
 

@@ -11,6 +11,8 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
+#define PROFILE_FILE "attachment; filename=\"memprov.pb.gz\""
+
 static void free_report(struct report **report)
 {
 	report__free(*report);
@@ -47,8 +49,8 @@ static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
 	}
 }
 
-static int take(const struct reporter *reporter, pid_t pid, const struct caller *caller,
-		struct report **ret)
+static int take(const struct reporter *reporter, pid_t pid, bool profile,
+		const struct caller *caller, struct report **ret)
 {
 	uint64_t start = clock__boot_ns();
 	int err;
@@ -56,10 +58,16 @@ static int take(const struct reporter *reporter, pid_t pid, const struct caller 
 	if (pid)
 		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
 	else
-		err = taker__node(reporter->taker, caller, reporter->stop, ret);
+		err = (profile ? taker__node_profile : taker__node)(reporter->taker, caller,
+								    reporter->stop, ret);
 	if (!err && reporter->took)
 		reporter->took(reporter->ctx, clock__boot_ns() - start);
 	return err;
+}
+
+static bool is_profile(enum route_kind kind, const struct query *query)
+{
+	return query->pprof || kind == ROUTE_PPROF;
 }
 
 static void encode(const struct report *report, enum route_kind kind, const struct query *query,
@@ -76,7 +84,9 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 	if (kind == ROUTE_PROCESSES && !(query->given & PARAMETER_TOP))
 		options.all = true;
 
-	if (query->folded)
+	if (is_profile(kind, query))
+		encode__pprof(report, &options, ret);
+	else if (query->folded)
 		encode__folded(report, &options, ret);
 	else if (kind == ROUTE_CALLSITES)
 		(query->json ? encode__callsites_json : encode__callsites_text)(report, &options,
@@ -95,15 +105,18 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	pid_t pid = 0;
 	int err;
 
-	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES)
+	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES || kind == ROUTE_PPROF)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, pid, caller, &report);
+	err = take(reporter, pid, is_profile(kind, query), caller, &report);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);
 		reporter->metrics(reporter->ctx, report, &answer->body);
 	} else if (!err) {
-		answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
+		if (is_profile(kind, query))
+			answer__ok_file(answer, TYPE_PPROF, PROFILE_FILE);
+		else
+			answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
 		encode(report, kind, query, &answer->body);
 	} else {
 		fail_taking(answer, err, pid, query->json);

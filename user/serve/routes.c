@@ -11,10 +11,14 @@
 
 #define OF_REPORTS (OF_LISTS | PARAMETER_PID | PARAMETER_MIN | FORMAT_OF_STACKS)
 
+/* A profile always has everything; its readers choose. */
+#define OF_PROFILES (PARAMETER_PID | PARAMETER_MIN | PARAMETER_FORMAT | FORMAT_OF_PROFILES)
+
 /* What has one format takes the parameter too: it says how errors are written. */
 static const struct route routes[] = {
 	{"/debug/memory", ROUTE_REPORT, ON_DEBUG, OF_REPORTS},
 	{"/debug/memory/callsites", ROUTE_CALLSITES, ON_DEBUG, OF_REPORTS},
+	{"/debug/memory/pprof", ROUTE_PPROF, ON_DEBUG, OF_PROFILES},
 	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
 	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},

@@ -14,6 +14,7 @@ enum listeners {
 enum route_kind {
 	ROUTE_REPORT,	 /* of a process, or of the node */
 	ROUTE_CALLSITES, /* of a process, or of the node */
+	ROUTE_PPROF,	 /* of a process, or of the node */
 	ROUTE_PROCESSES,
 	ROUTE_HEALTH,
 	ROUTE_READY,

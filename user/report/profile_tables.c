@@ -1,0 +1,375 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/profile_tables.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "model/callsite.h"
+#include "util/buf.h"
+#include "util/text.h"
+#include "util/utf8.h"
+
+struct id_entry {
+	UT_hash_handle hh;
+	size_t place; /* from 0 */
+	void *row;    /* NULL: the entry is new */
+	char key[];
+};
+
+struct location {
+	UT_hash_handle hh;
+	struct location *next; /* of the same hash */
+	unsigned hash;
+	const struct frame *frames;
+	size_t n;
+	Pprof__Location row;
+};
+
+void profile_tables__init(struct profile_tables *tables, struct arena *arena)
+{
+	/* The address of the heap: a program that names things cannot know which ones collide. */
+	*tables = (struct profile_tables){.arena = arena, .salt = (uintptr_t)arena >> 4};
+	profile_tables__string(tables, "");
+}
+
+void profile_tables__free(struct profile_tables *tables)
+{
+	HASH_CLEAR(hh, tables->strings.entries);
+	HASH_CLEAR(hh, tables->mappings.entries);
+	HASH_CLEAR(hh, tables->functions.entries);
+	HASH_CLEAR(hh, tables->locations);
+}
+
+static void *alloc(struct profile_tables *tables, size_t size)
+{
+	void *piece = arena__alloc(tables->arena, size);
+
+	if (!piece)
+		tables->failed = true;
+	return piece;
+}
+
+static uint64_t mix(uint64_t hash, uint64_t word)
+{
+	hash = (hash ^ word) * 0x9e3779b97f4a7c15ULL;
+	return hash ^ hash >> 32;
+}
+
+/* In words of 64 bits: a profile is little else than hashing, and uthash's own goes by bytes. */
+static uint64_t mix_bytes(uint64_t hash, const void *bytes, size_t len)
+{
+	const char *at = bytes;
+	uint64_t word;
+
+	hash = mix(hash, len);
+	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		hash = mix(hash, word);
+	}
+	word = 0;
+	memcpy(&word, at, len);
+	return mix(hash, word);
+}
+
+/* The entry of a key, made when there is none; NULL: out of memory. */
+static struct id_entry *find(struct profile_tables *tables, struct id_table *table, const void *key,
+			     size_t len)
+{
+	unsigned hash = mix_bytes(tables->salt, key, len);
+	struct id_entry *entry;
+
+	HASH_FIND_BYHASHVALUE(hh, table->entries, key, len, hash, entry);
+	if (entry)
+		return entry;
+	entry = alloc(tables, sizeof(*entry) + len + 1);
+	if (!entry)
+		return NULL;
+	memcpy(entry->key, key, len);
+	entry->place = HASH_COUNT(table->entries);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, table->entries, entry->key, len, hash, entry);
+	return entry;
+}
+
+/* --- strings ------------------------------------------------------------------------------- */
+
+static bool is_plain(const char *text)
+{
+	const unsigned char *s = (const unsigned char *)text;
+
+	while (*s >= 0x20 && *s < 0x7f)
+		s++;
+	return !*s;
+}
+
+static void add_clean(struct buf *out, const char *text)
+{
+	const char *end = text + strlen(text);
+	uint32_t code;
+	size_t n;
+
+	for (; text < end; text += n) {
+		n = utf8__decode(text, end - text, &code);
+		if (code == UTF8_INVALID)
+			buf__puts(out, UTF8_REPLACEMENT);
+		else
+			text__show_bytes(out, text, n);
+	}
+}
+
+static int64_t add_string(struct profile_tables *tables, const char *text, size_t len)
+{
+	struct id_entry *entry = find(tables, &tables->strings, text, len);
+
+	if (!entry)
+		return 0;
+	entry->row = entry->key;
+	return entry->place;
+}
+
+int64_t profile_tables__string(struct profile_tables *tables, const char *text)
+{
+	_cleanup_buf_ struct buf clean = {};
+
+	if (!text)
+		return 0;
+	if (is_plain(text))
+		return add_string(tables, text, strlen(text));
+	add_clean(&clean, text);
+	tables->failed |= clean.failed;
+	return clean.failed ? 0 : add_string(tables, clean.data, clean.len);
+}
+
+/* --- mappings ------------------------------------------------------------------------------ */
+
+static Pprof__Mapping *mapping_of(struct profile_tables *tables, const char *file,
+				  const char *build_id)
+{
+	const int64_t key[] = {profile_tables__string(tables, file),
+			       profile_tables__string(tables, build_id)};
+	struct id_entry *entry = find(tables, &tables->mappings, key, sizeof(key));
+	Pprof__Mapping *row;
+
+	if (!entry || entry->row)
+		return entry ? entry->row : NULL;
+	row = alloc(tables, sizeof(*row));
+	if (!row)
+		return NULL;
+	pprof__mapping__init(row);
+	row->id = entry->place + 1;
+	row->memory_start = row->id * MAPPING_SIZE;
+	row->memory_limit = row->memory_start + MAPPING_SIZE;
+	row->filename = key[0];
+	row->build_id = key[1];
+	row->has_functions = true;
+	return entry->row = row;
+}
+
+uint64_t profile_tables__mapping(struct profile_tables *tables, const char *file,
+				 const char *build_id)
+{
+	const Pprof__Mapping *mapping = mapping_of(tables, file, build_id);
+
+	return mapping ? mapping->id : 0;
+}
+
+/* --- functions ----------------------------------------------------------------------------- */
+
+static uint64_t function_of(struct profile_tables *tables, const char *name, const char *file)
+{
+	const int64_t key[] = {profile_tables__string(tables, name),
+			       profile_tables__string(tables, file)};
+	struct id_entry *entry = find(tables, &tables->functions, key, sizeof(key));
+	Pprof__Function *row;
+
+	if (!entry)
+		return 0;
+	if (entry->row)
+		return entry->place + 1;
+	row = alloc(tables, sizeof(*row));
+	if (!row)
+		return 0;
+	pprof__function__init(row);
+	row->id = entry->place + 1;
+	row->name = row->system_name = key[0];
+	row->filename = key[1];
+	entry->row = row;
+	return row->id;
+}
+
+/* A function without a name is called by where it is, as in the other formats. */
+static uint64_t function_of_frame(struct profile_tables *tables, const struct frame *frame)
+{
+	_cleanup_buf_ struct buf name = {};
+
+	if (frame->function && *frame->function)
+		return function_of(tables, frame->function, frame->file);
+	if (frame->module)
+		buf__printf(&name, "%s+", frame->module);
+	buf__printf(&name, "0x%" PRIx64, frame->offset);
+	tables->failed |= name.failed;
+	return name.failed ? 0 : function_of(tables, name.data, frame->file);
+}
+
+/* --- locations ----------------------------------------------------------------------------- */
+
+static int fill_place(const Pprof__Mapping *mapping, const struct frame *outer,
+		      Pprof__Location *ret)
+{
+	ret->address = outer->offset;
+	if (!outer->module)
+		return 0;
+	if (!mapping)
+		return -ENOMEM;
+	ret->mapping_id = mapping->id;
+	/* No program is larger; the addresses of a broken file may be. */
+	ret->address = mapping->memory_start + outer->offset % MAPPING_SIZE;
+	return 0;
+}
+
+static int fill_lines(struct profile_tables *tables, const struct frame *frames, size_t n,
+		      Pprof__Location *ret)
+{
+	Pprof__Line *lines = alloc(tables, n * sizeof(*lines));
+
+	ret->line = alloc(tables, n * sizeof(*ret->line));
+	if (!lines || !ret->line)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		pprof__line__init(&lines[i]);
+		lines[i].function_id = function_of_frame(tables, &frames[i]);
+		lines[i].line = frames[i].line;
+		ret->line[ret->n_line++] = &lines[i];
+	}
+	return 0;
+}
+
+static void note_frames(Pprof__Mapping *mapping, const struct frame *frames, size_t n)
+{
+	for (size_t i = 0; mapping && i < n; i++) {
+		mapping->has_filenames |= !!frames[i].file;
+		mapping->has_line_numbers |= !!frames[i].line;
+		mapping->has_inline_frames |= frames[i].inlined;
+	}
+}
+
+static struct location *make_location(struct profile_tables *tables, const struct frame *frames,
+				      size_t n)
+{
+	const struct frame *outer = &frames[n - 1];
+	struct location *location = alloc(tables, sizeof(*location));
+	Pprof__Mapping *mapping = NULL;
+
+	if (!location)
+		return NULL;
+	pprof__location__init(&location->row);
+	location->frames = frames;
+	location->n = n;
+	if (outer->module)
+		mapping = mapping_of(tables, outer->module, outer->build_id);
+	note_frames(mapping, frames, n);
+	if (fill_place(mapping, outer, &location->row) ||
+	    fill_lines(tables, frames, n, &location->row))
+		return NULL;
+	return location;
+}
+
+static uint64_t hash_of(const struct profile_tables *tables, const struct frame *frames, size_t n)
+{
+	uint64_t hash = mix(tables->salt, n);
+
+	for (size_t i = 0; i < n; i++) {
+		const char *function = frames[i].function ?: "", *module = frames[i].module ?: "";
+
+		hash = mix(hash, frames[i].offset);
+		hash = mix(hash, frames[i].line);
+		hash = mix_bytes(hash, function, strlen(function));
+		hash = mix_bytes(hash, module, strlen(module));
+	}
+	return hash;
+}
+
+static bool is_of(const struct location *location, const struct frame *frames, size_t n)
+{
+	if (location->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!frame__same(&location->frames[i], &frames[i]))
+			return false;
+	}
+	return true;
+}
+
+uint64_t profile_tables__location(struct profile_tables *tables, const struct frame *frames,
+				  size_t n)
+{
+	const unsigned hash = hash_of(tables, frames, n);
+	struct location *first, *location;
+
+	HASH_FIND_BYHASHVALUE(hh, tables->locations, &hash, sizeof(hash), hash, first);
+	for (location = first; location; location = location->next) {
+		if (is_of(location, frames, n))
+			return location->row.id;
+	}
+	location = make_location(tables, frames, n);
+	if (!location)
+		return 0;
+	location->hash = hash;
+	location->row.id = ++tables->n_locations;
+	if (first) {
+		location->next = first->next;
+		first->next = location;
+	} else {
+		HASH_ADD_BYHASHVALUE(hh, tables->locations, hash, sizeof(hash), hash, location);
+	}
+	return location->row.id;
+}
+
+uint64_t profile_tables__label(struct profile_tables *tables, const char *text)
+{
+	struct frame *frame = alloc(tables, sizeof(*frame));
+
+	if (!frame)
+		return 0;
+	frame->function = text;
+	return profile_tables__location(tables, frame, 1);
+}
+
+/* --- all of them --------------------------------------------------------------------------- */
+
+/* The rows in the order of their ids, which is that of their coming. */
+static void *rows_of(struct profile_tables *tables, const struct id_table *table, size_t *ret_n)
+{
+	size_t n = HASH_COUNT(table->entries);
+	void **rows = alloc(tables, (n + 1) * sizeof(*rows)), **next = rows;
+
+	if (!rows)
+		return NULL;
+	for (struct id_entry *entry = table->entries; entry; entry = entry->hh.next)
+		*next++ = entry->row;
+	*ret_n = n;
+	return rows;
+}
+
+static void add_locations(struct profile_tables *tables, Pprof__Profile *ret)
+{
+	struct location *location, *same;
+
+	ret->location = alloc(tables, (tables->n_locations + 1) * sizeof(*ret->location));
+	if (!ret->location)
+		return;
+	for (location = tables->locations; location; location = location->hh.next) {
+		for (same = location; same; same = same->next)
+			ret->location[same->row.id - 1] = &same->row;
+	}
+	ret->n_location = tables->n_locations;
+}
+
+void profile_tables__finish(struct profile_tables *tables, Pprof__Profile *ret)
+{
+	add_locations(tables, ret);
+	ret->mapping = rows_of(tables, &tables->mappings, &ret->n_mapping);
+	ret->function = rows_of(tables, &tables->functions, &ret->n_function);
+	ret->string_table = rows_of(tables, &tables->strings, &ret->n_string_table);
+}

@@ -1,0 +1,178 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/samples.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "util/arena.h"
+#include "util/cleanup.h"
+
+#define NO_NAME "[anonymous]"
+#define OTHERS	"(other)"
+
+/* Strings are kept once, so that equal ones have equal addresses. */
+struct string {
+	UT_hash_handle hh;
+	char text[];
+};
+
+/* Compared as bytes: zeroed before it is filled. */
+struct key {
+	const struct callsite *site;
+	const char *region;
+	const char *thread;
+	pid_t pid;
+	enum coverage coverage;
+};
+
+struct entry {
+	UT_hash_handle hh;
+	struct key key;
+	struct sample_row row;
+};
+
+struct samples {
+	struct arena *arena;
+	struct string *strings;
+	struct entry *entries;
+};
+
+struct samples *samples__new(struct arena *arena)
+{
+	struct samples *samples = calloc(1, sizeof(*samples));
+
+	if (samples)
+		samples->arena = arena;
+	return samples;
+}
+
+void samples__free(struct samples *samples)
+{
+	if (!samples)
+		return;
+	HASH_CLEAR(hh, samples->strings);
+	HASH_CLEAR(hh, samples->entries);
+	free(samples);
+}
+
+static const char *intern(struct samples *samples, const char *text)
+{
+	size_t len = strlen(text);
+	struct string *string;
+
+	HASH_FIND(hh, samples->strings, text, len, string);
+	if (string)
+		return string->text;
+	string = arena__alloc(samples->arena, sizeof(*string) + len + 1);
+	if (!string)
+		return NULL;
+	memcpy(string->text, text, len);
+	HASH_ADD_KEYPTR(hh, samples->strings, string->text, len, string);
+	return string->text;
+}
+
+static const char *region_of(const struct part *part)
+{
+	return part->given_name ?: part->name ?: NO_NAME;
+}
+
+static struct entry *entry_of(struct samples *samples, const struct key *key)
+{
+	struct entry *entry;
+
+	HASH_FIND(hh, samples->entries, key, sizeof(*key), entry);
+	if (entry)
+		return entry;
+	entry = arena__alloc(samples->arena, sizeof(*entry));
+	if (!entry)
+		return NULL;
+	memcpy(&entry->key, key, sizeof(*key));
+	entry->row.site = key->site;
+	entry->row.coverage = key->coverage;
+	entry->row.region = key->region;
+	entry->row.thread = key->thread;
+	entry->row.pid = key->pid;
+	HASH_ADD(hh, samples->entries, key, sizeof(*key), entry);
+	return entry;
+}
+
+static int add_part(struct samples *samples, pid_t pid, const char *comm, bool full,
+		    const struct part *part)
+{
+	struct entry *entry;
+	struct key key;
+
+	memset(&key, 0, sizeof(key));
+	key.site = part->callsite;
+	key.region = intern(samples, full ? OTHERS : region_of(part));
+	key.thread = intern(samples, full ? "" : part->thread);
+	key.pid = pid;
+	if (!key.site)
+		key.coverage = part->coverage;
+	entry = key.region && key.thread ? entry_of(samples, &key) : NULL;
+	if (!entry)
+		return -ENOMEM;
+	entry->row.comm = comm;
+	entry->row.regions++;
+	entry->row.rss += part->rss;
+	entry->row.mapped += part->end - part->start;
+	return 0;
+}
+
+int samples__add(struct samples *samples, pid_t pid, const char *comm, const struct part *parts,
+		 size_t n_parts)
+{
+	size_t before = HASH_COUNT(samples->entries);
+	int err = 0;
+
+	comm = intern(samples, comm ?: "");
+	if (!comm)
+		return -ENOMEM;
+	for (size_t i = 0; !err && i < n_parts; i++) {
+		bool full = HASH_COUNT(samples->entries) - before >= SAMPLES_MAX;
+
+		err = add_part(samples, pid, comm, full, &parts[i]);
+	}
+	return err;
+}
+
+static int compare(uint64_t x, uint64_t y)
+{
+	return (x > y) - (x < y);
+}
+
+static uint64_t hash_of(const struct sample_row *row)
+{
+	return row->site ? row->site->hash : 0;
+}
+
+static int larger_row(const void *a, const void *b)
+{
+	const struct sample_row *x = a, *y = b;
+	int order = compare(y->rss, x->rss);
+
+	order = order ?: compare(y->mapped, x->mapped);
+	order = order ?: compare(x->pid, y->pid);
+	order = order ?: strcmp(x->region, y->region);
+	order = order ?: strcmp(x->thread, y->thread);
+	order = order ?: compare(x->coverage, y->coverage);
+	return order ?: compare(hash_of(x), hash_of(y));
+}
+
+int samples__rows(const struct samples *samples, struct sample_row **ret, size_t *ret_n)
+{
+	size_t n = HASH_COUNT(samples->entries);
+	struct sample_row *rows = arena__alloc(samples->arena, (n + 1) * sizeof(*rows));
+	struct entry *entry, *next;
+
+	if (!rows)
+		return -ENOMEM;
+	*ret = rows;
+	*ret_n = n;
+	HASH_ITER (hh, samples->entries, entry, next)
+		*rows++ = entry->row;
+	qsort(*ret, n, sizeof(**ret), larger_row);
+	return 0;
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Regions gathered for a profile: those of one process that have the same call site, name and
+ * creating thread are one row. A process with 60,000 equal mappings is a handful of rows.
+ */
+#ifndef MEMPROV_SAMPLES_H
+#define MEMPROV_SAMPLES_H
+
+#include "report/report.h"
+
+/* Of one process. What comes after that is told apart by call site only: names are the process's
+ * own, and a node has many. */
+#define SAMPLES_MAX 16384
+
+struct sample_row {
+	const struct callsite *site; /* NULL: none is known */
+	enum coverage coverage;	     /* without one: why */
+	const char *region;	     /* its name; "[anonymous]" when it has none */
+	const char *thread;	     /* ""; not known */
+	pid_t pid;
+	const char *comm;
+	uint64_t regions;
+	uint64_t rss;
+	uint64_t mapped;
+};
+
+struct samples;
+
+/* Rows and strings will be the arena's. NULL when out of memory; free accepts NULL. */
+struct samples *samples__new(struct arena *arena);
+void samples__free(struct samples *samples);
+
+/* The parts of a process, all at once. Their call sites must live as long as the rows are used.
+ * 0 or -ENOMEM. */
+int samples__add(struct samples *samples, pid_t pid, const char *comm, const struct part *parts,
+		 size_t n_parts);
+
+/* Largest resident first; equal reports give equal rows. 0 or -ENOMEM. */
+int samples__rows(const struct samples *samples, struct sample_row **ret, size_t *ret_n);
+
+#endif
