@@ -129,6 +129,10 @@ $(BUILD)/property: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/property/*.c)) $
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
 
+$(BUILD)/verifier: $(BUILD)/tests/bpf/verifier.o $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
+
 # Not tests: they print what things cost.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
@@ -162,7 +166,8 @@ build/workloads/%.go-full: tests/workloads/%.go
 	$(Q)$(GO_BUILD) -o $@ $<
 
 .PHONY: test-programs
-test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property
+test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property \
+	$(BUILD)/verifier
 
 .PHONY: test
 test: DEPS_FOR := build|test
@@ -176,6 +181,14 @@ unit: test-programs ## only the unit tests and the kept fuzz corpora
 .PHONY: system
 system: all test-programs ## only the system tests (root)
 	@tests/run-system $(BUILD)
+
+# make test-vm KERNELS=6.12: one of them
+KERNELS ?= 6.1 6.12
+.PHONY: test-vm
+test-vm: DEPS_FOR := build|test|vm
+test-vm: deps ## the system tests on other kernels, in virtual machines (qemu, no KVM)
+	@$(MAKE) --no-print-directory -j$$(nproc) all test-programs
+	@tests/run-vm $(KERNELS)
 
 # make fuzz TARGET=smaps SECONDS=60: search for new inputs, kept in tests/fuzz/corpus/TARGET
 TARGET  ?= smaps

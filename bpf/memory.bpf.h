@@ -16,21 +16,25 @@
 
 static __always_inline int on_mmap(struct pt_regs *regs, long result)
 {
-	struct scratch *s = scratch();
 	struct mp_event_mmap *e;
+	struct scratch *s;
 
-	if (failed(result) || !s)
+	if (failed(result))
 		return 0;
-	e = (struct mp_event_mmap *)s->record;
-	fill_head(&e->head, MP_EVENT_MMAP);
-	e->addr = result;
-	e->len = SYSARG1(regs);
-	e->prot = SYSARG2(regs);
-	e->flags = SYSARG3(regs);
-	e->offset = SYSARG5(regs);
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	if (!send(s, sizeof(*e), regs, e->len, BPF_RB_NO_WAKEUP))
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + SYSARG1(regs));
+	s = take_scratch();
+	if (s) {
+		e = (struct mp_event_mmap *)s->record;
+		fill_head(&e->head, MP_EVENT_MMAP);
+		e->addr = result;
+		e->len = SYSARG1(regs);
+		e->prot = SYSARG2(regs);
+		e->flags = SYSARG3(regs);
+		e->offset = SYSARG5(regs);
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
+		if (send(s, sizeof(*e), regs, e->len, BPF_RB_NO_WAKEUP))
+			return 0;
+	}
+	note_loss(loss_of(s), current_tgid(), result, result + SYSARG1(regs));
 	return 0;
 }
 
@@ -66,27 +70,27 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 	__u64 new_addr = !failed(result)		   ? result
 			 : SYSARG3(regs) & MP_MREMAP_FIXED ? SYSARG4(regs)
 							   : 0;
-	struct scratch *s = scratch();
+	/* What only moved or shrank has its creator already. */
+	__u64 mapped = !failed(result) && new_len > old_len ? new_len - old_len : 0;
+	struct scratch *s = take_scratch();
 	struct mp_event_mremap *e;
 
-	if (!s)
-		return 0;
-	e = (struct mp_event_mremap *)s->record;
-	fill_head(&e->head, MP_EVENT_MREMAP);
-	e->old_addr = old_addr;
-	e->old_len = old_len;
-	e->new_addr = new_addr;
-	e->new_len = new_len;
-	e->flags = SYSARG3(regs);
-	e->failed = failed(result);
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	/* What only moved or shrank has its creator already. */
-	if (send(s, sizeof(*e), regs, !e->failed && new_len > old_len ? new_len - old_len : 0,
-		 BPF_RB_NO_WAKEUP))
-		return 0;
+	if (s) {
+		e = (struct mp_event_mremap *)s->record;
+		fill_head(&e->head, MP_EVENT_MREMAP);
+		e->old_addr = old_addr;
+		e->old_len = old_len;
+		e->new_addr = new_addr;
+		e->new_len = new_len;
+		e->flags = SYSARG3(regs);
+		e->failed = failed(result);
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
+		if (send(s, sizeof(*e), regs, mapped, BPF_RB_NO_WAKEUP))
+			return 0;
+	}
 	if (new_addr)
 		note_range(current_tgid(), new_addr, new_addr + new_len);
-	note_loss(MP_LOSS_RING_FULL, current_tgid(), old_addr, old_addr + old_len);
+	note_loss(loss_of(s), current_tgid(), old_addr, old_addr + old_len);
 	return 0;
 }
 
@@ -96,19 +100,23 @@ static __always_inline int on_brk(struct pt_regs *regs, long result)
 {
 	__u64 wanted = SYSARG0(regs), start_brk;
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct scratch *s = scratch();
 	struct mp_event_brk *e;
+	struct scratch *s;
 
-	if (!wanted || wanted != (__u64)result || !s)
+	if (!wanted || wanted != (__u64)result)
 		return 0;
 	start_brk = BPF_CORE_READ(task, mm, start_brk);
-	e = (struct mp_event_brk *)s->record;
-	fill_head(&e->head, MP_EVENT_BRK);
-	e->start_brk = start_brk;
-	e->brk = wanted;
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	if (!send(s, sizeof(*e), regs, MP_EVERYTHING, BPF_RB_NO_WAKEUP))
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
+	s = take_scratch();
+	if (s) {
+		e = (struct mp_event_brk *)s->record;
+		fill_head(&e->head, MP_EVENT_BRK);
+		e->start_brk = start_brk;
+		e->brk = wanted;
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
+		if (send(s, sizeof(*e), regs, MP_EVERYTHING, BPF_RB_NO_WAKEUP))
+			return 0;
+	}
+	note_loss(loss_of(s), current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
 	return 0;
 }
 
@@ -122,23 +130,27 @@ static long vma_size(struct task_struct *task, struct vm_area_struct *vma, void 
 static __always_inline int on_shmat(struct pt_regs *regs, long result)
 {
 	__u64 size = 0;
-	struct scratch *s = scratch();
 	struct mp_event_shmat *e;
+	struct scratch *s;
 
-	if (failed(result) || !s)
+	if (failed(result))
 		return 0;
 	bpf_find_vma(bpf_get_current_task_btf(), result, vma_size, &size, 0);
 	if (!size) { /* the map is being changed by another thread right now */
 		note_loss(MP_LOSS_SHM_SIZE, current_tgid(), result, MP_EVERYTHING);
 		return 0;
 	}
-	e = (struct mp_event_shmat *)s->record;
-	fill_head(&e->head, MP_EVENT_SHMAT);
-	e->addr = result;
-	e->len = size;
-	bpf_get_current_comm(e->comm, sizeof(e->comm));
-	if (!send(s, sizeof(*e), regs, size, BPF_RB_NO_WAKEUP))
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), result, result + size);
+	s = take_scratch();
+	if (s) {
+		e = (struct mp_event_shmat *)s->record;
+		fill_head(&e->head, MP_EVENT_SHMAT);
+		e->addr = result;
+		e->len = size;
+		bpf_get_current_comm(e->comm, sizeof(e->comm));
+		if (send(s, sizeof(*e), regs, size, BPF_RB_NO_WAKEUP))
+			return 0;
+	}
+	note_loss(loss_of(s), current_tgid(), result, result + size);
 	return 0;
 }
 
@@ -165,13 +177,16 @@ static __always_inline int on_shmdt(struct pt_regs *regs)
  */
 static __always_inline int on_prctl(struct pt_regs *regs, long result)
 {
-	struct scratch *s = scratch();
 	__u64 name_ptr = SYSARG4(regs), wake = BPF_RB_NO_WAKEUP;
 	struct mp_event_name *e;
+	struct scratch *s;
 	long n;
 
-	if (SYSARG0(regs) != MP_PR_SET_VMA || SYSARG1(regs) != MP_PR_SET_VMA_ANON_NAME || !s)
+	if (SYSARG0(regs) != MP_PR_SET_VMA || SYSARG1(regs) != MP_PR_SET_VMA_ANON_NAME)
 		return 0;
+	s = take_scratch();
+	if (!s)
+		goto lost;
 	e = (struct mp_event_name *)s->record;
 	fill_head(&e->head, MP_EVENT_NAME);
 	e->addr = SYSARG2(regs);
@@ -188,9 +203,10 @@ static __always_inline int on_prctl(struct pt_regs *regs, long result)
 	} else {
 		e->state = n <= MP_NAME_MAX + 1 ? MP_NAME_SET : MP_NAME_TOO_LONG;
 	}
-	if (!send(s, sizeof(*e), regs, name_ptr ? e->len : 0, wake))
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), SYSARG2(regs),
-			  SYSARG2(regs) + SYSARG3(regs));
+	if (send(s, sizeof(*e), regs, name_ptr ? e->len : 0, wake))
+		return 0;
+lost:
+	note_loss(loss_of(s), current_tgid(), SYSARG2(regs), SYSARG2(regs) + SYSARG3(regs));
 	return 0;
 }
 

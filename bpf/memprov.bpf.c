@@ -17,11 +17,41 @@
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
+/*
+ * The system calls are watched in one of two ways, and user/collect/backend.c says which half of
+ * these programs is loaded: tracepoints, which every call of every program on the node pays for, or
+ * fentry and fexit, for which only these calls do. Those come to where a task can lose its CPU in
+ * the middle; Linux 6.10 lets a program forbid it.
+ */
+extern void bpf_preempt_disable(void) __ksym __weak;
+extern void bpf_preempt_enable(void) __ksym __weak;
+
+const volatile bool keep_cpu; /* the kernel has these two */
+
+#if defined(__TARGET_ARCH_x86)
+#define SYSCALL_FUNCTION(call) "__x64_sys_" #call
+#else
+#define SYSCALL_FUNCTION(call) "__arm64_sys_" #call
+#endif
+
+#define KEEPING_CPU(handle)                                                                        \
+	if (keep_cpu)                                                                              \
+		bpf_preempt_disable();                                                             \
+	handle;                                                                                    \
+	if (keep_cpu)                                                                              \
+		bpf_preempt_enable();                                                              \
+	return 0;
+
 #define AT_ENTER(call, handler)                                                                    \
 	SEC("tracepoint/syscalls/sys_enter_" #call)                                                \
 	int enter_##call(void *ctx)                                                                \
 	{                                                                                          \
 		return handler(syscall_regs());                                                    \
+	}                                                                                          \
+	SEC("fentry/" SYSCALL_FUNCTION(call))                                                      \
+	int fentry_##call(void *ctx)                                                               \
+	{                                                                                          \
+		KEEPING_CPU(handler(syscall_regs()))                                               \
 	}
 
 #define AT_EXIT(call, handler)                                                                     \
@@ -29,6 +59,11 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
 	int exit_##call(struct trace_event_raw_sys_exit *ctx)                                      \
 	{                                                                                          \
 		return handler(syscall_regs(), ctx->ret);                                          \
+	}                                                                                          \
+	SEC("fexit/" SYSCALL_FUNCTION(call))                                                       \
+	int fexit_##call(__u64 *ctx) /* the arguments, of which there is one, and the result */    \
+	{                                                                                          \
+		KEEPING_CPU(handler(syscall_regs(), ctx[1]))                                       \
 	}
 
 AT_EXIT(mmap, on_mmap)

@@ -26,12 +26,13 @@ __u64 stacks_taken[MP_STACKS];
 
 struct scratch {
 	__u64 next_copy_ns;
+	__u64 taken;
 	__u8 record[EVENT_ROOM + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +
 		    MP_STACK_MAX + CHUNK];
 };
 
-/* One for each CPU is enough: nothing preempts a program at a tracepoint, or is hit within it. A
- * map of type PERCPU_ARRAY would not take more than 32 KiB (kernel/bpf/arraymap.c). */
+/* One for each CPU. A map of type PERCPU_ARRAY would not take more than 32 KiB
+ * (kernel/bpf/arraymap.c). */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(max_entries, 1); /* replaced by the number of CPUs at load */
@@ -39,11 +40,28 @@ struct {
 	__type(value, struct scratch);
 } scratches SEC(".maps");
 
-static __always_inline struct scratch *scratch(void)
+/*
+ * This CPU's, for us alone until send(); or NULL. Programs at tracepoints run with preemption off
+ * and always find it free. Those at fentry and fexit stay on their CPU, but another task can get it
+ * in the middle of one, and come to a program of ours itself.
+ */
+static __always_inline struct scratch *take_scratch(void)
 {
 	__u32 cpu = bpf_get_smp_processor_id();
+	struct scratch *s = bpf_map_lookup_elem(&scratches, &cpu);
 
-	return bpf_map_lookup_elem(&scratches, &cpu);
+	return s && !__sync_lock_test_and_set(&s->taken, 1) ? s : NULL;
+}
+
+static __always_inline void give_back(struct scratch *s)
+{
+	__sync_lock_test_and_set(&s->taken, 0);
+}
+
+/* Why an event that needs the scratch was not sent. */
+static __always_inline enum mp_loss loss_of(const struct scratch *s)
+{
+	return s ? MP_LOSS_RING_FULL : MP_LOSS_PREEMPTED;
 }
 
 /* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */
@@ -82,6 +100,8 @@ static __always_inline __u32 copy_bytes(__u8 *to, __u64 sp)
 			break;
 		if (chunk > room - n)
 			chunk = room - n;
+		/* clang can tell that this holds, Linux 6.1's verifier cannot. */
+		asm volatile("" : "+r"(chunk));
 		if (chunk > CHUNK)
 			break;
 		if (bpf_probe_read_user(to + n, chunk, (void *)(sp + n)))
@@ -142,23 +162,26 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 }
 
 /* Sends the event of `size` bytes at the start of the scratch, with the stack of a call that
- * mapped (or named) `mapped` bytes; 0: it needs none. False when the ring is full. */
+ * mapped (or named) `mapped` bytes; 0: it needs none. Gives the scratch back. False when the ring
+ * is full. */
 static __always_inline bool send(struct scratch *s, __u32 size, struct pt_regs *regs, __u64 mapped,
 				 __u64 wake)
 {
 	struct mp_event_head *head = (struct mp_event_head *)s->record;
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), total = size;
+	bool sent = false;
 
 	if (mapped) {
 		head->stack_bytes =
 			take_stack(s, (struct mp_stack *)(s->record + size), regs, mapped);
 		total += head->stack_bytes;
 	}
-	if (total > sizeof(s->record))
-		return false; /* it cannot be; for the verifier */
 	if (waiting < wake_bytes && waiting + total >= wake_bytes)
 		wake = BPF_RB_FORCE_WAKEUP;
-	return !bpf_ringbuf_output(&ring, s->record, total, wake);
+	if (total <= sizeof(s->record)) /* it always is; for the verifier */
+		sent = !bpf_ringbuf_output(&ring, s->record, total, wake);
+	give_back(s);
+	return sent;
 }
 
 #endif

@@ -21,10 +21,17 @@ static const enum unwind_mode unwind_modes[] = {
 	[UNWIND_NONE] = UNWIND_MODE_NONE,
 };
 
+static const enum attach attaches[] = {
+	[BACKEND_AUTO] = ATTACH_AUTO,
+	[BACKEND_FEXIT] = ATTACH_FEXIT,
+	[BACKEND_TRACEPOINT] = ATTACH_TRACEPOINTS,
+};
+
 /* Exit code of one that cannot trace: whoever asked for it wants call sites, not less. */
 static int start_owner(struct tracer *t, const struct options *options)
 {
 	struct owner_config config = {
+		.attach = attaches[options->backend],
 		.ring_size = options->ring_size,
 		.on_cold_name = name_reader__take,
 		.ctx = t->names,
@@ -39,15 +46,10 @@ static int start_owner(struct tracer *t, const struct options *options)
 		config.on_process_end = unwinder__forget;
 		config.stack_ctx = t->unwinder;
 	}
-	if (options->backend == BACKEND_FEXIT) {
-		log_error("--backend fexit: this version attaches by tracepoints only; accepted: "
-			  "auto, tracepoint");
-		return EXIT_UNSUPPORTED;
-	}
 	if (owner__new(&config, why, sizeof(why), &t->owner)) {
-		log_error("cannot trace: %s; 'memprov doctor' says what is missing, and 'memprov "
+		log_error("cannot trace%s: %s; 'memprov doctor' says what is missing, and 'memprov "
 			  "show PID' reports without tracing",
-			  why);
+			  options->backend == BACKEND_FEXIT ? " with --backend fexit" : "", why);
 		return EXIT_UNSUPPORTED;
 	}
 	return EXIT_DONE;

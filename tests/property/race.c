@@ -29,6 +29,7 @@
 #include "rng.h"
 #include "steps.h"
 #include "target.h"
+#include "tracer.h"
 
 #define RACERS	  8
 #define READINGS  100
@@ -245,7 +246,9 @@ static void run_race(struct race *race, struct taker *taker, pid_t pid)
 void test_racing(void **state)
 {
 	struct race *race = new_race();
-	struct owner_config config = {.ring_size = RING_SIZE, .on_cold_name = name_reader__take};
+	struct owner_config config = {.attach = tracer__attach(),
+				      .ring_size = RING_SIZE,
+				      .on_cold_name = name_reader__take};
 	struct taker_config taker_config = {.proc = "/proc"};
 	struct name_reader *reader = name_reader__new("/proc");
 	struct owner_stats stats;

@@ -25,6 +25,7 @@
 #include "model/sweep.h"
 #include "property.h"
 #include "target.h"
+#include "tracer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -189,7 +190,7 @@ static void run_storm(struct storm *storm, struct owner *owner)
 
 void test_fork_exec_storm(void **state)
 {
-	struct owner_config config = {.ring_size = RING_SIZE};
+	struct owner_config config = {.attach = tracer__attach(), .ring_size = RING_SIZE};
 	struct storm *storm = mmap(NULL, sizeof(*storm), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct sweeper *sweeper;

@@ -217,10 +217,20 @@ static void apply(const union mp_event *e, void *ctx)
 	model__apply(t->model, e);
 }
 
+enum attach tracer__attach(void)
+{
+	const char *backend = getenv("MEMPROV_BACKEND");
+
+	return !backend			   ? ATTACH_AUTO
+	       : !strcmp(backend, "fexit") ? ATTACH_FEXIT
+					   : ATTACH_TRACEPOINTS;
+}
+
 int tracer__new(struct tracer **ret, char *why, size_t why_len)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
-	struct collector_config config = {.ring_size = RING_SIZE,
+	struct collector_config config = {.attach = tracer__attach(),
+					  .ring_size = RING_SIZE,
 					  .on_event = on_ring_event,
 					  .on_lost = on_ring_lost,
 					  .ctx = t};

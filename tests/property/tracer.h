@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "collect/collector.h"
 #include "model/model.h"
 #include "util/buf.h"
 
@@ -16,6 +17,9 @@ struct tracer;
 
 /* Whether an event is to be lost. */
 typedef bool tracer_lose_fn(const union mp_event *event, void *ctx);
+
+/* What MEMPROV_BACKEND in the environment asks for. */
+enum attach tracer__attach(void);
 
 /* Loads and attaches; why as for collector__new. */
 int tracer__new(struct tracer **ret, char *why, size_t why_len);

@@ -24,10 +24,18 @@ MEMPROV = os.environ.get("MEMPROV", str(ROOT / "build" / "memprov"))
 WORKLOADS = os.environ.get("WORKLOADS", str(ROOT / "build" / "workloads"))
 # AddressSanitizer multiplies memory and time: there only what is right counts, not how much.
 SANITIZED = bool(os.environ.get("SANITIZED"))
-SLOWER = 4 if SANITIZED else 1
+SLOWER = int(os.environ.get("SLOWER", 4 if SANITIZED else 1))
+# Which backend every daemon is told to use; nothing: its own choice.
+BACKEND = os.environ.get("MEMPROV_BACKEND")
 
 PAGE = os.sysconf("SC_PAGESIZE")
 MIB = 1 << 20
+
+
+def fexit_works():
+    """Whether a daemon that may choose attaches by fexit here."""
+    doctor = subprocess.run([MEMPROV, "doctor"], capture_output=True, text=True)
+    return bool(re.search(r"attach backend +fexit", doctor.stdout))
 
 
 # --- the daemon ---------------------------------------------------------------------------------
@@ -69,7 +77,8 @@ class Daemon:
         self.stderr_path = os.path.join(self.dir, "stderr")
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
-                [MEMPROV, "serve", "--listen", "127.0.0.1:0", "--socket", self.socket, *args],
+                [MEMPROV, "serve", "--listen", "127.0.0.1:0", "--socket", self.socket,
+                 *(["--backend", BACKEND] if BACKEND else []), *args],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr)
         self.pid = self.process.pid
         first = read_line(self.process.stdout, 20 * SLOWER)

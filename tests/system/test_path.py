@@ -4,7 +4,8 @@ import datetime
 import re
 import time
 
-from memprov import MIB, Target, check_sums, exact_report, region_at, span
+from memprov import (BACKEND, MIB, Target, check_sums, exact_report, fexit_works, region_at,
+                     span)
 
 
 def wall(text):
@@ -55,7 +56,8 @@ def test_the_named_region_of_the_readme(daemon):
             {"name": "TXMetaCache", "rss": 40 * MIB, "virtual": 64 * MIB, "regions": 1}]
         assert report["tracing"]["state"] == "complete"
         assert report["tracing"]["lost_events"] == 0
-        assert report["tracing"]["backend"] == "tracepoint"
+        assert report["tracing"]["backend"] == \
+            (BACKEND or ("fexit" if fexit_works() else "tracepoint"))
         assert report["schema"] == 1 and report["pid"] == target.pid
         assert report["comm"] == "named_region" and report["exe"].endswith("/named_region")
         assert report["coverage"]["unknown"] == report["coverage"]["predates"] == 0

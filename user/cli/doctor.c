@@ -32,8 +32,8 @@ static const struct check checks[] = {
 	{"BTF", true, probe__btf, NOT_CAP,
 	 "BPF programs cannot be fitted to this kernel: no tracing",
 	 "a kernel with CONFIG_DEBUG_INFO_BTF=y; in a container, mount the host's /sys"},
-	{"tracefs", true, probe__tracefs, NOT_CAP,
-	 "the numbers of tracepoints are not known: no tracing",
+	{"tracefs", false, probe__tracefs, NOT_CAP,
+	 "the numbers of tracepoints are not known: no tracing, unless by fexit",
 	 "run it as root (CAP_SYS_ADMIN mounts tracefs for the daemon alone), on a kernel with "
 	 "CONFIG_FTRACE_SYSCALLS=y"},
 	{"lockdown", true, probe__lockdown, NOT_CAP,

@@ -14,18 +14,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "collect/collector.h"
 #include "collect/tracefs.h"
 #include "util/cleanup.h"
 
 /* A syscall of ours that nobody calls often: attaching to it for a moment costs no one anything. */
 #define RARE_EVENT "syscalls/sys_enter_shmdt"
-
-/* Some function of each architecture that fexit would be attached to. */
-#ifdef __aarch64__
-#define SYSCALL_FUNCTION "__arm64_sys_munmap"
-#else
-#define SYSCALL_FUNCTION "__x64_sys_munmap"
-#endif
 
 /* return 0; -- a program that does nothing. */
 static const struct bpf_insn nothing[] = {
@@ -33,27 +27,12 @@ static const struct bpf_insn nothing[] = {
 	{.code = BPF_JMP | BPF_EXIT},
 };
 
-static int load(enum bpf_prog_type type, const struct bpf_prog_load_opts *opts)
-{
-	int fd = bpf_prog_load(type, "memprov_probe", "GPL", nothing, ARRAY_SIZE(nothing), opts);
-
-	return fd < 0 ? -errno : fd;
-}
-
 static int load_tracepoint(void)
 {
-	return load(BPF_PROG_TYPE_TRACEPOINT, NULL);
-}
+	int fd = bpf_prog_load(BPF_PROG_TYPE_TRACEPOINT, "memprov_probe", "GPL", nothing,
+			       ARRAY_SIZE(nothing), NULL);
 
-static int load_fexit(void)
-{
-	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_TRACE_FEXIT);
-	int id = libbpf_find_vmlinux_btf_id(SYSCALL_FUNCTION, BPF_TRACE_FEXIT);
-
-	if (id < 0)
-		return id;
-	opts.attach_btf_id = id;
-	return load(BPF_PROG_TYPE_TRACING, &opts);
+	return fd < 0 ? -errno : fd;
 }
 
 /* Attaches to RARE_EVENT as the daemon does, and lets go again. */
@@ -134,13 +113,17 @@ bool probe__load(char detail[PROBE_DETAIL_LEN])
 bool probe__attach(char detail[PROBE_DETAIL_LEN])
 {
 	_cleanup_close_ int program = load_tracepoint();
-	_cleanup_close_ int fexit = load_fexit();
 	int err = program < 0 ? program : attach_tracepoint(program);
+	char why[128];
 
-	snprintf(detail, PROBE_DETAIL_LEN,
-		 "%s%s%s (this version attaches by tracepoints in any case; fexit: %s)",
-		 err ? "none" : "tracepoint", err ? ": " : "", err ? strerror(-err) : "",
-		 fexit < 0 ? strerror(-fexit) : "would be possible");
+	if (!collector__probe_fexit(why, sizeof(why))) {
+		snprintf(detail, PROBE_DETAIL_LEN,
+			 "fexit: calls that are not watched cost nothing (tracepoint: %s)",
+			 err ? strerror(-err) : "possible, too");
+		return true;
+	}
+	snprintf(detail, PROBE_DETAIL_LEN, "%s%s%s, because there is no fexit: %s",
+		 err ? "none" : "tracepoint", err ? ": " : "", err ? strerror(-err) : "", why);
 	return !err;
 }
 

@@ -27,6 +27,7 @@
 
 struct collector {
 	struct collector_config config;
+	enum attach_by attached_by;
 	struct memprov_bpf *skel;
 	struct bpf_link *links[MAX_PROGRAMS];
 	size_t n_links;
@@ -37,6 +38,7 @@ struct collector {
 	struct collector_stats stats;
 	uint64_t lost_seen;
 	uint64_t lost_nameless_seen;
+	uint64_t skipped; /* calls at which the kernel did not run a program of ours */
 };
 
 static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -107,18 +109,24 @@ static struct bpf_link *attach_tracepoint(struct bpf_program *program, int trace
 static int attach(struct collector *c, char *why, size_t why_len)
 {
 	static const char prefix[] = "tracepoint/";
-	_cleanup_close_ int tracefs = tracefs__open();
+	_cleanup_close_ int tracefs = -1;
 	struct bpf_program *program;
 
-	if (tracefs < 0) {
-		snprintf(why, why_len, "tracefs cannot be mounted (%s): it takes CAP_SYS_ADMIN",
-			 strerror(-tracefs));
-		return tracefs;
+	if (c->attached_by == ATTACH_BY_TRACEPOINTS) {
+		tracefs = tracefs__open();
+		if (tracefs < 0) {
+			snprintf(why, why_len,
+				 "tracefs cannot be mounted (%s): it takes CAP_SYS_ADMIN",
+				 strerror(-tracefs));
+			return tracefs;
+		}
 	}
 	bpf_object__for_each_program (program, c->skel->obj) {
 		const char *section = bpf_program__section_name(program);
 		struct bpf_link *link;
 
+		if (!bpf_program__autoload(program))
+			continue;
 		if (strncmp(section, prefix, sizeof(prefix) - 1) == 0)
 			link = attach_tracepoint(program, tracefs, section + sizeof(prefix) - 1);
 		else
@@ -173,21 +181,26 @@ static uint64_t map_bytes(int fd)
 	return 0;
 }
 
+static int open_object(struct memprov_bpf **ret, char *why, size_t why_len)
+{
+	*ret = memprov_bpf__open();
+	if (*ret)
+		return 0;
+	snprintf(why, why_len, "the BPF object cannot be opened (%s)", strerror(errno));
+	return -errno;
+}
+
 static int load(struct collector *c, char *why, size_t why_len)
 {
 	int err;
 
-	c->skel = memprov_bpf__open();
-	if (!c->skel) {
-		snprintf(why, why_len, "the BPF object cannot be opened (%s)", strerror(errno));
-		return -errno;
-	}
 	bpf_map__set_max_entries(c->skel->maps.ring, c->config.ring_size);
 	bpf_map__set_max_entries(c->skel->maps.scratches, libbpf_num_possible_cpus());
 	c->skel->rodata->wake_bytes = c->config.ring_size / WAKE_SHARE;
 	c->skel->rodata->copy_below_bytes = c->config.ring_size / COPY_SHARE;
 	c->skel->rodata->unwind_mode = c->config.unwind;
 	c->skel->rodata->stack_min = c->config.stack_min;
+	attach_by__select(c->attached_by, c->skel->obj);
 	err = memprov_bpf__load(c->skel);
 	if (err) {
 		snprintf(why, why_len, "the kernel does not load BPF programs for us (%s)%s",
@@ -205,12 +218,66 @@ static int load(struct collector *c, char *why, size_t why_len)
 	return err;
 }
 
+/* Detaches and unloads all of it. */
+static void stop(struct collector *c)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; i < c->n_links; i++)
+		bpf_link__destroy(c->links[i]);
+	c->n_links = 0;
+	ring_buffer__free(c->ring);
+	c->ring = NULL;
+	if (c->consumer_pos)
+		munmap((void *)c->consumer_pos, page);
+	if (c->producer_pos)
+		munmap((void *)c->producer_pos, page);
+	c->consumer_pos = c->producer_pos = NULL;
+	memprov_bpf__destroy(c->skel);
+	c->skel = NULL;
+}
+
+/* All of one backend, or nothing. */
+static int start(struct collector *c, enum attach_by by, char *why, size_t why_len)
+{
+	bool keep_cpu = false;
+	int err;
+
+	c->attached_by = by;
+	err = open_object(&c->skel, why, why_len);
+	if (!err && by == ATTACH_BY_FEXIT)
+		err = fexit__probe(c->skel->obj, &keep_cpu, why, why_len);
+	if (!err) {
+		c->skel->rodata->keep_cpu = keep_cpu;
+		err = load(c, why, why_len);
+	}
+	if (!err)
+		err = attach(c, why, why_len);
+	if (err)
+		stop(c);
+	return err;
+}
+
+int collector__probe_fexit(char *why, size_t why_len)
+{
+	struct memprov_bpf *skel;
+	bool keep_cpu;
+	int err;
+
+	libbpf_set_print(silent);
+	err = open_object(&skel, why, why_len);
+	if (!err)
+		err = fexit__probe(skel->obj, &keep_cpu, why, why_len);
+	memprov_bpf__destroy(skel);
+	return err;
+}
+
 int collector__new(const struct collector_config *config, char *why, size_t why_len,
 		   struct collector **ret)
 {
 	struct collector *c = calloc(1, sizeof(*c));
 	struct bpf_map *map;
-	int err;
+	int err = -ENOTSUP;
 
 	if (!c) {
 		snprintf(why, why_len, "out of memory");
@@ -218,9 +285,10 @@ int collector__new(const struct collector_config *config, char *why, size_t why_
 	}
 	c->config = *config;
 	libbpf_set_print(silent); /* the reason is in why, in one line */
-	err = load(c, why, why_len);
-	if (!err)
-		err = attach(c, why, why_len);
+	if (config->attach != ATTACH_TRACEPOINTS)
+		err = start(c, ATTACH_BY_FEXIT, why, why_len);
+	if (err && config->attach != ATTACH_FEXIT)
+		err = start(c, ATTACH_BY_TRACEPOINTS, why, why_len);
 	if (err) {
 		collector__free(c);
 		return err;
@@ -234,19 +302,15 @@ int collector__new(const struct collector_config *config, char *why, size_t why_
 
 void collector__free(struct collector *c)
 {
-	size_t page = sysconf(_SC_PAGESIZE);
-
 	if (!c)
 		return;
-	for (size_t i = 0; i < c->n_links; i++)
-		bpf_link__destroy(c->links[i]);
-	ring_buffer__free(c->ring);
-	if (c->consumer_pos)
-		munmap((void *)c->consumer_pos, page);
-	if (c->producer_pos)
-		munmap((void *)c->producer_pos, page);
-	memprov_bpf__destroy(c->skel);
+	stop(c);
 	free(c);
+}
+
+enum attach_by collector__attached_by(const struct collector *c)
+{
+	return c->attached_by;
 }
 
 int collector__fd(const struct collector *c)
@@ -259,15 +323,48 @@ static uint64_t lost(const struct collector *c, enum mp_loss cause)
 	return __atomic_load_n(&c->skel->bss->lost_events[cause], __ATOMIC_ACQUIRE);
 }
 
+/*
+ * How often the kernel did not run a program of ours, because it was in the middle of it on the
+ * same CPU for a task that had lost that CPU (fexit), or of changing a BPF map (tracepoints;
+ * counted since Linux 6.7). The kernel does not say at whose call.
+ */
+static uint64_t count_skipped(const struct collector *c)
+{
+	struct bpf_program *program;
+	uint64_t sum = 0;
+
+	bpf_object__for_each_program (program, c->skel->obj) {
+		struct bpf_prog_info info = {};
+		uint32_t len = sizeof(info);
+
+		if (bpf_program__autoload(program) &&
+		    !bpf_obj_get_info_by_fd(bpf_program__fd(program), &info, &len))
+			sum += info.recursion_misses;
+	}
+	return sum;
+}
+
+static void tell_everybody(const struct collector *c, uint64_t until)
+{
+	struct mp_lost_range everything = {.hi = UINT64_MAX, .last_ns = until};
+
+	c->config.on_lost(0, &everything, c->config.ctx);
+}
+
 static void tell_losses(struct collector *c)
 {
-	static const struct mp_lost_range everything = {.hi = UINT64_MAX, .last_ns = UINT64_MAX};
-	uint64_t seen = lost(c, MP_LOSS_RING_FULL) + lost(c, MP_LOSS_SHM_SIZE);
+	uint64_t seen =
+		lost(c, MP_LOSS_RING_FULL) + lost(c, MP_LOSS_SHM_SIZE) + lost(c, MP_LOSS_PREEMPTED);
 	uint64_t nameless = lost(c, MP_LOSS_WHO_TABLE_FULL);
+	uint64_t skipped = count_skipped(c);
 	int fd = bpf_map__fd(c->skel->maps.lost_ranges);
 	struct mp_lost_range range;
 	uint32_t tgid, *last = NULL;
 
+	if (skipped != c->skipped) {
+		c->skipped = skipped;
+		tell_everybody(c, clock__boot_ns());
+	}
 	if (seen == c->lost_seen)
 		return;
 	c->lost_seen = seen;
@@ -278,7 +375,7 @@ static void tell_losses(struct collector *c)
 	}
 	if (nameless != c->lost_nameless_seen) {
 		c->lost_nameless_seen = nameless;
-		c->config.on_lost(0, &everything, c->config.ctx);
+		tell_everybody(c, UINT64_MAX);
 	}
 }
 
@@ -312,6 +409,7 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	*ret = c->stats;
 	for (int cause = 0; cause < MP_LOSS_CAUSES; cause++)
 		ret->lost[cause] += lost(c, cause);
+	ret->lost[MP_LOSS_PREEMPTED] += c->skipped;
 	for (int outcome = 0; outcome < MP_STACKS; outcome++)
 		ret->stacks[outcome] = c->skel->bss->stacks_taken[outcome];
 	ret->ring_used = *c->producer_pos - *c->consumer_pos;

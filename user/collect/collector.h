@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "collect/backend.h"
 #include "collect/decode.h"
 
 struct collector;
@@ -28,7 +29,15 @@ enum unwind_mode {
 	UNWIND_MODE_CFI, /* copied, to be unwound by call frame information */
 };
 
+/* How to attach. */
+enum attach {
+	ATTACH_AUTO, /* fexit where the kernel allows all of it, else tracepoints */
+	ATTACH_FEXIT,
+	ATTACH_TRACEPOINTS,
+};
+
 struct collector_config {
+	enum attach attach;
 	uint64_t ring_size;
 	enum unwind_mode unwind;
 	uint64_t stack_min; /* bytes: smaller mappings get frame pointers in any case */
@@ -41,6 +50,12 @@ struct collector_config {
 int collector__new(const struct collector_config *config, char *why, size_t why_len,
 		   struct collector **ret);
 void collector__free(struct collector *collector); /* accepts NULL */
+
+/* How it did attach. */
+enum attach_by collector__attached_by(const struct collector *collector);
+
+/* Whether ATTACH_FEXIT would attach; if not, -errno, and why. */
+int collector__probe_fexit(char *why, size_t why_len);
 
 /* Readable when the ring has filled to a share that is worth waking for. */
 int collector__fd(const struct collector *collector);

@@ -489,11 +489,14 @@ void model__apply(struct model *model, const union mp_event *event)
 
 void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
 {
+	struct mp_lost_range all = *range;
 	struct process *process, *next;
 
 	if (!tgid) {
-		HASH_ITER (hh, model->processes, process, next)
-			lose(model, process, range);
+		HASH_ITER (hh, model->processes, process, next) {
+			all.events = process->lost_events; /* how many were its own is not known */
+			lose(model, process, &all);
+		}
 		return;
 	}
 	process = find(model, tgid);

@@ -126,6 +126,7 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 {
 	struct owner *owner = calloc(1, sizeof(*owner));
 	struct collector_config collector = {
+		.attach = config->attach,
 		.ring_size = config->ring_size,
 		.unwind = config->unwind,
 		.stack_min = config->stack_min,
@@ -199,6 +200,11 @@ void owner__free(struct owner *owner)
 	pthread_cond_destroy(&owner->done);
 	pthread_mutex_destroy(&owner->lock);
 	free(owner);
+}
+
+enum attach_by owner__attached_by(const struct owner *owner)
+{
+	return collector__attached_by(owner->collector);
 }
 
 void owner__call(struct owner *owner, owner_fn *fn, void *arg)

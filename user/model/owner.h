@@ -15,6 +15,7 @@ struct owner;
 
 struct owner_config {
 	/* As in struct collector_config. */
+	enum attach attach;
 	uint64_t ring_size;
 	enum unwind_mode unwind;
 	uint64_t stack_min;
@@ -33,6 +34,8 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 
 /* Detaches, ends the thread, frees the model. Nobody may be in owner__call any more. */
 void owner__free(struct owner *owner); /* accepts NULL */
+
+enum attach_by owner__attached_by(const struct owner *owner);
 
 /* Runs fn on the owner's thread after a drain, and returns when it has run. Not from fn itself. */
 typedef void owner_fn(struct model *model, void *arg);

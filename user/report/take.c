@@ -56,9 +56,9 @@ static void fill_tracing(struct report *report, const struct snapshot *s)
 		[KNOWS_SINCE_ATTACH] = TRACING_SINCE_ATTACH,
 		[KNOWS_RESYNCED] = TRACING_RESYNCED,
 	};
-	bool on = s->taker->config.owner;
+	const struct owner *on = s->taker->config.owner;
 
-	report->tracing.backend = on ? "tracepoint" : "none";
+	report->tracing.backend = on ? attach_by__name(owner__attached_by(on)) : "none";
 	report->tracing.state = TRACING_OFF;
 	if (!on)
 		report->tracing.why_off = s->taker->config.why_off;
@@ -299,8 +299,9 @@ static void fill_node_tracing(struct report *report, const struct taker_config *
 	owner__stats(config->owner, &stats);
 	report->tracing.state = TRACING_SINCE_ATTACH;
 	report->tracing.since = clock__boot_to_wall(stats.model.attached_ns);
-	report->tracing.backend = "tracepoint";
-	report->tracing.lost_events = stats.collector.lost[MP_LOSS_RING_FULL];
+	report->tracing.backend = attach_by__name(owner__attached_by(config->owner));
+	report->tracing.lost_events =
+		stats.collector.lost[MP_LOSS_RING_FULL] + stats.collector.lost[MP_LOSS_PREEMPTED];
 	report->tracing.why_off = NULL;
 }
 
