@@ -55,6 +55,18 @@ struct raw_stack {
 	const struct mp_stack *stack;
 };
 
+/* A process has ended, or runs another program now: stacks of it that wait cannot be unwound in it
+ * any more. But they can be in its heir, a process that has inherited its ranges and has the same
+ * code. */
+struct process_end {
+	pid_t tgid;
+	uint64_t start_ticks;
+	bool lives_on; /* it runs another program */
+	pid_t heir;    /* 0: there is none, or no stack waits */
+	uint64_t heir_start_ticks;
+	uint64_t code_id; /* of both */
+};
+
 struct model_config {
 	uint64_t page_size;
 	uint64_t attached_ns; /* CLOCK_BOOTTIME: events are complete from here */
@@ -69,8 +81,8 @@ struct model_config {
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
 	/* Somebody waits for the answers to these. */
 	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
-	/* The process has ended. NULL: nobody wants to know. */
-	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
+	/* NULL: nobody wants to know. */
+	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
 };
 

@@ -23,7 +23,7 @@ struct owner_config {
 	void *ctx;
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
 	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
-	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
+	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
 };
 
