@@ -43,7 +43,7 @@ static int start_owner(struct tracer *t, const struct options *options)
 	if (t->unwinder) {
 		config.on_stack = unwinder__take;
 		config.on_stacks_wanted = unwinder__hurry;
-		config.on_process_end = unwinder__forget;
+		config.on_process_end = unwinder__leave;
 		config.stack_ctx = t->unwinder;
 	}
 	if (owner__new(&config, why, sizeof(why), &t->owner)) {

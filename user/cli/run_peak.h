@@ -44,9 +44,9 @@ struct report *peak__take(struct peak *peak);
 /* While the thread does not run: */
 struct peak_result {
 	uint64_t rss; /* the highest ever, by VmHWM where that was read; 0: never read */
-	struct proc_family family;   /* the most that there were at a time, and their RSS */
-	struct report *report; /* at the highest RSS that was caught; NULL: none */
-	struct report *last;   /* with follow: the newest; may be the same */
+	struct proc_family family; /* the most that there were at a time, and their RSS */
+	struct report *report;	   /* at the highest RSS that was caught; NULL: none */
+	struct report *last;	   /* with follow: the newest; may be the same */
 };
 
 struct peak_result peak__result(const struct peak *peak);

@@ -8,39 +8,11 @@
 
 #include "model/code.h"
 #include "model/learn.h"
+#include "model/model_parts.h"
 #include "model/naming.h"
 #include "model/promise.h"
 #include "model/stacks.h"
 #include "util/cleanup.h"
-
-struct process {
-	UT_hash_handle hh; /* by tgid: one process at a time has a number */
-	pid_t tgid;
-	uint64_t start_ticks;
-	char comm[MP_COMM_LEN];
-	struct space *space;
-	enum knowledge knowledge;
-	uint64_t since_ns;
-	uint64_t lost_events;
-	uint64_t lost_names;
-	bool learned;
-};
-
-/* Losses are told before the events that came with them, so a process may have lost something
- * before its fork is known. */
-struct early_loss {
-	UT_hash_handle hh; /* by tgid */
-	uint32_t tgid;
-	struct mp_lost_range range;
-};
-
-struct model {
-	struct model_config config;
-	struct space_tools tools;
-	struct process *processes;
-	struct early_loss *early_losses;
-	struct model_stats stats;
-};
 
 static const char *const resync_names[RESYNCS] = {
 	[RESYNC_RING_FULL] = "ring_full",
@@ -70,16 +42,9 @@ struct model *model__new(const struct model_config *config)
 	return model;
 }
 
-static void tell_end(const struct model *model, const struct process *process)
-{
-	if (model->config.on_process_end)
-		model->config.on_process_end(process->tgid, process->start_ticks,
-					     model->config.stack_ctx);
-}
-
 static void forget_process(struct model *model, struct process *process)
 {
-	tell_end(model, process);
+	raw_stacks__leave(model, process, false);
 	HASH_DEL(model->processes, process);
 	space__unref(process->space);
 	free(process);
@@ -108,7 +73,7 @@ void model__free(struct model *model)
 	free(model);
 }
 
-static struct process *find(const struct model *model, pid_t tgid)
+struct process *model__find(const struct model *model, pid_t tgid)
 {
 	struct process *process;
 
@@ -126,7 +91,7 @@ static void set_comm(struct process *process, const char *comm)
 static struct process *enter(struct model *model, pid_t tgid, uint64_t start_ticks,
 			     struct space *space)
 {
-	struct process *process = find(model, tgid);
+	struct process *process = model__find(model, tgid);
 
 	if (process)
 		forget_process(model, process);
@@ -161,13 +126,6 @@ static void lose(struct model *model, struct process *process, const struct mp_l
 	process->knowledge = KNOWS_RESYNCED;
 	space__doubt(process->space, &model->tools, range->lo, range->hi, range->last_ns);
 	model->stats.resyncs[RESYNC_RING_FULL]++;
-}
-
-/* A name of it was given that will never be known. */
-static void lose_name(struct model *model, struct process *process)
-{
-	process->lost_names++;
-	process->knowledge = KNOWS_RESYNCED;
 }
 
 static void remember_loss(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
@@ -228,7 +186,7 @@ static struct process *enter_unannounced(struct model *model, pid_t tgid, uint64
 static struct process *maker(struct model *model, const struct mp_event_head *head)
 {
 	uint64_t start_ticks = head->start_ns / NSEC_PER_TICK;
-	struct process *process = find(model, head->tgid);
+	struct process *process = model__find(model, head->tgid);
 
 	if (process && process->start_ticks == start_ticks)
 		return process;
@@ -270,6 +228,7 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 		model->stats.refused++;
 		return;
 	}
+	raw_stacks__leave(model, process, true);
 	space->exec_space = space->id;
 	space->heap_end = (e->start_brk + mask) & ~mask;
 	process->knowledge = KNOWS_ALL;
@@ -287,161 +246,10 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 
 static void apply_exit(struct model *model, const struct mp_event_head *head)
 {
-	struct process *process = find(model, head->tgid);
+	struct process *process = model__find(model, head->tgid);
 
 	if (process && process->start_ticks == head->start_ns / NSEC_PER_TICK)
 		forget_process(model, process);
-}
-
-static int note_mapped(const struct ledger_range *range, void *ctx)
-{
-	*(uint64_t *)ctx = range->touched_ns;
-	return range->record->origin != ORIGIN_UNKNOWN;
-}
-
-/* Whether something is known to be mapped at addr; and since when. */
-static bool is_mapped(const struct space *space, uint64_t addr, uint64_t *since)
-{
-	return addr < UINT64_MAX &&
-	       ledger__each(&space->ledger, addr, addr + 1, note_mapped, since);
-}
-
-static void apply_cold_name(struct model *model, struct process *process,
-			    const struct mp_event_name *e, struct trace *trace)
-{
-	struct cold_name name = {
-		.tgid = process->tgid,
-		.tid = e->head.tid,
-		.start_ticks = process->start_ticks,
-		.space_id = process->space->id,
-		.addr = e->addr,
-		.len = e->len,
-		.name_ptr = e->name_ptr,
-		.when_ns = e->head.time_ns,
-		.promise = promise__new(trace),
-	};
-	uint64_t since;
-	int err;
-
-	if (!name.promise) {
-		lose_name(model, process);
-		return;
-	}
-	name.was_mapped = is_mapped(process->space, e->name_ptr, &since);
-	err = naming__apply_late(process->space, &model->tools, e, name.promise);
-	if (err) {
-		model->stats.refused++;
-		promise__unref(name.promise);
-	} else if (!model->config.on_cold_name ||
-		   !model->config.on_cold_name(model, &name, model->config.ctx)) {
-		model__name_was_lost(model, &name);
-	}
-}
-
-/* The process and its space as they were when the name was given, or NULL. */
-static struct process *namer(struct model *model, const struct cold_name *name)
-{
-	struct process *process = find(model, name->tgid);
-
-	return process && process->start_ticks == name->start_ticks &&
-			       process->space->id == name->space_id
-		       ? process
-		       : NULL;
-}
-
-static void settle(struct model *model, struct process *process, const struct cold_name *name)
-{
-	if (process && naming__settle(process->space, &model->tools, name->addr, name->len))
-		model->stats.refused++;
-	promise__unref(name->promise);
-}
-
-void model__name_was_lost(struct model *model, const struct cold_name *name)
-{
-	struct process *process = namer(model, name);
-
-	promise__keep(name->promise, NULL);
-	model->stats.unread_names++;
-	if (process)
-		lose_name(model, process);
-	settle(model, process, name);
-}
-
-void model__name_was_read(struct model *model, const struct cold_name *name, const char *text)
-{
-	struct process *process = namer(model, name);
-	struct name *answer = NULL;
-	uint64_t since = 0;
-
-	/* Was it read from another program? From what was mapped there afterwards? Is it not there
-	 * any more, though it was? */
-	if (!process ||
-	    (text ? is_mapped(process->space, name->name_ptr, &since) && since > name->when_ns
-		  : name->was_mapped)) {
-		model__name_was_lost(model, name);
-		return;
-	}
-	if (!text) {
-		model->stats.unread_names++;
-		promise__keep_before(name->promise);
-	} else {
-		answer = text[0] ? name__new(NAMED_BY_PRCTL, text, promise__trace(name->promise))
-				 : NULL;
-		if (text[0] && !answer)
-			model->stats.refused++;
-		promise__keep(name->promise, answer);
-		name__unref(answer);
-	}
-	settle(model, process, name);
-}
-
-/* The trace of an event's stack, with a reference; NULL when it has none, or it cannot be known. */
-static struct trace *recognise(struct model *model, const struct process *process,
-			       const union mp_event *event)
-{
-	const struct mp_stack *stack = event__stack(event);
-	struct space *space = process->space;
-	struct raw_stack raw = {
-		.tgid = process->tgid,
-		.start_ticks = process->start_ticks,
-		.space_id = space->id,
-		.code_id = space->code_id,
-		.taken_ns = event->head.time_ns,
-		.family = space->family,
-		.stack = stack,
-	};
-
-	if (!stack || !model->config.on_stack)
-		return NULL;
-	if (space->image)
-		raw.trace = image__find(space->image, stack);
-	if (raw.trace)
-		return trace__ref(raw.trace);
-	raw.trace = trace__new();
-	if (!raw.trace || !model->config.on_stack(&raw, model->config.stack_ctx)) {
-		model->stats.untaken_stacks++;
-		trace__unref(raw.trace);
-		return NULL;
-	}
-	return raw.trace;
-}
-
-void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
-			      const struct unwound *unwound, struct callsite *site)
-{
-	const struct process *process = find(model, raw->tgid);
-	struct space *space;
-
-	if (!process || process->space->id != raw->space_id) {
-		trace__resolve(raw->trace, site); /* its children may have inherited it */
-		return;
-	}
-	space = process->space;
-	if (site && !code__was_there(space, unwound, raw->taken_ns))
-		site = NULL;
-	trace__resolve(raw->trace, site);
-	if (site && space->image)
-		image__learn(space->image, raw->stack, unwound, raw->trace);
 }
 
 static void apply_to_space(struct model *model, const union mp_event *event)
@@ -451,9 +259,9 @@ static void apply_to_space(struct model *model, const union mp_event *event)
 
 	if (!process)
 		return;
-	trace = recognise(model, process, event);
+	trace = raw_stacks__recognise(model, process, event);
 	if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_COLD)
-		apply_cold_name(model, process, &event->name, trace);
+		cold_names__apply(model, process, &event->name, trace);
 	else if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_TOO_LONG)
 		model->stats.unread_names++;
 	else if (space__apply(process->space, &model->tools, event, trace))
@@ -499,7 +307,7 @@ void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range 
 		}
 		return;
 	}
-	process = find(model, tgid);
+	process = model__find(model, tgid);
 	if (!process)
 		remember_loss(model, tgid, range);
 	else if (process->lost_events != range->events)
@@ -508,7 +316,7 @@ void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range 
 
 int model__view(struct model *model, pid_t tgid, struct view *ret)
 {
-	const struct process *process = find(model, tgid);
+	const struct process *process = model__find(model, tgid);
 
 	if (!process)
 		return -ESRCH;
@@ -537,18 +345,10 @@ void view__free(struct view *view)
 	uses__free_list(view->uses, view->n_uses);
 }
 
-void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id)
-{
-	const struct process *process = find(model, tgid);
-
-	if (process && process->space->id == space_id && model->config.on_stacks_wanted)
-		model->config.on_stacks_wanted(process->space->family, model->config.stack_ctx);
-}
-
 void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,
 		  uint64_t space_id, uint64_t began_ns, const struct vma_set *maps)
 {
-	struct process *process = find(model, tgid);
+	struct process *process = model__find(model, tgid);
 	struct record *record;
 
 	if (!process || process->start_ticks != start_ticks) {
@@ -583,7 +383,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,
 			uint32_t tid, const char *comm, uint64_t lo, uint64_t hi)
 {
-	struct process *process = find(model, tgid);
+	struct process *process = model__find(model, tgid);
 
 	if (process && process->space->id == space_id &&
 	    stacks__found(process->space, &model->tools, tid, comm, lo, hi, began_ns))
@@ -592,7 +392,7 @@ void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint
 
 void model__bury(struct model *model, pid_t tgid, uint64_t start_ticks)
 {
-	struct process *process = find(model, tgid);
+	struct process *process = model__find(model, tgid);
 
 	if (!process || process->start_ticks != start_ticks)
 		return;

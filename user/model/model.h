@@ -50,9 +50,21 @@ struct raw_stack {
 	uint64_t space_id;
 	uint64_t code_id; /* as in struct space */
 	uint64_t taken_ns;
-	uint64_t family; /* as in struct space */
+	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;
+};
+
+/* A process has ended, or runs another program now: stacks of it that wait cannot be unwound in it
+ * any more. But they can be in its heir, a process that has inherited its ranges and has the same
+ * code. */
+struct process_end {
+	pid_t tgid;
+	uint64_t start_ticks;
+	bool lives_on; /* it runs another program */
+	pid_t heir;    /* 0: there is none, or no stack waits */
+	uint64_t heir_start_ticks;
+	uint64_t code_id; /* of both */
 };
 
 struct model_config {
@@ -67,10 +79,10 @@ struct model_config {
 	 * also when the process has gone. False: it cannot take any more. NULL: there are no call
 	 * sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
-	/* Somebody waits for the answers to those of a family. */
-	void (*on_stacks_wanted)(uint64_t family, void *stack_ctx);
-	/* The process has ended. NULL: nobody wants to know. */
-	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
+	/* Somebody waits for the answers to these. */
+	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
+	/* NULL: nobody wants to know. */
+	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
 };
 

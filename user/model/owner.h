@@ -23,8 +23,8 @@ struct owner_config {
 	bool (*on_cold_name)(struct model *model, const struct cold_name *name, void *ctx);
 	void *ctx;
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
-	void (*on_stacks_wanted)(uint64_t family, void *stack_ctx);
-	void (*on_process_end)(pid_t tgid, uint64_t start_ticks, void *stack_ctx);
+	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
+	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
 };
 

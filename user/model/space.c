@@ -7,6 +7,8 @@
 #include <sys/mman.h>
 
 #include "model/code.h"
+#include "model/creation.h"
+#include "model/moves.h"
 #include "model/naming.h"
 #include "model/stacks.h"
 #include "model/uses.h"
@@ -16,21 +18,11 @@
 #endif
 #define MAP_HUGE_MASK	   0x3f
 #define DEFAULT_HUGE_SHIFT 21 /* x86-64 and arm64 with 4 KiB pages */
-#define MAX_TRANSITS	   16 /* threads of one process within mremap at one time */
 
-/* The ledger as an mremap found it: by the time the call has ended, another thread may have
- * mapped the addresses that it moved away from. */
-struct transit {
-	struct transit *next;
-	uint32_t tid;
-	uint64_t began_ns;
-	struct ledger ledger;
-};
-
-static void transit_free(struct transit *t)
+void pending__unref(struct pending *pending)
 {
-	ledger__free(&t->ledger);
-	free(t);
+	if (pending && !--pending->refs)
+		free(pending);
 }
 
 /* Without what a fork shares. */
@@ -53,11 +45,12 @@ struct space *space__new(struct space_tools *tools)
 		return NULL;
 	space->code_id = ++tools->last_code_id;
 	space->image = image__new(&tools->image_nodes);
-	if (!space->image) {
+	space->pending = calloc(1, sizeof(*space->pending));
+	if (!space->image || !space->pending) {
 		space__unref(space);
 		return NULL;
 	}
-	space->family = space->id;
+	space->pending->refs = 1;
 	return space;
 }
 
@@ -70,7 +63,8 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->ledger = ledger__copy(&parent->ledger);
 	space->image = parent->image ? image__ref(parent->image) : NULL;
 	space->code_id = parent->code_id;
-	space->family = parent->family;
+	space->pending = parent->pending;
+	space->pending->refs++;
 	space->heap_end = parent->heap_end;
 	space->heap_end_learned = parent->heap_end_learned;
 	space->exec_space = parent->exec_space;
@@ -88,18 +82,14 @@ struct space *space__ref(struct space *space)
 
 void space__unref(struct space *space)
 {
-	struct transit *t, *next;
-
 	if (!space || --space->users)
 		return;
-	for (t = space->transits; t; t = next) {
-		next = t->next;
-		transit_free(t);
-	}
+	moves__free(space);
 	ledger__free(&space->ledger);
 	stacks__free(&space->stacks);
 	record__unref(space->unwitnessed);
 	image__unref(space->image);
+	pending__unref(space->pending);
 	uses__free(space->uses);
 	free(space);
 }
@@ -117,8 +107,7 @@ bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t
 	return true;
 }
 
-/* Puts a range, or at least takes away what is no longer true. */
-static int put(struct space *space, struct space_tools *tools, const struct ledger_range *range)
+int creation__put(struct space *space, struct space_tools *tools, const struct ledger_range *range)
 {
 	int err = ledger__put(&space->ledger, tools->pool, range);
 
@@ -162,19 +151,7 @@ static struct record *growth_record(struct space *space, enum origin origin, uin
 	return n.record ? record__ref(n.record) : record__new(origin, space->id, head, comm, trace);
 }
 
-struct creation {
-	uint64_t lo;
-	uint64_t hi;
-	enum origin origin;
-	bool for_stack;
-	bool attached;
-	uint64_t base; /* of an attachment: where its first page would be */
-	const struct mp_event_head *head;
-	const char *comm;
-	struct trace *trace;
-};
-
-static int create(struct space *space, struct space_tools *tools, const struct creation *what)
+int creation__apply(struct space *space, struct space_tools *tools, const struct creation *what)
 {
 	const struct mp_event_head *head = what->head;
 	struct ledger_range range = {
@@ -197,7 +174,7 @@ static int create(struct space *space, struct space_tools *tools, const struct c
 		range.record->attached = what->attached;
 		range.record->for_stack = what->for_stack;
 	}
-	err = put(space, tools, &range);
+	err = creation__put(space, tools, &range);
 	record__unref(range.record);
 	return err;
 }
@@ -220,14 +197,14 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 
 	if (!space__whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
 		return -EINVAL;
-	return create(space, tools,
-		      &(struct creation){.lo = lo,
-					 .hi = hi,
-					 .origin = ORIGIN_MMAP,
-					 .for_stack = e->flags & MAP_STACK,
-					 .head = &e->head,
-					 .comm = e->comm,
-					 .trace = trace});
+	return creation__apply(space, tools,
+			       &(struct creation){.lo = lo,
+						  .hi = hi,
+						  .origin = ORIGIN_MMAP,
+						  .for_stack = e->flags & MAP_STACK,
+						  .head = &e->head,
+						  .comm = e->comm,
+						  .trace = trace});
 }
 
 static int apply_munmap(struct space *space, struct space_tools *tools,
@@ -238,212 +215,6 @@ static int apply_munmap(struct space *space, struct space_tools *tools,
 	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
 	return ledger__erase(&space->ledger, tools->pool, lo, hi);
-}
-
-static struct transit *end_transit(struct space *space, uint32_t tid)
-{
-	struct transit **at = &space->transits, *t;
-
-	while (*at && (*at)->tid != tid)
-		at = &(*at)->next;
-	t = *at;
-	if (t)
-		*at = t->next;
-	return t;
-}
-
-static int begin_transit(struct space *space, const struct mp_event_range *e)
-{
-	/* A thread is in one mremap at a time: the end of an earlier one was lost. */
-	struct transit *t = end_transit(space, e->head.tid), **end;
-	size_t n = 0;
-
-	if (t)
-		transit_free(t);
-	/* Threads that died within mremap leave theirs behind: the oldest goes. */
-	for (end = &space->transits; *end; end = &(*end)->next)
-		n++;
-	if (n >= MAX_TRANSITS) {
-		t = space->transits;
-		space->transits = t->next;
-		transit_free(t);
-		for (end = &space->transits; *end; end = &(*end)->next)
-			;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	t->tid = e->head.tid;
-	t->began_ns = e->head.time_ns;
-	t->ledger = ledger__copy(&space->ledger);
-	*end = t;
-	return 0;
-}
-
-struct move {
-	struct space *space;
-	struct space_tools *tools;
-	bool several;	   /* VMAs, and holes between them */
-	uint64_t distance; /* modulo 2^64 */
-	uint64_t now;
-	const struct record *from; /* the last attachment that was moved, and what it is now */
-	struct record *to;
-};
-
-/* shmdt finds an attachment by where its first page would be, which moves with it. */
-static int move_attachment(struct move *m, struct ledger_range *moved)
-{
-	if (moved->record != m->from) {
-		struct record *copy = record__copy(moved->record);
-
-		if (!copy)
-			return -ENOMEM;
-		copy->lo += m->distance;
-		copy->hi += m->distance;
-		record__unref(m->to);
-		m->from = moved->record;
-		m->to = copy;
-	}
-	moved->record = m->to;
-	return 0;
-}
-
-static int move_piece(struct move *m, const struct ledger_range *range, uint64_t lo, uint64_t hi)
-{
-	struct ledger_range moved = *range;
-	int err = 0;
-
-	if (lo >= hi)
-		return 0;
-	/* Was it a hole that was named? Then what is there now has stayed, with its own name. */
-	if (m->several && range->record->origin == ORIGIN_UNKNOWN)
-		return 0;
-	moved.start = lo + m->distance;
-	moved.end = hi + m->distance;
-	moved.touched_ns = m->now;
-	if (moved.record->attached)
-		err = move_attachment(m, &moved);
-	return err ? err : put(m->space, m->tools, &moved);
-}
-
-static int move_one(const struct ledger_range *range, void *ctx)
-{
-	struct move *m = ctx;
-	const struct doubt *doubt = &m->space->doubt;
-	uint64_t lo = range->start, hi = range->end;
-	int err;
-
-	if (!doubt->hi || range->touched_ns > doubt->until)
-		return move_piece(m, range, lo, hi);
-	/* What is doubtful must not get to where nobody would doubt it. */
-	err = move_piece(m, range, lo, hi < doubt->lo ? hi : doubt->lo);
-	return err ? err : move_piece(m, range, lo > doubt->hi ? lo : doubt->hi, hi);
-}
-
-static int first_range(const struct ledger_range *range, void *ctx)
-{
-	*(struct ledger_range *)ctx = *range;
-	return 1;
-}
-
-/* What an mremap adds to the mapping at e->old_addr. An attachment stays one. */
-static int create_more(struct space *space, struct space_tools *tools, const struct ledger *before,
-		       const struct mp_event_mremap *e, struct trace *trace, uint64_t lo,
-		       uint64_t hi)
-{
-	struct creation what = {.lo = lo,
-				.hi = hi,
-				.origin = ORIGIN_MREMAP,
-				.head = &e->head,
-				.comm = e->comm,
-				.trace = trace};
-	struct ledger_range from = {0};
-
-	ledger__each(before, e->old_addr, e->old_addr + 1, first_range, &from);
-	if (from.record && from.record->attached) {
-		what.attached = true;
-		what.base = from.record->lo + (e->new_addr - e->old_addr);
-	}
-	return create(space, tools, &what);
-}
-
-/* Several VMAs, and the holes between them, are moved one by one (since Linux 6.17). */
-static bool moves_several(const struct mp_event_mremap *e, uint64_t old_len, uint64_t new_len)
-{
-	return e->flags & MREMAP_FIXED && old_len == new_len;
-}
-
-/* Some may have been moved before one could not be: who knows which. */
-static int fail_mremap(struct space *space, struct space_tools *tools,
-		       const struct mp_event_mremap *e, uint64_t began)
-{
-	uint64_t old_lo, old_hi, new_lo, new_hi, unit = tools->page_size;
-	int err;
-
-	if (!space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi) ||
-	    !space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
-	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
-	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
-		return 0;
-	err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi, began);
-	if (!err)
-		err = ledger__erase_older(&space->ledger, tools->pool, new_lo, new_hi,
-					  e->head.time_ns);
-	return err;
-}
-
-/*
- * mremap(2). What was there keeps its creator, wherever it goes; what the call added was created
- * by it. An old length of 0 maps shared memory a second time: that is a creation too.
- */
-static int apply_mremap(struct space *space, struct space_tools *tools,
-			const struct mp_event_mremap *e, struct trace *trace)
-{
-	struct transit *t = end_transit(space, e->head.tid);
-	struct ledger before = t ? t->ledger : ledger__copy(&space->ledger);
-	uint64_t began = t ? t->began_ns : e->head.time_ns;
-	uint64_t unit = tools->page_size;
-	uint64_t old_lo = e->old_addr, old_hi = old_lo, new_lo, new_hi, kept;
-	int err = 0;
-
-	free(t);
-	if (!e->new_addr || e->failed) {
-		err = e->new_addr ? fail_mremap(space, tools, e, began) : 0;
-		goto out;
-	}
-	if (!space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
-	    (e->old_len &&
-	     !space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
-		err = -EINVAL;
-		goto out;
-	}
-	kept = old_hi - old_lo < new_hi - new_lo ? old_hi - old_lo : new_hi - new_lo;
-
-	if (new_lo == old_lo) {
-		if (old_lo + kept < old_hi)
-			err = ledger__erase_older(&space->ledger, tools->pool, old_lo + kept,
-						  old_hi, began);
-	} else {
-		struct move move = {.space = space,
-				    .tools = tools,
-				    .several = moves_several(e, old_hi - old_lo, new_hi - new_lo),
-				    .distance = new_lo - old_lo,
-				    .now = e->head.time_ns};
-
-		if (old_lo < old_hi && !(e->flags & MREMAP_DONTUNMAP))
-			err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi,
-						  began);
-		if (!err)
-			err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
-		if (!err && kept)
-			err = ledger__each(&before, old_lo, old_lo + kept, move_one, &move);
-		record__unref(move.to);
-	}
-	if (!err && new_lo + kept < new_hi)
-		err = create_more(space, tools, &before, e, trace, new_lo + kept, new_hi);
-out:
-	ledger__free(&before);
-	return err;
 }
 
 struct forgetting {
@@ -510,13 +281,13 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 		ledger__each(&space->ledger, from, to, reach_end, &from);
 	if (from == to)
 		return 0;
-	return create(space, tools,
-		      &(struct creation){.lo = from,
-					 .hi = to,
-					 .origin = ORIGIN_BRK,
-					 .head = &e->head,
-					 .comm = e->comm,
-					 .trace = trace});
+	return creation__apply(space, tools,
+			       &(struct creation){.lo = from,
+						  .hi = to,
+						  .origin = ORIGIN_BRK,
+						  .head = &e->head,
+						  .comm = e->comm,
+						  .trace = trace});
 }
 
 static int apply_shmat(struct space *space, struct space_tools *tools,
@@ -526,15 +297,15 @@ static int apply_shmat(struct space *space, struct space_tools *tools,
 
 	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
-	return create(space, tools,
-		      &(struct creation){.lo = lo,
-					 .hi = hi,
-					 .origin = ORIGIN_SHMAT,
-					 .attached = true,
-					 .base = lo,
-					 .head = &e->head,
-					 .comm = e->comm,
-					 .trace = trace});
+	return creation__apply(space, tools,
+			       &(struct creation){.lo = lo,
+						  .hi = hi,
+						  .origin = ORIGIN_SHMAT,
+						  .attached = true,
+						  .base = lo,
+						  .head = &e->head,
+						  .comm = e->comm,
+						  .trace = trace});
 }
 
 struct attachment {
@@ -573,8 +344,7 @@ static void sweep(struct space *space, struct space_tools *tools)
 	const struct doubt *doubt = &space->doubt;
 
 	ledger__erase_older(&space->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
-	for (struct transit *t = space->transits; t; t = t->next)
-		ledger__erase_older(&t->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
+	moves__doubt(space, tools);
 	if (space->heap_end <= doubt->hi &&
 	    (space->heap_end >= doubt->lo || space->heap_end == HEAP_END_AT_START))
 		space->heap_end = HEAP_END_UNKNOWN;
@@ -631,9 +401,9 @@ int space__apply(struct space *space, struct space_tools *tools, const union mp_
 	case MP_EVENT_MUNMAP:
 		return apply_munmap(space, tools, &event->range);
 	case MP_EVENT_MREMAP_ENTER:
-		return begin_transit(space, &event->range);
+		return moves__begin(space, &event->range);
 	case MP_EVENT_MREMAP:
-		return apply_mremap(space, tools, &event->mremap, trace);
+		return moves__end(space, tools, &event->mremap, trace);
 	case MP_EVENT_BRK:
 		return apply_brk(space, tools, &event->brk, trace);
 	case MP_EVENT_SHMAT:

@@ -33,6 +33,16 @@ struct doubt {
 	bool swept;
 };
 
+/* Stacks that have to be unwound: how many were asked for, and how many have been answered. One
+ * for a space and all that were forked from it, which have inherited their ranges. */
+struct pending {
+	unsigned refs;
+	uint64_t asked;
+	uint64_t answered;
+};
+
+void pending__unref(struct pending *pending); /* accepts NULL */
+
 struct space {
 	unsigned users; /* processes */
 	uint64_t id;	/* never used twice */
@@ -52,10 +62,9 @@ struct space {
 	struct image *image;  /* the code that is mapped, and its known stacks */
 	/* Changes whenever code is mapped or unmapped; never used twice. */
 	uint64_t code_id;
-	struct uses *uses; /* what each trace has mapped so far: uses.h */
-	uint64_t family;   /* the id of the space that it goes back to by forks: its ranges may be
-			      from there */
-	bool late_names;   /* there have been some: promise.h */
+	struct uses *uses;	 /* what each trace has mapped so far: uses.h */
+	struct pending *pending; /* its stacks, and those of its forebears, that wait */
+	bool late_names;	 /* there have been some: promise.h */
 	struct doubt doubt;
 	bool overflowed; /* LEDGER_MAX_RANGES was reached */
 };

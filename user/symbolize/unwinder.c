@@ -21,6 +21,7 @@
 struct waiting {
 	struct waiting *prev, *next;
 	struct raw_stack raw; /* its stack points behind this */
+	bool hopeless;	      /* the process runs another program */
 	size_t bytes;
 	uint64_t copy[]; /* of the stack */
 };
@@ -33,9 +34,11 @@ struct source {
 	uint64_t start_ticks;
 	struct waiting *stacks;
 	size_t bytes;
-	uint64_t due_ns; /* its turn is not before that */
-	bool served;	 /* it is in the list of those whose turn comes, or is being served */
-	bool over;	 /* it is to be forgotten */
+	uint64_t due_ns;   /* its turn is not before that */
+	bool served;	   /* it is in the list of those whose turn comes, or is being served */
+	bool over;	   /* it is to be forgotten */
+	unsigned programs; /* how often it began another one */
+	struct process_end *left; /* when it last ended or began another; NULL: not yet */
 };
 
 struct unwinder {
@@ -54,12 +57,18 @@ struct unwinder {
 	bool stop;
 };
 
+struct telling {
+	struct unwinder *unwinder;
+	struct batch *batch;
+};
+
 struct batch {
 	struct source *source;
 	struct waiting *stacks[MAX_BATCH];
 	struct unwound unwound[MAX_BATCH];
 	struct callsite *sites[MAX_BATCH];
 	size_t n;
+	unsigned programs; /* the source's, when it was taken */
 };
 
 /* --- the queue; with the lock held ------------------------------------------------------------ */
@@ -99,18 +108,18 @@ static struct source *next_turn(const struct unwinder *u, uint64_t *ret_due_ns)
 	return NULL;
 }
 
-static struct source *source_of(struct unwinder *u, const struct raw_stack *raw)
+static struct source *source_of(struct unwinder *u, pid_t tgid, uint64_t start_ticks)
 {
 	struct source *source;
 
-	HASH_FIND_INT(u->sources, &raw->tgid, source);
+	HASH_FIND_INT(u->sources, &tgid, source);
 	if (source)
 		return source;
 	source = calloc(1, sizeof(*source));
 	if (!source)
 		return NULL;
-	source->tgid = raw->tgid;
-	source->start_ticks = raw->start_ticks;
+	source->tgid = tgid;
+	source->start_ticks = start_ticks;
 	source->due_ns = clock__boot_ns() + PATIENCE_NS;
 	HASH_ADD_INT(u->sources, tgid, source);
 	return source;
@@ -124,6 +133,7 @@ static struct waiting *copy_of(const struct raw_stack *raw)
 	if (!waiting)
 		return NULL;
 	waiting->raw = *raw;
+	waiting->hopeless = false;
 	waiting->raw.stack = memcpy(waiting->copy, raw->stack, bytes);
 	waiting->bytes = bytes;
 	trace__ref(raw->trace);
@@ -140,7 +150,7 @@ static void take_batch(struct unwinder *u, struct source *source, struct batch *
 {
 	struct waiting *waiting;
 
-	*batch = (struct batch){.source = source};
+	*batch = (struct batch){.source = source, .programs = source->programs};
 	DL_DELETE(u->turns, source);
 	while (batch->n < MAX_BATCH && (waiting = source->stacks)) {
 		DL_DELETE(source->stacks, waiting);
@@ -194,7 +204,28 @@ static void forget_source(struct unwinder *u, struct source *source)
 		waiting_free(waiting);
 	}
 	HASH_DEL(u->sources, source);
+	free(source->left);
 	free(source);
+}
+
+/* Lets the heir have it; true when it can. */
+static bool pass_on(struct unwinder *u, const struct process_end *end, struct waiting *waiting)
+{
+	struct source *source;
+
+	if (!end || !end->heir)
+		return false;
+	source = source_of(u, end->heir, end->heir_start_ticks);
+	if (!source || source->over || source->start_ticks != end->heir_start_ticks)
+		return false;
+	waiting->raw.tgid = end->heir;
+	waiting->raw.start_ticks = end->heir_start_ticks;
+	waiting->raw.code_id = end->code_id;
+	DL_APPEND(source->stacks, waiting);
+	source->bytes += waiting->bytes;
+	u->bytes += waiting->bytes;
+	queue_turn(u, source);
+	return true;
 }
 
 static void end_turn(struct unwinder *u, struct source *source)
@@ -222,17 +253,46 @@ static void end_turn(struct unwinder *u, struct source *source)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
+/* What could not be unwound because the process left, or was unwound in another program perhaps,
+ * the heir gets; else nobody knows. */
+static void correct(struct unwinder *u, struct batch *batch)
+{
+	const struct source *source = batch->source;
+	bool other_program = source->programs != batch->programs;
+
+	for (size_t i = 0; i < batch->n; i++) {
+		if (!other_program && (batch->sites[i] || !source->over))
+			continue;
+		if (pass_on(u, source->left, batch->stacks[i])) {
+			batch->stacks[i] = NULL;
+		} else if (other_program) {
+			callsite__unref(batch->sites[i]);
+			batch->sites[i] = NULL;
+		}
+	}
+}
+
+/* On the owner's thread, which has applied everything that happened before this: whether the
+ * process has left meanwhile is known. */
 static void tell_model(struct model *model, void *arg)
 {
-	const struct batch *batch = arg;
+	struct telling *telling = arg;
+	struct batch *batch = telling->batch;
 
-	for (size_t i = 0; i < batch->n; i++)
-		model__stack_was_unwound(model, &batch->stacks[i]->raw, &batch->unwound[i],
-					 batch->sites[i]);
+	pthread_mutex_lock(&telling->unwinder->lock);
+	correct(telling->unwinder, batch);
+	pthread_mutex_unlock(&telling->unwinder->lock);
+	for (size_t i = 0; i < batch->n; i++) {
+		if (batch->stacks[i])
+			model__stack_was_unwound(model, &batch->stacks[i]->raw, &batch->unwound[i],
+						 batch->sites[i]);
+	}
 }
 
 static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 {
+	struct telling telling = {u, batch};
+
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct raw_stack *raw = &batch->stacks[i]->raw;
 		struct unwind_request request = {
@@ -242,14 +302,15 @@ static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 			.stack = raw->stack,
 		};
 
-		if (arena &&
+		if (arena && !batch->stacks[i]->hopeless &&
 		    !symbolizer__unwind(u->symbolizer, &request, arena, &batch->unwound[i]))
 			batch->sites[i] = callsite_table__intern(u->table, &batch->unwound[i]);
 	}
-	owner__call(u->owner, tell_model, batch);
+	owner__call(u->owner, tell_model, &telling);
 	for (size_t i = 0; i < batch->n; i++) {
 		callsite__unref(batch->sites[i]);
-		waiting_free(batch->stacks[i]);
+		if (batch->stacks[i])
+			waiting_free(batch->stacks[i]);
 	}
 }
 
@@ -282,7 +343,7 @@ bool unwinder__take(const struct raw_stack *raw, void *ctx)
 		return false;
 	pthread_mutex_lock(&u->lock);
 	if (!u->stop && u->bytes + waiting->bytes <= MAX_BYTES)
-		source = source_of(u, raw);
+		source = source_of(u, raw->tgid, raw->start_ticks);
 	/* One that is over has the number of this process, and is about to be forgotten. */
 	if (source && !source->over && source->bytes + waiting->bytes <= MAX_BYTES_OF_PROCESS) {
 		DL_APPEND(source->stacks, waiting);
@@ -300,36 +361,63 @@ bool unwinder__take(const struct raw_stack *raw, void *ctx)
 	return false;
 }
 
-void unwinder__hurry(uint64_t family, void *ctx)
-{
-	struct unwinder *u = ctx;
-	struct source *source, *next;
-
-	pthread_mutex_lock(&u->lock);
-	DL_FOREACH_SAFE(u->turns, source, next)
-	{
-		if (!source->stacks || source->stacks->raw.family != family)
-			continue;
-		/* Somebody waits: before all others. */
-		source->due_ns = 0;
-		DL_DELETE(u->turns, source);
-		DL_PREPEND(u->turns, source);
-	}
-	pthread_cond_signal(&u->more);
-	pthread_mutex_unlock(&u->lock);
-}
-
-void unwinder__forget(pid_t tgid, uint64_t start_ticks, void *ctx)
+void unwinder__hurry(const struct pending *pending, void *ctx)
 {
 	struct unwinder *u = ctx;
 	struct source *source;
 
 	pthread_mutex_lock(&u->lock);
-	HASH_FIND_INT(u->sources, &tgid, source);
-	if (source && source->start_ticks == start_ticks) {
-		source->over = true;
-		queue_turn(u, source);
+	DL_FOREACH(u->turns, source)
+	{
+		if (!source->stacks || source->stacks->raw.pending != pending)
+			continue;
+		/* Somebody waits: before all others. */
+		source->due_ns = 0;
+		DL_DELETE(u->turns, source);
+		DL_PREPEND(u->turns, source);
+		break;
 	}
+	pthread_cond_signal(&u->more);
+	pthread_mutex_unlock(&u->lock);
+}
+
+/* Its stacks that wait are its heir's now, or nobody's. */
+static void leave(struct unwinder *u, struct source *source, const struct process_end *end)
+{
+	struct waiting *stacks = source->stacks, *waiting, *next;
+
+	if (!source->left)
+		source->left = malloc(sizeof(*source->left));
+	if (source->left)
+		*source->left = *end;
+	source->over |= !end->lives_on;
+	source->programs += end->lives_on;
+	u->bytes -= source->bytes;
+	source->bytes = 0;
+	source->stacks = NULL;
+	DL_FOREACH_SAFE(stacks, waiting, next)
+	{
+		if (pass_on(u, end, waiting))
+			continue;
+		waiting->hopeless |= end->lives_on;
+		DL_APPEND(source->stacks, waiting);
+		source->bytes += waiting->bytes;
+		u->bytes += waiting->bytes;
+	}
+	source->due_ns = 0;
+	if (source->over || source->stacks)
+		queue_turn(u, source);
+}
+
+void unwinder__leave(const struct process_end *end, void *ctx)
+{
+	struct unwinder *u = ctx;
+	struct source *source;
+
+	pthread_mutex_lock(&u->lock);
+	HASH_FIND_INT(u->sources, &end->tgid, source);
+	if (source && source->start_ticks == end->start_ticks)
+		leave(u, source, end);
 	pthread_mutex_unlock(&u->lock);
 }
 

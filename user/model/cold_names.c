@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/model_parts.h"
+#include "model/naming.h"
+#include "model/promise.h"
+
+/* A name of it was given that will never be known. */
+static void lose_name(struct model *model, struct process *process)
+{
+	process->lost_names++;
+	process->knowledge = KNOWS_RESYNCED;
+}
+
+static int note_mapped(const struct ledger_range *range, void *ctx)
+{
+	*(uint64_t *)ctx = range->touched_ns;
+	return range->record->origin != ORIGIN_UNKNOWN;
+}
+
+/* Whether something is known to be mapped at addr; and since when. */
+static bool is_mapped(const struct space *space, uint64_t addr, uint64_t *since)
+{
+	return addr < UINT64_MAX &&
+	       ledger__each(&space->ledger, addr, addr + 1, note_mapped, since);
+}
+
+void cold_names__apply(struct model *model, struct process *process, const struct mp_event_name *e,
+		       struct trace *trace)
+{
+	struct cold_name name = {
+		.tgid = process->tgid,
+		.tid = e->head.tid,
+		.start_ticks = process->start_ticks,
+		.space_id = process->space->id,
+		.addr = e->addr,
+		.len = e->len,
+		.name_ptr = e->name_ptr,
+		.when_ns = e->head.time_ns,
+		.promise = promise__new(trace),
+	};
+	uint64_t since;
+	int err;
+
+	if (!name.promise) {
+		lose_name(model, process);
+		return;
+	}
+	name.was_mapped = is_mapped(process->space, e->name_ptr, &since);
+	err = naming__apply_late(process->space, &model->tools, e, name.promise);
+	if (err) {
+		model->stats.refused++;
+		promise__unref(name.promise);
+	} else if (!model->config.on_cold_name ||
+		   !model->config.on_cold_name(model, &name, model->config.ctx)) {
+		model__name_was_lost(model, &name);
+	}
+}
+
+/* The process and its space as they were when the name was given, or NULL. */
+static struct process *namer(struct model *model, const struct cold_name *name)
+{
+	struct process *process = model__find(model, name->tgid);
+
+	return process && process->start_ticks == name->start_ticks &&
+			       process->space->id == name->space_id
+		       ? process
+		       : NULL;
+}
+
+static void settle(struct model *model, struct process *process, const struct cold_name *name)
+{
+	if (process && naming__settle(process->space, &model->tools, name->addr, name->len))
+		model->stats.refused++;
+	promise__unref(name->promise);
+}
+
+void model__name_was_lost(struct model *model, const struct cold_name *name)
+{
+	struct process *process = namer(model, name);
+
+	promise__keep(name->promise, NULL);
+	model->stats.unread_names++;
+	if (process)
+		lose_name(model, process);
+	settle(model, process, name);
+}
+
+void model__name_was_read(struct model *model, const struct cold_name *name, const char *text)
+{
+	struct process *process = namer(model, name);
+	struct name *answer = NULL;
+	uint64_t since = 0;
+
+	/* Was it read from another program? From what was mapped there afterwards? Is it not there
+	 * any more, though it was? */
+	if (!process ||
+	    (text ? is_mapped(process->space, name->name_ptr, &since) && since > name->when_ns
+		  : name->was_mapped)) {
+		model__name_was_lost(model, name);
+		return;
+	}
+	if (!text) {
+		model->stats.unread_names++;
+		promise__keep_before(name->promise);
+	} else {
+		answer = text[0] ? name__new(NAMED_BY_PRCTL, text, promise__trace(name->promise))
+				 : NULL;
+		if (text[0] && !answer)
+			model->stats.refused++;
+		promise__keep(name->promise, answer);
+		name__unref(answer);
+	}
+	settle(model, process, name);
+}

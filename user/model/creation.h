@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* How an event puts ranges into the ledger of its space: for files of this room. */
+#ifndef MEMPROV_CREATION_H
+#define MEMPROV_CREATION_H
+
+#include "model/space.h"
+
+struct creation {
+	uint64_t lo;
+	uint64_t hi;
+	enum origin origin;
+	bool for_stack;
+	bool attached;
+	uint64_t base; /* of an attachment: where its first page would be */
+	const struct mp_event_head *head;
+	const char *comm;
+	struct trace *trace;
+};
+
+/* What was created is counted as a use of its stack. 0, -ENOMEM, or an error of ledger.h. */
+int creation__apply(struct space *space, struct space_tools *tools, const struct creation *what);
+
+/* Puts a range, or at least takes away what is no longer true. */
+int creation__put(struct space *space, struct space_tools *tools, const struct ledger_range *range);
+
+#endif

@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/moves.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "model/creation.h"
+
+#define MAX_TRANSITS 16 /* threads of one process within mremap at one time */
+
+/* The ledger as an mremap found it: by the time the call has ended, another thread may have
+ * mapped the addresses that it moved away from. */
+struct transit {
+	struct transit *next;
+	uint32_t tid;
+	uint64_t began_ns;
+	struct ledger ledger;
+};
+
+static void transit_free(struct transit *t)
+{
+	ledger__free(&t->ledger);
+	free(t);
+}
+
+static struct transit *end_transit(struct space *space, uint32_t tid)
+{
+	struct transit **at = &space->transits, *t;
+
+	while (*at && (*at)->tid != tid)
+		at = &(*at)->next;
+	t = *at;
+	if (t)
+		*at = t->next;
+	return t;
+}
+
+int moves__begin(struct space *space, const struct mp_event_range *e)
+{
+	/* A thread is in one mremap at a time: the end of an earlier one was lost. */
+	struct transit *t = end_transit(space, e->head.tid), **end;
+	size_t n = 0;
+
+	if (t)
+		transit_free(t);
+	/* Threads that died within mremap leave theirs behind: the oldest goes. */
+	for (end = &space->transits; *end; end = &(*end)->next)
+		n++;
+	if (n >= MAX_TRANSITS) {
+		t = space->transits;
+		space->transits = t->next;
+		transit_free(t);
+		for (end = &space->transits; *end; end = &(*end)->next)
+			;
+	}
+	t = calloc(1, sizeof(*t));
+	if (!t)
+		return -ENOMEM;
+	t->tid = e->head.tid;
+	t->began_ns = e->head.time_ns;
+	t->ledger = ledger__copy(&space->ledger);
+	*end = t;
+	return 0;
+}
+
+struct move {
+	struct space *space;
+	struct space_tools *tools;
+	bool several;	   /* VMAs, and holes between them */
+	uint64_t distance; /* modulo 2^64 */
+	uint64_t now;
+	const struct record *from; /* the last attachment that was moved, and what it is now */
+	struct record *to;
+};
+
+/* shmdt finds an attachment by where its first page would be, which moves with it. */
+static int move_attachment(struct move *m, struct ledger_range *moved)
+{
+	if (moved->record != m->from) {
+		struct record *copy = record__copy(moved->record);
+
+		if (!copy)
+			return -ENOMEM;
+		copy->lo += m->distance;
+		copy->hi += m->distance;
+		record__unref(m->to);
+		m->from = moved->record;
+		m->to = copy;
+	}
+	moved->record = m->to;
+	return 0;
+}
+
+static int move_piece(struct move *m, const struct ledger_range *range, uint64_t lo, uint64_t hi)
+{
+	struct ledger_range moved = *range;
+	int err = 0;
+
+	if (lo >= hi)
+		return 0;
+	/* Was it a hole that was named? Then what is there now has stayed, with its own name. */
+	if (m->several && range->record->origin == ORIGIN_UNKNOWN)
+		return 0;
+	moved.start = lo + m->distance;
+	moved.end = hi + m->distance;
+	moved.touched_ns = m->now;
+	if (moved.record->attached)
+		err = move_attachment(m, &moved);
+	return err ? err : creation__put(m->space, m->tools, &moved);
+}
+
+static int move_one(const struct ledger_range *range, void *ctx)
+{
+	struct move *m = ctx;
+	const struct doubt *doubt = &m->space->doubt;
+	uint64_t lo = range->start, hi = range->end;
+	int err;
+
+	if (!doubt->hi || range->touched_ns > doubt->until)
+		return move_piece(m, range, lo, hi);
+	/* What is doubtful must not get to where nobody would doubt it. */
+	err = move_piece(m, range, lo, hi < doubt->lo ? hi : doubt->lo);
+	return err ? err : move_piece(m, range, lo > doubt->hi ? lo : doubt->hi, hi);
+}
+
+static int first_range(const struct ledger_range *range, void *ctx)
+{
+	*(struct ledger_range *)ctx = *range;
+	return 1;
+}
+
+/* What an mremap adds to the mapping at e->old_addr. An attachment stays one. */
+static int create_more(struct space *space, struct space_tools *tools, const struct ledger *before,
+		       const struct mp_event_mremap *e, struct trace *trace, uint64_t lo,
+		       uint64_t hi)
+{
+	struct creation what = {.lo = lo,
+				.hi = hi,
+				.origin = ORIGIN_MREMAP,
+				.head = &e->head,
+				.comm = e->comm,
+				.trace = trace};
+	struct ledger_range from = {0};
+
+	ledger__each(before, e->old_addr, e->old_addr + 1, first_range, &from);
+	if (from.record && from.record->attached) {
+		what.attached = true;
+		what.base = from.record->lo + (e->new_addr - e->old_addr);
+	}
+	return creation__apply(space, tools, &what);
+}
+
+/* Several VMAs, and the holes between them, are moved one by one (since Linux 6.17). */
+static bool moves_several(const struct mp_event_mremap *e, uint64_t old_len, uint64_t new_len)
+{
+	return e->flags & MREMAP_FIXED && old_len == new_len;
+}
+
+/* Some may have been moved before one could not be: who knows which. */
+static int fail_mremap(struct space *space, struct space_tools *tools,
+		       const struct mp_event_mremap *e, uint64_t began)
+{
+	uint64_t old_lo, old_hi, new_lo, new_hi, unit = tools->page_size;
+	int err;
+
+	if (!space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi) ||
+	    !space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
+	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
+		return 0;
+	err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi, began);
+	if (!err)
+		err = ledger__erase_older(&space->ledger, tools->pool, new_lo, new_hi,
+					  e->head.time_ns);
+	return err;
+}
+
+/* An old length of 0 maps shared memory a second time: that is a creation too. */
+int moves__end(struct space *space, struct space_tools *tools, const struct mp_event_mremap *e,
+	       struct trace *trace)
+{
+	struct transit *t = end_transit(space, e->head.tid);
+	struct ledger before = t ? t->ledger : ledger__copy(&space->ledger);
+	uint64_t began = t ? t->began_ns : e->head.time_ns;
+	uint64_t unit = tools->page_size;
+	uint64_t old_lo = e->old_addr, old_hi = old_lo, new_lo, new_hi, kept;
+	int err = 0;
+
+	free(t);
+	if (!e->new_addr || e->failed) {
+		err = e->new_addr ? fail_mremap(space, tools, e, began) : 0;
+		goto out;
+	}
+	if (!space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	    (e->old_len &&
+	     !space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
+		err = -EINVAL;
+		goto out;
+	}
+	kept = old_hi - old_lo < new_hi - new_lo ? old_hi - old_lo : new_hi - new_lo;
+
+	if (new_lo == old_lo) {
+		if (old_lo + kept < old_hi)
+			err = ledger__erase_older(&space->ledger, tools->pool, old_lo + kept,
+						  old_hi, began);
+	} else {
+		struct move move = {.space = space,
+				    .tools = tools,
+				    .several = moves_several(e, old_hi - old_lo, new_hi - new_lo),
+				    .distance = new_lo - old_lo,
+				    .now = e->head.time_ns};
+
+		if (old_lo < old_hi && !(e->flags & MREMAP_DONTUNMAP))
+			err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi,
+						  began);
+		if (!err)
+			err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
+		if (!err && kept)
+			err = ledger__each(&before, old_lo, old_lo + kept, move_one, &move);
+		record__unref(move.to);
+	}
+	if (!err && new_lo + kept < new_hi)
+		err = create_more(space, tools, &before, e, trace, new_lo + kept, new_hi);
+out:
+	ledger__free(&before);
+	return err;
+}
+
+void moves__doubt(struct space *space, struct space_tools *tools)
+{
+	const struct doubt *doubt = &space->doubt;
+
+	for (struct transit *t = space->transits; t; t = t->next)
+		ledger__erase_older(&t->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
+}
+
+void moves__free(struct space *space)
+{
+	struct transit *next;
+
+	for (struct transit *t = space->transits; t; t = next) {
+		next = t->next;
+		transit_free(t);
+	}
+	space->transits = NULL;
+}

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * mremap(2): what was there keeps its creator, wherever it goes; what the call added was created by
+ * it. Between its two events the old range is in transit.
+ */
+#ifndef MEMPROV_MOVES_H
+#define MEMPROV_MOVES_H
+
+#include "model/space.h"
+
+/* The call has begun: 0 or -ENOMEM. */
+int moves__begin(struct space *space, const struct mp_event_range *e);
+
+/* It has ended: 0, -EINVAL, or an error of ledger.h. */
+int moves__end(struct space *space, struct space_tools *tools, const struct mp_event_mremap *e,
+	       struct trace *trace);
+
+/* What the space's doubt speaks of is forgotten in calls that have begun, too. */
+void moves__doubt(struct space *space, struct space_tools *tools);
+
+void moves__free(struct space *space); /* those that have not ended */
+
+#endif

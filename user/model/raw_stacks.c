@@ -1,0 +1,109 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <errno.h>
+
+#include "model/code.h"
+#include "model/model_parts.h"
+
+struct trace *raw_stacks__recognise(struct model *model, const struct process *process,
+				    const union mp_event *event)
+{
+	const struct mp_stack *stack = event__stack(event);
+	struct space *space = process->space;
+	struct raw_stack raw = {
+		.tgid = process->tgid,
+		.start_ticks = process->start_ticks,
+		.space_id = space->id,
+		.code_id = space->code_id,
+		.taken_ns = event->head.time_ns,
+		.pending = space->pending,
+		.stack = stack,
+	};
+
+	if (!stack || !model->config.on_stack)
+		return NULL;
+	if (space->image)
+		raw.trace = image__find(space->image, stack);
+	if (raw.trace)
+		return trace__ref(raw.trace);
+	raw.trace = trace__new();
+	if (!raw.trace || !model->config.on_stack(&raw, model->config.stack_ctx)) {
+		model->stats.untaken_stacks++;
+		trace__unref(raw.trace);
+		return NULL;
+	}
+	/* The answer comes by a call of the owner, so not before this. */
+	raw.pending->refs++;
+	raw.pending->asked++;
+	return raw.trace;
+}
+
+void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
+			      const struct unwound *unwound, struct callsite *site)
+{
+	const struct process *process = model__find(model, raw->tgid);
+	struct space *space = process ? process->space : NULL;
+
+	raw->pending->answered++;
+	/* Of a process that has gone, its children may have inherited what it made. One that runs
+	 * another program may have been unwound in that. */
+	if (space && (process->start_ticks != raw->start_ticks || space->pending != raw->pending))
+		site = process->start_ticks != raw->start_ticks ? site : NULL;
+	else if (space && site && !code__was_there(space, unwound, raw->taken_ns))
+		site = NULL;
+	trace__resolve(raw->trace, site);
+	if (site && space && space->id == raw->space_id && space->image)
+		image__learn(space->image, raw->stack, unwound, raw->trace);
+	pending__unref(raw->pending);
+}
+
+/* Another process that has the same stacks waiting, and the same code. */
+static const struct process *heir(const struct model *model, const struct process *of)
+{
+	const struct space *space = of->space;
+	const struct pending *pending = space->pending;
+	const struct process *process;
+
+	/* Each space and each stack that waits holds it. */
+	if (pending->answered == pending->asked ||
+	    (pending->refs - (pending->asked - pending->answered) <= 1 && space->users <= 1))
+		return NULL;
+	for (process = model->processes; process; process = process->hh.next) {
+		if (process != of && process->space->pending == pending &&
+		    process->space->code_id == space->code_id)
+			return process;
+	}
+	return NULL;
+}
+
+void raw_stacks__leave(const struct model *model, const struct process *process, bool lives_on)
+{
+	const struct pending *pending = process->space->pending;
+	struct process_end end = {
+		.tgid = process->tgid,
+		.start_ticks = process->start_ticks,
+		.lives_on = lives_on,
+		.code_id = process->space->code_id,
+	};
+	const struct process *other;
+
+	if (!model->config.on_process_end || (lives_on && pending->answered == pending->asked))
+		return;
+	other = heir(model, process);
+	if (other) {
+		end.heir = other->tgid;
+		end.heir_start_ticks = other->start_ticks;
+	}
+	model->config.on_process_end(&end, model->config.stack_ctx);
+}
+
+void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id)
+{
+	const struct process *process = model__find(model, tgid);
+	const struct pending *pending;
+
+	if (!process || process->space->id != space_id)
+		return;
+	pending = process->space->pending;
+	if (pending->answered < pending->asked && model->config.on_stacks_wanted)
+		model->config.on_stacks_wanted(pending, model->config.stack_ctx);
+}
