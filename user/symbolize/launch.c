@@ -11,10 +11,12 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "symbolize/child.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* Higher than those it takes as the child's own. */
 #define FD_ABOVE 10
@@ -119,6 +121,16 @@ bool launch__has_ended(const struct launched *child)
 
 	return child->pid && !waitid(P_PID, child->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
 	       info.si_pid == child->pid;
+}
+
+uint64_t launch__cpu_ns(const struct launched *child)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(child->pid, &clock) || clock_gettime(clock, &used))
+		return 0;
+	return used.tv_sec * NSEC_PER_SEC + used.tv_nsec;
 }
 
 uint32_t launch__end(struct launched *child)

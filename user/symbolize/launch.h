@@ -19,6 +19,9 @@ int launch__start(uint64_t memory, struct launched *ret);
 /* It has ended by itself, or somebody has killed it; launch__end() is still due. */
 bool launch__has_ended(const struct launched *child);
 
+/* The CPU time that it has used so far, ns; 0 when it cannot be told. */
+uint64_t launch__cpu_ns(const struct launched *child);
+
 /* Kills it, if there is one, and waits for its end. Returns the number of the file that it was
  * reading; 0 for none. */
 uint32_t launch__end(struct launched *child);

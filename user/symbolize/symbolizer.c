@@ -20,6 +20,7 @@
 #define FORGIVEN_NS	 (60 * NSEC_PER_SEC)
 #define TRIES		 3
 #define DEATHS_MAX	 2		      /* of the child, at one process */
+#define STARVED_MAX	 5		      /* timeouts that a busy machine is given */
 #define NEEDS_MAX	 (4 * WIRE_FILES_MAX) /* questions for one stack */
 
 struct symbolizer {
@@ -27,6 +28,8 @@ struct symbolizer {
 	struct launched child;
 	struct images *images;
 	uint64_t deadline; /* of the request */
+	uint64_t cpu_ns;   /* of the child, when the request began, and at the last deadline */
+	uint64_t cpu_seen_ns;
 	unsigned restarts_left;
 	uint64_t restarts_since; /* when the last one was given */
 	struct symbolizer_stats stats;
@@ -179,6 +182,34 @@ static int answer_need(struct symbolizer *symbolizer, const struct image *image,
 	return tell_head(symbolizer, WIRE_OPENED, pidfd < 0 || fd == -ESRCH, fd);
 }
 
+static uint64_t timeout_ns(const struct symbolizer *symbolizer)
+{
+	return (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
+}
+
+/* On a busy machine the child may not have had its time yet; one that hangs uses none. */
+static bool is_starved(struct symbolizer *symbolizer)
+{
+	uint64_t cpu_ns = launch__cpu_ns(&symbolizer->child);
+	bool at_work = cpu_ns > symbolizer->cpu_seen_ns;
+
+	symbolizer->cpu_seen_ns = cpu_ns;
+	return at_work && cpu_ns - symbolizer->cpu_ns < timeout_ns(symbolizer) / 2;
+}
+
+static ssize_t receive(struct symbolizer *symbolizer)
+{
+	ssize_t n;
+
+	for (int i = 0;; i++) {
+		n = channel__receive(symbolizer->child.socket, symbolizer->packet,
+				     sizeof(symbolizer->packet), NULL, symbolizer->deadline);
+		if (n != -ETIMEDOUT || i == STARVED_MAX || !is_starved(symbolizer))
+			return n;
+		symbolizer->deadline = clock__boot_ns() + timeout_ns(symbolizer);
+	}
+}
+
 /* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
 static int receive_answer(struct symbolizer *symbolizer, const struct image *image,
 			  struct wire_reading *reading)
@@ -187,9 +218,7 @@ static int receive_answer(struct symbolizer *symbolizer, const struct image *ima
 	size_t needs = 0;
 
 	for (;;) {
-		ssize_t n =
-			channel__receive(symbolizer->child.socket, symbolizer->packet,
-					 sizeof(symbolizer->packet), NULL, symbolizer->deadline);
+		ssize_t n = receive(symbolizer);
 		int err;
 
 		if (n < (ssize_t)sizeof(*head))
@@ -312,8 +341,8 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 
 	if (!is_whole(request->stack))
 		return -EINVAL;
-	symbolizer->deadline =
-		clock__boot_ns() + (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
+	symbolizer->deadline = clock__boot_ns() + timeout_ns(symbolizer);
+	symbolizer->cpu_ns = symbolizer->cpu_seen_ns = launch__cpu_ns(&symbolizer->child);
 	err = unwind(symbolizer, request, arena, &unwound);
 	if (err)
 		return err;
@@ -325,8 +354,7 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 
 void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks)
 {
-	symbolizer->deadline =
-		clock__boot_ns() + (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
+	symbolizer->deadline = clock__boot_ns() + timeout_ns(symbolizer);
 	images__forget(symbolizer->images, tgid, start_ticks);
 }
 

@@ -39,10 +39,11 @@ struct unwind_request {
 	const struct mp_stack *stack;
 };
 
-/* Blocks up to the timeout; one thread at a time. 0 with ret's strings and arrays in `arena`;
- * -ESRCH when the process has gone before its modules could be read, or why else its map could not
- * be; -EINVAL for a stack that is not as event.h says; -ENOMEM. Whatever is wrong with the child or
- * with files is not an error but makes the answer poorer. */
+/* Blocks up to the timeout (longer when the child has got little of the CPU by then, and is at
+ * work); one thread at a time. 0 with ret's strings and arrays in `arena`; -ESRCH when the process
+ * has gone before its modules could be read, or why else its map could not be; -EINVAL for a stack
+ * that is not as event.h says; -ENOMEM. Whatever is wrong with the child or with files is not an
+ * error but makes the answer poorer. */
 int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
 		       struct arena *arena, struct unwound *ret);
 
