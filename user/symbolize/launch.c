@@ -121,6 +121,17 @@ bool launch__has_ended(const struct launched *child)
 	       info.si_pid == child->pid;
 }
 
+uint64_t launch__waited_ns(const struct launched *child)
+{
+	_cleanup_file_ FILE *f = NULL;
+	uint64_t ran, waited;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)child->pid);
+	f = child->pid ? fopen(path, "re") : NULL;
+	return f && fscanf(f, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2 ? waited : 0;
+}
+
 uint32_t launch__end(struct launched *child)
 {
 	uint32_t blame;

@@ -19,6 +19,7 @@
 #define RESTARTS_AT_ONCE 3 /* then one a second */
 #define FORGIVEN_NS	 (60 * NSEC_PER_SEC)
 #define TRIES		 3
+#define STARVED_MAX	 4		      /* timeouts more, for want of a CPU */
 #define DEATHS_MAX	 2		      /* of the child, at one process */
 #define NEEDS_MAX	 (4 * WIRE_FILES_MAX) /* questions for one stack */
 
@@ -26,7 +27,9 @@ struct symbolizer {
 	struct symbolizer_config config;
 	struct launched child;
 	struct images *images;
+	uint64_t began;	   /* the request */
 	uint64_t deadline; /* of the request */
+	uint64_t waited;   /* what the child had waited for a CPU when a request last took long */
 	unsigned restarts_left;
 	uint64_t restarts_since; /* when the last one was given */
 	struct symbolizer_stats stats;
@@ -119,6 +122,7 @@ static int start(struct symbolizer *symbolizer)
 	if (!symbolizer->restarts_left)
 		return -EAGAIN;
 	symbolizer->restarts_left--;
+	symbolizer->waited = 0;
 	err = launch__start(symbolizer->config.child_memory, &symbolizer->child);
 	if (!err)
 		symbolizer->stats.restarts++;
@@ -179,6 +183,35 @@ static int answer_need(struct symbolizer *symbolizer, const struct image *image,
 	return tell_head(symbolizer, WIRE_OPENED, pidfd < 0 || fd == -ESRCH, fd);
 }
 
+static uint64_t timeout_ns(const struct symbolizer *symbolizer)
+{
+	return (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
+}
+
+static void begin_request(struct symbolizer *symbolizer)
+{
+	symbolizer->began = clock__boot_ns();
+	symbolizer->deadline = symbolizer->began + timeout_ns(symbolizer);
+}
+
+/* On a busy machine a child that waits for a CPU does not hang, and another one would only have to
+ * begin anew. */
+static bool is_starved(struct symbolizer *symbolizer)
+{
+	uint64_t waited = launch__waited_ns(&symbolizer->child), more = 0;
+	uint64_t max = STARVED_MAX * timeout_ns(symbolizer);
+
+	if (waited > symbolizer->waited)
+		more = waited - symbolizer->waited;
+	if (more > max)
+		more = max;
+	more += symbolizer->began + timeout_ns(symbolizer);
+	if (more <= clock__boot_ns())
+		return false;
+	symbolizer->deadline = more;
+	return true;
+}
+
 /* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
 static int receive_answer(struct symbolizer *symbolizer, const struct image *image,
 			  struct wire_reading *reading)
@@ -192,6 +225,8 @@ static int receive_answer(struct symbolizer *symbolizer, const struct image *ima
 					 sizeof(symbolizer->packet), NULL, symbolizer->deadline);
 		int err;
 
+		if (n == -ETIMEDOUT && is_starved(symbolizer))
+			continue;
 		if (n < (ssize_t)sizeof(*head))
 			return n < 0 ? n : -EPIPE;
 		if (head->type == WIRE_STALE)
@@ -312,21 +347,21 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 
 	if (!is_whole(request->stack))
 		return -EINVAL;
-	symbolizer->deadline =
-		clock__boot_ns() + (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
+	begin_request(symbolizer);
 	err = unwind(symbolizer, request, arena, &unwound);
 	if (err)
 		return err;
 	symbolizer->stats.unwound++;
 	symbolizer->stats.truncated += unwound.truncated;
+	if (symbolizer->deadline > symbolizer->began + timeout_ns(symbolizer))
+		symbolizer->waited = launch__waited_ns(&symbolizer->child);
 	*ret = unwound;
 	return 0;
 }
 
 void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks)
 {
-	symbolizer->deadline =
-		clock__boot_ns() + (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
+	begin_request(symbolizer);
 	images__forget(symbolizer->images, tgid, start_ticks);
 }
 
