@@ -64,6 +64,11 @@ struct image {
 	uint32_t last_id;
 };
 
+unsigned image__sp_register(void)
+{
+	return REG_SP;
+}
+
 struct image *image__new(size_t *nodes)
 {
 	struct image *image = calloc(1, sizeof(*image));

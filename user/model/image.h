@@ -30,6 +30,9 @@
 
 struct image;
 
+/* Which of a copy's registers is the stack pointer. */
+unsigned image__sp_register(void);
+
 struct image *image__new(size_t *nodes); /* nodes: the count over all images, which it keeps */
 struct image *image__ref(struct image *image);
 void image__unref(struct image *image); /* accepts NULL */

@@ -53,6 +53,7 @@ struct raw_stack {
 	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;
+	uint32_t bytes; /* of its data, up to the end of the mapping that the stack is */
 };
 
 /* A process has ended, or runs another program now: stacks of it that wait cannot be unwound in it

@@ -4,6 +4,29 @@
 #include "model/code.h"
 #include "model/model_parts.h"
 
+static int first_range(const struct ledger_range *range, void *ctx)
+{
+	*(struct ledger_range *)ctx = *range;
+	return 1;
+}
+
+/* A thread's copied stack ends where its mapping does, and mostly that is near: what lies behind is
+ * of no use, and need not wait for its turn. */
+static uint32_t useful_bytes(const struct space *space, const struct mp_stack *stack)
+{
+	const struct mp_stack_copy *copy = (const void *)stack->data;
+	struct ledger_range range = {0};
+	uint64_t sp;
+
+	if (stack->kind != MP_STACK_COPY)
+		return stack->bytes;
+	sp = copy->regs[image__sp_register()];
+	ledger__each(&space->ledger, sp, UINT64_MAX, first_range, &range);
+	if (range.start != sp || range.end - sp >= stack->bytes - sizeof(*copy))
+		return stack->bytes;
+	return sizeof(*copy) + ((range.end - sp) & ~7ULL);
+}
+
 struct trace *raw_stacks__recognise(struct model *model, const struct process *process,
 				    const union mp_event *event)
 {
@@ -25,6 +48,7 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 		raw.trace = image__find(space->image, stack);
 	if (raw.trace)
 		return trace__ref(raw.trace);
+	raw.bytes = useful_bytes(space, stack);
 	raw.trace = trace__new();
 	if (!raw.trace || !model->config.on_stack(&raw, model->config.stack_ctx)) {
 		model->stats.untaken_stacks++;

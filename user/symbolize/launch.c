@@ -11,12 +11,10 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "symbolize/child.h"
 #include "util/cleanup.h"
-#include "util/clock.h"
 
 /* Higher than those it takes as the child's own. */
 #define FD_ABOVE 10
@@ -123,14 +121,15 @@ bool launch__has_ended(const struct launched *child)
 	       info.si_pid == child->pid;
 }
 
-uint64_t launch__cpu_ns(const struct launched *child)
+uint64_t launch__waited_ns(const struct launched *child)
 {
-	struct timespec used;
-	clockid_t clock;
+	_cleanup_file_ FILE *f = NULL;
+	uint64_t ran, waited;
+	char path[64];
 
-	if (clock_getcpuclockid(child->pid, &clock) || clock_gettime(clock, &used))
-		return 0;
-	return used.tv_sec * NSEC_PER_SEC + used.tv_nsec;
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)child->pid);
+	f = child->pid ? fopen(path, "re") : NULL;
+	return f && fscanf(f, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2 ? waited : 0;
 }
 
 uint32_t launch__end(struct launched *child)

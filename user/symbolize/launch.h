@@ -19,8 +19,8 @@ int launch__start(uint64_t memory, struct launched *ret);
 /* It has ended by itself, or somebody has killed it; launch__end() is still due. */
 bool launch__has_ended(const struct launched *child);
 
-/* The CPU time that it has used so far, ns; 0 when it cannot be told. */
-uint64_t launch__cpu_ns(const struct launched *child);
+/* How long it has waited for a CPU since it began, as far as is known: that is no fault of its. */
+uint64_t launch__waited_ns(const struct launched *child);
 
 /* Kills it, if there is one, and waits for its end. Returns the number of the file that it was
  * reading; 0 for none. */

@@ -86,7 +86,7 @@ static int limit_resources(uint64_t memory)
 	err = err ?: limit(RLIMIT_NOFILE, 3 * WIRE_FILES_MAX + 16);
 	/* Not to be forked is what matters; whoever may not lower it has the rest. */
 	limit(RLIMIT_NPROC, 0);
-	setpriority(PRIO_PROCESS, 0, 10);
+	setpriority(PRIO_PROCESS, 0, 5);
 	return err;
 }
 

@@ -19,17 +19,17 @@
 #define RESTARTS_AT_ONCE 3 /* then one a second */
 #define FORGIVEN_NS	 (60 * NSEC_PER_SEC)
 #define TRIES		 3
+#define STARVED_MAX	 4		      /* timeouts more, for want of a CPU */
 #define DEATHS_MAX	 2		      /* of the child, at one process */
-#define STARVED_MAX	 5		      /* timeouts that a busy machine is given */
 #define NEEDS_MAX	 (4 * WIRE_FILES_MAX) /* questions for one stack */
 
 struct symbolizer {
 	struct symbolizer_config config;
 	struct launched child;
 	struct images *images;
+	uint64_t began;	   /* the request */
 	uint64_t deadline; /* of the request */
-	uint64_t cpu_ns;   /* of the child, when the request began, and at the last deadline */
-	uint64_t cpu_seen_ns;
+	uint64_t waited;   /* what the child had waited for a CPU when a request last took long */
 	unsigned restarts_left;
 	uint64_t restarts_since; /* when the last one was given */
 	struct symbolizer_stats stats;
@@ -122,6 +122,7 @@ static int start(struct symbolizer *symbolizer)
 	if (!symbolizer->restarts_left)
 		return -EAGAIN;
 	symbolizer->restarts_left--;
+	symbolizer->waited = 0;
 	err = launch__start(symbolizer->config.child_memory, &symbolizer->child);
 	if (!err)
 		symbolizer->stats.restarts++;
@@ -187,27 +188,28 @@ static uint64_t timeout_ns(const struct symbolizer *symbolizer)
 	return (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
 }
 
-/* On a busy machine the child may not have had its time yet; one that hangs uses none. */
-static bool is_starved(struct symbolizer *symbolizer)
+static void begin_request(struct symbolizer *symbolizer)
 {
-	uint64_t cpu_ns = launch__cpu_ns(&symbolizer->child);
-	bool at_work = cpu_ns > symbolizer->cpu_seen_ns;
-
-	symbolizer->cpu_seen_ns = cpu_ns;
-	return at_work && cpu_ns - symbolizer->cpu_ns < timeout_ns(symbolizer) / 2;
+	symbolizer->began = clock__boot_ns();
+	symbolizer->deadline = symbolizer->began + timeout_ns(symbolizer);
 }
 
-static ssize_t receive(struct symbolizer *symbolizer)
+/* On a busy machine a child that waits for a CPU does not hang, and another one would only have to
+ * begin anew. */
+static bool is_starved(struct symbolizer *symbolizer)
 {
-	ssize_t n;
+	uint64_t waited = launch__waited_ns(&symbolizer->child), more = 0;
+	uint64_t max = STARVED_MAX * timeout_ns(symbolizer);
 
-	for (int i = 0;; i++) {
-		n = channel__receive(symbolizer->child.socket, symbolizer->packet,
-				     sizeof(symbolizer->packet), NULL, symbolizer->deadline);
-		if (n != -ETIMEDOUT || i == STARVED_MAX || !is_starved(symbolizer))
-			return n;
-		symbolizer->deadline = clock__boot_ns() + timeout_ns(symbolizer);
-	}
+	if (waited > symbolizer->waited)
+		more = waited - symbolizer->waited;
+	if (more > max)
+		more = max;
+	more += symbolizer->began + timeout_ns(symbolizer);
+	if (more <= clock__boot_ns())
+		return false;
+	symbolizer->deadline = more;
+	return true;
 }
 
 /* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
@@ -218,9 +220,13 @@ static int receive_answer(struct symbolizer *symbolizer, const struct image *ima
 	size_t needs = 0;
 
 	for (;;) {
-		ssize_t n = receive(symbolizer);
+		ssize_t n =
+			channel__receive(symbolizer->child.socket, symbolizer->packet,
+					 sizeof(symbolizer->packet), NULL, symbolizer->deadline);
 		int err;
 
+		if (n == -ETIMEDOUT && is_starved(symbolizer))
+			continue;
 		if (n < (ssize_t)sizeof(*head))
 			return n < 0 ? n : -EPIPE;
 		if (head->type == WIRE_STALE)
@@ -341,20 +347,21 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 
 	if (!is_whole(request->stack))
 		return -EINVAL;
-	symbolizer->deadline = clock__boot_ns() + timeout_ns(symbolizer);
-	symbolizer->cpu_ns = symbolizer->cpu_seen_ns = launch__cpu_ns(&symbolizer->child);
+	begin_request(symbolizer);
 	err = unwind(symbolizer, request, arena, &unwound);
 	if (err)
 		return err;
 	symbolizer->stats.unwound++;
 	symbolizer->stats.truncated += unwound.truncated;
+	if (symbolizer->deadline > symbolizer->began + timeout_ns(symbolizer))
+		symbolizer->waited = launch__waited_ns(&symbolizer->child);
 	*ret = unwound;
 	return 0;
 }
 
 void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks)
 {
-	symbolizer->deadline = clock__boot_ns() + timeout_ns(symbolizer);
+	begin_request(symbolizer);
 	images__forget(symbolizer->images, tgid, start_ticks);
 }
 

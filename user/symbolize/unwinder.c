@@ -127,14 +127,17 @@ static struct source *source_of(struct unwinder *u, pid_t tgid, uint64_t start_t
 
 static struct waiting *copy_of(const struct raw_stack *raw)
 {
-	size_t bytes = sizeof(*raw->stack) + raw->stack->bytes;
+	size_t bytes = sizeof(*raw->stack) + raw->bytes;
 	struct waiting *waiting = malloc(sizeof(*waiting) + bytes);
+	struct mp_stack *stack;
 
 	if (!waiting)
 		return NULL;
 	waiting->raw = *raw;
 	waiting->hopeless = false;
-	waiting->raw.stack = memcpy(waiting->copy, raw->stack, bytes);
+	stack = memcpy(waiting->copy, raw->stack, bytes);
+	stack->bytes = raw->bytes;
+	waiting->raw.stack = stack;
 	waiting->bytes = bytes;
 	trace__ref(raw->trace);
 	return waiting;

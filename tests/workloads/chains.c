@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * chains THREADS ROUNDS: many call chains lead to one mmap, by functions with and without frames of
+ * variable size. Which chain it was is in the length: FIRST_PAGES + the chain's number pages. Its
+ * number, from 0 to CHAINS - 1, says by its digits to the base 6, lowest last, which of the steps a
+ * to f called which, and number % 4 is how often `deeper` has called itself. Prints "mapped" and
+ * waits.
+ */
+#include <alloca.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define FIRST_PAGES 64
+#define CHAINS	    216
+#define BASE	    6
+
+#define FUNCTION  __attribute__((noinline, noclone, optimize("O2", "omit-frame-pointer")))
+#define BARRIER() __asm__ volatile("" ::: "memory")
+
+struct walk {
+	unsigned chain;
+	unsigned left; /* digits */
+	unsigned seed;
+};
+
+typedef void step_fn(struct walk *walk);
+static step_fn *const steps[BASE];
+
+FUNCTION static void *map_pages(size_t pages)
+{
+	void *at = mmap(NULL, pages * 4096, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE,
+			-1, 0);
+
+	BARRIER();
+	return at;
+}
+
+FUNCTION static void next(struct walk *walk)
+{
+	unsigned digit = walk->chain, i;
+
+	if (!walk->left--) {
+		if (map_pages(FIRST_PAGES + walk->chain) == MAP_FAILED)
+			abort();
+		BARRIER();
+		return;
+	}
+	for (i = 0; i < walk->left; i++)
+		digit /= BASE;
+	steps[digit % BASE](walk);
+	BARRIER();
+}
+
+/* Frames of a fixed size, which differ; and frames whose size is known only at run time. */
+#define FIXED(name, size)                                                                          \
+	FUNCTION static void name(struct walk *walk)                                               \
+	{                                                                                          \
+		char room[size];                                                                   \
+                                                                                                   \
+		memset(room, walk->seed, sizeof(room));                                            \
+		__asm__ volatile("" ::"r"(room) : "memory");                                       \
+		next(walk);                                                                        \
+		BARRIER();                                                                         \
+	}
+#define VARIABLE(name)                                                                             \
+	FUNCTION static void name(struct walk *walk)                                               \
+	{                                                                                          \
+		size_t size = 16 + rand_r(&walk->seed) % 700;                                      \
+		char *room = alloca(size);                                                         \
+                                                                                                   \
+		memset(room, walk->seed, size);                                                    \
+		__asm__ volatile("" ::"r"(room) : "memory");                                       \
+		next(walk);                                                                        \
+		BARRIER();                                                                         \
+	}
+
+FIXED(step_a, 8)
+FIXED(step_b, 8)
+FIXED(step_c, 328)
+VARIABLE(step_d)
+VARIABLE(step_e)
+VARIABLE(step_f)
+
+static step_fn *const steps[BASE] = {step_a, step_b, step_c, step_d, step_e, step_f};
+
+FUNCTION static void deeper(struct walk *walk, unsigned depth)
+{
+	if (depth)
+		deeper(walk, depth - 1);
+	else
+		next(walk);
+	BARRIER();
+}
+
+static unsigned rounds;
+
+static void *run(void *arg)
+{
+	unsigned seed = (unsigned)(size_t)arg;
+
+	for (unsigned i = 0; i < rounds; i++) {
+		struct walk walk = {rand_r(&seed) % CHAINS, 3, seed};
+
+		deeper(&walk, walk.chain % 4);
+		usleep(1500);
+	}
+	return NULL;
+}
+
+int main(int argc, char **argv)
+{
+	int threads = argc > 1 ? atoi(argv[1]) : 4;
+	pthread_t ids[64];
+
+	rounds = argc > 2 ? atoi(argv[2]) : 100;
+	if (threads < 1 || threads > 64)
+		return 2;
+	for (int i = 0; i < threads; i++) {
+		if (pthread_create(&ids[i], NULL, run, (void *)(size_t)(i + 1)))
+			return 1;
+	}
+	for (int i = 0; i < threads; i++)
+		pthread_join(ids[i], NULL);
+	puts("mapped");
+	fflush(stdout);
+	pause();
+	return 0;
+}
