@@ -250,8 +250,17 @@ static void test_losses(void **state)
 	model__view(f->model, TGID, &view);
 	assert_int_equal(view.lost_events, 3);
 	view__free(&view);
-	/* nobody knows whose they were */
-	lost = (struct mp_lost_range){0, UINT64_MAX, UINT64_MAX, 0};
+	/* nobody knows whose they were, only that they were lost until 70 */
+	lost = (struct mp_lost_range){0, UINT64_MAX, 70, 0};
+	model__lost(f->model, 0, &lost);
+	apply(f, event_mmap(1, 69, 30, 1));
+	apply(f, event_mmap(1, 71, 20, 1));
+	assert_string_equal(shown(f, TGID), "20-21 ");
+	model__view(f->model, TGID, &view);
+	assert_int_equal(view.lost_events, 3); /* its own, as before */
+	view__free(&view);
+	/* nor until when */
+	lost.last_ns = UINT64_MAX;
 	model__lost(f->model, 0, &lost);
 	assert_string_equal(shown(f, TGID), "");
 }

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Threads that take each other's CPU in the middle of a BPF program, which fexit allows on kernels that preempt.
+
+There is more to see with APPEND=preempt=full tests/run-vm 6.1; everywhere else nothing may be lost.
+"""
+import time
+
+from memprov import Daemon, Target, check_sums, region_at
+
+PREEMPTED = 'memprov_events_lost_total{cause="preempted"}'
+RING_FULL = 'memprov_events_lost_total{cause="ring_full"}'
+
+
+def test_more_threads_than_cpus(bpf):
+    with Daemon("--ring-size", "64M") as daemon, Target("churn", "8") as other, \
+            Target("churn", "8", "keep") as target:
+        assert other.line() == target.line() == "running"
+        time.sleep(3)
+        target.tell("stop")
+        kept = {}
+        for line in iter(target.line, "stopped"):
+            address, tid = line.split()
+            kept[int(address, 16)] = int(tid)
+        other.tell("stop")
+        assert other.line() == "stopped"
+        report = daemon.report(target.pid, all=1)
+        metrics = daemon.metrics()
+        backend = report["tracing"]["backend"]
+        mmaps = metrics['memprov_events_total{type="mmap"}']
+        print(f"{backend}: {mmaps:.0f} mmaps; lost: {metrics[PREEMPTED]:.0f} preempted, "
+              f"{metrics[RING_FULL]:.0f} ring full")
+        check_sums(report)
+        makers = {address: region_at(report, address)["tid"] for address in kept}
+        wrong = {hex(a): (tid, kept[a]) for a, tid in makers.items() if tid not in (None, kept[a])}
+        assert not wrong, wrong
+        if not metrics[PREEMPTED] and not metrics[RING_FULL]:
+            assert report["tracing"]["state"] == "complete"
+            assert makers == kept
+        else:
+            assert report["tracing"]["state"] == "resynced"
+        assert len(kept) == 8 * 16
