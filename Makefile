@@ -71,7 +71,18 @@ OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o)
 # Everything but main: what unit tests and fuzz targets link with.
 LIBRARY := $(BUILD)/libmemprov.a
 
-$(BUILD)/%.o: %.c | $(BUILD)/memprov.skel.h
+# The pages as C; what they are made from is kept in user/web.
+$(BUILD)/web_assets.h: web/embed $(wildcard user/web/*.html user/web/*.csp)
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)web/embed > $@
+
+.PHONY: web
+web: DEPS_FOR := web
+web: deps ## make the pages in user/web anew, after a change in web/src
+	web/build
+
+$(BUILD)/%.o: %.c | $(BUILD)/memprov.skel.h $(BUILD)/web_assets.h
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
@@ -168,7 +179,7 @@ system: all test-programs ## only the system tests (root)
 TARGET  ?= smaps
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: $(BUILD)/memprov.skel.h ## fuzz one reader: TARGET=smaps SECONDS=60
+fuzz: $(BUILD)/memprov.skel.h $(BUILD)/web_assets.h ## fuzz one reader: TARGET=smaps SECONDS=60
 	@mkdir -p build/fuzz tests/fuzz/corpus/$(TARGET)
 	$(Q)$(CLANG) -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"fuzz"' -g -O1 -I user -I include \
 		-I $(BUILD) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
@@ -182,7 +193,8 @@ FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 check: ## layout of the rooms, formatting, both BPF targets, clang-tidy
 	@tests/check-rooms
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
-	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o build/memprov.skel.h
+	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o build/memprov.skel.h \
+		build/web_assets.h
 	@printf '%s\n' $(SOURCES) | xargs -P$$(nproc) -n8 sh -c 'clang-tidy --quiet "$$@" -- \
 		-std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION=\"tidy\" -I user -I include -I build \
 		2>/dev/null' sh && echo "clang-tidy: nothing to say"
@@ -202,6 +214,7 @@ install: all ## install below DESTDIR/PREFIX
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
 	install -Dm644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE
+	install -Dm644 web/LICENSE.d3 $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE.d3
 
 .PHONY: uninstall
 uninstall: ## remove what install put there

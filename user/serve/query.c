@@ -59,7 +59,7 @@ static int set_format(struct query *query, const char *value)
 		if (!strcmp(value, "pprof"))
 			return NOT_WRITTEN_YET;
 	}
-	return strcmp(value, "text") ? -EINVAL : 0;
+	return strcmp(value, query->takes & FORMAT_OF_GRAPHS ? "html" : "text") ? -EINVAL : 0;
 }
 
 static int set_unit(struct query *query, const char *value)
@@ -98,6 +98,8 @@ static const char *takes_of(const struct query *query, size_t i)
 {
 	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_STACKS)
 		return "text, json or folded";
+	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_GRAPHS)
+		return "html or json";
 	return parameters[i].takes;
 }
 

@@ -20,6 +20,7 @@ enum parameter {
 	PARAMETER_UNIT = 1 << 4,
 	PARAMETER_MIN = 1 << 5,
 	FORMAT_OF_STACKS = 1 << 6, /* no parameter: format may be folded, too */
+	FORMAT_OF_GRAPHS = 1 << 7, /* no parameter: format is html or json */
 };
 
 #define QUERY_ERROR_LEN 256

@@ -10,6 +10,7 @@
 #include "report/take.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "web/web.h"
 
 static void free_report(struct report **report)
 {
@@ -72,11 +73,14 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 		.min = query->min,
 	};
 
-	/* The list of all processes is cut only on request. */
-	if (kind == ROUTE_PROCESSES && !(query->given & PARAMETER_TOP))
+	/* The list of all processes and the graph are cut only on request. */
+	if ((kind == ROUTE_PROCESSES || kind == ROUTE_FLAMEGRAPH) &&
+	    !(query->given & PARAMETER_TOP))
 		options.all = true;
 
-	if (query->folded)
+	if (kind == ROUTE_FLAMEGRAPH)
+		(query->json ? web__flamegraph_json : web__flamegraph)(report, &options, ret);
+	else if (query->folded)
 		encode__folded(report, &options, ret);
 	else if (kind == ROUTE_CALLSITES)
 		(query->json ? encode__callsites_json : encode__callsites_text)(report, &options,
@@ -95,7 +99,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	pid_t pid = 0;
 	int err;
 
-	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES)
+	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES || kind == ROUTE_FLAMEGRAPH)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
 	err = take(reporter, pid, caller, &report);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
@@ -103,7 +107,10 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 		answer__ok(answer, TYPE_METRICS);
 		reporter->metrics(reporter->ctx, report, &answer->body);
 	} else if (!err) {
-		answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
+		if (kind == ROUTE_FLAMEGRAPH && !query->json)
+			answer__page(answer, web__flamegraph_policy());
+		else
+			answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
 		encode(report, kind, query, &answer->body);
 	} else {
 		fail_taking(answer, err, pid, query->json);

@@ -11,11 +11,17 @@
 
 #define OF_REPORTS (OF_LISTS | PARAMETER_PID | PARAMETER_MIN | FORMAT_OF_STACKS)
 
+#define OF_GRAPHS                                                                                  \
+	(PARAMETER_TOP | PARAMETER_ALL | PARAMETER_FORMAT | PARAMETER_PID | PARAMETER_MIN |        \
+	 FORMAT_OF_GRAPHS)
+
 /* What has one format takes the parameter too: it says how errors are written. */
 static const struct route routes[] = {
 	{"/debug/memory", ROUTE_REPORT, ON_DEBUG, OF_REPORTS},
 	{"/debug/memory/callsites", ROUTE_CALLSITES, ON_DEBUG, OF_REPORTS},
 	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS},
+	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS},
+	{"/", ROUTE_PAGE, ON_DEBUG, PARAMETER_FORMAT},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
 	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
 	{"/readyz", ROUTE_READY, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
