@@ -222,8 +222,8 @@ static void look_at_stacks(struct model *model, void *arg)
 	l->err = model__want_stacks(model, l->pid, l->view.space_id, &l->view.stacks_answered);
 }
 
-/* The parts' call sites, of all stacks that were taken before the last look. */
-static void resolve(struct snapshot *s)
+/* Until all stacks that were taken before the last look have been unwound. */
+static void await_stacks(struct snapshot *s)
 {
 	struct look l = {.pid = s->pid, .view = s->view};
 
@@ -234,11 +234,11 @@ static void resolve(struct snapshot *s)
 		if (!l.err && l.view.stacks_answered < s->view.stacks_asked)
 			nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
-	part_list__resolve(&s->parts);
 }
 
 int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
-		   const struct caller *caller, const atomic_bool *stop, struct arena *strings)
+		   const struct caller *caller, const atomic_bool *stop, struct arena *strings,
+		   bool wait_for_stacks)
 {
 	int err;
 
@@ -262,9 +262,12 @@ int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
 		err = join(s, strings); /* by the latest that is known */
 	else if (s->traced && join__has_strays(&s->set, &s->view.ledger))
 		owner__call(taker->config.owner, learn, s);
-	if (!err)
-		resolve(s);
-	return err;
+	if (err)
+		return err;
+	if (wait_for_stacks)
+		await_stacks(s);
+	part_list__resolve(&s->parts);
+	return 0;
 }
 
 void snapshot__free(struct snapshot *s)

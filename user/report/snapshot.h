@@ -44,9 +44,11 @@ struct snapshot {
 };
 
 /* Errors as taker__process(). snapshot__free in any case. strings: the arena that the parts' names
- * go to. */
+ * go to. wait_for_stacks: those that are being unwound, or the parts have the call sites that are
+ * known by now. */
 int snapshot__take(struct snapshot *snapshot, const struct taker *taker, pid_t pid,
-		   const struct caller *caller, const atomic_bool *stop, struct arena *strings);
+		   const struct caller *caller, const atomic_bool *stop, struct arena *strings,
+		   bool wait_for_stacks);
 void snapshot__free(struct snapshot *snapshot);
 
 /* taker.c's own, for snapshots. */

@@ -155,7 +155,7 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	if (!report)
 		return -ENOMEM;
 	report->taken_at = clock__wall_ns();
-	err = snapshot__take(&s, taker, pid, caller, stop, report->strings);
+	err = snapshot__take(&s, taker, pid, caller, stop, report->strings, true);
 	if (!err)
 		err = fill_process(report, &s);
 	if (!err)
@@ -178,6 +178,7 @@ struct node {
 	struct taker *taker;
 	const struct caller *caller;
 	const atomic_bool *stop;
+	bool wait_for_stacks;
 	struct report *report;
 	struct summary *summary;
 	struct sites *sites;
@@ -249,7 +250,8 @@ static int add_process(pid_t pid, void *ctx)
 
 	if (!process)
 		return -ENOMEM;
-	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, process->strings);
+	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, process->strings,
+			     node->wait_for_stacks);
 	if (!err) {
 		err = sum_process(node, process, &s);
 	} else if (err == -ESRCH || err == -EIDRM) { /* a kernel thread or a zombie, or gone */
@@ -307,13 +309,14 @@ static int finish_node(struct node *node)
 	return 0;
 }
 
-int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
-		struct report **ret)
+static int take_node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		     bool wait_for_stacks, struct report **ret)
 {
 	struct node node = {
 		.taker = taker,
 		.caller = caller,
 		.stop = stop,
+		.wait_for_stacks = wait_for_stacks,
 		.report = report__new(),
 		.summary = summary__new(),
 		.sites = sites__new(),
@@ -336,4 +339,16 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 	else
 		*ret = node.report;
 	return err;
+}
+
+int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret)
+{
+	return take_node(taker, caller, stop, true, ret);
+}
+
+int taker__list(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret)
+{
+	return take_node(taker, caller, stop, false, ret);
 }

@@ -45,4 +45,9 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret);
 
+/* The same for who wants its processes only: it waits for no stack, which can take seconds for each
+ * process when much is new, so its call sites are those that happen to be known. */
+int taker__list(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret);
+
 #endif
