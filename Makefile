@@ -192,6 +192,7 @@ FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 .PHONY: check
 check: ## layout of the rooms, formatting, both BPF targets, clang-tidy
 	@tests/check-rooms
+	@tests/check-web
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
 	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o build/memprov.skel.h \
 		build/web_assets.h

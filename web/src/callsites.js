@@ -34,7 +34,8 @@ function newSite(site) {
 }
 
 function fillSite(element, site) {
-  const module = site.owner && site.owner.module ? ` in ${baseName(site.owner.module)}` : "";
+  const of = site.owner || site.stack[0];
+  const module = of && of.module ? ` in ${baseName(of.module)}` : "";
   setText(element.querySelector(".rss"), bytes(site.rss));
   setText(element.querySelector(".more"), `${module}, ${bytes(site.mapped)} mapped in ` +
     `${site.regions} region${site.regions === 1 ? "" : "s"}`);

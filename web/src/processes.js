@@ -13,6 +13,21 @@ const COLUMNS = [
   { key: "largest_name", label: "Largest name" },
 ];
 
+// Growth since memprov saw a process first, where it tells that; else since this page did.
+const seenFirst = new Map();
+
+function withGrowth(row) {
+  const key = `${row.pid} ${row.comm}`;
+  if (!seenFirst.has(key)) seenFirst.set(key, row.rss);
+  return { ...row, growth: row.growth ?? row.rss - seenFirst.get(key) };
+}
+
+/** Numbers of processes are used again; the map must not grow with every one there ever was. */
+function forgetGone(rows) {
+  const here = new Set(rows.map((row) => `${row.pid} ${row.comm}`));
+  for (const key of seenFirst.keys()) if (!here.has(key)) seenFirst.delete(key);
+}
+
 /** What is not known comes last, whichever way is sorted. */
 function compare(key, descending) {
   return (a, b) => {
@@ -112,7 +127,8 @@ export function processesView() {
   state.count = el("span", { class: "soft", role: "status" });
   state.body = el("tbody", { role: "rowgroup" });
   const table = el("table", { class: "cards", role: "table" },
-    el("caption", { class: "hidden" }, "Processes of this node"), head(state), state.body);
+    el("caption", { class: "hidden" }, "Processes of this node. Growth is since memprov saw " +
+      "a process first, or since this page did"), head(state), state.body);
   const element = el("div", {}, el("h2", {}, "Processes"),
     el("div", { class: "controls" }, el("label", {}, "Filter ", state.filter),
       sortChoice(state), state.count, el("a", { href: "#/node" }, "The whole node")), table);
@@ -121,6 +137,8 @@ export function processesView() {
     title: () => "memprov",
     async load(get) {
       state.data = await get("/debug/memory/processes?format=json");
+      forgetGone(state.data.processes);
+      state.data.processes = state.data.processes.map(withGrowth);
       return state.data.taken_at;
     },
     show: () => draw(state),
