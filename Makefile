@@ -187,6 +187,11 @@ fuzz: $(BUILD)/memprov.skel.h $(BUILD)/web_assets.h ## fuzz one reader: TARGET=s
 		-o build/fuzz/$(TARGET)
 	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
 
+.PHONY: pictures
+pictures: DEPS_FOR := build|test
+pictures: deps all test-programs ## make docs/pictures anew (root)
+	tests/pictures
+
 FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
