@@ -67,10 +67,21 @@ $(BUILD)/memprov.skel.h: $(BUILD)/$(ARCH).bpf.o
 # --- the program ------------------------------------------------------------------------------
 
 SOURCES := $(wildcard user/*.c user/*/*.c)
-GENERATED := $(BUILD)/memprov.skel.h $(BUILD)/profile.pb-c.h
+GENERATED := $(BUILD)/memprov.skel.h $(BUILD)/profile.pb-c.h $(BUILD)/web_assets.h
 OBJECTS := $(SOURCES:%.c=$(BUILD)/%.o) $(BUILD)/profile.pb-c.o
 # Everything but main: what unit tests and fuzz targets link with.
 LIBRARY := $(BUILD)/libmemprov.a
+
+# The pages as C; what they are made from is kept in user/web.
+$(BUILD)/web_assets.h: web/embed $(wildcard user/web/*.html user/web/*.csp)
+	$(call say,EMBED,$@)
+	@mkdir -p $(@D)
+	$(Q)web/embed > $@
+
+.PHONY: web
+web: DEPS_FOR := web
+web: deps ## make the pages in user/web anew, after a change in web/src
+	web/build
 
 # The profile format of pprof. One run of protoc-c makes both files.
 $(BUILD)/profile.pb-c.h: user/report/profile.proto
@@ -203,14 +214,20 @@ fuzz: $(GENERATED) ## fuzz one reader: TARGET=smaps SECONDS=60
 		-o build/fuzz/$(TARGET)
 	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
 
+.PHONY: pictures
+pictures: DEPS_FOR := build|test
+pictures: deps all test-programs ## make docs/pictures anew (root)
+	tests/pictures
+
 FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
 check: ## layout of the rooms, formatting, both BPF targets, clang-tidy
 	@tests/check-rooms
+	@tests/check-web
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
 	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o \
-		build/memprov.skel.h build/profile.pb-c.h
+		build/memprov.skel.h build/profile.pb-c.h build/web_assets.h
 	@printf '%s\n' $(SOURCES) | xargs -P$$(nproc) -n8 sh -c 'clang-tidy --quiet "$$@" -- \
 		-std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION=\"tidy\" -I user -I include -I build \
 		2>/dev/null' sh && echo "clang-tidy: nothing to say"
@@ -230,6 +247,7 @@ install: all ## install below DESTDIR/PREFIX
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in \
 		> $(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
 	install -Dm644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE
+	install -Dm644 web/LICENSE.d3 $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE.d3
 
 .PHONY: uninstall
 uninstall: ## remove what install put there

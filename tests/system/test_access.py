@@ -46,6 +46,19 @@ def test_own_process_is_shown_and_others_are_not(daemon, agent, theirs):
     assert json.loads(body)["error"]["code"] == "forbidden"
 
 
+def test_the_page_is_for_all_and_its_data_is_not(daemon, agent, theirs):
+    status, body = get_as_nobody(daemon, "/")
+    assert status == 200 and str(agent.pid) not in body
+    assert get_as_nobody(daemon, f"/debug/memory/flamegraph?pid={theirs.pid}")[0] == 200
+    for form in ("html", "json"):
+        status, body = get_as_nobody(daemon,
+                                     f"/debug/memory/flamegraph?pid={agent.pid}&format={form}")
+        assert status == 403 and body.count("\n") == 1 and "<" not in body
+    status, body = get_as_nobody(daemon, "/debug/memory/flamegraph?format=json")
+    assert status == 200
+    assert json.loads(body)["totals"]["rss"] < daemon.report()["totals"]["rss"]
+
+
 def test_lists_leave_out_what_is_not_theirs(daemon, agent, theirs):
     for path in ("/debug/memory", "/debug/memory/processes"):
         status, body = get_as_nobody(daemon, path + "?format=json")

@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the daemon answers, to good clients, bad clients and very many of them."""
 import concurrent.futures
+import base64
 import contextlib
+import gzip
+import hashlib
 import http.client
 import os
+import re
 import socket
 import stat
 import subprocess
@@ -11,11 +15,12 @@ import time
 
 import pytest
 
-from memprov import (MIB, SLOWER, Daemon, Target, check_sums, smaps, stopped, task_states,
+from memprov import (MIB, SLOWER, Agent, Daemon, Target, check_sums, smaps, stopped, task_states,
                      until)
 
 MEMORY = "/debug/memory"
 PROCESSES = "/debug/memory/processes"
+FLAMEGRAPH = "/debug/memory/flamegraph"
 
 # path, query, and what the message must name
 BAD = [(MEMORY, query, word) for query, word in [
@@ -35,7 +40,9 @@ BAD = [(MEMORY, query, word) for query, word in [
     ("pdi=1", "pdi"), ("=1", ""), ("a%0Ab=1", "a"), ("%3Cscript%3E=1", "script"),
     ("x" * 3000 + "=1", "xxx"), ("pid=" + "9" * 3000, "pid"),
 ]] + [(PROCESSES, "pid=1", "pid"), (PROCESSES, "top=0", "top"), ("/healthz", "top=5", "top"),
-      ("/metrics", "pid=1", "pid"), ("/readyz", "x=1", "x")]
+      ("/metrics", "pid=1", "pid"), ("/readyz", "x=1", "x"), ("/", "pid=1", "pid"),
+      (FLAMEGRAPH, "format=text", "html"), (FLAMEGRAPH, "unit=MB", "unit"),
+      (FLAMEGRAPH, "pid=0", "pid"), (FLAMEGRAPH, "min=x", "min"), (MEMORY, "format=html", "json")]
 
 
 @pytest.mark.parametrize("path, query, word", BAD, ids=lambda v: v[:30] if v else "none")
@@ -122,7 +129,7 @@ def test_a_process_that_exits_while_it_is_read(daemon):
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "DELETE", "PATCH", "OPTIONS", "NONSENSE"])
-@pytest.mark.parametrize("path", [MEMORY, "/healthz", "/metrics"])
+@pytest.mark.parametrize("path", [MEMORY, "/healthz", "/metrics", "/", FLAMEGRAPH])
 def test_other_methods(daemon, method, path):
     answer = daemon.request(method, path)
     assert answer.status == 405
@@ -140,7 +147,7 @@ def test_a_body_is_not_taken(daemon):
 
 
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", MEMORY, PROCESSES, "/no",
-                                  MEMORY + "?pid=self", MEMORY + "?pid=x"])
+                                  "/", FLAMEGRAPH + "?pid=self", MEMORY + "?pid=self", MEMORY + "?pid=x"])
 def test_head(daemon, path):
     get, head = daemon.get(path), daemon.request("HEAD", path)
     assert head.status == get.status, get.text
@@ -156,6 +163,9 @@ def test_head(daemon, path):
     (MEMORY + "?pid=self&format=json", "application/json"),
     (MEMORY + "?format=json", "application/json"),
     (PROCESSES, "text/plain; charset=utf-8"), (PROCESSES + "?format=json", "application/json"),
+    ("/", "text/html; charset=utf-8"), (FLAMEGRAPH, "text/html; charset=utf-8"),
+    (FLAMEGRAPH + "?format=html&pid=self", "text/html; charset=utf-8"),
+    (FLAMEGRAPH + "?format=json&pid=self", "application/json"),
     ("/metrics", "text/plain; version=0.0.4; charset=utf-8")])
 def test_headers(daemon, path, kind):
     answer = daemon.get(path)
@@ -163,6 +173,60 @@ def test_headers(daemon, path, kind):
     assert answer.headers["Content-Type"] == kind
     assert answer.headers["Cache-Control"] == "no-store"
     assert answer.body.endswith(b"\n")
+
+
+def hash_of(page, element):
+    text = page.split(f"<{element}>")[1].split(f"</{element}>")[0]
+    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+@pytest.mark.parametrize("path, fetches", [("/", "'self'"), (FLAMEGRAPH + "?pid=self", None),
+                                           (FLAMEGRAPH, None)])
+def test_pages(daemon, path, fetches):
+    """A browser lets them run what they were built with, and nothing else."""
+    answer = daemon.get(path)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Referrer-Policy"] == "no-referrer"
+    words = [part.split() for part in answer.headers["Content-Security-Policy"].split("; ")]
+    policy = {name: values for name, *values in words}
+    expected = {"default-src": ["'none'"], "img-src": ["data:"], "base-uri": ["'none'"],
+                "form-action": ["'none'"], "frame-ancestors": ["'none'"],
+                "script-src": [f"'sha256-{hash_of(answer.text, 'script')}'"],
+                "style-src": [f"'sha256-{hash_of(answer.text, 'style')}'"]}
+    if fetches:
+        expected["connect-src"] = [fetches]
+    assert policy == expected
+    # The same in the document, for when it is saved.
+    inner = answer.headers["Content-Security-Policy"].replace("; frame-ancestors 'none'", "")
+    assert f'<meta http-equiv="Content-Security-Policy" content="{inner}">' in answer.text
+    assert not re.search(r"(src|href)=.?(https?:)?//", answer.text)
+    assert "@DATA@" not in answer.text
+
+
+@pytest.mark.parametrize("accepted, gzipped", [
+    ("gzip", True), ("deflate, GZIP;q=0.5", True), ("br, gzip", True), ("gzip;q=0", False),
+    ("gzip; q=0.000", False), ("gzipped", False), ("identity", False), ("", False)])
+def test_the_page_is_compressed_for_who_takes_it(daemon, accepted, gzipped):
+    plain = daemon.get("/")
+    assert "Content-Encoding" not in plain.headers and plain.headers["Vary"] == "Accept-Encoding"
+    answer = daemon.request("GET", "/", headers={"Accept-Encoding": accepted})
+    assert answer.headers["Content-Encoding"] == ("gzip" if gzipped else None)
+    assert (gzip.decompress(answer.body) if gzipped else answer.body) == plain.body
+
+
+def test_the_largest_name(daemon, agent):
+    for size, name in ((3, b"small"), (5, b"large"), (4, b"medium")):
+        at = agent.map(size * MIB)
+        agent.name(at, size * MIB, name)
+        agent.call("fill", at, size * MIB, 1)
+    rows = {r["pid"]: r for r in daemon.get(PROCESSES, format="json").json["processes"]}
+    assert rows[agent.pid]["largest_name"] == "large"
+    with Agent() as other:
+        rows = {r["pid"]: r for r in daemon.get(PROCESSES, format="json").json["processes"]}
+        assert rows[other.pid]["largest_name"] is None
 
 
 def test_health(daemon):
@@ -256,6 +320,7 @@ def test_metrics_listener(bpf):
 
         assert get("/healthz") == get("/readyz") == (200, "ok\n")
         assert get(MEMORY + "?pid=self")[0] == get(PROCESSES)[0] == get("/")[0] == 404
+        assert get(FLAMEGRAPH)[0] == get("/page.html")[0] == 404
         status, text = get("/metrics")
         assert status == 200 and "memprov_events_total" in text
         assert "0x" not in text and "/usr/" not in text

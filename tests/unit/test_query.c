@@ -207,7 +207,6 @@ static void test_routes(void **state)
 {
 	static const char *const missing[] = {
 		"",
-		"/",
 		"/debug",
 		"/debug/memory/",
 		"debug",
@@ -220,6 +219,9 @@ static void test_routes(void **state)
 		assert_null(routes__find(missing[i], ON_DEBUG));
 	assert_null(routes__find("/debug/memory", ON_METRICS));
 	assert_null(routes__find("/debug/memory/processes", ON_METRICS));
+	assert_null(routes__find("/", ON_METRICS));
+	assert_null(routes__find("/debug/memory/flamegraph", ON_METRICS));
+	assert_non_null(routes__find("/", ON_DEBUG));
 	routes__list(ON_METRICS, list);
 	assert_string_equal(list, "/metrics, /healthz, /readyz");
 }

@@ -303,7 +303,7 @@ static void test_node(void **state)
 	rows = json_object_get(json, "processes");
 	assert_int_equal(json_array_size(rows), 2);
 	row = json_array_get(rows, 0);
-	assert_keys(row, "pid comm rss pss swap growth container");
+	assert_keys(row, "pid comm rss pss swap growth container largest_name");
 	assert_number(row, "pid", 4242);
 	assert_number(row, "growth", -3 * (int64_t)MB - 5);
 	row = json_array_get(rows, 1);

@@ -31,6 +31,11 @@ void encode__folded(const struct report *report, const struct encode_options *op
  * options->min are one frame. */
 void encode__pprof(const struct report *report, const struct encode_options *options,
 		   struct buf *ret);
+/* What the flame graph is drawn from, as JSON: every stack with its bytes by class, and what has no
+ * call site, so that all of it adds up to the totals. Call sites that top or min leave out are
+ * summed in one stack. No newline at the end. */
+void encode__flame_json(const struct report *report, const struct encode_options *options,
+			struct buf *ret);
 
 /* Only the call sites, for /debug/memory/callsites. */
 void encode__callsites_text(const struct report *report, const struct encode_options *options,

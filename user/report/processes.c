@@ -35,6 +35,18 @@ void processes__add_text(const struct report *report, size_t n, enum unit unit, 
 			    report->unreadable_processes);
 }
 
+/* Of the names that regions have been given, the one with the most resident memory; or NULL. */
+static const char *largest_name(const struct process_row *row)
+{
+	const struct named_row *largest = NULL;
+
+	for (size_t i = 0; i < row->n_named; i++) {
+		if (!largest || row->named[i].rss > largest->rss)
+			largest = &row->named[i];
+	}
+	return largest ? largest->name : NULL;
+}
+
 static void put_row(const struct process_row *row, struct json *json)
 {
 	json__object(json);
@@ -49,6 +61,7 @@ static void put_row(const struct process_row *row, struct json *json)
 	else
 		json__null(json);
 	json__put_null(json, "container");
+	json__put_string(json, "largest_name", largest_name(row));
 	json__end_object(json);
 }
 

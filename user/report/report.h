@@ -57,6 +57,12 @@ struct site_id {
 	uint64_t id;
 };
 
+/* Of one category. */
+struct class_bytes {
+	uint64_t rss;
+	uint64_t mapped;
+};
+
 /* All that one call site has created. */
 struct site_row {
 	struct callsite *site; /* the report holds a reference */
@@ -68,6 +74,7 @@ struct site_row {
 	uint64_t total_unmapped;
 	uint64_t first_seen; /* wall clock, ns; 0: it has only named */
 	uint64_t last_seen;
+	struct class_bytes by_class[CATEGORIES]; /* adds up to rss and mapped */
 };
 
 struct process_row {
@@ -144,6 +151,8 @@ struct report {
 	struct site_row *sites;
 	size_t n_sites;
 	struct site_id *site_ids; /* by address; report__site_id() */
+	/* What has no call site. With the sites it adds up to totals.rss and totals.size. */
+	struct class_bytes siteless[COVERAGES][CATEGORIES];
 
 	struct process_row *processes; /* node report: largest rss first */
 	size_t n_processes;

@@ -20,6 +20,7 @@ struct entry {
 
 struct sites {
 	struct entry *entries;
+	struct class_bytes siteless[COVERAGES][CATEGORIES];
 };
 
 struct sites *sites__new(void)
@@ -64,6 +65,12 @@ static void see(struct site_row *row, uint64_t first_ns, uint64_t last_ns)
 		row->last_seen = last_ns;
 }
 
+static void add_bytes(struct class_bytes *bytes, const struct part *part)
+{
+	bytes->rss += part->rss;
+	bytes->mapped += part->end - part->start;
+}
+
 static int add_part(struct sites *sites, const struct part *part)
 {
 	struct entry *entry;
@@ -76,9 +83,12 @@ static int add_part(struct sites *sites, const struct part *part)
 		entry->row.rss += part->rss;
 		entry->row.mapped += part->end - part->start;
 		entry->row.regions++;
+		add_bytes(&entry->row.by_class[part->category], part);
 		if (!part->inherited)
 			entry->own += part->end - part->start;
 		see(&entry->row, part->created_ns, part->created_ns);
+	} else {
+		add_bytes(&sites->siteless[part->coverage][part->category], part);
 	}
 	if (part->named_by) {
 		entry = entry_of(sites, part->named_by);
@@ -134,6 +144,7 @@ int sites__fill(const struct sites *sites, struct report *report)
 	struct entry *entry, *next;
 
 	report__drop_sites(report);
+	memcpy(report->siteless, sites->siteless, sizeof(report->siteless));
 	report->sites = arena__alloc(report->strings,
 				     (HASH_COUNT(sites->entries) + 1) * sizeof(*report->sites));
 	if (!report->sites)

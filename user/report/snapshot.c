@@ -219,7 +219,8 @@ static void want_stacks(struct model *model, void *arg)
 
 static void wait_for_stacks(struct snapshot *s)
 {
-	if (!s->traced || !parts__await_stacks(s->parts.parts, s->parts.n))
+	if (!s->traced || !s->patience->wants_stacks ||
+	    !parts__await_stacks(s->parts.parts, s->parts.n))
 		return;
 	owner__call(s->taker->config.owner, want_stacks, s);
 	while (s->patience->stacks_ms && parts__await_stacks(s->parts.parts, s->parts.n)) {

@@ -26,9 +26,11 @@
 struct patience {
 	unsigned names_ms;
 	unsigned stacks_ms;
+	bool wants_stacks; /* they are unwound now, whether it waits for them or not */
 };
 
-#define PATIENCE_OF_A_REPORT ((struct patience){.names_ms = 200, .stacks_ms = 3000})
+#define PATIENCE_OF_A_REPORT                                                                       \
+	((struct patience){.names_ms = 200, .stacks_ms = 3000, .wants_stacks = true})
 
 struct snapshot {
 	int pidfd;

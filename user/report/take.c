@@ -336,8 +336,14 @@ static int finish_node(struct node *node)
 	return 0;
 }
 
+enum node_report {
+	NODE_REPORT,
+	NODE_PROFILE, /* with samples */
+	NODE_LIST,    /* of processes: it waits for no stack, and has none unwound */
+};
+
 static int take_node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
-		     bool profile, struct report **ret)
+		     enum node_report what, struct report **ret)
 {
 	struct node node = {
 		.taker = taker,
@@ -350,7 +356,9 @@ static int take_node(struct taker *taker, const struct caller *caller, const ato
 	};
 	int err = node.report && node.summary && node.sites ? 0 : -ENOMEM;
 
-	if (!err && profile) {
+	if (what == NODE_LIST)
+		node.patience.wants_stacks = false;
+	if (!err && what == NODE_PROFILE) {
 		node.samples = samples__new(node.report->strings);
 		err = node.samples ? 0 : -ENOMEM;
 	}
@@ -376,11 +384,17 @@ static int take_node(struct taker *taker, const struct caller *caller, const ato
 int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret)
 {
-	return take_node(taker, caller, stop, false, ret);
+	return take_node(taker, caller, stop, NODE_REPORT, ret);
 }
 
 int taker__node_profile(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 			struct report **ret)
 {
-	return take_node(taker, caller, stop, true, ret);
+	return take_node(taker, caller, stop, NODE_PROFILE, ret);
+}
+
+int taker__list(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret)
+{
+	return take_node(taker, caller, stop, NODE_LIST, ret);
 }

@@ -44,6 +44,12 @@ void answer__ok_file(struct answer *answer, const char *type, const char *dispos
 	answer->value = disposition;
 }
 
+void answer__page(struct answer *answer, const char *policy)
+{
+	answer__ok(answer, TYPE_HTML);
+	answer->policy = policy;
+}
+
 void answer__fail(struct answer *answer, enum answer_error error, bool json, const char *fmt, ...)
 {
 	struct json writer = {.out = &answer->body};

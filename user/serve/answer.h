@@ -25,12 +25,15 @@ struct answer {
 	const char *type;   /* Content-Type */
 	const char *header; /* one more header, NULL: none */
 	const char *value;
+	const char *policy;   /* Content-Security-Policy; NULL: it is no page */
+	const char *encoding; /* Content-Encoding; NULL: none */
 	struct buf body;
 };
 
 #define TYPE_TEXT    "text/plain; charset=utf-8"
 #define TYPE_JSON    "application/json"
 #define TYPE_PPROF   "application/octet-stream" /* as net/http/pprof of Go */
+#define TYPE_HTML    "text/html; charset=utf-8"
 #define TYPE_METRICS "text/plain; version=0.0.4; charset=utf-8"
 
 void answer__free(struct answer *answer); /* a zeroed one is fine, and is left zeroed */
@@ -40,6 +43,8 @@ void answer__ok(struct answer *answer, const char *type);
 
 /* The same, for a browser to save under a name: "attachment; filename=…". */
 void answer__ok_file(struct answer *answer, const char *type, const char *disposition);
+/* A page, and what a browser lets it do. */
+void answer__page(struct answer *answer, const char *policy);
 
 /* Replaces what there is. The message is one line; it gets its newline here. */
 void answer__fail(struct answer *answer, enum answer_error error, bool json, const char *fmt, ...)

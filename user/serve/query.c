@@ -55,7 +55,7 @@ static int set_format(struct query *query, const char *value)
 		query->takes & (FORMAT_OF_STACKS | FORMAT_OF_PROFILES) && !strcmp(value, "pprof");
 	if (query->folded || query->pprof)
 		return 0;
-	return strcmp(value, "text") ? -EINVAL : 0;
+	return strcmp(value, query->takes & FORMAT_OF_GRAPHS ? "html" : "text") ? -EINVAL : 0;
 }
 
 static int set_unit(struct query *query, const char *value)
@@ -96,6 +96,8 @@ static const char *takes_of(const struct query *query, size_t i)
 		return "text, json, pprof or folded";
 	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_PROFILES)
 		return "text, json or pprof";
+	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_GRAPHS)
+		return "html or json";
 	return parameters[i].takes;
 }
 

@@ -22,6 +22,7 @@ enum parameter {
 	/* No parameters, but what format may be besides text and json: */
 	FORMAT_OF_STACKS = 1 << 6,   /* folded, pprof */
 	FORMAT_OF_PROFILES = 1 << 7, /* pprof */
+	FORMAT_OF_GRAPHS = 1 << 8,   /* html, and no text */
 };
 
 #define QUERY_ERROR_LEN 256

@@ -10,6 +10,7 @@
 #include "report/take.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "web/web.h"
 
 #define PROFILE_FILE "attachment; filename=\"memprov.pb.gz\""
 
@@ -49,7 +50,7 @@ static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
 	}
 }
 
-static int take(const struct reporter *reporter, pid_t pid, bool profile,
+static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid, bool profile,
 		const struct caller *caller, struct report **ret)
 {
 	uint64_t start = clock__boot_ns();
@@ -57,6 +58,8 @@ static int take(const struct reporter *reporter, pid_t pid, bool profile,
 
 	if (pid)
 		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
+	else if (kind == ROUTE_PROCESSES)
+		err = taker__list(reporter->taker, caller, reporter->stop, ret);
 	else
 		err = (profile ? taker__node_profile : taker__node)(reporter->taker, caller,
 								    reporter->stop, ret);
@@ -80,11 +83,14 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 		.min = query->min,
 	};
 
-	/* The list of all processes is cut only on request. */
-	if (kind == ROUTE_PROCESSES && !(query->given & PARAMETER_TOP))
+	/* The list of all processes and the graph are cut only on request. */
+	if ((kind == ROUTE_PROCESSES || kind == ROUTE_FLAMEGRAPH) &&
+	    !(query->given & PARAMETER_TOP))
 		options.all = true;
 
-	if (is_profile(kind, query))
+	if (kind == ROUTE_FLAMEGRAPH)
+		(query->json ? web__flamegraph_json : web__flamegraph)(report, &options, ret);
+	else if (is_profile(kind, query))
 		encode__pprof(report, &options, ret);
 	else if (query->folded)
 		encode__folded(report, &options, ret);
@@ -105,15 +111,18 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	pid_t pid = 0;
 	int err;
 
-	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES || kind == ROUTE_PPROF)
+	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES || kind == ROUTE_PPROF ||
+	    kind == ROUTE_FLAMEGRAPH)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, pid, is_profile(kind, query), caller, &report);
+	err = take(reporter, kind, pid, is_profile(kind, query), caller, &report);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);
 		reporter->metrics(reporter->ctx, report, &answer->body);
 	} else if (!err) {
-		if (is_profile(kind, query))
+		if (kind == ROUTE_FLAMEGRAPH && !query->json)
+			answer__page(answer, web__flamegraph_policy());
+		else if (is_profile(kind, query))
 			answer__ok_file(answer, TYPE_PPROF, PROFILE_FILE);
 		else
 			answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);

@@ -13,6 +13,9 @@
 
 /* A profile always has everything; its readers choose. */
 #define OF_PROFILES (PARAMETER_PID | PARAMETER_MIN | PARAMETER_FORMAT | FORMAT_OF_PROFILES)
+#define OF_GRAPHS                                                                                  \
+	(PARAMETER_TOP | PARAMETER_ALL | PARAMETER_FORMAT | PARAMETER_PID | PARAMETER_MIN |        \
+	 FORMAT_OF_GRAPHS)
 
 /* What has one format takes the parameter too: it says how errors are written. */
 static const struct route routes[] = {
@@ -20,6 +23,8 @@ static const struct route routes[] = {
 	{"/debug/memory/callsites", ROUTE_CALLSITES, ON_DEBUG, OF_REPORTS},
 	{"/debug/memory/pprof", ROUTE_PPROF, ON_DEBUG, OF_PROFILES},
 	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS},
+	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS},
+	{"/", ROUTE_PAGE, ON_DEBUG, PARAMETER_FORMAT},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
 	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
 	{"/readyz", ROUTE_READY, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},

@@ -16,6 +16,8 @@ enum route_kind {
 	ROUTE_CALLSITES, /* of a process, or of the node */
 	ROUTE_PPROF,	 /* of a process, or of the node */
 	ROUTE_PROCESSES,
+	ROUTE_FLAMEGRAPH, /* of a process, or of the node */
+	ROUTE_PAGE,
 	ROUTE_HEALTH,
 	ROUTE_READY,
 	ROUTE_METRICS,

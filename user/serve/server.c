@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "serve/accept.h"
 #include "serve/deadline.h"
 #include "serve/listen.h"
 #include "serve/peer.h"
@@ -17,6 +18,7 @@
 #include "util/clock.h"
 #include "util/log.h"
 #include "util/quote.h"
+#include "web/web.h"
 
 /* How long a client may take, in all: to send a request (or to think of the next one), and to
  * take the answer. IDLE is libmicrohttpd's own, for sending, and starts anew with every byte. */
@@ -160,6 +162,12 @@ static enum MHD_Result reply(struct server *server, struct request *request)
 	MHD_add_response_header(response, "Content-Type", answer->type);
 	MHD_add_response_header(response, "Cache-Control", "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	if (answer->policy) {
+		MHD_add_response_header(response, "Content-Security-Policy", answer->policy);
+		MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
+	}
+	if (answer->encoding)
+		MHD_add_response_header(response, "Content-Encoding", answer->encoding);
 	if (answer->header)
 		MHD_add_response_header(response, answer->header, answer->value);
 	set_deadline(server, request->connection, TAKE_SECONDS);
@@ -189,6 +197,21 @@ static bool identify(const struct listener *listener, struct request *request)
 			     "it cannot be told whose connection this is (%s)", strerror(-err));
 	request->caller.everything = request->caller.uid == 0 || request->caller.uid == geteuid();
 	return !err;
+}
+
+/* It holds no data, so nobody is asked who they are. */
+static void answer_page(struct request *request)
+{
+	const char *accepted = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
+							   MHD_HTTP_HEADER_ACCEPT_ENCODING);
+	bool gzip = accept__gzip(accepted);
+	struct answer *answer = &request->answer;
+
+	answer__page(answer, web__page_policy());
+	answer->encoding = gzip ? "gzip" : NULL;
+	answer->header = "Vary";
+	answer->value = "Accept-Encoding";
+	web__page(gzip, &answer->body);
 }
 
 /* What can be said without reading a process; true when that is all. */
@@ -226,6 +249,9 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 	case ROUTE_HEALTH:
 		answer__ok(answer, TYPE_TEXT);
 		buf__puts(&answer->body, "ok\n");
+		return true;
+	case ROUTE_PAGE:
+		answer_page(request);
 		return true;
 	default:
 		return !identify(listener, request);
