@@ -222,8 +222,7 @@ static void look_at_stacks(struct model *model, void *arg)
 	l->err = model__want_stacks(model, l->pid, l->view.space_id, &l->view.stacks_answered);
 }
 
-/* The parts' call sites, of all stacks that were taken before the last look. */
-static void resolve(struct snapshot *s)
+void snapshot__resolve(struct snapshot *s)
 {
 	struct look l = {.pid = s->pid, .view = s->view};
 
@@ -262,8 +261,6 @@ int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
 		err = join(s, strings); /* by the latest that is known */
 	else if (s->traced && join__has_strays(&s->set, &s->view.ledger))
 		owner__call(taker->config.owner, learn, s);
-	if (!err)
-		resolve(s);
 	return err;
 }
 

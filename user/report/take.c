@@ -157,6 +157,8 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	report->taken_at = clock__wall_ns();
 	err = snapshot__take(&s, taker, pid, caller, stop, report->strings);
 	if (!err)
+		snapshot__resolve(&s);
+	if (!err)
 		err = fill_process(report, &s);
 	if (!err)
 		err = fill_regions(report, &s.parts);
@@ -180,7 +182,7 @@ struct node {
 	const atomic_bool *stop;
 	struct report *report;
 	struct summary *summary;
-	struct sites *sites;
+	struct sites *sites; /* NULL: not wanted */
 	struct process_row *rows;
 	size_t n;
 	size_t cap;
@@ -234,7 +236,7 @@ static int sum_process(struct node *node, struct report *process, const struct s
 
 	if (!err)
 		err = summarise(node->summary, s);
-	if (!err)
+	if (!err && node->sites)
 		err = add_sites(node->sites, s);
 	return err ? err : add_row(node, process);
 }
@@ -251,6 +253,8 @@ static int add_process(pid_t pid, void *ctx)
 		return -ENOMEM;
 	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, process->strings);
 	if (!err) {
+		if (node->sites)
+			snapshot__resolve(&s);
 		err = sum_process(node, process, &s);
 	} else if (err == -ESRCH || err == -EIDRM) { /* a kernel thread or a zombie, or gone */
 		err = 0;
@@ -293,7 +297,7 @@ static int finish_node(struct node *node)
 	struct report *report = node->report;
 	int err = summary__fill(node->summary, report);
 
-	if (!err)
+	if (!err && node->sites)
 		err = sites__fill(node->sites, report);
 	if (err)
 		return err;
@@ -307,8 +311,8 @@ static int finish_node(struct node *node)
 	return 0;
 }
 
-int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
-		struct report **ret)
+static int take_node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		     struct sites *sites, struct report **ret)
 {
 	struct node node = {
 		.taker = taker,
@@ -316,9 +320,9 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 		.stop = stop,
 		.report = report__new(),
 		.summary = summary__new(),
-		.sites = sites__new(),
+		.sites = sites,
 	};
-	int err = node.report && node.summary && node.sites ? 0 : -ENOMEM;
+	int err = node.report && node.summary ? 0 : -ENOMEM;
 
 	if (!err) {
 		node.report->taken_at = clock__wall_ns();
@@ -330,10 +334,25 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 		err = finish_node(&node);
 	free(node.rows);
 	summary__free(node.summary);
-	sites__free(node.sites);
 	if (err)
 		report__free(node.report);
 	else
 		*ret = node.report;
 	return err;
+}
+
+int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		struct report **ret)
+{
+	struct sites *sites = sites__new();
+	int err = sites ? take_node(taker, caller, stop, sites, ret) : -ENOMEM;
+
+	sites__free(sites);
+	return err;
+}
+
+int taker__processes(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		     struct report **ret)
+{
+	return take_node(taker, caller, stop, NULL, ret);
 }

@@ -45,4 +45,9 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret);
 
+/* The same without call sites. Nobody waits for stacks and their names, or has them looked for: for
+ * lists of processes, which are asked for again and again. */
+int taker__processes(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+		     struct report **ret);
+
 #endif

@@ -47,14 +47,16 @@ static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
 	}
 }
 
-static int take(const struct reporter *reporter, pid_t pid, const struct caller *caller,
-		struct report **ret)
+static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid,
+		const struct caller *caller, struct report **ret)
 {
 	uint64_t start = clock__boot_ns();
 	int err;
 
 	if (pid)
 		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
+	else if (kind == ROUTE_PROCESSES || kind == ROUTE_METRICS)
+		err = taker__processes(reporter->taker, caller, reporter->stop, ret);
 	else
 		err = taker__node(reporter->taker, caller, reporter->stop, ret);
 	if (!err && reporter->took)
@@ -97,7 +99,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 
 	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, pid, caller, &report);
+	err = take(reporter, kind, pid, caller, &report);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);
