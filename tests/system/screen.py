@@ -19,8 +19,8 @@ import pyte
 
 from memprov import MEMPROV, SLOWER
 
-UP, DOWN, PAGE_DOWN, END, ESC, ENTER, TAB = \
-    b"\x1bOA", b"\x1bOB", b"\x1b[6~", b"\x1bOF", b"\x1b", b"\r", b"\t"
+UP, DOWN, PAGE_DOWN, HOME, END, ESC, ENTER, TAB = \
+    b"\x1bOA", b"\x1bOB", b"\x1b[6~", b"\x1bOH", b"\x1bOF", b"\x1b", b"\r", b"\t"
 
 
 @functools.cache
@@ -62,12 +62,18 @@ class Terminal:
         described = {"TERM": "memprov-test", "TERMINFO": terminfo(), "LANG": "C.UTF-8"}
         self.pid = os.fork()
         if not self.pid:
+            self.run(args, {**os.environ, **described, **(env or {})})
+
+    def run(self, args, env):
+        """In the child."""
+        try:
             os.setsid()
             fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
             for fd in range(3):
                 os.dup2(self.slave, fd)
-            os.execve(MEMPROV, [MEMPROV, *map(str, args)],
-                      {**os.environ, **described, **(env or {})})
+            os.execve(MEMPROV, [MEMPROV, *map(str, args)], env)
+        finally:
+            os._exit(127)
 
     def set_size(self, columns, lines):
         fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))

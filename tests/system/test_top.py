@@ -2,6 +2,7 @@
 """memprov top: what is on the screen, what keys do, and that the terminal comes back."""
 import os
 import re
+import shutil
 import signal
 import subprocess
 import tempfile
@@ -10,7 +11,7 @@ import time
 import pytest
 
 from memprov import MEMPROV, MIB, SLOWER, Agent, Daemon, Target, read_line, stopped
-from screen import DOWN, END, ENTER, ESC, PAGE_DOWN, TAB, UP, Terminal
+from screen import DOWN, END, ENTER, ESC, HOME, PAGE_DOWN, TAB, UP, Terminal
 
 NO_DAEMON = "/tmp/memprov-test-no-daemon.sock"
 ROW = re.compile(r" *(\d+) +(\d+) MB +(\d+) MB +(\d+) MB +(-|[+-]\d+ MB) +(-|[+-]\d+ MB)  (.*)")
@@ -35,7 +36,8 @@ def redis():
     """A real redis-server with 48 MiB of data."""
     with tempfile.TemporaryDirectory() as directory:
         path = os.path.join(directory, "sock")
-        with Target("/usr/bin/redis-server", "--port", "0", "--unixsocket", path, "--save", "") \
+        with Target("/usr/bin/redis-server", "--port", "0", "--unixsocket", path, "--save", "",
+                    "--enable-debug-command", "yes") \
                 as target:
             end = time.monotonic() + 10
             while not os.path.exists(path):
@@ -48,35 +50,41 @@ def redis():
 
 @pytest.fixture
 def redis_seen(daemon, redis):
+    """Started after the session's daemon."""
     return redis
+
+
+def only(screen, pid):
+    """The screen, with one process on it."""
+    screen.type("/", str(pid), ENTER)
+    return screen.wait(lambda t: row_of(t, pid) and len(rows(t)) < 6, f"process {pid}")
 
 
 def test_the_list(daemon, redis_seen):
     with top(daemon) as screen:
-        screen.wait_for("redis-server")
         text = screen.wait(lambda t: len(rows(t)) > 5, "rows")
         assert screen.lines[0].startswith("memprov top - ")
         assert screen.lines[2].split() == ["PID", "*RSS", "PSS", "SWAP", "CHANGE", "GROWTH",
                                            "NAME"]
         shown = rows(text)
         assert [row[1] for row in shown] == sorted((row[1] for row in shown), reverse=True)
-        pid, rss = row_of(text, redis_seen.pid)[:2]
+        pid, rss, _, _, _, _, name = row_of(only(screen, redis_seen.pid), redis_seen.pid)
         row = next(r for r in daemon.get("/debug/memory/processes", format="json").json["processes"]
                    if r["pid"] == pid)
-        assert rss == row["rss"] // MIB
+        assert rss == row["rss"] // MIB and name == "redis-server"
         screen.type("q")
         assert screen.ended() == 0
 
 
 def test_sorting(daemon, redis_seen):
     with top(daemon) as screen:
-        screen.wait_for("redis-server")
+        screen.wait(rows, "rows")
         screen.type("i")
         pids = [row[0] for row in rows(screen.wait_for("*PID"))]
         assert pids == sorted(pids)
         screen.type("i")
-        pids = [row[0] for row in rows(screen.text)]
-        assert pids == sorted(pids, reverse=True)
+        screen.wait(lambda t: [r[0] for r in rows(t)] == sorted((r[0] for r in rows(t)),
+                                                               reverse=True), "falling PIDs")
         screen.type("n")
         names = [row[6].lower() for row in rows(screen.wait_for("*NAME"))]
         assert names == sorted(names)
@@ -87,35 +95,44 @@ def test_sorting(daemon, redis_seen):
 
 def test_growth(daemon):
     with Agent() as agent, top(daemon, "--sort", "growth", "--unit", "MB") as screen:
-        screen.wait(lambda t: row_of(t, agent.pid) or "agent" in t or rows(t), "the list")
         screen.wait(lambda t: any(row[5] != "-" for row in rows(t)), "a second frame")
+        only(screen, agent.pid)
         address = agent.map(64 * MIB)
         agent.call("fill", address, 64 * MIB, 1)
-        text = screen.wait(lambda t: (row_of(t, agent.pid) or [""] * 7)[5] == "+64 MB",
-                           "growth of 64 MB")
-        assert rows(text)[0][0] == agent.pid, "it grew most, so it is first"
-        # The frame after: nothing since the one before, all of it since the beginning.
-        row = screen.wait(lambda t: (row_of(t, agent.pid) or [""] * 7)[4] == "+0 MB", "no change")
-        assert row_of(row, agent.pid)[5] == "+64 MB"
+        # Since the frame before nothing, since the beginning all of it.
+        screen.wait(lambda t: row_of(t, agent.pid)[4:6] == ("+0 MB", "+64 MB"), "growth of 64 MB")
+        screen.type(ESC)
+        text = screen.wait(lambda t: len(rows(t)) > 5, "all rows")
+        growth = [int(row[5].split()[0]) for row in rows(text) if row[5] != "-"]
+        assert growth == sorted(growth, reverse=True)
 
 
 def test_filter(daemon, redis_seen):
     with top(daemon) as screen:
-        screen.wait_for("redis-server")
+        screen.wait(rows, "rows")
         screen.type("/", "REDIS")
-        text = screen.wait_for("/REDIS_")
-        assert {row[6] for row in rows(text)} == {"redis-server"}
+        screen.wait(lambda t: "/REDIS_" in t and {row[6] for row in rows(t)} == {"redis-server"},
+                    "redis alone")
         screen.type(ENTER)
-        text = screen.wait_for("filter: REDIS")
+        screen.wait_for("filter: REDIS")
         time.sleep(1.5)
         screen.read()
         assert {row[6] for row in rows(screen.text)} == {"redis-server"}, "the next frame, too"
         screen.type("/", b"\x7f" * 5, "no such process")
         screen.wait_for("no process matches the filter")
         screen.type(ESC)
-        assert len(rows(screen.wait_for("/ filter"))) > 5
+        screen.wait(lambda t: len(rows(t)) > 5, "all rows")
         screen.type("/", str(redis_seen.pid), ENTER)
-        assert row_of(screen.text, redis_seen.pid)
+        screen.wait(lambda t: len(rows(t)) < 5 and row_of(t, redis_seen.pid), "the one")
+
+
+def to_call_sites(screen):
+    for _ in range(8):
+        before = screen.lines[2]
+        screen.type(TAB)
+        screen.wait(lambda t: screen.lines[2] != before, "the next section")
+        if screen.lines[2].startswith("=== Top 20 Call Sites"):
+            break
 
 
 def test_one_process(daemon, redis_seen):
@@ -124,14 +141,12 @@ def test_one_process(daemon, redis_seen):
         address = agent.map(32 * MIB)
         agent.call("fill", address, 32 * MIB, 1)
         screen.wait(rows, "rows")
-        screen.type("/", "agent", ENTER, ENTER)
+        only(screen, agent.pid)
+        screen.type(ENTER)
         text = screen.wait_for("=== Complete Memory Breakdown ===")
         assert f"process {agent.pid}: agent" in screen.lines[0]
         assert "Anonymous Memory:" in text
-        for _ in range(8):
-            screen.type(TAB)
-            if screen.lines[2].startswith("=== Top 20 Call Sites"):
-                break
+        to_call_sites(screen)
         text = screen.wait(lambda t: "system_call" in t, "the function that mapped")
         assert re.search(r"#1 +RSS +32 MB", text), text
         screen.type("h")
@@ -146,23 +161,21 @@ def test_one_process(daemon, redis_seen):
         assert screen.ended() == 0
 
 
-def test_one_process_of_redis(daemon):
-    with Target("/usr/bin/redis-server", "--port", "0", "--save", "") as redis, \
-            top(daemon, columns=140, lines=50) as screen:
-        screen.wait_for("redis-server")
-        screen.type("/", str(redis.pid), ENTER, ENTER)
+def test_one_process_of_redis(daemon, redis_seen):
+    with top(daemon, columns=140, lines=50) as screen:
+        screen.wait(rows, "rows")
+        only(screen, redis_seen.pid)
+        screen.type(ENTER)
         screen.wait_for("=== Complete Memory Breakdown ===")
-        for _ in range(8):
-            screen.type(TAB)
-            if screen.lines[2].startswith("=== Top 20 Call Sites"):
-                break
-        screen.wait(lambda t: re.search(r"OWNER \w+ in /usr/bin/redis", t), "a function of redis")
+        to_call_sites(screen)
+        screen.wait(lambda t: re.search(r"OWNER \S+ in /usr/bin/redis", t), "a function of redis")
 
 
 def test_a_process_that_ends(daemon):
     with Agent() as agent, top(daemon) as screen:
         screen.wait(rows, "rows")
-        screen.type("/", str(agent.pid), ENTER, ENTER)
+        only(screen, agent.pid)
+        screen.type(ENTER)
         screen.wait_for("=== Complete Memory Breakdown ===")
         agent.close()
         text = screen.wait_for("there is no process")
@@ -176,25 +189,35 @@ def test_moving(daemon, redis_seen):
         screen.wait(lambda t: len(rows(t)) == 6, "six rows")
 
         def selected():
+            """The line that is marked, and whose it is."""
             for y, line in enumerate(screen.screen.display):
-                if ROW.fullmatch(line.rstrip()) and screen.screen.buffer[y][0].reverse:
-                    return y, int(ROW.fullmatch(line.rstrip())[1])
+                row = ROW.fullmatch(line.rstrip())
+                if row and screen.screen.buffer[y][0].reverse:
+                    return y, int(row[1])
+            return 0, 0
 
-        first = selected()
-        assert first[0] == 3
+        def wait_for_line(y):
+            screen.wait(lambda t: selected()[0] == y, f"a selection on line {y}")
+
+        wait_for_line(3)
         screen.type(DOWN, "j")
-        assert selected()[0] == 5
+        wait_for_line(5)
         screen.type(UP, "k")
-        assert selected()[0] == 3
-        pids = {row[0] for row in rows(screen.text)}
-        screen.type(PAGE_DOWN, PAGE_DOWN)
-        assert not pids & {row[0] for row in rows(screen.text)}, "it scrolled"
-        screen.type("i")  # the selection stays with its process
-        chosen = selected()[1]
+        wait_for_line(3)
         screen.type("i")
-        assert selected()[1] == chosen
+        pids = {row[0] for row in rows(screen.wait_for("*PID"))}
+        chosen = selected()[1]
+        screen.type("i")  # the other way round; the selection stays with its process
+        screen.wait(lambda t: selected()[1] == chosen, "the selected process")
+        screen.type("i", HOME)
+        wait_for_line(3)
+        first = {row[0] for row in rows(screen.text)}
+        screen.type(PAGE_DOWN, PAGE_DOWN)
+        screen.wait(lambda t: len(rows(t)) == 6 and not first & {row[0] for row in rows(t)},
+                    "other rows")
+        wait_for_line(8)
         screen.type(END)
-        assert selected()[0] == 8
+        screen.wait(lambda t: selected()[0] == 8 and selected()[1] >= max(pids), "the last row")
 
 
 def test_resize(daemon, redis_seen):
@@ -235,8 +258,7 @@ def test_stopped_from_the_keyboard(daemon):
         screen.read(0.1)
         assert not screen.screen.alternate, "the shell has its terminal"
         os.kill(screen.pid, signal.SIGCONT)
-        screen.wait(rows, "rows again")
-        assert screen.screen.alternate
+        screen.wait(lambda t: screen.screen.alternate and rows(t), "rows again")
         screen.type("q")
         assert screen.ended() == 0
 
@@ -281,14 +303,12 @@ def test_names_that_steer_a_terminal(daemon, tmp_path):
     try:
         for name in names:
             path = os.path.join(os.fsencode(tmp_path), name)
-            os.link("/usr/bin/sleep", path) if False else subprocess.run(
-                ["cp", b"/usr/bin/sleep", path], check=True)
+            shutil.copy(b"/usr/bin/sleep", path)
             targets.append(subprocess.Popen([path, b"100"]))
         with top(daemon, "--sort", "pid") as screen:
             screen.wait(rows, "rows")
             for target, name in zip(targets, shown):
-                screen.type("/", str(target.pid), ENTER)
-                screen.wait(lambda t: row_of(t, target.pid), "the process")
+                only(screen, target.pid)
                 line = next(x for x in screen.lines if ROW.fullmatch(x))
                 if name:
                     assert row_of(screen.text, target.pid)[6].replace(" ", "") == \
@@ -313,7 +333,8 @@ def test_no_daemon():
     with Target("quiet") as target, Terminal("top", "--socket", NO_DAEMON, "--interval", 1) as screen:
         screen.wait_for("no daemon answers on " + NO_DAEMON)
         screen.wait(rows, "rows")
-        screen.type("/", str(target.pid), ENTER, ENTER)
+        only(screen, target.pid)
+        screen.type(ENTER)
         screen.wait_for("=== Complete Memory Breakdown ===")
         screen.type(b"q")
         assert screen.ended() == 0

@@ -12,9 +12,15 @@
 json_t *json_read__parse(const char *text, size_t len, char error[JSON_READ_ERROR_LEN])
 {
 	json_error_t why = {};
-	json_t *tree = json_loadb(len ? text : "", len, JSON_REJECT_DUPLICATES, &why);
 	char quoted[QUOTE_LEN];
+	json_t *tree;
 
+	/* Which jansson would take for the end. */
+	if (len && memchr(text, '\0', len)) {
+		snprintf(error, JSON_READ_ERROR_LEN, "it is not JSON: it holds a NUL byte");
+		return NULL;
+	}
+	tree = json_loadb(len ? text : "", len, JSON_REJECT_DUPLICATES, &why);
 	if (tree)
 		return tree;
 	if (!len)
