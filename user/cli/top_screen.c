@@ -166,8 +166,8 @@ static void draw_help(void)
 		"Processes",
 		"  Up Down PgUp PgDn Home End, j k   select one",
 		"  Enter            its memory: breakdown, regions, call sites with their stacks",
-		"  r p s c g i n    sort by RSS, PSS, swap, change, growth, PID, name; again: "
-		"reversed",
+		"  r p s c g i n    sort by RSS, PSS, swap, change, growth, PID, name",
+		"                   the same key again: the other way round",
 		"  /                filter by name or PID; Enter keeps it, Esc clears it",
 		"  u                MB or kB",
 		"  q                end",
