@@ -21,7 +21,8 @@ CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user 
 	-I $(BUILD) -pthread -fno-strict-aliasing $(WARN) $(if $(DEVELOPER),-Werror) \
 	$(if $(SANITIZE),-fsanitize=address -fsanitize=undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) $(CFLAGS)
-LIBS    := -lmicrohttpd -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c -pthread
+LIBS    := -lmicrohttpd -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c -ljansson \
+	-lncursesw -pthread
 
 Q := $(if $(V),,@)
 say = $(if $(V),@true,@printf '  %-7s %s\n' $(1) $(2))
@@ -128,7 +129,7 @@ WORKLOADS := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/w
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -lcmocka -ljansson -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
 
 $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIBRARY)
 	$(call say,LINK,$@)

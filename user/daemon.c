@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/progress.h"
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
@@ -17,6 +18,7 @@
 #include "serve/server.h"
 #include "tracer.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/log.h"
 
 struct daemon {
@@ -93,18 +95,32 @@ static bool stop(struct daemon *d)
 	return true;
 }
 
+/* The first sweep takes seconds where there are many processes. The signal that ended the wait, or
+ * -1 when it is through. */
+static int wait_until_ready(struct daemon *d, const sigset_t *signals)
+{
+	const struct timespec tenth = {.tv_nsec = NSEC_PER_SEC / 10};
+	struct waiting *waiting = waiting__start("reading all processes once", 1000);
+	int signal = -1;
+
+	while (waiting && signal < 0 && !is_ready(d))
+		signal = sigtimedwait(signals, NULL, &tenth);
+	waiting__stop(waiting);
+	return signal;
+}
+
 /* Returns the signal that ends the daemon. A process with 60,000 mappings leaves holes of megabytes
  * behind in the heap when it goes, below what the allocator gives back by itself. */
-static int wait_for_end(const sigset_t *signals)
+static int wait_for_end(struct daemon *d, const sigset_t *signals)
 {
 	const struct timespec now_and_then = {.tv_sec = 10};
-	int signal;
+	int signal = wait_until_ready(d, signals);
 
-	do {
+	while (signal < 0) {
 		signal = sigtimedwait(signals, NULL, &now_and_then);
 		if (signal < 0)
 			malloc_trim(0);
-	} while (signal < 0);
+	}
 	return signal;
 }
 
@@ -134,7 +150,7 @@ int daemon__run(const struct options *options)
 			printf("memprov %s: metrics on http://%s/metrics\n", MEMPROV_VERSION,
 			       server__metrics_address(d.server));
 		fflush(stdout);
-		log_info("%s: stopping", strsignal(wait_for_end(&signals)));
+		log_info("%s: stopping", strsignal(wait_for_end(&d, &signals)));
 	}
 	if (!stop(&d)) {
 		fflush(NULL);

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/doctor.h"
+#include "cli/diff.h"
 #include "cli/run.h"
 #include "cli/show.h"
+#include "cli/top.h"
 #include "daemon.h"
 #include "options.h"
 #include "symbolize/child.h"
@@ -24,6 +26,12 @@ int main(int argc, char **argv)
 		break;
 	case COMMAND_RUN:
 		code = run__run(&options);
+		break;
+	case COMMAND_TOP:
+		code = top__run(&options);
+		break;
+	case COMMAND_DIFF:
+		code = diff__run(&options);
 		break;
 	case COMMAND_DOCTOR:
 		code = doctor__run(&options);

@@ -25,6 +25,8 @@ static const struct {
 	[COMMAND_SHOW] = {"show", " [PID]", "one report of a process on the terminal"},
 	[COMMAND_RUN] = {"run", " -- CMD [ARG]...",
 			 "starts CMD, traces it from its first instruction, reports at its end"},
+	[COMMAND_TOP] = {"top", "", "live view of the machine's processes"},
+	[COMMAND_DIFF] = {"diff", " A B", "what grew between two saved JSON reports"},
 	[COMMAND_DOCTOR] = {"doctor", "", "what this kernel and these privileges allow"},
 };
 
@@ -151,12 +153,51 @@ static int parse_option(char **argv, int *i, int command, struct options *ret)
 	return -1;
 }
 
+/* The word that is no option, the n-th of its kind; -1, or the exit code to end with. */
+static int take_word(const char *word, size_t n, int command, struct options *ret)
+{
+	const struct option *pid = find("--pid", strlen("--pid"), 1u << command);
+	char error[OPTIONS_ERROR_LEN], quoted[QUOTE_LEN];
+
+	if (command == COMMAND_DIFF && n < ARRAY_SIZE(ret->files)) {
+		ret->files[n] = word;
+		return -1;
+	}
+	if (!*commands[command].usage || n) {
+		log_error("%s: unexpected argument '%s'; takes %s", commands[command].name,
+			  quote__text(word, quoted),
+			  command == COMMAND_DIFF ? "two files"
+			  : n			  ? "one PID"
+						  : "only options");
+		return EXIT_USAGE;
+	}
+	if (option__set(pid, word, ret, error)) {
+		log_error("%s: PID: %s", commands[command].name, error);
+		return EXIT_USAGE;
+	}
+	return -1;
+}
+
+/* What each command needs to be given; -1, or the exit code to end with. */
+static int check_complete(int command, const struct options *ret)
+{
+	if (command == COMMAND_RUN && !ret->argv)
+		log_error("run: the program is missing; takes [OPTION]... -- CMD [ARG]...");
+	else if (command == COMMAND_DIFF && !ret->files[1])
+		log_error("diff: two files are needed; takes [OPTION]... A B");
+	else if (command == COMMAND_DIFF && !strcmp(ret->files[0], "-") &&
+		 !strcmp(ret->files[1], "-"))
+		log_error("diff: only one of A and B can be '-', standard input");
+	else
+		return -1;
+	return EXIT_USAGE;
+}
+
 /* What follows the command; -1, or the exit code to end with. */
 static int parse_arguments(char **argv, int command, struct options *ret)
 {
-	const struct option *pid = find("--pid", strlen("--pid"), 1u << command);
-	bool options_end = false, seen = false;
-	char error[OPTIONS_ERROR_LEN], quoted[QUOTE_LEN];
+	bool options_end = false;
+	size_t words = 0;
 	int exit_code = -1;
 
 	ret->command = command;
@@ -168,27 +209,16 @@ static int parse_arguments(char **argv, int command, struct options *ret)
 		} else if (command == COMMAND_RUN) {
 			ret->argv = argv + i; /* the rest is CMD's */
 			break;
-		} else if (!*commands[command].usage || seen) {
-			log_error("%s: unexpected argument '%s'; takes %s", commands[command].name,
-				  quote__text(argv[i], quoted), seen ? "one PID" : "only options");
-			exit_code = EXIT_USAGE;
-		} else if (option__set(pid, argv[i], ret, error)) {
-			log_error("%s: PID: %s", commands[command].name, error);
-			exit_code = EXIT_USAGE;
 		} else {
-			seen = true;
+			exit_code = take_word(argv[i], words++, command, ret);
 		}
 	}
-	if (command == COMMAND_RUN && exit_code < 0 && !ret->argv) {
-		log_error("run: the program is missing; takes [OPTION]... -- CMD [ARG]...");
-		exit_code = EXIT_USAGE;
-	}
-	return exit_code;
+	return exit_code < 0 ? check_complete(command, ret) : exit_code;
 }
 
 static int find_command(const char *arg)
 {
-	char names[64] = "", quoted[QUOTE_LEN];
+	char names[128] = "", quoted[QUOTE_LEN];
 
 	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
 		if (arg && !strcmp(arg, commands[i].name))

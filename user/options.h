@@ -13,9 +13,18 @@
 
 #include "util/buf.h"
 
-enum command { COMMAND_SERVE, COMMAND_SHOW, COMMAND_RUN, COMMAND_DOCTOR };
+enum command {
+	COMMAND_SERVE,
+	COMMAND_SHOW,
+	COMMAND_RUN,
+	COMMAND_TOP,
+	COMMAND_DIFF,
+	COMMAND_DOCTOR,
+};
 enum backend { BACKEND_AUTO, BACKEND_FEXIT, BACKEND_TRACEPOINT };
 enum unwind { UNWIND_AUTO, UNWIND_FP, UNWIND_CFI, UNWIND_NONE };
+/* What `top` sorts by; the order of its columns. */
+enum top_sort { SORT_PID, SORT_RSS, SORT_PSS, SORT_SWAP, SORT_CHANGE, SORT_GROWTH, SORT_NAME };
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_FOLDED, FORMAT_PPROF };
 
 /* Exit codes of the program. */
@@ -24,6 +33,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3 };
 /* What the kernel can ever give out: PID_MAX_LIMIT (include/linux/threads.h). */
 #define OPTIONS_PID_MAX (4 * 1024 * 1024)
 #define OPTIONS_TOP_MAX 10000
+
+#define FAIL_OVER_OFF UINT64_MAX
 
 struct options {
 	enum command command;
@@ -39,19 +50,28 @@ struct options {
 	uint64_t stack_min;
 	uint64_t ring_size; /* bytes: a power of two, a multiple of the page size */
 
-	/* serve and show */
+	/* serve, show and top */
 	const char *socket; /* "/run/memprov.sock" */
 	pid_t pid;	    /* 0: not given */
 
-	/* serve, show and run */
+	/* serve, show, top and run */
 	const char *proc; /* "/proc" */
 
-	/* show and run */
+	/* show, run, top and diff */
 	size_t top;
 	bool all;
 	bool kilobytes; /* --unit kB */
 	enum format format;
 	const char *output; /* -o FILE; NULL: stdout, and stderr for run */
+
+	/* top */
+	unsigned interval; /* seconds */
+	bool once;
+	enum top_sort sort;
+
+	/* diff */
+	const char *files[2]; /* A and B; "-": standard input */
+	uint64_t fail_over;   /* bytes; FAIL_OVER_OFF */
 
 	/* run */
 	bool no_ptrace;

@@ -15,7 +15,9 @@
 #define SERVE (1u << COMMAND_SERVE)
 #define SHOW  (1u << COMMAND_SHOW)
 #define RUN   (1u << COMMAND_RUN)
-#define ALL   (SERVE | SHOW | RUN | 1u << COMMAND_DOCTOR)
+#define TOP   (1u << COMMAND_TOP)
+#define DIFF  (1u << COMMAND_DIFF)
+#define ALL   (SERVE | SHOW | RUN | TOP | DIFF | 1u << COMMAND_DOCTOR)
 
 static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
@@ -26,6 +28,10 @@ static const struct choice formats[] = {{"text", FORMAT_TEXT},
 					{"pprof", FORMAT_PPROF},
 					{"folded", FORMAT_FOLDED},
 					{}};
+static const struct choice diff_formats[] = {{"text", FORMAT_TEXT}, {"json", FORMAT_JSON}, {}};
+static const struct choice sorts[] = {
+	{"rss", SORT_RSS},	 {"pss", SORT_PSS}, {"swap", SORT_SWAP}, {"change", SORT_CHANGE},
+	{"growth", SORT_GROWTH}, {"pid", SORT_PID}, {"name", SORT_NAME}, {}};
 static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
 
 #define FIELD(member)                                                                              \
@@ -37,7 +43,7 @@ const struct option option_table[] = {
 	{"listen", 0, KIND_LOOPBACK, SERVE, "ADDR:PORT", "127.0.0.1:6060",
 	 "ADDR:PORT, such as 127.0.0.1:6060 or [::1]:6060 (port 0: a free one)", FIELD(listen),
 	 .doc = "the debug listener, all routes; loopback only"},
-	{"socket", 0, KIND_SOCKET, SERVE | SHOW, "PATH", "/run/memprov.sock",
+	{"socket", 0, KIND_SOCKET, SERVE | SHOW | TOP, "PATH", "/run/memprov.sock",
 	 "a path of 1 to 107 bytes", FIELD(socket),
 	 .doc = "the daemon's unix socket: the same routes"},
 	{"metrics-listen", 0, KIND_ADDRESS, SERVE, "ADDR:PORT", NULL,
@@ -56,17 +62,27 @@ const struct option option_table[] = {
 	{"ring-size", 0, KIND_POWER_OF_TWO, SERVE | RUN, "BYTES", "8M",
 	 "a power of two from 64k to 1G (bytes, or with a suffix k, M or G)", FIELD(ring_size),
 	 .min = 64 << 10, .max = 1 << 30, .doc = "size of the BPF ring buffer"},
-	{"proc", 0, KIND_TEXT, SERVE | SHOW | RUN, "PATH", "/proc", "the path of a directory",
+	{"proc", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/proc", "the path of a directory",
 	 FIELD(proc), .doc = "where the host's procfs is mounted"},
-	{"top", 0, KIND_NUMBER, SHOW | RUN, "N", "20", "a number from 1 to 10000", FIELD(top),
-	 .min = 1, .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
-	{"all", 0, KIND_FLAG, SHOW | RUN, FIELD(all), .doc = "all rows instead"},
+	{"top", 0, KIND_NUMBER, SHOW | RUN | TOP | DIFF, "N", "20", "a number from 1 to 10000",
+	 FIELD(top), .min = 1, .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
+	{"all", 0, KIND_FLAG, SHOW | RUN | TOP | DIFF, FIELD(all), .doc = "all rows instead"},
 	{"format", 0, KIND_CHOICE, SHOW | RUN, "text|json|pprof|folded", "text", NULL, formats,
 	 FIELD(format), .doc = "how the report is written"},
-	{"unit", 0, KIND_CHOICE, SHOW | RUN, "MB|kB", "MB", NULL, units, FIELD(kilobytes),
-	 .doc = "unit of the text report"},
-	{NULL, 'o', KIND_TEXT, SHOW | RUN, "FILE", NULL, "the path of a file", FIELD(output),
+	{"unit", 0, KIND_CHOICE, SHOW | RUN | TOP | DIFF, "MB|kB", "MB", NULL, units,
+	 FIELD(kilobytes), .doc = "unit of the text report"},
+	{NULL, 'o', KIND_TEXT, SHOW | RUN | DIFF, "FILE", NULL, "the path of a file", FIELD(output),
 	 .doc = "write to FILE instead of standard output (run: standard error)"},
+	{"format", 0, KIND_CHOICE, DIFF, "text|json", "text", NULL, diff_formats, FIELD(format),
+	 .doc = "how the differences are written"},
+	{"fail-over", 0, KIND_BYTES, DIFF, "SIZE", NULL,
+	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(fail_over), .min = 0,
+	 .max = INT64_MAX, .doc = "exit with 1 when RSS grew by more than SIZE"},
+	{"interval", 0, KIND_NUMBER, TOP, "SECONDS", "2", "a number of seconds from 1 to 3600",
+	 FIELD(interval), .min = 1, .max = 3600, .doc = "seconds from one frame to the next"},
+	{"sort", 0, KIND_CHOICE, TOP, "COLUMN", "rss", NULL, sorts, FIELD(sort),
+	 .doc = "rss, pss, swap, change, growth, pid or name"},
+	{"once", 0, KIND_FLAG, TOP, FIELD(once), .doc = "print one frame as plain text"},
 	{"no-ptrace", 0, KIND_FLAG, RUN, FIELD(no_ptrace),
 	 .doc = "leave ptrace to CMD; its end is then the last that was seen of it"},
 	{"help", 'h', KIND_HELP, ALL, .doc = "this text"},
@@ -209,6 +225,7 @@ void options__init(struct options *ret)
 		if (option_table[i].initial)
 			option__set(&option_table[i], option_table[i].initial, ret, error);
 	}
+	ret->fail_over = FAIL_OVER_OFF;
 }
 
 void options__free(struct options *o)

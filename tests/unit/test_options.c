@@ -155,16 +155,42 @@ static void test_values_of_run(void **state)
 	assert_string_equal(o.argv[0], "");
 }
 
+static void test_values_of_top_and_diff(void **state)
+{
+	struct options o;
+
+	GOOD(&o, "top");
+	assert_int_equal(o.interval, 2);
+	assert_int_equal(o.sort, SORT_RSS);
+	assert_false(o.once);
+	GOOD(&o, "top", "--interval", "10", "--sort", "growth", "--once", "--socket", "s");
+	assert_int_equal(o.interval, 10);
+	assert_int_equal(o.sort, SORT_GROWTH);
+	assert_true(o.once);
+	GOOD(&o, "diff", "a", "--top", "3", "-", "--format", "json");
+	assert_string_equal(o.files[0], "a");
+	assert_string_equal(o.files[1], "-");
+	assert_int_equal(o.format, FORMAT_JSON);
+	assert_true(o.fail_over == FAIL_OVER_OFF);
+	GOOD(&o, "diff", "--fail-over", "0", "--", "-a", "--top");
+	assert_string_equal(o.files[0], "-a");
+	assert_string_equal(o.files[1], "--top");
+	assert_int_equal(o.fail_over, 0);
+	GOOD(&o, "diff", "a", "b", "--fail-over", "16M");
+	assert_int_equal(o.fail_over, 16 << 20);
+}
+
 static void test_usage_errors(void **state)
 {
 	static const struct {
 		const char *args[MAX_ARGS];
 		const char *says[2]; /* what was wrong; what is accepted */
 	} table[] = {
-		{{NULL}, {"a command is missing", "serve, show, run, doctor"}},
-		{{""}, {"unknown command ''", "serve, show, run, doctor"}},
-		{{"runs"}, {"unknown command 'runs'", "serve, show, run, doctor"}},
-		{{"--top", "1"}, {"unknown command '--top'", "serve, show, run, doctor"}},
+		{{NULL}, {"a command is missing", "serve, show, run, top, diff, doctor"}},
+		{{""}, {"unknown command ''", "serve, show, run, top, diff, doctor"}},
+		{{"runs"}, {"unknown command 'runs'", "serve, show, run, top, diff, doctor"}},
+		{{"--top", "1"},
+		 {"unknown command '--top'", "serve, show, run, top, diff, doctor"}},
 		{{"serve", "--nope"}, {"unknown option '--nope'", "--listen"}},
 		{{"serve", "--nope\n\x1b"},
 		 {"unknown option '--nope?"
@@ -202,6 +228,17 @@ static void test_usage_errors(void **state)
 		{{"run", "--socket=s", "x"}, {"does not take the option", "--no-ptrace"}},
 		{{"run", "--top", "0", "x"}, {"--top: '0' is out of range", "1 to 10000"}},
 		{{"show", "--no-ptrace"}, {"does not take the option '--no-ptrace'", "--top"}},
+		{{"top", "3"}, {"unexpected argument '3'", "options"}},
+		{{"top", "--sort", "cpu"}, {"'cpu' is not known", "rss, pss, swap, change"}},
+		{{"top", "--interval", "0"}, {"out of range", "1 to 3600"}},
+		{{"top", "--fail-over", "1M"}, {"does not take the option", "--interval"}},
+		{{"diff"}, {"two files are needed", "A B"}},
+		{{"diff", "a"}, {"two files are needed", "A B"}},
+		{{"diff", "a", "b", "c"}, {"unexpected argument 'c'", "two files"}},
+		{{"diff", "-", "-"}, {"only one of A and B", "standard input"}},
+		{{"diff", "a", "b", "--format", "folded"}, {"'folded'", "text, json"}},
+		{{"diff", "a", "b", "--fail-over", "1x"}, {"'1x' is not a number", "suffix"}},
+		{{"diff", "a", "b", "--fail-over=-1"}, {"'-1' is not a number", "suffix"}},
 		{{"serve", "--listen", "0.0.0.0:6060"}, {"not a loopback", "--token-file"}},
 		{{"serve", "--listen", "[::]:6060"}, {"not a loopback", "--tls-client-ca"}},
 		{{"serve", "--listen", "128.0.0.1:1"}, {"not a loopback", "127.0.0.1:6060"}},
@@ -267,6 +304,9 @@ static void test_help_and_version(void **state)
 		{{"doctor", "--help"}, "usage: memprov doctor"},
 		{{"run", "--help", "--", "--version"}, "usage: memprov run [OPTION]... -- CMD"},
 		{{"run", "-h"}, "--no-ptrace"},
+		{{"top", "-h"}, "--interval SECONDS"},
+		{{"diff", "-h"}, "usage: memprov diff [OPTION]... A B"},
+		{{"diff", "-h"}, "--fail-over SIZE"},
 		{{"run", "-h"}, "first instruction, reports at its end\n"},
 		{{"show", "--version"}, "memprov " MEMPROV_VERSION "\n"},
 	};
@@ -384,11 +424,17 @@ static void test_command_line_wins(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_defaults),      cmocka_unit_test(test_every_spelling),
-		cmocka_unit_test(test_values_of_run), cmocka_unit_test(test_values_of_serve),
-		cmocka_unit_test(test_usage_errors),  cmocka_unit_test(test_help_and_version),
-		cmocka_unit_test(test_config),	      cmocka_unit_test(test_config_errors),
-		cmocka_unit_test(test_nul_in_config), cmocka_unit_test(test_command_line_wins),
+		cmocka_unit_test(test_defaults),
+		cmocka_unit_test(test_every_spelling),
+		cmocka_unit_test(test_values_of_run),
+		cmocka_unit_test(test_values_of_serve),
+		cmocka_unit_test(test_values_of_top_and_diff),
+		cmocka_unit_test(test_usage_errors),
+		cmocka_unit_test(test_help_and_version),
+		cmocka_unit_test(test_config),
+		cmocka_unit_test(test_config_errors),
+		cmocka_unit_test(test_nul_in_config),
+		cmocka_unit_test(test_command_line_wins),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

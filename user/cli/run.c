@@ -3,7 +3,9 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -12,9 +14,9 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/run_child.h"
 #include "cli/run_peak.h"
-#include "cli/run_progress.h"
 #include "cli/run_report.h"
 #include "model/owner.h"
 #include "options.h"
@@ -98,20 +100,24 @@ static bool is_for_child(const struct run *run, const siginfo_t *info)
 static void draw(struct run *run)
 {
 	uint64_t now = clock__boot_ns();
-	struct progress_figures figures = {.ns = now - run->started_ns};
 	struct proc_memory memory;
 	struct owner_stats stats;
+	uint64_t events = 0;
+	char line[128];
 
 	if (!progress__is_on(&run->progress) ||
 	    now - run->drawn_ns < PROGRESS_EVERY_MS * 1000000ULL)
 		return;
 	owner__stats(run->tracer.owner, &stats);
 	for (int type = 0; type < MP_EVENT_TYPES; type++)
-		figures.events += stats.collector.events[type];
+		events += stats.collector.events[type];
 	memory = peak__now(run->peak);
-	figures.rss = memory.rss;
-	figures.size = memory.size;
-	progress__draw(&run->progress, &figures);
+	snprintf(line, sizeof(line),
+		 "memprov: %" PRIu64 " s, RSS %" PRIu64 " MB, mapped %" PRIu64 " MB, %" PRIu64
+		 " events",
+		 (uint64_t)((now - run->started_ns) / NSEC_PER_SEC), memory.rss >> 20,
+		 memory.size >> 20, events);
+	progress__draw(&run->progress, line);
 	run->drawn_ns = now;
 }
 

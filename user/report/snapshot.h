@@ -64,6 +64,9 @@ int snapshot__take(struct snapshot *snapshot, const struct taker *taker, pid_t p
 		   struct arena *strings);
 void snapshot__free(struct snapshot *snapshot);
 
+/* The parts' call sites, of all stacks that were taken before the last look: waits for them. */
+void snapshot__resolve(struct snapshot *snapshot);
+
 /* taker.c's own, for snapshots. */
 struct taker {
 	struct taker_config config;

@@ -58,7 +58,7 @@ static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid
 
 	if (pid)
 		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
-	else if (kind == ROUTE_PROCESSES)
+	else if (kind == ROUTE_PROCESSES || kind == ROUTE_METRICS)
 		err = taker__list(reporter->taker, caller, reporter->stop, ret);
 	else
 		err = (profile ? taker__node_profile : taker__node)(reporter->taker, caller,

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* A difference of two reports as text and as JSON (memprov(1) describes both). */
+#ifndef MEMPROV_DIFF_ENCODE_H
+#define MEMPROV_DIFF_ENCODE_H
+
+#include "cli/difference.h"
+#include "report/encode.h"
+#include "util/buf.h"
+
+struct diff_options {
+	const char *const *files; /* what A and B are called */
+	size_t top;		  /* rows of each list */
+	bool all;		  /* all rows, those that did not change too */
+	enum unit unit;		  /* of the text */
+};
+
+/* Memory running out shows in buf__error(ret). */
+void diff_encode__text(const struct difference *difference, const struct diff_options *options,
+		       struct buf *ret);
+void diff_encode__json(const struct difference *difference, const struct diff_options *options,
+		       struct buf *ret);
+
+#endif

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The line at the bottom of a terminal that says how long work gets on. */
+#ifndef MEMPROV_PROGRESS_H
+#define MEMPROV_PROGRESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define PROGRESS_EVERY_MS 250
+
+struct progress {
+	int fd; /* -1: no terminal */
+	bool drawn;
+};
+
+void progress__init(struct progress *progress, int fd);
+bool progress__is_on(const struct progress *progress);
+
+/* Replaces the line. Not while another program has the terminal for itself: memprov is in the
+ * background, or somebody reads keys (an editor, a shell). */
+void progress__draw(struct progress *progress, const char *line);
+void progress__erase(struct progress *progress);
+
+/*
+ * The same for work that cannot draw by itself: a thread draws "memprov: WHAT… 1.2 s" on standard
+ * error, every 100 ms from delay_ms on. NULL where there is no terminal or no memory; stop accepts
+ * NULL, and erases the line. what must outlive it.
+ */
+struct waiting;
+
+struct waiting *waiting__start(const char *what, unsigned delay_ms);
+void waiting__stop(struct waiting *waiting);
+
+#endif

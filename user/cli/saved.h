@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * A report that was saved as JSON (INTERFACE.md §4), read back: of a process or of the node, or of
+ * `memprov run`, which stands for its state at the peak. What it holds adds up: call sites and
+ * names are at most its RSS, the categories are all of it.
+ */
+#ifndef MEMPROV_SAVED_H
+#define MEMPROV_SAVED_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define SAVED_MAX	(256UL << 20) /* bytes of JSON; a daemon answers no more */
+#define SAVED_ERROR_LEN 256
+
+struct saved_frame {
+	const char *function; /* NULL: not known, as the others */
+	const char *file;
+	const char *module;
+	const char *build_id;
+	uint64_t line; /* 0: not known */
+	uint64_t offset;
+	bool inlined;
+};
+
+struct saved_site {
+	uint64_t rss;
+	const char *owner; /* its function; NULL: not known */
+	const char *owner_module;
+	struct saved_frame *frames; /* the innermost first */
+	size_t n_frames;
+};
+
+struct saved_row {
+	const char *name;
+	uint64_t rss;
+};
+
+struct saved_rows {
+	struct saved_row *rows;
+	size_t n;
+	bool complete; /* false: there may be others, which the report left out */
+};
+
+struct saved {
+	const char *comm; /* NULL: the node */
+	const char *taken_at;
+	const char *moment; /* of `run`: "at its peak", "at its end"; else NULL */
+	pid_t pid;	    /* 0: the node */
+
+	struct {
+		uint64_t rss;
+		uint64_t pss, swap, size; /* UINT64_MAX: not known */
+	} totals;
+
+	struct saved_site *sites;
+	size_t n_sites;
+	bool sites_complete;
+	struct saved_rows names;
+	struct saved_rows categories; /* always complete */
+	struct saved_rows processes;  /* by comm; none but of the node */
+
+	void *tree; /* what the strings live in */
+	struct arena *arena;
+};
+
+/* 0; or -EINVAL, -ENOMEM with what is wrong in error, for a message that names the file. The
+ * text may go afterwards. */
+int saved__parse(const char *text, size_t len, struct saved **ret, char error[SAVED_ERROR_LEN]);
+void saved__free(struct saved *saved); /* accepts NULL */
+
+/* Of a file, "-" for standard input. -EFBIG beyond SAVED_MAX, or what open(2) or read(2) said. */
+int saved__read(const char *file, struct saved **ret, char error[SAVED_ERROR_LEN]);
+
+#endif

@@ -1,0 +1,56 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What `top` knows of all processes at one moment: rows from the JSON list of a source, compared to
+ * the frame before, filtered and sorted. Pure.
+ */
+#ifndef MEMPROV_TOP_FRAME_H
+#define MEMPROV_TOP_FRAME_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "cli/json_read.h"
+#include "options.h"
+#include "report/encode.h"
+#include "util/buf.h"
+
+struct top_row {
+	pid_t pid;
+	const char *comm;
+	uint64_t rss, pss, swap; /* UNKNOWN_BYTES */
+	uint64_t first_rss;	 /* when top saw it first */
+	int64_t change;		 /* of RSS, since the frame before */
+	int64_t growth; /* of RSS, since first_rss; in one frame alone: as the daemon says */
+	bool change_known, growth_known;
+};
+
+struct top_frame {
+	struct top_row *rows; /* by PID */
+	size_t n;
+	uint64_t rss;	     /* of all */
+	uint64_t unreadable; /* processes that are not among them */
+	json_t *tree;	     /* what the strings live in */
+};
+
+/* 0, -ENOMEM, or -EBADMSG with what is wrong in error. */
+int top_frame__parse(const char *text, size_t len, struct top_frame **ret,
+		     char error[JSON_READ_ERROR_LEN]);
+void top_frame__free(struct top_frame *frame); /* accepts NULL */
+
+/* Fills change and growth; before NULL: this is the first one. A process is the same one if its PID
+ * and its name are. */
+void top_frame__compare(struct top_frame *frame, const struct top_frame *before);
+
+/* The rows whose name holds the filter (ASCII letters of either case), or whose PID begins with it,
+ * sorted: amounts largest first, what is not known last, names and PIDs rising; reverse turns that
+ * round. ret has room for frame->n. How many they are. */
+size_t top_frame__pick(const struct top_frame *frame, const char *filter, enum top_sort sort,
+		       bool reverse, const struct top_row **ret);
+
+/* Lines without an end: of headings, which marks what is sorted by, and of a row. */
+void top_frame__headings(enum top_sort sort, struct buf *ret);
+void top_row__line(const struct top_row *row, enum unit unit, struct buf *ret);
+
+#endif
