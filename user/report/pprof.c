@@ -23,7 +23,10 @@ static const struct {
 
 #define TYPES	     ARRAY_SIZE(types)
 #define DEFAULT_TYPE 1
-#define LABELS	     4
+
+enum label { LABEL_REGION, LABEL_PID, LABEL_COMM, LABEL_THREAD, LABELS };
+
+static const char *const label_names[LABELS] = {"region", "pid", "comm", "thread"};
 
 /* What stands for a stack where none is known; folded.c says the same. */
 static const char *const stackless[] = {
@@ -41,12 +44,21 @@ struct stack {
 	size_t n;
 };
 
+struct label_cache {
+	int64_t key;
+	const char *text; /* the last one */
+	int64_t str;
+};
+
 struct encoder {
 	const struct report *report;
 	const struct encode_options *options;
 	struct arena *arena;
 	struct profile_tables tables;
 	struct stack *stacks;
+	struct label_cache labels[LABELS];
+	pid_t pid; /* of pid_text */
+	const char *pid_text;
 	Pprof__Profile profile;
 };
 
@@ -116,30 +128,51 @@ static bool is_small(const struct encoder *encoder, const struct callsite *site)
 
 /* --- samples ------------------------------------------------------------------------------- */
 
+/* The same text often comes many times in a row: it is looked up once. */
+static int64_t label_string(struct encoder *encoder, enum label which, const char *text)
+{
+	struct label_cache *cache = &encoder->labels[which];
+
+	if (!cache->key)
+		cache->key = profile_tables__string(&encoder->tables, label_names[which]);
+	if (!cache->text || strcmp(cache->text, text)) {
+		cache->text = text;
+		cache->str = profile_tables__string(&encoder->tables, text);
+	}
+	return cache->str;
+}
+
 static void add_label(struct encoder *encoder, Pprof__Sample *sample, Pprof__Label *label,
-		      const char *key, const char *value)
+		      enum label which, const char *value)
 {
 	if (!value || !*value)
 		return;
 	pprof__label__init(label);
-	label->key = profile_tables__string(&encoder->tables, key);
-	label->str = profile_tables__string(&encoder->tables, value);
+	label->str = label_string(encoder, which, value);
+	label->key = encoder->labels[which].key;
 	sample->label[sample->n_label++] = label;
+}
+
+static const char *pid_text(struct encoder *encoder, pid_t pid)
+{
+	if (encoder->pid != pid || !encoder->pid_text)
+		encoder->pid_text = arena__printf(encoder->arena, "%d", pid);
+	encoder->tables.failed |= !encoder->pid_text;
+	encoder->pid = pid;
+	return encoder->pid_text;
 }
 
 static void add_labels(struct encoder *encoder, const struct sample_row *row, Pprof__Sample *sample)
 {
 	Pprof__Label *labels = alloc(encoder, LABELS * sizeof(*labels));
-	char pid[16];
 
 	sample->label = alloc(encoder, LABELS * sizeof(*sample->label));
 	if (!labels || !sample->label)
 		return;
-	snprintf(pid, sizeof(pid), "%d", row->pid);
-	add_label(encoder, sample, &labels[0], "region", row->region);
-	add_label(encoder, sample, &labels[1], "pid", pid);
-	add_label(encoder, sample, &labels[2], "comm", row->comm);
-	add_label(encoder, sample, &labels[3], "thread", row->thread);
+	add_label(encoder, sample, &labels[LABEL_REGION], LABEL_REGION, row->region);
+	add_label(encoder, sample, &labels[LABEL_PID], LABEL_PID, pid_text(encoder, row->pid));
+	add_label(encoder, sample, &labels[LABEL_COMM], LABEL_COMM, row->comm);
+	add_label(encoder, sample, &labels[LABEL_THREAD], LABEL_THREAD, row->thread);
 }
 
 static void add_stack(struct encoder *encoder, const struct sample_row *row, Pprof__Sample *sample)
