@@ -13,6 +13,7 @@
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
+#include "proc/cgroup.h"
 #include "report/metrics.h"
 #include "serve/server.h"
 #include "tracer.h"
@@ -121,6 +122,7 @@ int daemon__run(const struct options *options)
 	sigaddset(&signals, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
+	cgroup__join_host(options->proc);
 	code = start(&d, options);
 	if (!code) {
 		printf("memprov %s: curl 'http://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,

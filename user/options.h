@@ -44,7 +44,8 @@ struct options {
 	pid_t pid;	    /* 0: not given */
 
 	/* serve, show and run */
-	const char *proc; /* "/proc" */
+	const char *proc;     /* "/proc" */
+	const char *pod_logs; /* "/var/log" */
 
 	/* show and run */
 	size_t top;

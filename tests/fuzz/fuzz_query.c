@@ -30,6 +30,10 @@ static void check_result(const struct query *query, bool json)
 	check(!(query->given & ~query->takes));
 	check(query->pid >= 0 && query->pid <= OPTIONS_PID_MAX);
 	check(!(query->pid && query->self));
+	check(!query->nspid || query->container[0]);
+	check(!query->pod.pod[0] == !query->pod.namespace[0]);
+	check(!!query->pod.pod[0] + !!query->container[0] + (query->pid || query->self) <= 1);
+	check(!query->container[0] || container__is_id(query->container, strlen(query->container)));
 	check(query->top >= 1 && query->top <= OPTIONS_TOP_MAX);
 	check(query->min <= INT64_MAX);
 }
@@ -52,6 +56,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json |= value && !strcmp(name, "format") && !strcmp(value, "json");
 		query__add(&query, name, value);
 	}
+	query__end(&query);
 	check_result(&query, json);
 	return 0;
 }

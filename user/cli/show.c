@@ -10,6 +10,7 @@
 #include "cli/client.h"
 #include "cli/output.h"
 #include "options.h"
+#include "proc/pod_logs.h"
 #include "proc/self.h"
 #include "report/encode.h"
 #include "report/take.h"
@@ -22,6 +23,11 @@
 static void free_report(struct report **report)
 {
 	report__free(*report);
+}
+
+static void free_pod_logs(struct pod_logs **logs)
+{
+	pod_logs__free(*logs);
 }
 
 static void free_taker(struct taker **taker)
@@ -136,11 +142,16 @@ static int report_here(const struct options *options, pid_t pid, const char *why
 	struct encode_options encode = {.top = options->top,
 					.all = options->all,
 					.unit = options->kilobytes ? UNIT_KB : UNIT_MB};
+	_cleanup_(free_pod_logs) struct pod_logs *pod_logs = NULL;
 	struct taker_config config = {.proc = options->proc, .why_off = why_off};
-	_cleanup_(free_taker) struct taker *taker = taker__new(&config);
+	_cleanup_(free_taker) struct taker *taker = NULL;
 	_cleanup_(free_report) struct report *report = NULL;
 	_cleanup_buf_ struct buf body = {};
-	int err = taker ? taker__process(taker, pid, &CALLER_OURSELVES, NULL, &report) : -ENOMEM;
+	int err = pod_logs__new(options->pod_logs, &pod_logs);
+
+	config.pod_logs = pod_logs;
+	taker = err ? NULL : taker__new(&config);
+	err = taker ? taker__process(taker, pid, &CALLER_OURSELVES, NULL, &report) : -ENOMEM;
 
 	if (err)
 		return fail_taking(err, pid);

@@ -15,11 +15,20 @@
 #include "report/report.h"
 
 struct owner;
+struct pod_logs;
+
+/* A container by its id, whole or the beginning of it; or else a pod. */
+struct selector {
+	const char *container; /* NULL: the pod */
+	const char *namespace;
+	const char *pod;
+};
 
 struct taker_config {
-	const char *proc;    /* where the host's procfs is */
-	struct owner *owner; /* who knows the events; NULL: from smaps alone */
-	const char *why_off; /* with no owner: why there are no call sites, one sentence */
+	const char *proc;	   /* where the host's procfs is */
+	struct owner *owner;	   /* who knows the events; NULL: from smaps alone */
+	const char *why_off;	   /* with no owner: why there are no call sites, one sentence */
+	struct pod_logs *pod_logs; /* what pods are called; NULL: not known */
 };
 
 struct taker;
@@ -44,5 +53,18 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
  * meanwhile are left out. -ECANCELED, -ENOMEM, or why procfs cannot be listed. */
 int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret);
+
+/*
+ * The same of a group's processes, with the group's container and cgroup. As taker__node(), and
+ *   -ESRCH    there is no such group, or it has no processes
+ *   -ENOTUNIQ several containers' ids begin so
+ *   -EACCES   none of its processes may be read
+ */
+int taker__group(struct taker *taker, const struct selector *selector, const struct caller *caller,
+		 const atomic_bool *stop, struct report **ret);
+
+/* The process of the group that is `nspid` to itself; where several are, the one that the group's
+ * outermost PID namespace shows. 0, -ESRCH, -ENOTUNIQ, or why procfs cannot be listed. */
+int taker__nspid(struct taker *taker, const struct selector *selector, pid_t nspid, pid_t *ret);
 
 #endif

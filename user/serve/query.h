@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proc/pod_logs.h"
+
 /* One bit for each parameter, in masks of what a route takes. */
 enum parameter {
 	PARAMETER_PID = 1 << 0,
@@ -19,6 +21,9 @@ enum parameter {
 	PARAMETER_FORMAT = 1 << 3,
 	PARAMETER_UNIT = 1 << 4,
 	PARAMETER_MIN = 1 << 5,
+	PARAMETER_POD = 1 << 7,
+	PARAMETER_CONTAINER = 1 << 8,
+	PARAMETER_NSPID = 1 << 9,
 	FORMAT_OF_STACKS = 1 << 6, /* no parameter: format may be folded, too */
 };
 
@@ -28,8 +33,11 @@ struct query {
 	unsigned takes; /* the parameters that the route has */
 	unsigned given; /* those that were there, once or more */
 
-	pid_t pid; /* 0: not given */
-	bool self; /* pid=self */
+	pid_t pid;			      /* 0: not given */
+	bool self;			      /* pid=self */
+	struct pod_names pod;		      /* its namespace and name; "": not given */
+	char container[CONTAINER_ID_LEN + 1]; /* the beginning of its id; "": not given */
+	pid_t nspid;			      /* 0: not given; comes with container */
 	size_t top;
 	bool all;
 	bool json; /* format=json was there: errors are JSON then, whatever else was wrong */
@@ -44,5 +52,8 @@ void query__init(struct query *query, unsigned takes);
 
 /* value is NULL when there was no '='. What is wrong shows in query->error. */
 void query__add(struct query *query, const char *name, const char *value);
+
+/* They were all: what does not go together shows in query->error now. */
+void query__end(struct query *query);
 
 #endif

@@ -9,7 +9,9 @@
 
 #define OF_LISTS (PARAMETER_TOP | PARAMETER_ALL | PARAMETER_FORMAT | PARAMETER_UNIT)
 
-#define OF_REPORTS (OF_LISTS | PARAMETER_PID | PARAMETER_MIN | FORMAT_OF_STACKS)
+#define OF_PROCESSES (PARAMETER_PID | PARAMETER_POD | PARAMETER_CONTAINER | PARAMETER_NSPID)
+
+#define OF_REPORTS (OF_LISTS | OF_PROCESSES | PARAMETER_MIN | FORMAT_OF_STACKS)
 
 /* What has one format takes the parameter too: it says how errors are written. */
 static const struct route routes[] = {

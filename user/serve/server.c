@@ -263,6 +263,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 		query__init(&request->query, request->route ? request->route->takes : 0);
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter,
 					  &request->query);
+		query__end(&request->query);
 		if (answer_at_once(listener, request, path, allowed)) {
 			request->state = REQUEST_ANSWERED;
 		} else {
