@@ -125,8 +125,8 @@ int daemon__run(const struct options *options)
 	cgroup__join_host(options->proc);
 	code = start(&d, options);
 	if (!code) {
-		printf("memprov %s: curl 'http://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,
-		       server__address(d.server));
+		printf("memprov %s: curl 'http%s://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,
+		       server__has_tls(d.server) ? "s" : "", server__address(d.server));
 		if (server__metrics_address(d.server))
 			printf("memprov %s: metrics on http://%s/metrics\n", MEMPROV_VERSION,
 			       server__metrics_address(d.server));

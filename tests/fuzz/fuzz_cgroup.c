@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "proc/cgroup.h"
+#include "proc/credentials.h"
 #include "proc/nspid.h"
 #include "proc/rollup.h"
 
@@ -26,6 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct cgroup_stat stat;
 	struct rollup rollup;
 	struct nspid nspid;
+	struct credentials credentials;
 
 	memset(&cgroup, 0, sizeof(cgroup));
 	if (!cgroup__parse(text, size, &cgroup) &&
@@ -34,6 +36,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	cgroup__stat_value(text, size, "inactive_file");
 	cgroup_stat__parse(text, size, size & 1, &stat);
 	rollup__parse(text, size, &rollup);
+	credentials__parse(text, size, &credentials);
 	if (!nspid__parse(text, size, &nspid) && (nspid.pid < 0 || nspid.depth > size))
 		abort();
 	find_dir(text, size, false);

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "serve/host.h"
 #include "serve/query.h"
 #include "serve/routes.h"
 #include "util/cleanup.h"
@@ -48,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!text)
 		return 0;
+	host__is_ours(text, "a.example,b");
 	query__init(&query, route->takes);
 	while ((name = strsep(&rest, "&"))) {
 		value = strchr(name, '=');

@@ -265,8 +265,6 @@ int container__find(const char *text, size_t len, struct container *ret)
 			continue;
 		*ret = container;
 		found = true;
-		if (memory)
-			return 0;
 	}
 	return err ? err : found ? 0 : -ENOENT;
 }
