@@ -13,6 +13,7 @@
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
+#include "privilege.h"
 #include "proc/cgroup.h"
 #include "report/metrics.h"
 #include "serve/server.h"
@@ -108,7 +109,7 @@ int daemon__run(const struct options *options)
 {
 	struct daemon d = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	sigset_t signals;
-	int code;
+	int code, err;
 
 	/* Reports come and go by the megabyte: what is free goes back to the kernel, and threads
 	 * share their arenas. */
@@ -123,6 +124,9 @@ int daemon__run(const struct options *options)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	cgroup__join_host(options->proc);
+	err = privilege__reduce();
+	if (err)
+		log_warn("capabilities that are not used cannot be given up: %s", strerror(-err));
 	code = start(&d, options);
 	if (!code) {
 		printf("memprov %s: curl 'http%s://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,

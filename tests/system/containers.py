@@ -47,7 +47,7 @@ class Container(Agent):
     itself and its libraries, and namespaces of its own."""
 
     def __init__(self, cgroup, limit=None, program="agent", argv=(), namespaces=NAMESPACES, mounts=(),
-                 capabilities=(), env=(), copy=()):
+                 capabilities=(), env=(), copy=(), paths=()):
         self.id = os.urandom(32).hex()
         self.cgroup = cgroup.format(id=self.id) if "{id}" in cgroup else f"{cgroup}/{self.id}"
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="memprov-runc-"))
@@ -59,8 +59,8 @@ class Container(Agent):
             target = self.root / path[1].lstrip("/")
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(path[0], target)
-        for name in ("proc", "dev", "sys", "tmp", "run"):
-            (self.root / name).mkdir(exist_ok=True)
+        for name in ("proc", "dev", "sys", "tmp", "run", *paths):
+            (self.root / name).mkdir(parents=True, exist_ok=True)
         config = {
             "ociVersion": "1.0.2",
             "process": {"terminal": False, "cwd": "/", "env": ["PATH=/app", *env],
