@@ -21,8 +21,8 @@ CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user 
 	-I $(BUILD) -pthread -fno-strict-aliasing $(WARN) $(if $(DEVELOPER),-Werror) \
 	$(if $(SANITIZE),-fsanitize=address -fsanitize=undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) $(CFLAGS)
-LIBS    := -lmicrohttpd -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c -ljansson \
-	-lncursesw -pthread
+LIBS    := -lmicrohttpd -lgnutls -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c \
+	-ljansson -lncursesw -pthread
 
 Q := $(if $(V),,@)
 say = $(if $(V),@true,@printf '  %-7s %s\n' $(1) $(2))

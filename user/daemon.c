@@ -14,6 +14,8 @@
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
+#include "privilege.h"
+#include "proc/cgroup.h"
 #include "report/metrics.h"
 #include "serve/server.h"
 #include "tracer.h"
@@ -128,7 +130,7 @@ int daemon__run(const struct options *options)
 {
 	struct daemon d = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	sigset_t signals;
-	int code;
+	int code, err;
 
 	/* Reports come and go by the megabyte: what is free goes back to the kernel, and threads
 	 * share their arenas. */
@@ -142,10 +144,14 @@ int daemon__run(const struct options *options)
 	sigaddset(&signals, SIGTERM);
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
+	cgroup__join_host(options->proc);
+	err = privilege__reduce();
+	if (err)
+		log_warn("capabilities that are not used cannot be given up: %s", strerror(-err));
 	code = start(&d, options);
 	if (!code) {
-		printf("memprov %s: curl 'http://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,
-		       server__address(d.server));
+		printf("memprov %s: curl 'http%s://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,
+		       server__has_tls(d.server) ? "s" : "", server__address(d.server));
 		if (server__metrics_address(d.server))
 			printf("memprov %s: metrics on http://%s/metrics\n", MEMPROV_VERSION,
 			       server__metrics_address(d.server));

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "options_table.h"
+#include "serve/address.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/quote.h"
@@ -233,6 +234,29 @@ static int find_command(const char *arg)
 	return -EINVAL;
 }
 
+int options__check(const struct options *options, char error[OPTIONS_ERROR_LEN])
+{
+	struct address listen;
+
+	if (!options->tls_cert != !options->tls_key)
+		return option__fail(error,
+				    "--tls-cert and --tls-key go together; --tls-%s is "
+				    "missing",
+				    options->tls_cert ? "key" : "cert");
+	if (options->tls_client_ca && !options->tls_cert)
+		return option__fail(error, "--tls-client-ca: certificates are shown in TLS only; "
+					   "takes --tls-cert and --tls-key, too");
+	if (options->token_file || options->tls_client_ca ||
+	    address__parse(options->listen, &listen) || address__is_loopback(&listen))
+		return 0;
+	return option__fail(error,
+			    "--listen: %s is not a loopback address, and reports show addresses "
+			    "and paths to whoever can connect; takes --token-file or "
+			    "--tls-client-ca, too, or a loopback ADDR:PORT, such as "
+			    "127.0.0.1:6060 or [::1]:6060",
+			    options->listen);
+}
+
 int options__parse(int argc, char **argv, struct options *ret, int *ret_exit)
 {
 	const struct option *o = argc > 1 && argv[1][0] == '-' && argv[1][1]
@@ -265,6 +289,11 @@ int options__parse(int argc, char **argv, struct options *ret, int *ret_exit)
 			return -1;
 		}
 		parse_arguments(argv + 2, command, &parsed);
+	}
+	if (command == COMMAND_SERVE && options__check(&parsed, error)) {
+		log_error("%s", error);
+		*ret_exit = EXIT_USAGE;
+		return -1;
 	}
 	*ret = parsed;
 	memset(&parsed.config_text, 0, sizeof(parsed.config_text));

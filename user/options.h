@@ -43,6 +43,11 @@ struct options {
 	const char *config;	    /* NULL: none */
 	const char *listen;	    /* "127.0.0.1:6060" */
 	const char *metrics_listen; /* NULL: off */
+	const char *host_names;	    /* "a.example,b"; NULL: none */
+	const char *token_file;	    /* NULL: no tokens */
+	const char *tls_cert;	    /* NULL: no TLS */
+	const char *tls_key;
+	const char *tls_client_ca; /* NULL: no certificates of callers */
 
 	/* serve and run */
 	enum backend backend;
@@ -55,7 +60,8 @@ struct options {
 	pid_t pid;	    /* 0: not given */
 
 	/* serve, show, top and run */
-	const char *proc; /* "/proc" */
+	const char *proc;     /* "/proc" */
+	const char *pod_logs; /* "/var/log" */
 
 	/* show, run, top and diff */
 	size_t top;
@@ -90,6 +96,9 @@ void options__free(struct options *options);
 void options__init(struct options *ret);
 
 #define OPTIONS_ERROR_LEN 768
+
+/* Pure: what must not be given without something else. 0, or -EINVAL with one line in error. */
+int options__check(const struct options *options, char error[OPTIONS_ERROR_LEN]);
 
 /* The pure part of --config: len bytes of text, with a NUL behind them, named `file` in errors.
  * The text is cut up in place and must live as long as ret does. 0, or -EINVAL with one line in

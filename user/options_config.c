@@ -40,7 +40,7 @@ static bool is_config_key(const struct option *o)
 static int set_key(const char *key, const char *value, struct options *ret,
 		   char error[OPTIONS_ERROR_LEN])
 {
-	char quoted[QUOTE_LEN], known[256] = "", why[OPTIONS_ERROR_LEN];
+	char quoted[QUOTE_LEN], known[512] = "", why[OPTIONS_ERROR_LEN];
 
 	for (size_t i = 0; i < option_table_len; i++) {
 		if (!is_config_key(&option_table[i]))

@@ -40,9 +40,19 @@ static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
 const struct option option_table[] = {
 	{"config", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(config),
 	 .doc = "read options from FILE: 'key = value' lines, the command line wins"},
-	{"listen", 0, KIND_LOOPBACK, SERVE, "ADDR:PORT", "127.0.0.1:6060",
+	{"listen", 0, KIND_ADDRESS, SERVE, "ADDR:PORT", "127.0.0.1:6060",
 	 "ADDR:PORT, such as 127.0.0.1:6060 or [::1]:6060 (port 0: a free one)", FIELD(listen),
-	 .doc = "the debug listener, all routes; loopback only"},
+	 .doc = "the debug listener, all routes; others than loopback take a token or a client CA"},
+	{"host-names", 0, KIND_TEXT, SERVE, "NAME,...", NULL, "names, separated by commas",
+	 FIELD(host_names), .doc = "what --listen is called, besides localhost and addresses"},
+	{"token-file", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(token_file),
+	 .doc = "whoever shows its secret ('Authorization: Bearer ...') may read everything"},
+	{"tls-cert", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_cert),
+	 .doc = "--listen talks TLS, with this certificate chain"},
+	{"tls-key", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_key),
+	 .doc = "its private key"},
+	{"tls-client-ca", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file",
+	 FIELD(tls_client_ca), .doc = "whoever has a certificate of this CA may read everything"},
 	{"socket", 0, KIND_SOCKET, SERVE | SHOW | TOP, "PATH", "/run/memprov.sock",
 	 "a path of 1 to 107 bytes", FIELD(socket),
 	 .doc = "the daemon's unix socket: the same routes"},
@@ -64,6 +74,9 @@ const struct option option_table[] = {
 	 .min = 64 << 10, .max = 1 << 30, .doc = "size of the BPF ring buffer"},
 	{"proc", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/proc", "the path of a directory",
 	 FIELD(proc), .doc = "where the host's procfs is mounted"},
+	{"pod-logs", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/var/log",
+	 "the path of a directory", FIELD(pod_logs),
+	 .doc = "where the kubelet's pods/ and containers/ are: names of pods"},
 	{"top", 0, KIND_NUMBER, SHOW | RUN | TOP | DIFF, "N", "20", "a number from 1 to 10000",
 	 FIELD(top), .min = 1, .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
 	{"all", 0, KIND_FLAG, SHOW | RUN | TOP | DIFF, FIELD(all), .doc = "all rows instead"},
@@ -172,15 +185,6 @@ static int check_address(const struct option *o, const char *value, char error[O
 			     o->takes);
 		return -EINVAL;
 	}
-	if (o->kind == KIND_LOOPBACK && !address__is_loopback(&address)) {
-		option__fail(
-			error,
-			"%s is not a loopback address, and reports show addresses and paths to "
-			"whoever can connect; --token-file or --tls-client-ca would allow it, but "
-			"this version has neither; takes a loopback %s",
-			value, o->takes);
-		return -EINVAL;
-	}
 	return 0;
 }
 
@@ -202,7 +206,6 @@ int option__set(const struct option *o, const char *value, struct options *ret,
 	case KIND_CHOICE:
 		return set_choice(o, value, ret, error);
 	case KIND_ADDRESS:
-	case KIND_LOOPBACK:
 		err = check_address(o, value, error);
 		break;
 	default:

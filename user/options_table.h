@@ -16,7 +16,6 @@ enum option_kind {
 	KIND_TEXT, /* not empty */
 	KIND_SOCKET,
 	KIND_ADDRESS,
-	KIND_LOOPBACK,
 	KIND_NUMBER,
 	KIND_BYTES,
 	KIND_POWER_OF_TWO, /* of bytes */

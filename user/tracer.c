@@ -7,6 +7,7 @@
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
+#include "proc/pod_logs.h"
 #include "report/take.h"
 #include "symbolize/unwinder.h"
 #include "util/log.h"
@@ -91,6 +92,8 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 	err = name_reader__start(t->names, t->owner);
 	if (!err && t->unwinder)
 		err = unwinder__start(t->unwinder, t->owner);
+	if (!err)
+		err = pod_logs__new(options->pod_logs, &t->pod_logs);
 	if (!err && sweep)
 		err = sweeper__new(options->proc, t->owner, &t->sweeper);
 	if (err) {
@@ -98,6 +101,7 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 		return EXIT_FAILED;
 	}
 	taker.owner = t->owner;
+	taker.pod_logs = t->pod_logs;
 	t->taker = taker__new(&taker);
 	return t->taker ? EXIT_DONE : EXIT_FAILED;
 }
@@ -111,5 +115,6 @@ void tracer__stop(struct tracer *t)
 	name_reader__free(t->names);
 	unwinder__free(t->unwinder);
 	taker__free(t->taker);
+	pod_logs__free(t->pod_logs);
 	*t = (struct tracer){};
 }

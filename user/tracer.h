@@ -15,6 +15,7 @@ struct tracer {
 	struct unwinder *unwinder; /* NULL: no stacks are taken */
 	struct owner *owner;
 	struct sweeper *sweeper; /* NULL: not wanted */
+	struct pod_logs *pod_logs;
 	struct taker *taker;
 };
 

@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Any text as /proc/PID/cgroup, as memory.stat and as mountinfo. */
+/* Any text as /proc/PID/cgroup, as memory.stat, as smaps_rollup, as status and as mountinfo. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proc/cgroup.h"
+#include "proc/credentials.h"
+#include "proc/nspid.h"
+#include "proc/rollup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -21,12 +24,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
 	static struct cgroup cgroup;
+	struct cgroup_stat stat;
+	struct rollup rollup;
+	struct nspid nspid;
+	struct credentials credentials;
 
 	memset(&cgroup, 0, sizeof(cgroup));
 	if (!cgroup__parse(text, size, &cgroup) &&
 	    (cgroup.path[0] != '/' || !memchr(cgroup.path, '\0', sizeof(cgroup.path))))
 		abort();
 	cgroup__stat_value(text, size, "inactive_file");
+	cgroup_stat__parse(text, size, size & 1, &stat);
+	rollup__parse(text, size, &rollup);
+	credentials__parse(text, size, &credentials);
+	if (!nspid__parse(text, size, &nspid) && (nspid.pid < 0 || nspid.depth > size))
+		abort();
 	find_dir(text, size, false);
 	find_dir(text, size, true);
 	return 0;

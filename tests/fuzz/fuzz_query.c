@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "options.h"
+#include "serve/host.h"
 #include "serve/query.h"
 #include "serve/routes.h"
 #include "util/cleanup.h"
@@ -30,6 +31,10 @@ static void check_result(const struct query *query, bool json)
 	check(!(query->given & ~query->takes));
 	check(query->pid >= 0 && query->pid <= OPTIONS_PID_MAX);
 	check(!(query->pid && query->self));
+	check(!query->nspid || query->container[0]);
+	check(!query->pod.pod[0] == !query->pod.namespace[0]);
+	check(!!query->pod.pod[0] + !!query->container[0] + (query->pid || query->self) <= 1);
+	check(!query->container[0] || container__is_id(query->container, strlen(query->container)));
 	check(query->top >= 1 && query->top <= OPTIONS_TOP_MAX);
 	check(query->min <= INT64_MAX);
 }
@@ -44,6 +49,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	if (!text)
 		return 0;
+	host__is_ours(text, "a.example,b");
 	query__init(&query, route->takes);
 	while ((name = strsep(&rest, "&"))) {
 		value = strchr(name, '=');
@@ -52,6 +58,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		json |= value && !strcmp(name, "format") && !strcmp(value, "json");
 		query__add(&query, name, value);
 	}
+	query__end(&query);
 	check_result(&query, json);
 	return 0;
 }

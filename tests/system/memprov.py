@@ -82,7 +82,7 @@ class Daemon:
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr)
         self.pid = self.process.pid
         first = read_line(self.process.stdout, 20 * SLOWER)
-        match = re.search(r"http://\[?([0-9.:]+?)\]?:(\d+)/", first)
+        match = re.search(r"https?://\[?([0-9.:]+?)\]?:(\d+)/", first)
         if not match:
             self.process.kill()
             code, stderr = self.process.wait(), self.stderr()

@@ -101,3 +101,36 @@ def test_the_metrics_listener_shows_no_process_to_ask_about(bpf):
         assert daemon.get("/metrics").status == 200
         for path in ("/", "/debug/memory", "/debug/memory?pid=1", "/debug/memory/processes"):
             assert daemon.get(path).status == 404
+
+
+USER = """
+import ctypes, os, sys, time
+libc = ctypes.CDLL(None)
+what = sys.argv[1]
+if what == "group":
+    os.setgroups([]); os.setresgid(65534, 65533, 65534)
+else:
+    os.setgroups([]); os.setresgid(65534, 65534, 65534)
+if what == "capability":
+    libc.prctl(8, 1)  # PR_SET_KEEPCAPS
+os.setresuid(65534, 65534, 0 if what == "saved" else 65534)
+libc.prctl(4, 1, 0, 0, 0)  # PR_SET_DUMPABLE, which the change of user took away
+print("ready", flush=True)
+time.sleep(600)
+"""
+
+
+@pytest.mark.parametrize("what, status", [("plain", 200), ("saved", 403), ("group", 403),
+                                          ("capability", 403)])
+def test_more_than_the_user_may_is_not_theirs(daemon, what, status):
+    """The kernel lets nobody trace a process of theirs that can do more than they can."""
+    with subprocess.Popen(["/usr/bin/python3", "-c", USER, what], stdout=subprocess.PIPE,
+                          cwd="/") as process:
+        try:
+            assert process.stdout.readline() == b"ready\n"
+            assert get_as_nobody(daemon, f"/debug/memory?pid={process.pid}")[0] == status
+            kernel = subprocess.run([*NOBODY, "cat", f"/proc/{process.pid}/maps"], cwd="/",
+                                    capture_output=True)
+            assert (kernel.returncode == 0) == (status == 200)
+        finally:
+            process.kill()

@@ -210,7 +210,7 @@ def test_bad_usage(args, word):
 @pytest.mark.parametrize("text, number, word", [
     ("colour = red\n", 1, "colour"),
     ("# a comment\n\nlisten = 127.0.0.1:0\nring-size = 3\n", 4, "ring-size"),
-    ("listen\n", 1, "="), ("top = 5\n", 1, "top"), ("listen = 0.0.0.0:1\n", 1, "0.0.0.0"),
+    ("listen\n", 1, "="), ("top = 5\n", 1, "top"), 
     ("config = other\n", 1, "config"), ("= 5\n", 1, "''"), ("pid = x\0y\n", 1, "NUL")])
 def test_bad_config(tmp_path, text, number, word):
     path = tmp_path / "memprov.conf"

@@ -22,6 +22,15 @@ static const uint64_t sample_categories[CATEGORIES] = {
 	[CATEGORY_ANON_X] = 16 * MB,
 };
 
+static const struct report_container sample_container = {
+	.id = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
+	.runtime = "containerd",
+	.pod = "web-0",
+	.namespace = "prod",
+	.name = "nginx",
+	.pod_uid = "2f399ea0-2d0d-4e26-8d4f-9a3e7f9b2c11",
+};
+
 static inline struct report *sample_report__new(void)
 {
 	static const struct report_cgroup cgroup = {
@@ -104,6 +113,7 @@ static inline struct report *sample_node__new(void)
 		.growth_known = true,
 		.by_category_group = {[GROUP_ANONYMOUS] = 200 * MB},
 	};
+	report->processes[0].container = &sample_container;
 	report->processes[1] = (struct process_row){
 		.pid = 7,
 		.comm = "evil\n\x1b[2J",

@@ -12,6 +12,8 @@
 
 #include "proc/cgroup.h"
 #include "proc/procfs.h"
+#include "proc/rollup.h"
+#include "report/cgroup.h"
 #include "util/cleanup.h"
 
 static void paths_of_v1_and_v2(void **state)
@@ -158,6 +160,103 @@ static void directories_by_mountinfo(void **state)
 		cgroup__dir(V2, strlen(V2), &(struct cgroup){.path = "/b"}, (char[25]){}, 25), 0);
 }
 
+#define UNKNOWN CGROUP_UNKNOWN
+
+static void charges_by_kind(void **state)
+{
+	static const struct {
+		const char *text;
+		bool v1;
+		struct cgroup_stat stat;
+	} cases[] = {
+		/* Linux 6.1 */
+		{"anon 100\nfile 50\nkernel 9\nkernel_stack 2\npagetables 3\nsec_pagetables 0\n"
+		 "percpu 1\nsock 7\nvmalloc 0\nshmem 20\nfile_mapped 30\ninactive_file 5\n"
+		 "slab_reclaimable 1\nslab_unreclaimable 2\nslab 3\n",
+		 false,
+		 {100, 50, 20, 9, 3, 2, 3, 7}},
+		/* before 5.18: its parts are there */
+		{"anon 1\nfile 2\nkernel_stack 4\npagetables 8\nsock 16\nshmem 32\nslab 64\n",
+		 false,
+		 {1, 2, 32, 76, 64, 4, 8, 16}},
+		/* before 5.15 */
+		{"anon 1\nfile 2\nkernel_stack 4\nsock 16\nshmem 32\nslab 64\n",
+		 false,
+		 {1, 2, 32, 68, 64, 4, UNKNOWN, 16}},
+		{"cache 7\nrss 7\nshmem 7\ntotal_cache 50\ntotal_rss 100\ntotal_shmem 20\n",
+		 true,
+		 {100, 50, 20, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+		{"",
+		 false,
+		 {UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN, UNKNOWN}},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct cgroup_stat stat;
+
+		cgroup_stat__parse(cases[i].text, strlen(cases[i].text), cases[i].v1, &stat);
+		if (memcmp(&stat, &cases[i].stat, sizeof(stat)))
+			fail_msg("row %zu", i);
+	}
+}
+
+static void sums_of_smaps_rollup(void **state)
+{
+	static const char good[] = "55d0-7ffc ---p 00000000 00:00 0    [rollup]\nRss: 1612 kB\n"
+				   "Pss:                 206 kB\nPss_Dirty: 116 kB\n"
+				   "Pss_Anon: 116 kB\nPss_File:   89 kB\nPss_Shmem: 1 kB\nx";
+	static const char *const bad[] = {
+		"",
+		"Pss: 1 kB\n", /* before 5.4 */
+		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\n",
+		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: x kB\n",
+		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 MB\n",
+		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 kB",
+		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 18446744073709551615 kB\n",
+	};
+	struct rollup rollup;
+
+	assert_int_equal(rollup__parse(good, strlen(good) - 1, &rollup), 0);
+	assert_int_equal(rollup.pss, 206 * 1024);
+	assert_int_equal(rollup.anonymous, 116 * 1024);
+	assert_int_equal(rollup.file, 89 * 1024);
+	assert_int_equal(rollup.shmem, 1024);
+	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
+		assert_int_equal(rollup__parse(bad[i], strlen(bad[i]), &rollup), -EBADMSG);
+	assert_int_equal(rollup__parse(good, strlen(good), &rollup), -EBADMSG); /* cut */
+}
+
+/* From what the processes have to what the cgroup is charged for, without a gap. */
+static void bridges(void **state)
+{
+	const struct rollup members = {.anonymous = 90, .file = 45, .shmem = 5};
+	struct cgroup_stat stat = {.anonymous = 100,
+				   .file = 50,
+				   .shmem = 20,
+				   .kernel = 9,
+				   .slab = 3,
+				   .kernel_stack = UNKNOWN,
+				   .sockets = 7};
+	struct report_bridge b, untouched = {.pss = 77};
+
+	assert_true(report_bridge__compute(&members, &stat, 170, &b));
+	assert_int_equal(b.pss, 140);
+	assert_int_equal(b.anonymous, 10);
+	assert_int_equal(b.page_cache, -15); /* 30 charged, 45 mapped */
+	assert_int_equal(b.shared_memory, 15);
+	assert_int_equal(b.kernel, 9);
+	assert_int_equal(b.slab, 3);
+	assert_true(b.kernel_stack == UNKNOWN);
+	assert_int_equal(b.other, 4);
+	assert_int_equal(b.pss + b.anonymous + b.page_cache + b.shared_memory + b.kernel +
+				 b.sockets + b.other,
+			 170);
+	assert_false(report_bridge__compute(&members, &stat, UNKNOWN, &untouched));
+	stat.shmem = UNKNOWN;
+	assert_false(report_bridge__compute(&members, &stat, 170, &untouched));
+	assert_int_equal(untouched.pss, 77);
+}
+
 /* Whatever this machine has: figures that fit together, or none. */
 static void our_own(void **state)
 {
@@ -186,6 +285,9 @@ int main(void)
 		cmocka_unit_test(long_paths),
 		cmocka_unit_test(values_of_memory_stat),
 		cmocka_unit_test(directories_by_mountinfo),
+		cmocka_unit_test(charges_by_kind),
+		cmocka_unit_test(sums_of_smaps_rollup),
+		cmocka_unit_test(bridges),
 		cmocka_unit_test(our_own),
 	};
 

@@ -254,6 +254,50 @@ static void test_bounded(void **state)
 	report__free(report);
 }
 
+/* Each container of a pod is one series a category, however many processes it has; the small ones
+ * beyond the cap are one sum. */
+static void test_containers(void **state)
+{
+	struct report *report = sample_node__new();
+	static struct report_container rows[METRICS_CONTAINERS + 3];
+	static char names[METRICS_CONTAINERS + 3][16];
+	_cleanup_buf_ struct buf text = {0};
+	size_t n = METRICS_CONTAINERS + 3;
+
+	metrics__encode(report, NULL, &no_snapshots, &text);
+	assert_well_formed(&text);
+	assert_has(&text, "memprov_container_resident_bytes{namespace=\"prod\",pod=\"web-0\","
+			  "container=\"nginx\",category=\"anonymous\"} 209715200\n");
+	/* The other process is in none. */
+	assert_int_equal(count(&text, "memprov_container_resident_bytes{"), CATEGORY_GROUPS);
+	buf__free(&text);
+	report->processes[1].container = report->processes[0].container;
+	metrics__encode(report, NULL, &no_snapshots, &text);
+	assert_has(&text, "container=\"nginx\",category=\"anonymous\"} 314572800\n");
+	assert_int_equal(count(&text, "memprov_container_resident_bytes{"), CATEGORY_GROUPS);
+	buf__free(&text);
+
+	report->processes = arena__alloc(report->strings, n * sizeof(*report->processes));
+	report->n_processes = n;
+	for (size_t i = 0; i < n; i++) {
+		snprintf(names[i], sizeof(names[i]), "c%zu", i);
+		rows[i] = sample_container;
+		rows[i].name = names[i];
+		report->processes[i] = (struct process_row){
+			.pid = i + 1, .comm = "x", .rss = n - i, .container = &rows[i]};
+		report->processes[i].by_category_group[GROUP_NAMED] = n - i;
+	}
+	rows[5].name = NULL; /* its name is not known: no series, rather than a wrong one */
+	metrics__encode(report, NULL, &no_snapshots, &text);
+	assert_well_formed(&text);
+	assert_int_equal(count(&text, "memprov_container_resident_bytes{"),
+			 (METRICS_CONTAINERS + 1) * CATEGORY_GROUPS);
+	assert_has(&text, "namespace=\"(other)\",pod=\"(other)\",container=\"(other)\","
+			  "category=\"named\"} 3\n");
+	assert_lacks(&text, "container=\"c5\"");
+	report__free(report);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -263,6 +307,7 @@ int main(void)
 		cmocka_unit_test(test_collapse_name),
 		cmocka_unit_test(test_names_are_summed),
 		cmocka_unit_test(test_bounded),
+		cmocka_unit_test(test_containers),
 	};
 
 	return cmocka_run_group_tests_name("metrics", tests, NULL, NULL);

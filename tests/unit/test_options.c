@@ -109,6 +109,10 @@ static void test_values_of_serve(void **state)
 {
 	struct options o;
 
+	GOOD(&o, "serve", "--listen", "0.0.0.0:1", "--token-file", "t", "--host-names", "a,b");
+	assert_string_equal(o.token_file, "t");
+	GOOD(&o, "serve", "--listen", "[::]:1", "--tls-client-ca", "a", "--tls-cert", "c",
+	     "--tls-key", "k");
 	GOOD(&o, "serve", "--listen", "[::1]:0", "--metrics-listen", "0.0.0.0:65535", "--ring-size",
 	     "1G", "--stack-min", "0");
 	assert_string_equal(o.listen, "[::1]:0");
@@ -240,6 +244,11 @@ static void test_usage_errors(void **state)
 		{{"diff", "a", "b", "--fail-over", "1x"}, {"'1x' is not a number", "suffix"}},
 		{{"diff", "a", "b", "--fail-over=-1"}, {"'-1' is not a number", "suffix"}},
 		{{"serve", "--listen", "0.0.0.0:6060"}, {"not a loopback", "--token-file"}},
+		{{"serve", "--tls-cert", "c"}, {"--tls-key is missing", "together"}},
+		{{"serve", "--tls-key", "k"}, {"--tls-cert is missing", "together"}},
+		{{"serve", "--tls-client-ca", "a"}, {"--tls-client-ca", "--tls-cert"}},
+		{{"serve", "--listen", "0.0.0.0:1", "--tls-cert", "c", "--tls-key", "k"},
+		 {"not a loopback", "--tls-client-ca"}},
 		{{"serve", "--listen", "[::]:6060"}, {"not a loopback", "--tls-client-ca"}},
 		{{"serve", "--listen", "128.0.0.1:1"}, {"not a loopback", "127.0.0.1:6060"}},
 		{{"serve", "--listen", "[::ffff:127.0.0.1]:1"}, {"not a loopback", "[::1]:6060"}},
@@ -370,13 +379,12 @@ static void test_config_errors(void **state)
 	} table[] = {
 		{"\n\nlisten\n", {"f:3: ", "key = value"}},
 		{"listen # = x\n", {"f:1: ", "key = value"}},
-		{"= x", {"f:1: unknown key ''", "listen, socket"}},
-		{"pid = 1\nnope = 1\n", {"f:2: unknown key 'nope'", "listen, socket"}},
+		{"= x", {"f:1: unknown key ''", "listen, host-names"}},
+		{"pid = 1\nnope = 1\n", {"f:2: unknown key 'nope'", "listen, host-names"}},
 		{"--listen = 127.0.0.1:1", {"unknown key '--listen'", "listen"}},
 		{"config = f", {"unknown key 'config'", "listen"}},
 		{"top = 1", {"unknown key 'top'", "listen"}},
 		{"help = 1", {"unknown key 'help'", "listen"}},
-		{"listen = 0.0.0.0:1", {"f:1: listen: 0.0.0.0:1 is not a loopback", "127.0.0.1"}},
 		{"ring-size =", {"f:1: ring-size: '' is not a number", "64k to 1G"}},
 		{"pid = 1 2", {"pid: '1 2' is not a number", "1 to 4194304"}},
 		{"proc = # none", {"proc: the value is empty", "directory"}},

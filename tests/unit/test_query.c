@@ -27,6 +27,7 @@ static void parse(struct query *query, const struct pair pairs[MAX_PAIRS])
 	query__init(query, route->takes);
 	for (int i = 0; i < MAX_PAIRS && pairs[i].name; i++)
 		query__add(query, pairs[i].name, pairs[i].value);
+	query__end(query);
 }
 
 static void test_defaults(void **state)
@@ -72,6 +73,16 @@ static void test_what_is_taken(void **state)
 	assert_false(query.json);
 	assert_false(query.kilobytes);
 	assert_int_equal(query.top, 1);
+
+	parse(&query, (struct pair[MAX_PAIRS]){{"pod", "kube-system/etcd.node-1"}});
+	assert_string_equal(query.error, "");
+	assert_string_equal(query.pod.namespace, "kube-system");
+	assert_string_equal(query.pod.pod, "etcd.node-1");
+
+	parse(&query, (struct pair[MAX_PAIRS]){{"nspid", "7"}, {"container", "0123456789ab"}});
+	assert_string_equal(query.error, "");
+	assert_string_equal(query.container, "0123456789ab");
+	assert_int_equal(query.nspid, 7);
 
 	parse(&query, (struct pair[MAX_PAIRS]){{"format", "folded"}});
 	assert_string_equal(query.error, "");
@@ -132,6 +143,26 @@ static void test_what_is_refused(void **state)
 		{{{"x\ny\x1b", "1"}}, {"unknown parameter 'x?y?'", "pid, top"}},
 		{{{"\xff", "\xff"}}, {"unknown parameter '?'", "pid, top"}},
 		{{{"callsite", "1"}}, {"unknown parameter 'callsite'", "pid, top"}},
+		{{{"pod", "web"}}, {"pod: 'web'", "NAMESPACE/NAME"}},
+		{{{"pod", "a/b/c"}}, {"pod: 'a/b/c'", "NAMESPACE/NAME"}},
+		{{{"pod", "/web"}}, {"pod: '/web'", "NAMESPACE/NAME"}},
+		{{{"pod", "prod/"}}, {"pod: 'prod/'", "NAMESPACE/NAME"}},
+		{{{"pod", "../etc"}}, {"pod: '../etc'", "NAMESPACE/NAME"}},
+		{{{"pod", "Prod/Web"}}, {"pod: 'Prod/Web'", "NAMESPACE/NAME"}},
+		{{{"container", "0123456789a"}}, {"container: '0123456789a'", "12 digits"}},
+		{{{"container", "0123456789AB"}}, {"container: '0123456789AB'", "12 digits"}},
+		{{{"container", "nginx"}}, {"container: 'nginx'", "12 digits"}},
+		{{{"nspid", "0"}, {"container", "0123456789ab"}}, {"nspid: '0'", "process ID"}},
+		{{{"nspid", "1"}}, {"nspid: takes the container", "nspid=N&container=ID"}},
+		{{{"pid", "1"}, {"pod", "a/b"}}, {"pid and pod", "one of them"}},
+		{{{"pid", "self"}, {"pod", "a/b"}}, {"pid and pod", "one of them"}},
+		{{{"container", "0123456789ab"}, {"pid", "1"}},
+		 {"pid and container", "one of them"}},
+		{{{"container", "0123456789ab"}, {"pid", "1"}, {"nspid", "1"}},
+		 {"pid and container", "one of them"}},
+		{{{"container", "0123456789ab"}, {"pod", "a/b"}},
+		 {"pod and container", "one of them"}},
+		{{{"pod", "a/b"}, {"nspid", "1"}}, {"pod and nspid", "container with nspid"}},
 		/* The first error is the one that is told. */
 		{{{"top", "x"}, {"nope", "1"}}, {"top: 'x'", "1 to 10000"}},
 		{{{"nope", "1"}, {"top", "x"}}, {"unknown parameter 'nope'", "pid, top"}},

@@ -9,6 +9,8 @@
 #include <cmocka.h>
 
 #include "report/encode.h"
+#include "report/cgroup.h"
+#include "report/container.h"
 #include "sample_report.h"
 #include "util/cleanup.h"
 #include "util/text.h"
@@ -400,6 +402,62 @@ static void test_processes(void **state)
 			    "Processes that could not be read, so not in any figure: 3\n");
 }
 
+static void test_containers(void **state)
+{
+	struct report_container container = sample_container;
+	static const char *const lines[] = {
+		"Container: nginx of pod prod/web-0 (containerd 0123456789ab)\n",
+		"Container: - of pod prod/web-0 (containerd 0123456789ab)\n",
+		"Container: - of pod prod/web-0 (0123456789ab)\n",
+		"Container: - of pod 2f399ea0-2d0d-4e26-8d4f-9a3e7f9b2c11 (0123456789ab)\n",
+		"Container: - (0123456789ab)\n",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(lines); i++) {
+		_cleanup_buf_ struct buf text = {};
+
+		report_container__add_text(&text, &container);
+		assert_string_equal(text.data, lines[i]);
+		*(const char **[]){&container.name, &container.runtime, &container.pod,
+				   &container.pod_uid, &container.id}[i] = NULL;
+	}
+}
+
+static void test_control_group(void **state)
+{
+	static const struct report_bridge bridge = {.pss = 190 * MB,
+						    .anonymous = 2 * MB,
+						    .page_cache = -3 * (int64_t)MB,
+						    .kernel = 5 * MB,
+						    .slab = 4 * MB,
+						    .kernel_stack = UNKNOWN_BYTES,
+						    .page_tables = UNKNOWN_BYTES,
+						    .other = 1 * MB};
+	struct report_cgroup cgroup = {"/kubepods/x", 195 * MB, UNKNOWN_BYTES, 180 * MB, NULL};
+	_cleanup_buf_ struct buf text = {};
+
+	report_cgroup__add_text(&text, NULL, UNIT_MB);
+	report_cgroup__add_text(&text, &cgroup, UNIT_MB);
+	assert_int_equal(text.len, 0);
+	cgroup.bridge = &bridge;
+	report_cgroup__add_text(&text, &cgroup, UNIT_MB);
+	assert_string_equal(
+		text.data,
+		"=== Control Group ===\n"
+		"/kubepods/x\n"
+		"Processes (PSS):           190 MB\n"
+		"Anonymous:                  +2 MB  charged, and mapped by none of them\n"
+		"Page Cache:                 -3 MB  mapped by them, and charged to others\n"
+		"Shared Memory:              +0 MB  tmpfs and the like, likewise\n"
+		"Kernel:                     +5 MB  on their behalf\n"
+		"  Slab:                      4 MB\n"
+		"Sockets:                    +0 MB  buffers of the network\n"
+		"Other:                      +1 MB  charged ahead, and what has no name\n"
+		"Charged:                   195 MB\n"
+		"Working Set:               180 MB\n"
+		"Limit:                          -\n\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -415,6 +473,8 @@ int main(void)
 		cmocka_unit_test(test_show_padded),
 		cmocka_unit_test_setup_teardown(test_node, setup_node, teardown),
 		cmocka_unit_test_setup_teardown(test_processes, setup_node, teardown),
+		cmocka_unit_test(test_containers),
+		cmocka_unit_test(test_control_group),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

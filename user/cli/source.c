@@ -12,6 +12,7 @@
 
 #include "cli/client.h"
 #include "options.h"
+#include "proc/pod_logs.h"
 #include "report/encode.h"
 #include "report/take.h"
 #include "util/cleanup.h"
@@ -22,6 +23,7 @@
 struct source {
 	const struct options *options;
 	struct taker *taker; /* NULL: a daemon answers */
+	struct pod_logs *pod_logs;
 	char why_off[PATH_MAX + 128];
 	int first; /* the connection that showed that there is one; -1: used */
 
@@ -248,7 +250,9 @@ int source__open(const struct options *options, struct source **ret, struct buf 
 	err = find_daemon(source);
 	if (err > 0) {
 		config.why_off = source->why_off;
-		source->taker = taker__new(&config);
+		err = pod_logs__new(options->pod_logs, &source->pod_logs);
+		config.pod_logs = source->pod_logs;
+		source->taker = err ? NULL : taker__new(&config);
 		err = source->taker ? 0 : -ENOMEM;
 	}
 	if (err) {
@@ -267,6 +271,7 @@ void source__close(struct source *source)
 	if (source->first >= 0)
 		close(source->first);
 	taker__free(source->taker);
+	pod_logs__free(source->pod_logs);
 	pthread_mutex_destroy(&source->lock);
 	free(source);
 }

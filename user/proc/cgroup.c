@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sched.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -14,6 +15,9 @@
 #include "util/number.h"
 
 #define FILE_MAX (1 << 20)
+
+/* PROC_CGROUP_INIT_INO (include/linux/proc_ns.h). */
+#define INITIAL_NAMESPACE "cgroup:[4026531835]"
 
 /* v1 has no word for "no limit": it shows its largest number of pages, in bytes. */
 #define V1_NO_LIMIT (1ULL << 62)
@@ -40,20 +44,32 @@ static int parse_line(const char *line, const char *end, struct mount_text *cont
 	return !hierarchy == !controllers->len ? 0 : -EBADMSG;
 }
 
+int cgroup__next(const char **pos, const char *end, struct mount_text *controllers,
+		 struct mount_text *path)
+{
+	const char *line = *pos, *eol;
+	int err;
+
+	if (line == end)
+		return 0;
+	eol = memchr(line, '\n', end - line);
+	if (!eol)
+		return -EBADMSG;
+	err = parse_line(line, eol, controllers, path);
+	if (err)
+		return err;
+	*pos = eol + 1;
+	return 1;
+}
+
 int cgroup__parse(const char *text, size_t len, struct cgroup *ret)
 {
 	struct mount_text controllers, path, found = {};
-	const char *end = text + len, *eol;
+	const char *end = text + len;
 	bool v1 = false;
 	int err;
 
-	for (; text < end; text = eol + 1) {
-		eol = memchr(text, '\n', end - text);
-		if (!eol)
-			return -EBADMSG;
-		err = parse_line(text, eol, &controllers, &path);
-		if (err)
-			return err;
+	while ((err = cgroup__next(&text, end, &controllers, &path)) > 0) {
 		if (mount_text__has(controllers, "memory")) {
 			v1 = true;
 			found = path;
@@ -61,8 +77,8 @@ int cgroup__parse(const char *text, size_t len, struct cgroup *ret)
 			found = path;
 		}
 	}
-	if (!found.len)
-		return -ENOENT;
+	if (err || !found.len)
+		return err ? err : -ENOENT;
 	if (found.len >= CGROUP_PATH_MAX)
 		return -ENAMETOOLONG;
 	memcpy(ret->path, found.data, found.len);
@@ -88,6 +104,35 @@ uint64_t cgroup__stat_value(const char *text, size_t len, const char *key)
 		return number__scan(&text, eol, 10, &value) || text != eol ? CGROUP_UNKNOWN : value;
 	}
 	return CGROUP_UNKNOWN;
+}
+
+static const struct {
+	const char *v1, *v2;
+	size_t field;
+} stat_keys[] = {
+	{"total_rss", "anon", offsetof(struct cgroup_stat, anonymous)},
+	{"total_cache", "file", offsetof(struct cgroup_stat, file)},
+	{"total_shmem", "shmem", offsetof(struct cgroup_stat, shmem)},
+	{NULL, "kernel", offsetof(struct cgroup_stat, kernel)}, /* 5.18 */
+	{NULL, "slab", offsetof(struct cgroup_stat, slab)},
+	{NULL, "kernel_stack", offsetof(struct cgroup_stat, kernel_stack)},
+	{NULL, "pagetables", offsetof(struct cgroup_stat, page_tables)}, /* 5.15 */
+	{NULL, "sock", offsetof(struct cgroup_stat, sockets)},
+};
+
+void cgroup_stat__parse(const char *text, size_t len, bool v1, struct cgroup_stat *ret)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(stat_keys); i++) {
+		const char *key = v1 ? stat_keys[i].v1 : stat_keys[i].v2;
+
+		*(uint64_t *)((char *)ret + stat_keys[i].field) =
+			key ? cgroup__stat_value(text, len, key) : CGROUP_UNKNOWN;
+	}
+	/* Older kernels do not sum it up. What they do not list goes where all else goes. */
+	if (!v1 && ret->kernel == CGROUP_UNKNOWN && ret->slab != CGROUP_UNKNOWN &&
+	    ret->kernel_stack != CGROUP_UNKNOWN)
+		ret->kernel = ret->slab + ret->kernel_stack +
+			      (ret->page_tables != CGROUP_UNKNOWN ? ret->page_tables : 0);
 }
 
 /* A path that leads out of our cgroup namespace ("/../x") has no directory that we could see. */
@@ -216,6 +261,42 @@ static int open_dir(const struct cgroup *cgroup)
 		return err;
 	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+void cgroup__read_all(struct cgroup *cgroup, struct cgroup_stat *ret)
+{
+	_cleanup_close_ int dirfd = open_dir(cgroup);
+	_cleanup_buf_ struct buf text = {};
+
+	cgroup->current = cgroup->limit = cgroup->working_set = CGROUP_UNKNOWN;
+	if (dirfd >= 0) {
+		cgroup__read_figures(cgroup, dirfd);
+		procfs__read(dirfd, "memory.stat", FILE_MAX, &text);
+	}
+	cgroup_stat__parse(text.data ?: "", text.len, cgroup->v1, ret);
+	if (dirfd < 0 || !cgroup->v1)
+		return;
+	ret->kernel = read_value(dirfd, "memory.kmem.usage_in_bytes");
+	/* Sockets are charged apart there: memory.kmem.tcp.*. */
+	ret->sockets = 0;
+}
+
+int cgroup__join_host(const char *proc)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX], name[64];
+	ssize_t n;
+
+	if (snprintf(path, sizeof(path), "%s/1/ns/cgroup", proc) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	n = readlink(path, name, sizeof(name) - 1);
+	if (n < 0)
+		return -errno;
+	name[n] = '\0';
+	if (strcmp(name, INITIAL_NAMESPACE))
+		return -EXDEV;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 || setns(fd, CLONE_NEWCGROUP) ? -errno : 0;
 }
 
 int cgroup__read(int pidfd, struct cgroup *ret)

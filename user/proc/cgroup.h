@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proc/mountinfo.h"
+
 #define CGROUP_PATH_MAX 4096
 #define CGROUP_UNKNOWN	UINT64_MAX /* a figure that is not known, or a limit that is not set */
 
@@ -21,6 +23,11 @@ struct cgroup {
 	uint64_t working_set; /* current less inactive_file, as the kubelet counts it */
 };
 
+/* Pure: moves *pos from line to line of /proc/PID/cgroup: 1 and what the line says, 0 at the end,
+ * -EBADMSG. controllers is empty for v2. */
+int cgroup__next(const char **pos, const char *end, struct mount_text *controllers,
+		 struct mount_text *path);
+
 /* Pure: the text of /proc/PID/cgroup. Takes the v1 line of the memory controller if there is
  * one, else the v2 line; fills path and v1 only. -ENOENT when neither is there, -EBADMSG,
  * -ENAMETOOLONG. */
@@ -29,6 +36,23 @@ int cgroup__parse(const char *text, size_t len, struct cgroup *ret);
 /* Pure: the value of `key` in the text of memory.stat; CGROUP_UNKNOWN when it is not there. */
 uint64_t cgroup__stat_value(const char *text, size_t len, const char *key);
 
+/* What a cgroup is charged for, by kind; bytes, CGROUP_UNKNOWN when not told. v1 and v2 sum over
+ * everything below, too. */
+struct cgroup_stat {
+	uint64_t anonymous;
+	uint64_t file; /* page cache, with shmem */
+	uint64_t shmem;
+	uint64_t kernel; /* with the three below */
+	uint64_t slab;
+	uint64_t kernel_stack;
+	uint64_t page_tables;
+	uint64_t sockets;
+};
+
+/* Pure: the text of memory.stat. Lines that are none, and keys that nobody knows, are passed over.
+ * v1 has kernel, slab and sockets elsewhere, or nowhere. */
+void cgroup_stat__parse(const char *text, size_t len, bool v1, struct cgroup_stat *ret);
+
 /* Pure: the directory of the cgroup's memory controller, by the text of our /proc/self/mountinfo.
  * -ENOENT when nothing that is mounted shows it, -EBADMSG, -ENAMETOOLONG. */
 int cgroup__dir(const char *mountinfo, size_t len, const struct cgroup *cgroup, char *ret,
@@ -36,5 +60,14 @@ int cgroup__dir(const char *mountinfo, size_t len, const struct cgroup *cgroup, 
 
 /* Reads it all for the process; figures that cannot be read are CGROUP_UNKNOWN. 0 or -errno. */
 int cgroup__read(int pidfd, struct cgroup *ret);
+
+/* Of the cgroup with that path (and v1) in *cgroup: fills its figures, and *ret. What cannot be
+ * read is CGROUP_UNKNOWN. */
+void cgroup__read_all(struct cgroup *cgroup, struct cgroup_stat *ret);
+
+/* Joins the host's cgroup namespace, where all paths are whole, if process 1 of that procfs is in
+ * it: from within a container's own, its neighbours' are "/../x", which leads nowhere. Before the
+ * first thread. 0 or -errno: paths stay as they are. */
+int cgroup__join_host(const char *proc);
 
 #endif

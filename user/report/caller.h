@@ -16,8 +16,7 @@ struct caller {
 
 #define CALLER_OURSELVES ((struct caller){.everything = true})
 
-/* May the caller read the process opened as pidfd? By the owner of its files in /proc: its
- * effective user while it is dumpable, root when it is not (fs/proc/base.c, task_dump_owner). */
+/* May the caller read the process opened as pidfd? As credentials__may_read() has it. */
 bool caller__may_read(const struct caller *caller, int pidfd);
 
 #endif

@@ -6,6 +6,8 @@
 
 #include "report/amount.h"
 #include "report/callsites.h"
+#include "report/cgroup.h"
+#include "report/container.h"
 #include "report/processes.h"
 #include "util/clock.h"
 #include "util/json.h"
@@ -25,21 +27,6 @@ static size_t shown(const struct encode_options *options, size_t n)
 	return options->all || n < options->top ? n : options->top;
 }
 
-static void put_cgroup(struct json *json, const struct report_cgroup *cgroup)
-{
-	json__key(json, "cgroup");
-	if (!cgroup) {
-		json__null(json);
-		return;
-	}
-	json__object(json);
-	json__put_string(json, "path", cgroup->path);
-	amount__put(json, "current", cgroup->current);
-	amount__put(json, "limit", cgroup->limit);
-	amount__put(json, "working_set", cgroup->working_set);
-	json__end_object(json);
-}
-
 static void put_identity(struct json *json, const struct report *report)
 {
 	json__key(json, "pid");
@@ -51,8 +38,8 @@ static void put_identity(struct json *json, const struct report *report)
 	json__put_string(json, "comm", report->comm);
 	json__put_string(json, "exe", report->exe);
 	json__put_string(json, "runtime", runtime__name(report->runtime));
-	json__put_null(json, "container");
-	put_cgroup(json, report->cgroup);
+	report_container__put(json, report->container);
+	report_cgroup__put(json, report->cgroup);
 	json__put_string(json, "consistency", report->racing ? "racing" : "exact");
 }
 

@@ -15,7 +15,7 @@
 #define OTHER	    "(other)" /* the sum of what is beyond the caps */
 #define NSEC_PER_US 1000ULL
 #define NSEC_PER_MS 1000000ULL
-#define LABELS_MAX  3
+#define LABELS_MAX  4
 
 struct label {
 	const char *name; /* NULL: no more */
@@ -254,6 +254,104 @@ static void add_each(struct buf *out, const struct report *node, const struct pr
 		add(out, others);
 }
 
+/* --- containers --------------------------------------------------------------------------- */
+
+struct container_sum {
+	const struct report_container *container;
+	uint64_t by_group[CATEGORY_GROUPS];
+	uint64_t rss;
+};
+
+static int by_container(const void *a, const void *b)
+{
+	const struct report_container *x = ((const struct container_sum *)a)->container;
+	const struct report_container *y = ((const struct container_sum *)b)->container;
+
+	return strcmp(x->namespace, y->namespace)
+		       ?: strcmp(x->pod, y->pod) ?: strcmp(x->name, y->name);
+}
+
+static int by_sum(const void *a, const void *b)
+{
+	const struct container_sum *x = a, *y = b;
+
+	if (x->rss != y->rss)
+		return x->rss < y->rss ? 1 : -1;
+	return by_container(a, b);
+}
+
+static void add_to_sum(struct container_sum *sum, const struct container_sum *more)
+{
+	for (size_t i = 0; i < CATEGORY_GROUPS; i++)
+		sum->by_group[i] += more->by_group[i];
+	sum->rss += more->rss;
+}
+
+/* Of the processes that are in a container with a name: each container once, largest first. */
+static size_t sum_containers(const struct report *node, struct container_sum *sums)
+{
+	size_t n = 0, kept = 0, i;
+
+	for (i = 0; i < node->n_processes; i++) {
+		const struct process_row *row = &node->processes[i];
+
+		if (!row->container || !row->container->pod || !row->container->name)
+			continue;
+		sums[n] = (struct container_sum){.container = row->container, .rss = row->rss};
+		memcpy(sums[n++].by_group, row->by_category_group, sizeof(sums->by_group));
+	}
+	if (!n)
+		return 0;
+	qsort(sums, n, sizeof(*sums), by_container);
+	for (i = 0; i < n; i++) {
+		if (kept && !by_container(&sums[kept - 1], &sums[i]))
+			add_to_sum(&sums[kept - 1], &sums[i]);
+		else
+			sums[kept++] = sums[i];
+	}
+	qsort(sums, kept, sizeof(*sums), by_sum);
+	return kept;
+}
+
+static void add_container(struct buf *out, const struct container_sum *sum)
+{
+	for (size_t i = 0; i < CATEGORY_GROUPS; i++) {
+		const struct label labels[LABELS_MAX] = {{"namespace", sum->container->namespace},
+							 {"pod", sum->container->pod},
+							 {"container", sum->container->name},
+							 {"category", group_names[i]}};
+
+		add_sample(out, "container_resident_bytes", labels, sum->by_group[i]);
+	}
+}
+
+static void add_containers(struct buf *out, const struct report *node)
+{
+	static const struct report_container other = {
+		.namespace = OTHER, .pod = OTHER, .name = OTHER};
+	_cleanup_free_ struct container_sum *sums = calloc(node->n_processes + 1, sizeof(*sums));
+	struct container_sum rest = {.container = &other};
+	size_t n, i;
+
+	if (!sums) {
+		out->failed = true;
+		return;
+	}
+	n = sum_containers(node, sums);
+	if (!n)
+		return;
+	add_family(out, "container_resident_bytes", "gauge",
+		   "Resident memory of the processes of a container, by category.");
+	for (i = 0; i < n; i++) {
+		if (i < METRICS_CONTAINERS)
+			add_container(out, &sums[i]);
+		else
+			add_to_sum(&rest, &sums[i]);
+	}
+	if (n > METRICS_CONTAINERS)
+		add_container(out, &rest);
+}
+
 static void add_node(struct buf *out, const struct report *node)
 {
 	uint64_t unattributed = 0;
@@ -270,6 +368,7 @@ static void add_node(struct buf *out, const struct report *node)
 	add_family(out, "named_region_resident_bytes", "gauge",
 		   "Resident memory of the mappings that a process gave a name.");
 	add_each(out, node, &others, add_process_names);
+	add_containers(out, node);
 
 	for (i = 0; i < COVERAGES; i++) {
 		if (i != COVERAGE_ATTRIBUTED)

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The node in Prometheus' text format 0.0.4 (INTERFACE.md §6). The number of series is bounded:
- * the METRICS_PROCESSES largest processes and METRICS_NAMES names in each, the rest summed under
- * "(other)". No address and no path of a file goes out.
+ * the METRICS_PROCESSES largest processes and METRICS_NAMES names in each, and the
+ * METRICS_CONTAINERS largest containers, the rest summed under "(other)". No address and no path of
+ * a file goes out.
  */
 #ifndef MEMPROV_METRICS_H
 #define MEMPROV_METRICS_H
@@ -17,6 +18,7 @@
 
 #define METRICS_PROCESSES	 50
 #define METRICS_NAMES		 20
+#define METRICS_CONTAINERS	 200
 #define METRICS_DURATION_BUCKETS 13
 
 /* How long snapshots took. Zeroed, it is empty; the caller sees to locking. */

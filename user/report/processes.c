@@ -4,6 +4,7 @@
 #include <inttypes.h>
 
 #include "report/amount.h"
+#include "report/container.h"
 #include "util/clock.h"
 #include "util/text.h"
 
@@ -60,7 +61,7 @@ static void put_row(const struct process_row *row, struct json *json)
 		json__i64(json, row->growth);
 	else
 		json__null(json);
-	json__put_null(json, "container");
+	report_container__put(json, row->container);
 	json__put_string(json, "largest_name", largest_name(row));
 	json__end_object(json);
 }

@@ -77,9 +77,20 @@ struct site_row {
 	struct class_bytes by_class[CATEGORIES]; /* adds up to rss and mapped */
 };
 
+/* NULL: not known. */
+struct report_container {
+	const char *id;
+	const char *runtime;
+	const char *pod;
+	const char *namespace; /* known whenever pod is */
+	const char *name;
+	const char *pod_uid;
+};
+
 struct process_row {
 	pid_t pid;
 	const char *comm;
+	const struct report_container *container; /* NULL: in none */
 	uint64_t rss;
 	uint64_t pss;
 	uint64_t swap;
@@ -92,11 +103,31 @@ struct process_row {
 	size_t n_named;
 };
 
+/*
+ * From the memory that a group's processes have to what its cgroup is charged for. All add up to
+ * the cgroup's `current`. A difference is negative when the group maps what another is charged for.
+ */
+struct report_bridge {
+	uint64_t pss;	       /* of all members, smaps_rollup's */
+	int64_t anonymous;     /* anonymous memory less that in pss: of others in the cgroup */
+	int64_t page_cache;    /* files less those in pss: cached, mapped by no member */
+	int64_t shared_memory; /* tmpfs, memfd, SysV less those in pss */
+	uint64_t kernel;
+	uint64_t sockets;
+	int64_t other; /* what the kernel accounts under no name, or not at one moment */
+
+	/* Of kernel; UNKNOWN_BYTES: not told. */
+	uint64_t slab;
+	uint64_t kernel_stack;
+	uint64_t page_tables;
+};
+
 struct report_cgroup {
 	const char *path;
 	uint64_t current;
 	uint64_t limit;
 	uint64_t working_set;
+	const struct report_bridge *bridge; /* NULL: not a group, or not known */
 };
 
 struct sample_row;
@@ -104,13 +135,15 @@ struct sample_row;
 struct report {
 	uint64_t taken_at; /* wall clock, ns */
 
-	/* One process; a node report has pid 0 and no start, comm, exe, cgroup. */
+	/* One process; the report of a node or a group has pid 0 and no start, comm, exe, and that
+	 * of a node no cgroup. */
 	pid_t pid;
 	uint64_t start_time; /* wall clock, ns */
 	const char *comm;
 	const char *exe; /* NULL: not known */
 	enum runtime runtime;
-	const struct report_cgroup *cgroup; /* NULL: not known */
+	const struct report_container *container; /* NULL: in none. A group's own, too */
+	const struct report_cgroup *cgroup;	  /* NULL: not known */
 	bool racing;
 
 	struct {

@@ -7,6 +7,9 @@
 
 #include "model/owner.h"
 #include "proc/cgroup.h"
+#include "proc/nspid.h"
+#include "report/container.h"
+#include "report/group.h"
 #include "report/runtime.h"
 #include "report/samples.h"
 #include "report/sites.h"
@@ -174,6 +177,9 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 		err = sites__fill_process(report);
 	if (!err)
 		err = fill_cgroup(report, s.pidfd);
+	if (!err)
+		err = report_container__of_process(s.pidfd, taker->config.pod_logs, report->strings,
+						   &report->container);
 	snapshot__free(&s);
 	if (err)
 		report__free(report);
@@ -186,6 +192,8 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
  * stays. */
 struct node {
 	struct taker *taker;
+	struct group *group; /* NULL: all processes */
+	size_t refused;	     /* not to be read by this caller */
 	const struct caller *caller;
 	const atomic_bool *stop;
 	struct patience patience;
@@ -198,7 +206,7 @@ struct node {
 	size_t cap;
 };
 
-static int add_row(struct node *node, const struct report *process)
+static int add_row(struct node *node, const struct report *process, int pidfd)
 {
 	struct arena *strings = node->report->strings;
 	struct process_row *row;
@@ -237,13 +245,20 @@ static int add_row(struct node *node, const struct report *process)
 		row->named = named;
 	}
 	node->n++;
-	return row->comm ? 0 : -ENOMEM;
+	if (!row->comm)
+		return -ENOMEM;
+	return report_container__of_process(pidfd, node->taker->config.pod_logs, strings,
+					    &row->container);
 }
 
 static int sum_process(struct node *node, struct report *process, const struct snapshot *s)
 {
-	int err = fill_process(process, s);
+	int err;
 
+	/* Its number may be another's by now. */
+	if (node->group && !group__count(node->group, s->pidfd))
+		return 0;
+	err = fill_process(process, s);
 	if (!err)
 		err = summarise(node->summary, s);
 	if (!err)
@@ -251,7 +266,7 @@ static int sum_process(struct node *node, struct report *process, const struct s
 	if (!err && node->samples)
 		err = samples__add(node->samples, process->pid, process->comm, s->parts.parts,
 				   s->parts.n);
-	return err ? err : add_row(node, process);
+	return err ? err : add_row(node, process, s->pidfd);
 }
 
 /* What is wrong with one process is no reason to say nothing of the others. */
@@ -272,6 +287,7 @@ static int add_process(pid_t pid, void *ctx)
 		err = 0;
 	} else if (err != -ENOMEM && err != -ECANCELED) {
 		node->report->unreadable_processes++;
+		node->refused += err == -EACCES || err == -EPERM;
 		err = 0;
 	}
 	snapshot__free(&s);
@@ -342,11 +358,23 @@ enum node_report {
 	NODE_LIST,    /* of processes: it waits for no stack, and has none unwound */
 };
 
-static int take_node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
-		     enum node_report what, struct report **ret)
+static int add_members(struct node *node)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < node->group->n; i++)
+		err = add_process(node->group->members[i], node);
+	if (!err && !node->n)
+		err = node->refused ? -EACCES : -ESRCH;
+	return err ? err : group__fill(node->group, node->report);
+}
+
+static int take_many(struct taker *taker, struct group *group, enum node_report what,
+		     const struct caller *caller, const atomic_bool *stop, struct report **ret)
 {
 	struct node node = {
 		.taker = taker,
+		.group = group,
 		.caller = caller,
 		.stop = stop,
 		.patience = PATIENCE_OF_A_REPORT,
@@ -366,7 +394,8 @@ static int take_node(struct taker *taker, const struct caller *caller, const ato
 		node.report->taken_at = clock__wall_ns();
 		node.report->runtime = RUNTIME_MANY;
 		fill_node_tracing(node.report, &taker->config);
-		err = procfs__each(taker->config.proc, add_process, &node);
+		err = group ? add_members(&node)
+			    : procfs__each(taker->config.proc, add_process, &node);
 	}
 	if (!err)
 		err = finish_node(&node);
@@ -384,17 +413,51 @@ static int take_node(struct taker *taker, const struct caller *caller, const ato
 int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret)
 {
-	return take_node(taker, caller, stop, NODE_REPORT, ret);
+	return take_many(taker, NULL, NODE_REPORT, caller, stop, ret);
 }
 
 int taker__node_profile(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 			struct report **ret)
 {
-	return take_node(taker, caller, stop, NODE_PROFILE, ret);
+	return take_many(taker, NULL, NODE_PROFILE, caller, stop, ret);
 }
 
 int taker__list(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret)
 {
-	return take_node(taker, caller, stop, NODE_LIST, ret);
+	return take_many(taker, NULL, NODE_LIST, caller, stop, ret);
+}
+
+int taker__group(struct taker *taker, const struct selector *selector, bool profile,
+		 const struct caller *caller, const atomic_bool *stop, struct report **ret)
+{
+	_cleanup_(group__free) struct group group;
+	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc);
+
+	return err ? err
+		   : take_many(taker, &group, profile ? NODE_PROFILE : NODE_REPORT, caller, stop,
+			       ret);
+}
+
+int taker__nspid(struct taker *taker, const struct selector *selector, pid_t wanted, pid_t *ret)
+{
+	_cleanup_(group__free) struct group group;
+	size_t best = SIZE_MAX;
+	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc);
+
+	if (err)
+		return err;
+	err = -ESRCH;
+	for (size_t i = 0; i < group.n; i++) {
+		_cleanup_close_ int pidfd = procfs__open(taker->config.proc, group.members[i]);
+		struct nspid nspid;
+
+		if (pidfd < 0 || nspid__read(pidfd, &nspid) || nspid.pid != wanted ||
+		    nspid.depth > best)
+			continue;
+		err = nspid.depth == best ? -ENOTUNIQ : 0;
+		best = nspid.depth;
+		*ret = group.members[i];
+	}
+	return err;
 }

@@ -15,12 +15,21 @@
 #include "report/report.h"
 
 struct owner;
+struct pod_logs;
+
+/* A container by its id, whole or the beginning of it; or else a pod. */
+struct selector {
+	const char *container; /* NULL: the pod */
+	const char *namespace;
+	const char *pod;
+};
 
 struct taker_config {
-	const char *proc;    /* where the host's procfs is */
-	struct owner *owner; /* who knows the events; NULL: from smaps alone */
-	const char *why_off; /* with no owner: why there are no call sites, one sentence */
-	bool stacks_later;   /* reports do not wait for stacks: report__settle() does */
+	const char *proc;	   /* where the host's procfs is */
+	struct owner *owner;	   /* who knows the events; NULL: from smaps alone */
+	const char *why_off;	   /* with no owner: why there are no call sites, one sentence */
+	bool stacks_later;	   /* reports do not wait for stacks: report__settle() does */
+	struct pod_logs *pod_logs; /* what pods are called; NULL: not known */
 };
 
 struct taker;
@@ -53,5 +62,19 @@ int taker__node_profile(struct taker *taker, const struct caller *caller, const 
  * process when much is new, so its call sites are those that happen to be known. */
 int taker__list(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret);
+
+/*
+ * The same of a group's processes, with the group's container and cgroup; profile: with
+ * report->samples. As taker__node(), and
+ *   -ESRCH    there is no such group, or it has no processes
+ *   -ENOTUNIQ several containers' ids begin so
+ *   -EACCES   none of its processes may be read
+ */
+int taker__group(struct taker *taker, const struct selector *selector, bool profile,
+		 const struct caller *caller, const atomic_bool *stop, struct report **ret);
+
+/* The process of the group that is `nspid` to itself; where several are, the one that the group's
+ * outermost PID namespace shows. 0, -ESRCH, -ENOTUNIQ, or why procfs cannot be listed. */
+int taker__nspid(struct taker *taker, const struct selector *selector, pid_t nspid, pid_t *ret);
 
 #endif

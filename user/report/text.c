@@ -11,6 +11,8 @@
 
 #include "report/amount.h"
 #include "report/callsites.h"
+#include "report/cgroup.h"
+#include "report/container.h"
 #include "report/processes.h"
 #include "util/cleanup.h"
 #include "util/text.h"
@@ -260,6 +262,7 @@ static void add_coverage(const struct text *text)
 				    ? "nothing was traced"
 				    : coverages[i].meaning);
 	}
+	report_container__add_text(text->out, report->container);
 	add_tracing(text);
 	if (report->racing)
 		buf__puts(text->out, "Racing: the process changed its memory map during every "
@@ -281,6 +284,7 @@ void encode__text(const struct report *report, const struct encode_options *opti
 	add_regions(&text);
 	add_processes(&text);
 	add_callsites(&text);
+	report_cgroup__add_text(ret, report->cgroup, options->unit);
 	add_coverage(&text);
 }
 

@@ -66,6 +66,19 @@ bool address__is_loopback(const struct address *address)
 	return address->sa.ss_family == AF_INET6 && IN6_IS_ADDR_LOOPBACK(&sin6->sin6_addr);
 }
 
+void address__unmap(struct address *address)
+{
+	const struct sockaddr_in6 *sin6 = (const void *)&address->sa;
+	struct sockaddr_in sin = {.sin_family = AF_INET, .sin_port = sin6->sin6_port};
+
+	if (address->sa.ss_family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&sin6->sin6_addr))
+		return;
+	memcpy(&sin.sin_addr, sin6->sin6_addr.s6_addr + 12, sizeof(sin.sin_addr));
+	memset(address, 0, sizeof(*address));
+	memcpy(&address->sa, &sin, sizeof(sin));
+	address->len = sizeof(sin);
+}
+
 void address__format(const struct address *address, char ret[ADDRESS_TEXT_LEN])
 {
 	const struct sockaddr_in6 *sin6 = (const void *)&address->sa;

@@ -18,6 +18,9 @@ struct address {
 int address__parse(const char *text, struct address *ret);
 
 bool address__is_loopback(const struct address *address);
+
+/* An IPv4 address as a socket of "[::]" has it, ::ffff:10.0.0.1, becomes the IPv4 address. */
+void address__unmap(struct address *address);
 void address__format(const struct address *address, char ret[ADDRESS_TEXT_LEN]);
 
 #endif

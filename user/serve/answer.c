@@ -14,9 +14,12 @@ static const struct {
 	const char *value;
 } errors[] = {
 	[ERROR_BAD_PARAMETER] = {400, "bad_parameter", NULL, NULL},
+	[ERROR_UNAUTHORIZED] = {401, "unauthorized", "WWW-Authenticate", "Bearer"},
 	[ERROR_FORBIDDEN] = {403, "forbidden", NULL, NULL},
 	[ERROR_NO_SUCH_ROUTE] = {404, "no_such_route", NULL, NULL},
 	[ERROR_NO_SUCH_PROCESS] = {404, "no_such_process", NULL, NULL},
+	[ERROR_NO_SUCH_POD] = {404, "no_such_pod", NULL, NULL},
+	[ERROR_NO_SUCH_CONTAINER] = {404, "no_such_container", NULL, NULL},
 	[ERROR_METHOD_NOT_ALLOWED] = {405, "method_not_allowed", "Allow", "GET, HEAD"},
 	[ERROR_PROCESS_EXITED] = {410, "process_exited", NULL, NULL},
 	[ERROR_TOO_BUSY] = {503, "too_busy", "Retry-After", "1"},

@@ -69,6 +69,31 @@ static int set_min(struct query *query, const char *value)
 	return number__parse_bytes(value, 0, INT64_MAX, &query->min);
 }
 
+static int set_pod(struct query *query, const char *value)
+{
+	return pod_names__parse(value, &query->pod) ? 0 : -EINVAL;
+}
+
+static int set_container(struct query *query, const char *value)
+{
+	size_t len = strlen(value);
+
+	if (!container__is_id(value, len))
+		return -EINVAL;
+	memcpy(query->container, value, len + 1);
+	return 0;
+}
+
+static int set_nspid(struct query *query, const char *value)
+{
+	uint64_t nspid;
+	int err = number__parse(value, 1, OPTIONS_PID_MAX, &nspid);
+
+	if (!err)
+		query->nspid = nspid;
+	return err;
+}
+
 static const struct {
 	const char *name;
 	enum parameter bit;
@@ -81,6 +106,11 @@ static const struct {
 	{"format", PARAMETER_FORMAT, set_format, "text or json"},
 	{"unit", PARAMETER_UNIT, set_unit, "MB or kB"},
 	{"min", PARAMETER_MIN, set_min, "a number of bytes, with a suffix k, M or G if wanted"},
+	{"pod", PARAMETER_POD, set_pod, "NAMESPACE/NAME"},
+	{"container", PARAMETER_CONTAINER, set_container,
+	 "a container's id, or at least its first 12 digits"},
+	{"nspid", PARAMETER_NSPID, set_nspid,
+	 "a process ID as the container has it, from 1 to 4194304"},
 };
 
 void query__init(struct query *query, unsigned takes)
@@ -103,7 +133,7 @@ static const char *takes_of(const struct query *query, size_t i)
 
 static void fail_unknown(struct query *query, const char *name, bool elsewhere)
 {
-	char quoted[QUOTE_LEN], known[64] = "";
+	char quoted[QUOTE_LEN], known[128] = "";
 	size_t len = 0;
 
 	for (size_t i = 0; i < ARRAY_SIZE(parameters); i++) {
@@ -149,4 +179,34 @@ void query__add(struct query *query, const char *name, const char *value)
 		snprintf(query->error, sizeof(query->error), "%s: '%s' is %s; takes %s", name,
 			 quote__text(value, quoted),
 			 err == -ERANGE ? "out of range" : "not understood", takes_of(query, i));
+}
+
+/* Each names somebody else. */
+static const struct {
+	unsigned one, other;
+	const char *message;
+} conflicts[] = {
+	{PARAMETER_PID, PARAMETER_POD, "pid and pod exclude each other; takes one of them"},
+	{PARAMETER_PID, PARAMETER_CONTAINER,
+	 "pid and container exclude each other; takes one of them"},
+	{PARAMETER_PID, PARAMETER_NSPID, "pid and nspid exclude each other; takes one of them"},
+	{PARAMETER_POD, PARAMETER_CONTAINER,
+	 "pod and container exclude each other; takes one of them"},
+	{PARAMETER_POD, PARAMETER_NSPID,
+	 "pod and nspid exclude each other: a pod's containers have a PID 1 each; takes "
+	 "container with nspid"},
+};
+
+void query__end(struct query *query)
+{
+	const char *message = NULL;
+
+	for (size_t i = 0; !message && i < ARRAY_SIZE(conflicts); i++) {
+		if (query->given & conflicts[i].one && query->given & conflicts[i].other)
+			message = conflicts[i].message;
+	}
+	if (!message && query->given & PARAMETER_NSPID && !(query->given & PARAMETER_CONTAINER))
+		message = "nspid: takes the container, too: nspid=N&container=ID";
+	if (message && !query->error[0])
+		snprintf(query->error, sizeof(query->error), "%s", message);
 }

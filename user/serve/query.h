@@ -11,6 +11,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proc/pod_logs.h"
+
 /* One bit for each parameter, in masks of what a route takes. */
 enum parameter {
 	PARAMETER_PID = 1 << 0,
@@ -19,10 +21,13 @@ enum parameter {
 	PARAMETER_FORMAT = 1 << 3,
 	PARAMETER_UNIT = 1 << 4,
 	PARAMETER_MIN = 1 << 5,
+	PARAMETER_POD = 1 << 6,
+	PARAMETER_CONTAINER = 1 << 7,
+	PARAMETER_NSPID = 1 << 8,
 	/* No parameters, but what format may be besides text and json: */
-	FORMAT_OF_STACKS = 1 << 6,   /* folded, pprof */
-	FORMAT_OF_PROFILES = 1 << 7, /* pprof */
-	FORMAT_OF_GRAPHS = 1 << 8,   /* html, and no text */
+	FORMAT_OF_STACKS = 1 << 9,    /* folded, pprof */
+	FORMAT_OF_PROFILES = 1 << 10, /* pprof */
+	FORMAT_OF_GRAPHS = 1 << 11,   /* html, and no text */
 };
 
 #define QUERY_ERROR_LEN 256
@@ -31,8 +36,11 @@ struct query {
 	unsigned takes; /* the parameters that the route has */
 	unsigned given; /* those that were there, once or more */
 
-	pid_t pid; /* 0: not given */
-	bool self; /* pid=self */
+	pid_t pid;			      /* 0: not given */
+	bool self;			      /* pid=self */
+	struct pod_names pod;		      /* its namespace and name; "": not given */
+	char container[CONTAINER_ID_LEN + 1]; /* the beginning of its id; "": not given */
+	pid_t nspid;			      /* 0: not given; comes with container */
 	size_t top;
 	bool all;
 	bool json; /* format=json was there: errors are JSON then, whatever else was wrong */
@@ -48,5 +56,8 @@ void query__init(struct query *query, unsigned takes);
 
 /* value is NULL when there was no '='. What is wrong shows in query->error. */
 void query__add(struct query *query, const char *name, const char *value);
+
+/* They were all: what does not go together shows in query->error now. */
+void query__end(struct query *query);
 
 #endif

@@ -50,13 +50,71 @@ static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
 	}
 }
 
-static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid, bool profile,
-		const struct caller *caller, struct report **ret)
+/* What a query by its pod or its container could not have. */
+static void fail_group(struct answer *answer, int err, const struct query *query)
+{
+	bool pod = query->pod.pod[0];
+	char what[POD_NAMESPACE_MAX + POD_NAME_MAX + 16];
+
+	if (pod)
+		snprintf(what, sizeof(what), "pod %s/%s", query->pod.namespace, query->pod.pod);
+	else
+		snprintf(what, sizeof(what), "container %s", query->container);
+	if (err == -ESRCH && query->nspid)
+		answer__fail(answer, ERROR_NO_SUCH_PROCESS, query->json,
+			     "no process of %s has the number %d there", what, query->nspid);
+	else if (err == -ESRCH)
+		answer__fail(answer, pod ? ERROR_NO_SUCH_POD : ERROR_NO_SUCH_CONTAINER, query->json,
+			     "no process of this node is in %s", what);
+	else if (err == -ENOTUNIQ && query->nspid)
+		answer__fail(answer, ERROR_BAD_PARAMETER, query->json,
+			     "nspid: several processes of %s have the number %d, each in a PID "
+			     "namespace of its own; takes their pid",
+			     what, query->nspid);
+	else if (err == -ENOTUNIQ)
+		answer__fail(answer, ERROR_BAD_PARAMETER, query->json,
+			     "container: the ids of several begin with %s; takes more of it",
+			     query->container);
+	else if (err == -EACCES)
+		answer__fail(answer, ERROR_FORBIDDEN, query->json,
+			     "not allowed to read any process of %s", what);
+	else
+		fail_taking(answer, err, 0, query->json);
+}
+
+static int take_group(const struct reporter *reporter, const struct query *query, bool profile,
+		      const struct caller *caller, struct report **ret)
+{
+	const struct selector selector = {
+		.container = query->container[0] ? query->container : NULL,
+		.namespace = query->pod.namespace,
+		.pod = query->pod.pod,
+	};
+	pid_t pid;
+	int err;
+
+	if (!query->nspid)
+		return taker__group(reporter->taker, &selector, profile, caller, reporter->stop,
+				    ret);
+	err = taker__nspid(reporter->taker, &selector, query->nspid, &pid);
+	return err ? err : taker__process(reporter->taker, pid, caller, reporter->stop, ret);
+}
+
+static bool is_of_group(const struct query *query)
+{
+	return query->pod.pod[0] || query->container[0];
+}
+
+static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid,
+		const struct query *query, bool profile, const struct caller *caller,
+		struct report **ret)
 {
 	uint64_t start = clock__boot_ns();
 	int err;
 
-	if (pid)
+	if (is_of_group(query))
+		err = take_group(reporter, query, profile, caller, ret);
+	else if (pid)
 		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
 	else if (kind == ROUTE_PROCESSES || kind == ROUTE_METRICS)
 		err = taker__list(reporter->taker, caller, reporter->stop, ret);
@@ -114,7 +172,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES || kind == ROUTE_PPROF ||
 	    kind == ROUTE_FLAMEGRAPH)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, kind, pid, is_profile(kind, query), caller, &report);
+	err = take(reporter, kind, pid, query, is_profile(kind, query), caller, &report);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);
@@ -127,6 +185,8 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 		else
 			answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
 		encode(report, kind, query, &answer->body);
+	} else if (is_of_group(query)) {
+		fail_group(answer, err, query);
 	} else {
 		fail_taking(answer, err, pid, query->json);
 	}

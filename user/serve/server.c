@@ -10,9 +10,9 @@
 
 #include "options.h"
 #include "serve/accept.h"
+#include "serve/admission.h"
 #include "serve/deadline.h"
 #include "serve/listen.h"
-#include "serve/peer.h"
 #include "serve/request.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -49,6 +49,7 @@ static const struct {
 struct listener {
 	struct server *server;
 	unsigned routes;
+	bool guarded; /* a browser can be led to it */
 	struct MHD_Daemon *daemon;
 	char address[ADDRESS_TEXT_LEN];
 };
@@ -56,6 +57,7 @@ struct listener {
 struct server {
 	struct server_config config;
 	struct listener listeners[LISTENERS];
+	struct admission admission;
 	struct unix_socket unix_socket;
 	struct deadline *deadline;
 	struct requests requests;
@@ -178,27 +180,6 @@ static enum MHD_Result reply(struct server *server, struct request *request)
 	return queued;
 }
 
-/*
- * Who asks, which decides what they may see. What the metrics listener shows is meant for whoever
- * can reach it. False when it cannot be told, and the request is answered with that.
- */
-static bool identify(const struct listener *listener, struct request *request)
-{
-	const union MHD_ConnectionInfo *info =
-		MHD_get_connection_info(request->connection, MHD_CONNECTION_INFO_CONNECTION_FD);
-	int err;
-
-	request->caller = CALLER_OURSELVES;
-	if (listener->routes == ON_METRICS)
-		return true;
-	err = info ? peer__uid(info->connect_fd, &request->caller.uid) : -EBADF;
-	if (err)
-		answer__fail(&request->answer, ERROR_FORBIDDEN, request->query.json,
-			     "it cannot be told whose connection this is (%s)", strerror(-err));
-	request->caller.everything = request->caller.uid == 0 || request->caller.uid == geteuid();
-	return !err;
-}
-
 /* It holds no data, so nobody is asked who they are. */
 static void answer_page(struct request *request)
 {
@@ -223,6 +204,9 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 	bool json = request->query.json;
 	char quoted[QUOTE_LEN], list[ROUTES_LIST_LEN];
 
+	if (listener->guarded &&
+	    !admission__host(&listener->server->admission, request->connection, json, answer))
+		return true;
 	if (!request->route) {
 		routes__list(listener->routes, list);
 		answer__fail(answer, ERROR_NO_SUCH_ROUTE, json, "no route %s; there are %s",
@@ -254,7 +238,12 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 		answer_page(request);
 		return true;
 	default:
-		return !identify(listener, request);
+		request->caller = CALLER_OURSELVES;
+		/* What the metrics listener shows is meant for whoever can reach it. */
+		if (listener->routes == ON_METRICS)
+			return false;
+		return !admission__caller(&listener->server->admission, request->connection, json,
+					  &request->caller, answer);
 	}
 }
 
@@ -289,6 +278,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 		query__init(&request->query, request->route ? request->route->takes : 0);
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter,
 					  &request->query);
+		query__end(&request->query);
 		if (answer_at_once(listener, request, path, allowed)) {
 			request->state = REQUEST_ANSWERED;
 		} else {
@@ -305,19 +295,33 @@ static int start_listener(struct server *server, int which, int fd)
 {
 	struct listener *listener = &server->listeners[which];
 	unsigned threads = limits[which].threads;
+	const struct tls *tls = &server->admission.tls;
+	bool with_tls = which == TCP && tls->key.len;
+	struct MHD_OptionItem no_options[] = {{MHD_OPTION_END, 0, NULL}};
+	struct MHD_OptionItem tls_options[] = {
+		{MHD_OPTION_HTTPS_MEM_KEY, 0, tls->key.data},
+		{MHD_OPTION_HTTPS_MEM_CERT, 0, tls->cert.data},
+		{MHD_OPTION_HTTPS_PRIORITIES, 0, (void *)"NORMAL:-VERS-TLS1.0:-VERS-TLS1.1"},
+		{tls->client_ca.len ? MHD_OPTION_HTTPS_MEM_TRUST : MHD_OPTION_END, 0,
+		 tls->client_ca.data},
+		{MHD_OPTION_END, 0, NULL},
+	};
 
 	listener->server = server;
 	listener->routes = limits[which].routes;
+	listener->guarded = which == TCP;
 	/* When it fails it may or may not have closed fd, so that is left to the program's end. */
 	listener->daemon = MHD_start_daemon(
-		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL, NULL, on_request,
-		listener, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
-		threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT, limits[which].connections,
-		MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits[which].per_address,
-		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
-		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_CONNECTION,
-		on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
-		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, listener, MHD_OPTION_END);
+		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
+			(with_tls ? MHD_USE_TLS : 0),
+		0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd,
+		MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT,
+		limits[which].connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
+		limits[which].per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+		(size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
+		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED,
+		on_completed, listener, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, listener,
+		MHD_OPTION_ARRAY, with_tls ? tls_options : no_options, MHD_OPTION_END);
 	if (listener->daemon)
 		return 0;
 	log_error("cannot start the HTTP server: %s", strerror(errno));
@@ -370,6 +374,9 @@ static int start(struct server *server)
 		log_error("cannot start the HTTP server: %s", strerror(-err));
 		return err;
 	}
+	err = admission__init(&server->admission, options);
+	if (err)
+		return err;
 	/* First the port: a second daemon by mistake then fails before it touches the socket. */
 	err = start_tcp(server, TCP, "--listen", options->listen);
 	if (!err)
@@ -408,6 +415,11 @@ const char *server__address(const struct server *server)
 	return server->listeners[TCP].address;
 }
 
+bool server__has_tls(const struct server *server)
+{
+	return server->admission.tls.key.len;
+}
+
 const char *server__metrics_address(const struct server *server)
 {
 	return server->listeners[METRICS].daemon ? server->listeners[METRICS].address : NULL;
@@ -435,6 +447,7 @@ int server__stop(struct server *server)
 			MHD_stop_daemon(server->listeners[i].daemon);
 	}
 	deadline__free(server->deadline);
+	admission__destroy(&server->admission);
 	if (stuck)
 		return stuck;
 	requests__destroy(&server->requests);

@@ -30,6 +30,7 @@ int server__start(const struct server_config *config, struct server **ret);
 /* Where it really listens, "127.0.0.1:6060", also when port 0 was asked for. NULL for metrics when
  * there is no such listener. */
 const char *server__address(const struct server *server);
+bool server__has_tls(const struct server *server);
 const char *server__metrics_address(const struct server *server);
 
 /*

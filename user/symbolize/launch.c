@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "symbolize/child.h"
@@ -18,6 +19,8 @@
 
 /* Higher than those it takes as the child's own. */
 #define FD_ABOVE 10
+
+#define LET_GO_MS 200
 
 /* What the dynamic loader and sanitizers go by; the rest of the environment is none of its
  * business. */
@@ -132,15 +135,26 @@ uint64_t launch__waited_ns(const struct launched *child)
 	return f && fscanf(f, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2 ? waited : 0;
 }
 
+/* Nobody's process can be killed by root only with CAP_KILL. Without, it ends when it finds nobody
+ * at the other end; one that hangs is left behind, until the thread that it was born of ends. */
+static void let_go(const struct launched *child)
+{
+	shutdown(child->socket, SHUT_RDWR);
+	for (int ms = 0; ms < LET_GO_MS && !waitpid(child->pid, NULL, WNOHANG); ms++)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+}
+
 uint32_t launch__end(struct launched *child)
 {
 	uint32_t blame;
 
 	if (!child->pid)
 		return 0;
-	kill(child->pid, SIGKILL);
-	while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-		;
+	if (!kill(child->pid, SIGKILL))
+		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
+			;
+	else
+		let_go(child);
 	blame = *child->blame;
 	munmap((void *)child->blame, sizeof(*child->blame));
 	close(child->socket);

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The processes of a container or of a pod: first who they are, by their cgroups alone; then, while
+ * the reports of the members are summed, what the cgroup says of them together.
+ */
+#ifndef MEMPROV_GROUP_H
+#define MEMPROV_GROUP_H
+
+#include "proc/cgroup.h"
+#include "proc/rollup.h"
+#include "report/container.h"
+#include "report/take.h"
+
+struct group {
+	const struct selector *selector;
+	struct pod_logs *logs;
+	const char *proc;
+	pid_t *members;
+	size_t n, cap;
+	struct container container; /* of the first member */
+	struct cgroup cgroup;	    /* whose path is the group's; "": not known */
+	struct rollup sums;	    /* of the members that were counted */
+};
+
+/* Lists the members; group__free in any case. 0, -ESRCH when there are none, -ENOTUNIQ when several
+ * containers' ids begin so, or why procfs cannot be listed. */
+int group__find(struct group *group, const struct selector *selector, struct pod_logs *logs,
+		const char *proc);
+void group__free(struct group *group);
+
+/* Is the process opened as pidfd (still) a member? Counts its memory for the bridge if so. */
+bool group__count(struct group *group, int pidfd);
+
+/* Fills the report's container and cgroup. 0 or -ENOMEM. */
+int group__fill(struct group *group, struct report *report);
+
+#endif

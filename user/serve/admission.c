@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve/admission.h"
+
+#include <errno.h>
+#include <microhttpd.h>
+#include <string.h>
+#include <strings.h>
+#include <unistd.h>
+
+#include "options.h"
+#include "serve/address.h"
+#include "serve/host.h"
+#include "serve/peer.h"
+#include "serve/token.h"
+#include "util/log.h"
+#include "util/quote.h"
+
+static void explain_token(const char *path, int err)
+{
+	log_error("--token-file %s: %s", path,
+		  err == -EMSGSIZE	? "takes a secret of 16 to 512 characters, on one line"
+		  : err == -EILSEQ	? "takes one line of printable characters without spaces"
+		  : err == -EMEDIUMTYPE ? "is not a regular file"
+					: strerror(-err));
+}
+
+int admission__init(struct admission *admission, const struct options *options)
+{
+	struct address listen;
+	int err;
+
+	admission->host_names = options->host_names;
+	err = options->token_file ? token__open(options->token_file, &admission->token) : 0;
+	if (err) {
+		explain_token(options->token_file, err);
+		return err;
+	}
+	if (admission->token && !options->tls_cert && !address__parse(options->listen, &listen) &&
+	    !address__is_loopback(&listen))
+		log_warn("--listen %s without --tls-cert: tokens and reports cross the network "
+			 "unencrypted",
+			 options->listen);
+	return tls__read(&admission->tls, options->tls_cert, options->tls_key,
+			 options->tls_client_ca);
+}
+
+void admission__destroy(struct admission *admission)
+{
+	token__free(admission->token);
+	tls__free(&admission->tls);
+	memset(admission, 0, sizeof(*admission));
+}
+
+struct hosts {
+	const char *names;
+	const char *foreign; /* the first that is not ours */
+};
+
+static enum MHD_Result look_at_header(void *ctx, enum MHD_ValueKind kind, const char *name,
+				      const char *value)
+{
+	struct hosts *hosts = ctx;
+
+	if (!strcasecmp(name, MHD_HTTP_HEADER_HOST) && !hosts->foreign &&
+	    !host__is_ours(value ?: "", hosts->names))
+		hosts->foreign = value ?: "";
+	return MHD_YES;
+}
+
+bool admission__host(const struct admission *admission, struct MHD_Connection *connection,
+		     bool json, struct answer *answer)
+{
+	struct hosts hosts = {.names = admission->host_names};
+	char quoted[QUOTE_LEN];
+
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, look_at_header, &hosts);
+	if (hosts.foreign)
+		answer__fail(answer, ERROR_FORBIDDEN, json,
+			     "the request is for the host '%s'; takes localhost, an address, or a "
+			     "name of --host-names",
+			     quote__text(hosts.foreign, quoted));
+	return !hosts.foreign;
+}
+
+/* The other end's address; false for a unix socket. */
+static bool peer_address(int fd, struct address *ret)
+{
+	ret->len = sizeof(ret->sa);
+	if (getpeername(fd, (struct sockaddr *)&ret->sa, &ret->len) || ret->sa.ss_family == AF_UNIX)
+		return false;
+	address__unmap(ret);
+	return true;
+}
+
+/* 1: it is settled that everything may be read; 0: it is not; -1: answered. */
+static int look_at_credentials(const struct admission *admission, struct MHD_Connection *connection,
+			       bool json, struct answer *answer)
+{
+	const char *why, *authorization;
+
+	switch (tls__caller(&admission->tls, connection, &why)) {
+	case TLS_TRUSTED:
+		return 1;
+	case TLS_REFUSED:
+		answer__fail(answer, ERROR_FORBIDDEN, json,
+			     "the client's certificate is not accepted: %s", why);
+		return -1;
+	case TLS_NO_CERTIFICATE:
+		break;
+	}
+	authorization = MHD_lookup_connection_value(connection, MHD_HEADER_KIND,
+						    MHD_HTTP_HEADER_AUTHORIZATION);
+	if (!admission->token || !authorization)
+		return 0;
+	if (token__accepts(admission->token, authorization))
+		return 1;
+	answer__fail(answer, ERROR_UNAUTHORIZED, json, "the token is not the right one");
+	return -1;
+}
+
+bool admission__caller(const struct admission *admission, struct MHD_Connection *connection,
+		       bool json, struct caller *ret, struct answer *answer)
+{
+	const union MHD_ConnectionInfo *info =
+		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
+	int fd = info ? info->connect_fd : -1, settled = 0, err;
+	struct caller caller = {};
+	struct address peer;
+
+	if (peer_address(fd, &peer)) {
+		settled = look_at_credentials(admission, connection, json, answer);
+		if (!settled && !address__is_loopback(&peer)) {
+			answer__fail(answer, ERROR_UNAUTHORIZED, json,
+				     "from elsewhere, this takes %s%s%s",
+				     admission->token ? "'Authorization: Bearer TOKEN'" : "",
+				     admission->token && admission->tls.client_ca.len ? " or " : "",
+				     admission->tls.client_ca.len ? "a client's certificate" : "");
+			return false;
+		}
+	}
+	if (settled) {
+		*ret = CALLER_OURSELVES;
+		return settled > 0;
+	}
+	err = peer__uid(fd, &caller.uid);
+	if (err) {
+		answer__fail(answer, ERROR_FORBIDDEN, json,
+			     "it cannot be told whose connection this is (%s)", strerror(-err));
+		return false;
+	}
+	caller.everything = caller.uid == 0 || caller.uid == geteuid();
+	*ret = caller;
+	return true;
+}
