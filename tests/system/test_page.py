@@ -59,7 +59,9 @@ def known_redis(daemon, tmp_path):
                 yield target
                 return
         time.sleep(1)
-    raise AssertionError("no redis whose stacks are known")
+    stacks = {k: v for k, v in daemon.metrics().items() if "stacks" in k or "callsites" in k}
+    raise AssertionError(f"no redis whose stacks are known: {stacks}, "
+                         f"{[s['owner'] for s in sites]}")
 
 
 def wait(page, css, count=1, seconds=20):

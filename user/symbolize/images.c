@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -14,7 +15,6 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define VDSO_MAX   (64 << 10)
 #define REFRESH_NS (NSEC_PER_SEC / 2)
 
 struct known_image {
@@ -29,7 +29,24 @@ struct images {
 	struct file_table *files;
 	struct known_image *first; /* the last one asked for */
 	uint32_t last_number;
+	size_t vdso_size; /* of our own; 0: not known */
 };
+
+static size_t our_vdso_size(void)
+{
+	_cleanup_close_ int pidfd = procfs__open("/proc", getpid());
+	struct vma_set maps = {0};
+	size_t size = 0;
+
+	if (pidfd < 0 || procfs__vmas(pidfd, SMAPS_MAPS, NULL, &maps))
+		return 0;
+	for (size_t i = 0; i < maps.n; i++) {
+		if (maps.vmas[i].start == getauxval(AT_SYSINFO_EHDR))
+			size = maps.vmas[i].end - maps.vmas[i].start;
+	}
+	vma_set__free(&maps);
+	return size;
+}
 
 struct images *images__new(const char *proc, const struct images_teller *teller)
 {
@@ -39,6 +56,7 @@ struct images *images__new(const char *proc, const struct images_teller *teller)
 		return NULL;
 	images->proc = proc;
 	images->teller = *teller;
+	images->vdso_size = our_vdso_size();
 	images->files = file_table__new();
 	if (!images->files) {
 		free(images);
@@ -138,7 +156,6 @@ void images__blame(struct images *images, uint32_t file)
 
 struct reading {
 	struct images *images;
-	uint32_t process;
 	int pidfd;
 	const struct vma_set *set;
 	struct buf mounts;
@@ -168,28 +185,25 @@ static uint32_t number_file(struct reading *reading, const struct file_identity 
 	return 0;
 }
 
-/* The kernel's code in the process, as bytes that nobody can change. */
-static int copy_vdso(int pidfd, uint32_t process, const struct vma *vma, struct file_identity *ret)
+/* The kernel's code in the process, as bytes that nobody can change. It is the kernel's, so it is
+ * the one that we have, too: reading it in the process would make a page of it resident there. A
+ * 32-bit program has another one, of another size. */
+static int copy_vdso(const struct images *images, const struct vma *vma, struct file_identity *ret)
 {
-	_cleanup_close_ int mem = openat(pidfd, "mem", O_RDONLY | O_CLOEXEC), fd = -1;
+	const uint8_t *ours = (const uint8_t *)getauxval(AT_SYSINFO_EHDR);
 	size_t size = vma->end - vma->start;
-	_cleanup_free_ uint8_t *bytes = NULL;
+	_cleanup_close_ int fd = -1;
 
-	if (mem < 0)
-		return -errno;
-	if (size > VDSO_MAX)
-		return -EFBIG;
-	bytes = malloc(size);
+	if (!ours || size != images->vdso_size)
+		return -ENOENT;
 	fd = memfd_create("vdso", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (!bytes || fd < 0)
-		return -ENOMEM;
-	if (pread(mem, bytes, size, vma->start) != (ssize_t)size ||
-	    write(fd, bytes, size) != (ssize_t)size ||
+	if (fd < 0)
+		return -errno;
+	if (write(fd, ours, size) != (ssize_t)size ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL) < 0)
 		return -EIO;
-	/* No device has this number. Not shared with other processes: one may have changed its own.
-	 */
-	*ret = (struct file_identity){.dev = UINT64_MAX, .inode = process, .size = size};
+	/* No device has this number. */
+	*ret = (struct file_identity){.dev = UINT64_MAX, .size = size};
 	return take_fd(fd);
 }
 
@@ -225,7 +239,7 @@ static uint32_t find_file(struct reading *reading, const struct vma *vma, const 
 	if (reading->told)
 		return 0;
 	if (vma->kind == VMA_KERNEL && !strcmp(name, "[vdso]")) {
-		fd = copy_vdso(reading->pidfd, reading->process, vma, &identity);
+		fd = copy_vdso(reading->images, vma, &identity);
 	} else if (vma->kind == VMA_FILE || vma->kind == VMA_MEMFD || vma->kind == VMA_DEV_SHM) {
 		fd = open__mapped(reading->pidfd, &reading->mounts, vma, name, &st);
 		if (fd >= 0)
@@ -311,8 +325,7 @@ static int finish(struct reading *reading, struct known_image *known)
 static int read_image(struct images *images, struct known_image *known, int *ret_told)
 {
 	_cleanup_close_ int pidfd = images__open_process(images, &known->public);
-	struct reading reading = {
-		.images = images, .process = known->public.number, .pidfd = pidfd};
+	struct reading reading = {.images = images, .pidfd = pidfd};
 	struct vma_set set;
 	int err;
 
