@@ -22,7 +22,7 @@ static void check_accepted(const struct options *options)
 {
 	struct address address;
 
-	check(!address__parse(options->listen, &address) && address__is_loopback(&address));
+	check(!address__parse(options->listen, &address));
 	check(!options->metrics_listen || !address__parse(options->metrics_listen, &address));
 	check(strlen(options->socket) >= 1 && strlen(options->socket) <= 107);
 	check(*options->proc);
