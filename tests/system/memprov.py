@@ -192,6 +192,14 @@ class Target:
             start_new_session=True, **popen)
         self.pid = self.process.pid
 
+    def settle(self):
+        """Until its main thread sleeps: from then on it touches nothing more."""
+        def asleep():
+            stat = pathlib.Path(f"/proc/{self.pid}/stat").read_text()
+            return stat.rsplit(")", 1)[1].split()[0] == "S"
+
+        until(asleep, 10 * SLOWER, "the target to sleep")
+
     def line(self, timeout=30):
         return read_line(self.process.stdout, timeout).rstrip("\n")
 

@@ -41,6 +41,7 @@ def one_line(done, code):
 def named(daemon):
     with Target("named_region") as target:
         target.address = int(target.line(), 16)
+        target.settle()
         yield target
 
 

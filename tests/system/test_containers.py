@@ -8,7 +8,7 @@ import subprocess
 import pytest
 
 from containers import NAMESPACES, Container, Pod
-from memprov import MAP_SHARED, MIB, Daemon, check_sums, region_at
+from memprov import MAP_SHARED, MIB, PAGE, Daemon, check_sums, region_at
 from test_access import get_as_nobody
 
 MADV_POPULATE_WRITE = 23
@@ -111,7 +111,8 @@ def test_the_bridge_has_no_gap(traced, pod, nginx):
         bridge = {k: v for k, v in cgroup["bridge"].items() if k != "of_kernel"}
         assert sum(bridge.values()) == cgroup["current"], cgroup
     assert after["bridge"]["pss"] - before["bridge"]["pss"] >= 8 * MIB
-    assert after["current"] - before["current"] >= 8 * MIB
+    # Charges are counted in batches by CPU (MEMCG_CHARGE_BATCH, 64 pages).
+    assert after["current"] - before["current"] >= 8 * MIB - 64 * PAGE * os.cpu_count()
     # The mapping is in the first term and in no other.
     assert abs(after["bridge"]["anonymous"] - before["bridge"]["anonymous"]) < MIB
     assert abs(after["bridge"]["other"] - before["bridge"]["other"]) < MIB

@@ -138,7 +138,7 @@ def test_other_methods(daemon, method, path):
 
 
 def test_a_body_is_not_taken(daemon):
-    head = f"POST {MEMORY} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
+    head = f"POST {MEMORY} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: %d\r\n\r\n"
     assert raw(daemon, (head % 1000).encode() + b"x" * 1000).startswith(b"HTTP/1.1 405 ")
     # It hangs up on a large one; the answer may get lost with what is still on its way.
     answer = raw(daemon, (head % MIB).encode() + b"x" * MIB)
@@ -265,6 +265,7 @@ def test_the_node(daemon):
     """Sums over the processes, without kernel threads."""
     with Target("named_region", "on the node") as target:
         target.line()
+        target.settle()
         report = daemon.report(all=1)
         check_sums(report)
         assert report["pid"] is None and report["comm"] is None
@@ -354,11 +355,11 @@ def raw(daemon, data):
 
 
 @pytest.mark.parametrize("data, statuses", [
-    (b"GET /" + b"x" * MIB + b" HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n",
+    (b"GET /" + b"x" * MIB + b" HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
      (b"414", b"431", b"")),
     (b"GET /debug/memory?pid=" + b"1" * MIB + b" HTTP/1.1\r\nConnection: close\r\n\r\n",
      (b"414", b"431", b"")),
-    (b"GET /healthz HTTP/1.1\r\nHost: x\r\nX: " + b"y" * MIB + b"\r\n\r\n", (b"431", b"")),
+    (b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nX: " + b"y" * MIB + b"\r\n\r\n", (b"431", b"")),
     (b"\x00\x01\x02\x03\r\n\r\n" * 100, (b"400", b"")),
     (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 500, (b"400", b"")),
     (b"GET\r\n\r\n", (b"400", b"")),
@@ -427,7 +428,7 @@ def test_clients_that_hang_up(daemon):
     """Before the answer is there."""
     with Target("many_vmas", "30000") as target:
         assert target.line() == "ready"
-        request = f"GET {MEMORY}?pid={target.pid}&all=1 HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        request = f"GET {MEMORY}?pid={target.pid}&all=1 HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         for _ in range(20):
             with socket.create_connection(("127.0.0.1", daemon.port)) as s:
                 s.sendall(request)
