@@ -197,7 +197,7 @@ def traced_logs(pod):
     return pod.logs
 
 
-def test_a_docker_container_has_no_pod(traced):
+def test_a_docker_container_has_no_pod(traced, pod):
     with Container("/docker", namespaces=NAMESPACES[:-1]) as container:
         assert traced.report(container.pid)["container"] == {
             "id": container.id, "runtime": "docker", "pod": None, "namespace": None, "name": None,

@@ -204,6 +204,7 @@ static void forget_source(struct unwinder *u, struct source *source)
 	DL_FOREACH_SAFE(source->stacks, waiting, next)
 	{
 		u->bytes -= waiting->bytes;
+		pending__unref(waiting->raw.pending); /* the answer's */
 		waiting_free(waiting);
 	}
 	HASH_DEL(u->sources, source);
