@@ -31,6 +31,16 @@ def row_of(text, pid):
     return next((row for row in rows(text) if row[0] == pid), None)
 
 
+@pytest.fixture(scope="module", autouse=True)
+def many():
+    """More processes than a small screen has lines, on a machine where nothing else runs."""
+    sleepers = [subprocess.Popen(["/bin/sleep", "600"]) for _ in range(30)]
+    yield
+    for sleeper in sleepers:
+        sleeper.kill()
+        sleeper.wait()
+
+
 @pytest.fixture(scope="module")
 def redis():
     """A real redis-server with 48 MiB of data."""
