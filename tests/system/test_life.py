@@ -173,9 +173,9 @@ def test_processes_that_come_and_go(bpf):
         assert metrics['memprov_events_lost_total{cause="ring_full"}'] == 0
         # Each end was seen; the sweep of /proc had none to find.
         assert metrics['memprov_resyncs_total{cause="dead_process"}'] == 0
-        after, _ = resident(daemon.pid)
-        print(f"daemon: {before >> 10} kB before, {after >> 10} kB after 1,500 processes")
-        assert SANITIZED or after - before < 4 * MIB
+        # Free memory goes back to the kernel every ten seconds.
+        if not SANITIZED:
+            until(lambda: resident(daemon.pid)[0] - before < 4 * MIB, 15, "the memory to be gone")
 
 
 def test_a_thousand_children(bpf):
