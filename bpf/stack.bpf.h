@@ -69,7 +69,8 @@ static __always_inline bool may_copy(struct scratch *s)
 {
 	__u64 now = bpf_ktime_get_ns(), next = s->next_copy_ns;
 
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) > copy_below_bytes)
+	/* With this one: a small ring has no room for copies at all. */
+	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX > copy_below_bytes)
 		return false;
 	if (next < now)
 		next = now;
