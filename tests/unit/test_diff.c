@@ -80,7 +80,7 @@ static const struct pair pairs[] = {
 struct made {
 	struct saved saved;
 	struct saved_site sites[SITES_MAX];
-	struct saved_frame frames[SITES_MAX][4];
+	struct frame frames[SITES_MAX][4];
 	char words[SITES_MAX][4][64];
 };
 
@@ -89,7 +89,7 @@ static const char *known(const char *word)
 	return word && strcmp(word, "-") ? word : NULL;
 }
 
-static void parse_frame(char *text, struct saved_frame *ret)
+static void parse_frame(char *text, struct frame *ret)
 {
 	char *save, *flag;
 

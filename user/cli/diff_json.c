@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "report/show_frame.h"
 #include "report/amount.h"
 #include "util/cleanup.h"
 #include "util/json.h"
@@ -50,23 +51,6 @@ static void put_total(struct json *json, const char *key, uint64_t a, uint64_t b
 	json__end_object(json);
 }
 
-static void put_frame(struct json *json, const struct saved_frame *frame)
-{
-	json__object(json);
-	json__put_string(json, "function", frame->function);
-	json__put_string(json, "file", frame->file);
-	json__key(json, "line");
-	if (frame->line)
-		json__u64(json, frame->line);
-	else
-		json__null(json);
-	json__put_bool(json, "inlined", frame->inlined);
-	json__put_string(json, "module", frame->module);
-	json__put_string(json, "build_id", frame->build_id);
-	json__put_hex(json, "offset", frame->offset);
-	json__end_object(json);
-}
-
 static void put_site(struct json *json, const struct diff_row *row)
 {
 	const struct saved_site *site = row->site;
@@ -87,7 +71,7 @@ static void put_site(struct json *json, const struct diff_row *row)
 	json__key(json, "stack");
 	json__array(json);
 	for (size_t i = 0; i < site->n_frames; i++)
-		put_frame(json, &site->frames[i]);
+		frame__put(json, &site->frames[i]);
 	json__end_array(json);
 }
 

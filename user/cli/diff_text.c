@@ -5,14 +5,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "report/show_frame.h"
 #include "report/amount.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
-#define AMOUNT_WIDTH   10
-#define LABEL_WIDTH    20
-#define CHANGE_WIDTH   8
-#define FUNCTION_WIDTH 48
+#define AMOUNT_WIDTH 10
+#define LABEL_WIDTH  20
+#define CHANGE_WIDTH 8
 
 struct text {
 	const struct difference *difference;
@@ -85,37 +85,6 @@ static void add_totals(const struct text *text)
 
 /* --- rows ------------------------------------------------------------------------------------- */
 
-static void add_function(const struct text *text, const struct saved_frame *frame)
-{
-	_cleanup_buf_ struct buf name = {};
-
-	if (frame->function)
-		buf__puts(&name, frame->function);
-	else
-		buf__printf(&name, "0x%" PRIx64, frame->offset);
-	if (frame->inlined)
-		buf__puts(&name, " (inlined)");
-	text__show_padded(text->out, name.data ?: "", FUNCTION_WIDTH);
-}
-
-static void add_frame(const struct text *text, const struct saved_frame *frame)
-{
-	buf__puts(text->out, "    ");
-	add_function(text, frame);
-	if (frame->module) {
-		buf__puts(text->out, " ");
-		text__show(text->out, frame->module);
-		buf__printf(text->out, "+0x%" PRIx64, frame->offset);
-	}
-	if (frame->file) {
-		buf__puts(text->out, " ");
-		text__show(text->out, frame->file);
-		if (frame->line)
-			buf__printf(text->out, ":%" PRIu64, frame->line);
-	}
-	buf__puts(text->out, "\n");
-}
-
 static void add_site_name(const struct text *text, const struct diff_row *row)
 {
 	const struct saved_site *site = row->site;
@@ -133,7 +102,7 @@ static void add_site_name(const struct text *text, const struct diff_row *row)
 			    row->n_b);
 	buf__puts(text->out, "\n");
 	for (size_t i = 0; i < site->n_frames; i++)
-		add_frame(text, &site->frames[i]);
+		frame__add_text(text->out, &site->frames[i]);
 }
 
 /* What a row is called when one of the reports may have it, but does not list it. */

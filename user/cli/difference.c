@@ -139,7 +139,7 @@ static void add_piece(struct buf *key, char kind, const char *text)
 }
 
 /* What was inlined lies where its caller does, and is known only with debug information. */
-static void add_location(struct buf *key, const struct saved_frame *frame)
+static void add_location(struct buf *key, const struct frame *frame)
 {
 	if (frame->inlined)
 		return;
@@ -170,7 +170,7 @@ static size_t plain_length(const char *function)
 	return len;
 }
 
-static void add_function(struct buf *key, const struct matcher *m, const struct saved_frame *frame)
+static void add_function(struct buf *key, const struct matcher *m, const struct frame *frame)
 {
 	size_t len;
 

@@ -113,14 +113,6 @@ void run_report__text(const struct run_report *run, const struct encode_options 
 		encode__text(run->end, options, ret);
 }
 
-static void put_time(struct json *json, const char *key, uint64_t wall_ns)
-{
-	char text[CLOCK_TEXT_LEN];
-
-	clock__format(wall_ns, text);
-	json__put_string(json, key, text);
-}
-
 static void put_exit(struct json *json, int status)
 {
 	bool killed = WIFSIGNALED(status);
@@ -168,8 +160,8 @@ void run_report__json(const struct run_report *run, const struct encode_options 
 		json__string(&json, run->command[i]);
 	json__end_array(&json);
 	json__put_u64(&json, "pid", run->pid);
-	put_time(&json, "started_at", run->started_at);
-	put_time(&json, "ended_at", run->ended_at);
+	json__put_time(&json, "started_at", run->started_at);
+	json__put_time(&json, "ended_at", run->ended_at);
 	put_exit(&json, run->status);
 	amount__put(&json, "peak_rss", run->peak_rss ?: UNKNOWN_BYTES);
 	json__key(&json, "descendants");

@@ -205,12 +205,12 @@ static int read_site(struct saved *saved, const json_t *site, struct saved_site 
 
 		if (!json_is_object(frame))
 			return -EINVAL;
-		ret->frames[i] = (struct saved_frame){
+		ret->frames[i] = (struct frame){
 			.function = json_read__string(frame, "function"),
 			.file = json_read__string(frame, "file"),
 			.module = json_read__string(frame, "module"),
 			.build_id = json_read__string(frame, "build_id"),
-			.line = line == UINT64_MAX ? 0 : line,
+			.line = line > UINT32_MAX ? 0 : line,
 			.offset = json_read__hex(frame, "offset"),
 			.inlined = json_read__bool(frame, "inlined"),
 		};

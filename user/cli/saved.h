@@ -10,26 +10,18 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+#include "model/frame.h"
 #include <sys/types.h>
 
 #define SAVED_MAX	(256UL << 20) /* bytes of JSON; a daemon answers no more */
 #define SAVED_ERROR_LEN 256
 
-struct saved_frame {
-	const char *function; /* NULL: not known, as the others */
-	const char *file;
-	const char *module;
-	const char *build_id;
-	uint64_t line; /* 0: not known */
-	uint64_t offset;
-	bool inlined;
-};
-
 struct saved_site {
 	uint64_t rss;
 	const char *owner; /* its function; NULL: not known */
 	const char *owner_module;
-	struct saved_frame *frames; /* the innermost first */
+	struct frame *frames; /* the innermost first */
 	size_t n_frames;
 };
 

@@ -5,13 +5,13 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/show_frame.h"
 #include "report/amount.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/text.h"
 
-#define AMOUNT_WIDTH   10
-#define FUNCTION_WIDTH 48
+#define AMOUNT_WIDTH 10
 
 static const char *const sources[] = {
 	[STACK_SOURCE_NONE] = "none",
@@ -38,48 +38,10 @@ static void add_time(struct buf *out, const char *label, uint64_t wall_ns)
 	buf__printf(out, "%s%s", label, text);
 }
 
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash && slash[1] ? slash + 1 : path;
-}
-
-static void add_function(struct buf *out, const struct frame *frame, size_t width)
-{
-	_cleanup_buf_ struct buf name = {};
-
-	if (frame->function)
-		buf__puts(&name, frame->function);
-	else
-		buf__printf(&name, "0x%" PRIx64, frame->offset);
-	if (frame->inlined)
-		buf__puts(&name, " (inlined)");
-	text__show_padded(out, name.data ?: "", width);
-}
-
-static void add_frame(struct buf *out, const struct frame *frame)
-{
-	buf__puts(out, "    ");
-	add_function(out, frame, FUNCTION_WIDTH);
-	if (frame->module) {
-		buf__puts(out, " ");
-		text__show(out, frame->module);
-		buf__printf(out, "+0x%" PRIx64, frame->offset);
-	}
-	if (frame->file) {
-		buf__puts(out, " ");
-		text__show(out, base_name(frame->file));
-		if (frame->line)
-			buf__printf(out, ":%" PRIu32, frame->line);
-	}
-	buf__puts(out, "\n");
-}
-
 static void add_owner(struct buf *out, const struct frame *owner)
 {
 	buf__puts(out, "  OWNER ");
-	add_function(out, owner, 0);
+	frame__add_function(out, owner, 0);
 	if (owner->module) {
 		buf__puts(out, " in ");
 		text__show(out, owner->module);
@@ -102,7 +64,7 @@ static void add_block(struct buf *out, const struct site_row *row, size_t id, en
 	if (row->owner >= 0)
 		add_owner(out, &site->frames[row->owner]);
 	for (size_t i = 0; i < site->n; i++)
-		add_frame(out, &site->frames[i]);
+		frame__add_text(out, &site->frames[i]);
 	if (callsite__is_other(site))
 		buf__puts(out, "    (all further call sites: the table of call sites is full)\n");
 	else if (site->truncated)
@@ -117,32 +79,6 @@ void callsites__add_text(const struct report *report, const struct encode_option
 
 	for (size_t i = 0; i < n; i++)
 		add_block(out, &report->sites[i], i + 1, options->unit);
-}
-
-static void put_time(struct json *json, const char *key, uint64_t wall_ns)
-{
-	char text[CLOCK_TEXT_LEN];
-
-	if (wall_ns)
-		clock__format(wall_ns, text);
-	json__put_string(json, key, wall_ns ? text : NULL);
-}
-
-static void put_frame(struct json *json, const struct frame *frame)
-{
-	json__object(json);
-	json__put_string(json, "function", frame->function);
-	json__put_string(json, "file", frame->file);
-	json__key(json, "line");
-	if (frame->line)
-		json__u64(json, frame->line);
-	else
-		json__null(json);
-	json__put_bool(json, "inlined", frame->inlined);
-	json__put_string(json, "module", frame->module);
-	json__put_string(json, "build_id", frame->build_id);
-	json__put_hex(json, "offset", frame->offset);
-	json__end_object(json);
 }
 
 static void put_owner(struct json *json, const struct site_row *row)
@@ -171,15 +107,15 @@ static void put_site(struct json *json, const struct site_row *row, size_t id)
 	json__put_u64(json, "regions", row->regions);
 	amount__put(json, "total_mapped", row->total_mapped);
 	amount__put(json, "total_unmapped", row->total_unmapped);
-	put_time(json, "first_seen", row->first_seen);
-	put_time(json, "last_seen", row->last_seen);
+	json__put_time(json, "first_seen", row->first_seen);
+	json__put_time(json, "last_seen", row->last_seen);
 	put_owner(json, row);
 	json__put_string(json, "stack_source", sources[site->source]);
 	json__put_bool(json, "truncated", site->truncated);
 	json__key(json, "stack");
 	json__array(json);
 	for (size_t i = 0; i < site->n; i++)
-		put_frame(json, &site->frames[i]);
+		frame__put(json, &site->frames[i]);
 	json__end_array(json);
 	json__end_object(json);
 }

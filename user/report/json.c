@@ -12,16 +12,6 @@
 #include "util/clock.h"
 #include "util/json.h"
 
-/* A wall clock time; 0: not known. */
-static void put_time(struct json *json, const char *key, uint64_t wall_ns)
-{
-	char text[CLOCK_TEXT_LEN];
-
-	if (wall_ns)
-		clock__format(wall_ns, text);
-	json__put_string(json, key, wall_ns ? text : NULL);
-}
-
 static size_t shown(const struct encode_options *options, size_t n)
 {
 	return options->all || n < options->top ? n : options->top;
@@ -34,7 +24,7 @@ static void put_identity(struct json *json, const struct report *report)
 		json__u64(json, report->pid);
 	else
 		json__null(json);
-	put_time(json, "start_time", report->start_time);
+	json__put_time(json, "start_time", report->start_time);
 	json__put_string(json, "comm", report->comm);
 	json__put_string(json, "exe", report->exe);
 	json__put_string(json, "runtime", runtime__name(report->runtime));
@@ -48,7 +38,7 @@ static void put_tracing(struct json *json, const struct report *report)
 	json__key(json, "tracing");
 	json__object(json);
 	json__put_string(json, "state", tracing_state__name(report->tracing.state));
-	put_time(json, "since", report->tracing.since);
+	json__put_time(json, "since", report->tracing.since);
 	json__put_string(json, "backend", report->tracing.backend);
 	json__put_u64(json, "lost_events", report->tracing.lost_events);
 	json__end_object(json);
@@ -192,7 +182,7 @@ static void put_region(struct json *json, const struct report *report, const str
 	else
 		json__null(json);
 	json__put_string(json, "thread", part->thread[0] ? part->thread : NULL);
-	put_time(json, "created_at", part->created_ns ? boot_wall_ns + part->created_ns : 0);
+	json__put_time(json, "created_at", part->created_ns ? boot_wall_ns + part->created_ns : 0);
 	json__end_object(json);
 }
 
@@ -218,7 +208,7 @@ void encode__callsites_json(const struct report *report, const struct encode_opt
 	json__object(&json);
 	json__put_u64(&json, "schema", 1);
 	json__put_string(&json, "version", MEMPROV_VERSION);
-	put_time(&json, "taken_at", report->taken_at);
+	json__put_time(&json, "taken_at", report->taken_at);
 	put_identity(&json, report);
 	put_tracing(&json, report);
 	callsites__add_json(report, options, 0, &json);
@@ -234,7 +224,7 @@ void encode__json(const struct report *report, const struct encode_options *opti
 	json__object(&json);
 	json__put_u64(&json, "schema", 1);
 	json__put_string(&json, "version", MEMPROV_VERSION);
-	put_time(&json, "taken_at", report->taken_at);
+	json__put_time(&json, "taken_at", report->taken_at);
 	put_identity(&json, report);
 	put_tracing(&json, report);
 	put_totals(&json, report);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/text.h"
 
 /* A program is told by its own name; a runtime that lives in a library (Debian's node and the JVM
  * do) by that library's. Names may go on with a version. */
@@ -17,13 +18,6 @@ static const struct {
 	{true, "python", RUNTIME_PYTHON},     {true, "pypy", RUNTIME_PYTHON},
 	{false, "libpython", RUNTIME_PYTHON},
 };
-
-static const char *base_name(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
 
 /* name, then a version ("3.11", ".so.108") and nothing else but what marks a deleted file. */
 static bool is_versioned(const char *base, const char *name)
@@ -47,7 +41,7 @@ static bool has_library(const struct vma_set *set, const char *name)
 		if (vma->kind != VMA_FILE || vma->name == last)
 			continue;
 		last = vma->name;
-		if (is_versioned(base_name(vma_set__name(set, vma)), name))
+		if (is_versioned(text__base_name(vma_set__name(set, vma)), name))
 			return true;
 	}
 	return false;
@@ -58,7 +52,7 @@ enum runtime runtime__recognise(const struct vma_set *set, const char *exe, bool
 	if (exe_is_go)
 		return RUNTIME_GO;
 	for (size_t i = 0; i < ARRAY_SIZE(signs); i++) {
-		if (signs[i].program ? exe && is_versioned(base_name(exe), signs[i].name)
+		if (signs[i].program ? exe && is_versioned(text__base_name(exe), signs[i].name)
 				     : has_library(set, signs[i].name))
 			return signs[i].runtime;
 	}

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "util/clock.h"
 #include "util/json.h"
 
 #include <inttypes.h>
@@ -189,4 +190,13 @@ void json__put_null(struct json *json, const char *key)
 {
 	json__key(json, key);
 	json__null(json);
+}
+
+void json__put_time(struct json *json, const char *key, uint64_t wall_ns)
+{
+	char text[CLOCK_TEXT_LEN];
+
+	if (wall_ns)
+		clock__format(wall_ns, text);
+	json__put_string(json, key, wall_ns ? text : NULL);
 }

@@ -46,6 +46,7 @@ void json__put_string(struct json *json, const char *key, const char *s);
 void json__put_u64(struct json *json, const char *key, uint64_t value);
 void json__put_hex(struct json *json, const char *key, uint64_t address);
 void json__put_bool(struct json *json, const char *key, bool value);
+void json__put_time(struct json *json, const char *key, uint64_t wall_ns); /* 0: null */
 void json__put_null(struct json *json, const char *key);
 
 #endif

@@ -87,3 +87,10 @@ void text__show_padded(struct buf *out, const char *s, size_t width)
 	if (columns < width)
 		buf__printf(out, "%*s", (int)(width - columns), "");
 }
+
+const char *text__base_name(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash && slash[1] ? slash + 1 : path;
+}

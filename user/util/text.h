@@ -13,6 +13,9 @@
  * separators, bidirectional and other invisible formatting. */
 bool text__is_control(uint32_t code);
 
+/* What is behind the last slash; the whole path if that is nothing. */
+const char *text__base_name(const char *path);
+
 /*
  * Adds the text with everything that could break the line or steer the terminal spelled out: \n,
  * \x1b, \u202e; a byte that is not UTF-8 as \xff. Anything else, a backslash too, stays as it is:

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/show_frame.h"
+
+#include <inttypes.h>
+
+#include "util/text.h"
+
+#define FUNCTION_WIDTH 48
+
+void frame__add_function(struct buf *out, const struct frame *frame, size_t width)
+{
+	_cleanup_buf_ struct buf name = {};
+
+	if (frame->function)
+		buf__puts(&name, frame->function);
+	else
+		buf__printf(&name, "0x%" PRIx64, frame->offset);
+	if (frame->inlined)
+		buf__puts(&name, " (inlined)");
+	text__show_padded(out, name.data ?: "", width);
+}
+
+void frame__add_text(struct buf *out, const struct frame *frame)
+{
+	buf__puts(out, "    ");
+	frame__add_function(out, frame, FUNCTION_WIDTH);
+	if (frame->module) {
+		buf__puts(out, " ");
+		text__show(out, frame->module);
+		buf__printf(out, "+0x%" PRIx64, frame->offset);
+	}
+	if (frame->file) {
+		buf__puts(out, " ");
+		text__show(out, text__base_name(frame->file));
+		if (frame->line)
+			buf__printf(out, ":%" PRIu32, frame->line);
+	}
+	buf__puts(out, "\n");
+}
+
+void frame__put(struct json *json, const struct frame *frame)
+{
+	json__object(json);
+	json__put_string(json, "function", frame->function);
+	json__put_string(json, "file", frame->file);
+	json__key(json, "line");
+	if (frame->line)
+		json__u64(json, frame->line);
+	else
+		json__null(json);
+	json__put_bool(json, "inlined", frame->inlined);
+	json__put_string(json, "module", frame->module);
+	json__put_string(json, "build_id", frame->build_id);
+	json__put_hex(json, "offset", frame->offset);
+	json__end_object(json);
+}
