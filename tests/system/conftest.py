@@ -34,6 +34,11 @@ def why_no_bpf():
 NO_BPF = why_no_bpf()
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "cost: what memprov costs; tests/run-system leaves it out "
+                                       "where the sanitizers' own cost would be measured")
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     outcome = yield

@@ -424,7 +424,7 @@ time.sleep(5)
 """
 
 
-@pytest.mark.skipif(SANITIZED, reason="timed")
+@pytest.mark.cost
 @pytest.mark.parametrize("program,limit", [
     ("print('up', flush=True); import time; time.sleep(3); print('down', flush=True)", 150),
     (GROWS, 900)])

@@ -220,7 +220,8 @@ def test_moving(daemon, redis_seen):
         screen.type("i")  # the other way round; the selection stays with its process
         screen.wait(lambda t: selected()[1] == chosen, "the selected process")
         screen.type("i", HOME)
-        wait_for_line(3)
+        lowest = min(p["pid"] for p in daemon.report(all=1)["processes"])
+        screen.wait(lambda t: selected() == (3, lowest), "the first row")
         first = {row[0] for row in rows(screen.text)}
         screen.type(PAGE_DOWN, PAGE_DOWN)
         screen.wait(lambda t: len(rows(t)) == 6 and not first & {row[0] for row in rows(t)},
