@@ -35,8 +35,9 @@ NO_BPF = why_no_bpf()
 
 
 def pytest_configure(config):
-    config.addinivalue_line("markers", "cost: what memprov costs; tests/run-system leaves it out "
-                                       "where the sanitizers' own cost would be measured")
+    config.addinivalue_line("markers", "plain: left out of the sanitized run, because it measures "
+                                       "memprov's cost, or what others (a browser, gdb, Prometheus) "
+                                       "make of answers that further tests ask for, too")
 
 
 @pytest.hookimpl(hookwrapper=True)

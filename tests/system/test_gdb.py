@@ -17,6 +17,8 @@ import pytest
 
 from memprov import SLOWER, Daemon
 
+pytestmark = pytest.mark.plain
+
 SCRIPT = pathlib.Path(__file__).with_name("gdb_stacks.py")
 ENOUGH = 0.99  # of the stacks are gdb's to the last frame; the others say that they are truncated
 

@@ -36,7 +36,7 @@ def cpu_share(daemon):
     raise AssertionError(f"the machine is never idle: {happened:.0f} events in {SECONDS} s")
 
 
-@pytest.mark.cost
+@pytest.mark.plain
 def test_idle(bpf, capsys):
     sleepers = [subprocess.Popen(["/bin/sleep", "1000"]) for _ in range(PROCESSES)]
     try:

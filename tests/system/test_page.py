@@ -11,6 +11,8 @@ from browser import Browser
 from memprov import MIB, Agent, SLOWER, Target, stopped, until
 from selenium.webdriver.common.keys import Keys
 
+pytestmark = pytest.mark.plain
+
 EVIL = "<img src=x onerror=document.title='pwned'>"
 MARKUP = "<b id=pwn>"  # a comm has no room for more
 
