@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "../unit/made_sites.h"
 #include "report/encode.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
@@ -17,18 +18,14 @@
 #define ROUNDS	  20
 
 /* As real ones are: the outer frames are shared by many, the inner ones by few. */
-static struct callsite *make_site(struct arena *arena, size_t number)
+static struct callsite *site_of(struct arena *arena, size_t number)
 {
-	struct callsite *site = calloc(1, sizeof(*site) + DEPTH * sizeof(struct frame));
+	struct frame frames[DEPTH];
 
-	site->refs = 1;
-	site->hash = number * 0x9e3779b97f4a7c15ULL;
-	site->source = STACK_SOURCE_CFI;
-	site->n = DEPTH;
 	for (size_t i = 0; i < DEPTH; i++) {
 		size_t f = (number >> (i / 2)) * 31 % FUNCTIONS + i;
 
-		site->frames[i] = (struct frame){
+		frames[i] = (struct frame){
 			.function = arena__printf(arena,
 						  "application::module_%zu::handle_request_%zu("
 						  "std::vector<int> const&)",
@@ -43,7 +40,7 @@ static struct callsite *make_site(struct arena *arena, size_t number)
 			.offset = f * 512 + number % CALLS * 16,
 		};
 	}
-	return site;
+	return make_site(frames, DEPTH, false);
 }
 
 static struct report *make_report(size_t n_sites)
@@ -63,7 +60,7 @@ static struct report *make_report(size_t n_sites)
 		struct site_row *row = &report->sites[i / 2];
 
 		if (!row->site)
-			row->site = make_site(report->strings, i / 2);
+			row->site = site_of(report->strings, i / 2);
 		row->rss += 65536;
 		parts[i] = (struct part){
 			.start = 0x7f0000000000 + i * 65536,

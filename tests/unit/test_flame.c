@@ -11,23 +11,13 @@
 #include <cmocka.h>
 #include <jansson.h>
 
+#include "made_sites.h"
 #include "sample_report.h"
 #include "serve/accept.h"
 #include "util/cleanup.h"
 #include "web/web.h"
 
 static const struct encode_options whole = {.all = true};
-
-static struct callsite *new_site(const struct frame *frames, size_t n, bool truncated)
-{
-	struct callsite *site = calloc(1, sizeof(*site) + n * sizeof(*frames));
-
-	assert_non_null(site);
-	*site = (struct callsite){
-		.refs = 1, .hash = 1, .n = n, .owner = -1, .truncated = truncated};
-	memcpy(site->frames, frames, n * sizeof(*frames));
-	return site;
-}
 
 /* Two call sites that share their outer frame, and something without one. */
 static struct report *new_report(void)
@@ -43,12 +33,12 @@ static struct report *new_report(void)
 	report->totals.size = 130 * MB;
 	report->n_sites = 2;
 	report->sites = arena__alloc(report->strings, 2 * sizeof(*report->sites));
-	report->sites[0] = (struct site_row){.site = new_site(one, 2, false),
+	report->sites[0] = (struct site_row){.site = make_site(one, 2, false),
 					     .rss = 30 * MB,
 					     .mapped = 70 * MB,
 					     .by_class = {[CATEGORY_NAMED] = {20 * MB, 50 * MB},
 							  [CATEGORY_ANON_RW] = {10 * MB, 20 * MB}}};
-	report->sites[1] = (struct site_row){.site = new_site(two, 3, true),
+	report->sites[1] = (struct site_row){.site = make_site(two, 3, true),
 					     .rss = 10 * MB,
 					     .mapped = 30 * MB,
 					     .by_class = {[CATEGORY_ANON_RW] = {10 * MB, 30 * MB}}};

@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "made_sites.h"
 #include "report/encode.h"
 #include "sample_report.h"
 #include "util/cleanup.h"
@@ -25,11 +26,12 @@ static struct report *make_report(const char *comm)
 /* Of one frame, or none. */
 static struct callsite *add_site(struct report *report, const char *function, uint64_t rss)
 {
-	struct callsite *site = calloc(1, sizeof(*site) + sizeof(struct frame));
+	const struct frame frame = {.function = function};
+	struct callsite *site = make_site(&frame, !!function, false);
 
-	site->refs = 1;
-	site->n = !!function;
-	site->frames[0].function = function;
+	assert_non_null(site);
+	if (!function)
+		site->source = STACK_SOURCE_NONE; /* which makes it that of all others */
 	report->sites[report->n_sites++] = (struct site_row){.site = site, .rss = rss};
 	report->by_coverage[COVERAGE_ATTRIBUTED] += rss;
 	return site;

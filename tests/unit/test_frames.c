@@ -224,7 +224,7 @@ static char *part(char **rest, char end)
 	return strcmp(text, "?") ? text : NULL;
 }
 
-static size_t parse(char *stack, struct frame *frames)
+static size_t parse(char *stack, struct frame *frames, const struct frame **ret)
 {
 	size_t n = 0;
 
@@ -232,7 +232,9 @@ static size_t parse(char *stack, struct frame *frames)
 		char *frame = part(&stack, '|');
 
 		frames[n].function = part(&frame, '@');
-		frames[n++].module = part(&frame, '|');
+		frames[n].module = part(&frame, '|');
+		ret[n] = &frames[n];
+		n++;
 	}
 	return n;
 }
@@ -243,15 +245,15 @@ static void stacks(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		_cleanup_free_ char *text = strdup(cases[i].stack);
-		struct frame frames[32] = {};
-		size_t n = parse(text, frames);
+		struct frame storage[32] = {};
+		const struct frame *frames[32];
+		size_t n = parse(text, storage, frames);
 		int owner = frames__owner(frames, n);
 		struct frames_class class = frames__class(frames, n);
 		const char *name = "";
 
 		if (owner >= 0)
-			name = frames[owner].function ? frames[owner].function
-						      : frames[owner].module;
+			name = frames[owner]->function ?: frames[owner]->module;
 		if (strcmp(name, cases[i].owner) || class.use != cases[i].use ||
 		    class.runtime != cases[i].runtime) {
 			print_message("%s\n\towner '%s', not '%s'; use %d of %d, not %d of %d\n",
@@ -265,7 +267,8 @@ static void stacks(void **state)
 
 static void nothing_known(void **state)
 {
-	struct frame unknown[3] = {};
+	static const struct frame none;
+	const struct frame *unknown[] = {&none, &none, &none};
 
 	assert_int_equal(frames__owner(NULL, 0), -1);
 	assert_int_equal(frames__class(NULL, 0).use, FRAME_NO_USE);

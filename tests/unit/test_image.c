@@ -274,8 +274,8 @@ static void test_call_sites_are_kept_once(void **state)
 	struct callsite_stats stats;
 
 	assert_int_equal(a->n, 2);
-	assert_string_equal(a->frames[1].function, "grow");
-	assert_string_equal(a->frames[1].module, "/bin/a");
+	assert_string_equal(a->frames[1]->function, "grow");
+	assert_string_equal(a->frames[1]->module, "/bin/a");
 	frames[0].ip = 99; /* the library lies elsewhere in another process */
 	b = callsite_table__intern(table, &stack);
 	assert_ptr_equal(a, b);
@@ -285,7 +285,7 @@ static void test_call_sites_are_kept_once(void **state)
 	callsite_table__stats(table, &stats);
 	assert_int_equal(stats.sites, 2);
 	callsite_table__free(table);
-	assert_string_equal(c->frames[0].function, "mmap"); /* it outlives the table */
+	assert_string_equal(c->frames[0]->function, "mmap"); /* it outlives the table */
 	callsite__unref(a);
 	callsite__unref(b);
 	callsite__unref(c);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 #include <zlib.h>
 
+#include "made_sites.h"
 #include "profile.pb-c.h"
 #include "report/encode.h"
 #include "report/samples.h"
@@ -80,13 +81,10 @@ static struct report *make_report(size_t n_parts, size_t n_sites)
 static struct callsite *add_site(struct report *report, const struct frame *frames, size_t n,
 				 uint64_t rss)
 {
-	struct callsite *site = calloc(1, sizeof(*site) + n * sizeof(*frames));
+	struct callsite *site = make_site(frames, n, false);
 
-	site->refs = 1;
-	site->source = STACK_SOURCE_CFI;
-	site->n = n;
+	assert_non_null(site);
 	site->hash = report->n_sites;
-	memcpy(site->frames, frames, n * sizeof(*frames));
 	report->sites[report->n_sites++] = (struct site_row){.site = site, .rss = rss};
 	assert_int_equal(report__number_sites(report), 0);
 	return site;

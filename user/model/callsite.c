@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/frame_table.h"
 #include "util/refs.h"
 
 #define BUCKETS 8192 /* a power of two */
@@ -17,10 +18,17 @@ struct entry {
 struct callsite_table {
 	callsite_judge_fn *judge;
 	pthread_mutex_t lock; /* guards what follows */
+	struct frame_table *frames;
 	struct entry *buckets[BUCKETS];
 	struct callsite *other;
 	struct callsite_stats stats;
 };
+
+static void release(const struct frame *const *frames, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		frame_table__release(frames[i]);
+}
 
 struct callsite *callsite__ref(struct callsite *site)
 {
@@ -31,8 +39,10 @@ struct callsite *callsite__ref(struct callsite *site)
 
 void callsite__unref(struct callsite *site)
 {
-	if (site && refs__put(&site->refs))
-		free(site);
+	if (!site || !refs__put(&site->refs))
+		return;
+	release(site->frames, site->n);
+	free(site);
 }
 
 bool callsite__is_other(const struct callsite *site)
@@ -40,117 +50,44 @@ bool callsite__is_other(const struct callsite *site)
 	return site->source == STACK_SOURCE_NONE && !site->n;
 }
 
-/* FNV-1a (Fowler, Noll, Vo) in words of 64 bits: equality is compared in full anyway. */
-static uint64_t mix(uint64_t hash, uint64_t value)
+static uint64_t hash_of(const struct unwound *stack, const struct frame *const *frames)
 {
-	return (hash ^ value) * 0x100000001b3ULL;
-}
+	uint64_t hash = stack->truncated;
 
-static uint64_t mix_text(uint64_t hash, const char *text)
-{
-	for (; text && *text; text++)
-		hash = mix(hash, (unsigned char)*text);
+	for (size_t i = 0; i < stack->n; i++) {
+		hash = (hash ^ frame_table__hash(frames[i])) * 0x9e3779b97f4a7c15ULL;
+		hash ^= hash >> 29;
+	}
 	return hash;
 }
 
-static uint64_t hash_of(const struct unwound *stack)
+static bool is_of(const struct callsite *site, uint64_t hash, const struct unwound *stack,
+		  const struct frame *const *frames)
 {
-	uint64_t hash = mix(0xcbf29ce484222325ULL, stack->truncated);
-
-	for (size_t i = 0; i < stack->n; i++) {
-		hash = mix(hash, stack->frames[i].offset);
-		hash = mix_text(hash, stack->frames[i].module);
-		hash = mix_text(hash, stack->frames[i].function);
-	}
-	return hash ^ hash >> 29;
+	return site->hash == hash && site->n == stack->n && site->source == stack->source &&
+	       site->truncated == stack->truncated &&
+	       memcmp(site->frames, frames, stack->n * sizeof(*frames)) == 0;
 }
 
-static bool same_text(const char *a, const char *b)
+static struct callsite *make(const struct unwound *stack, const struct frame *const *frames,
+			     uint64_t hash)
 {
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
+	size_t bytes = sizeof(struct callsite) + stack->n * sizeof(*frames);
+	struct callsite *site = malloc(bytes);
 
-bool frame__same(const struct frame *a, const struct frame *b)
-{
-	return a->offset == b->offset && a->line == b->line && a->inlined == b->inlined &&
-	       same_text(a->function, b->function) && same_text(a->file, b->file) &&
-	       same_text(a->module, b->module) && same_text(a->build_id, b->build_id);
-}
-
-static bool is_of(const struct callsite *site, uint64_t hash, const struct unwound *stack)
-{
-	if (site->hash != hash || site->n != stack->n || site->source != stack->source ||
-	    site->truncated != stack->truncated)
-		return false;
-	for (size_t i = 0; i < stack->n; i++) {
-		if (!frame__same(&site->frames[i], &stack->frames[i]))
-			return false;
-	}
-	return true;
-}
-
-/* The strings of consecutive frames are often the same: then they are kept once. */
-struct packer {
-	char *at; /* NULL: only count */
-	size_t used;
-};
-
-static const char *pack(struct packer *p, const char *text, const char *before,
-			const char *before_packed)
-{
-	size_t len;
-	char *copy = p->at ? p->at + p->used : NULL;
-
-	if (!text)
-		return NULL;
-	if (before && strcmp(text, before) == 0)
-		return before_packed;
-	len = strlen(text) + 1;
-	p->used += len;
-	return copy ? memcpy(copy, text, len) : NULL;
-}
-
-static void pack_frames(struct packer *p, const struct unwound *stack, struct frame *to)
-{
-	static const struct frame none;
-	struct frame packed = none;
-
-	for (size_t i = 0; i < stack->n; i++) {
-		const struct frame *from = &stack->frames[i];
-		const struct frame *before = i ? &stack->frames[i - 1] : &none;
-		struct frame last = packed;
-
-		packed = *from;
-		packed.function = pack(p, from->function, NULL, NULL);
-		packed.file = pack(p, from->file, before->file, last.file);
-		packed.module = pack(p, from->module, before->module, last.module);
-		packed.build_id = pack(p, from->build_id, before->build_id, last.build_id);
-		if (to)
-			to[i] = packed;
-	}
-}
-
-static struct callsite *make(const struct unwound *stack, uint64_t hash)
-{
-	struct packer p = {0};
-	size_t frames = stack->n * sizeof(struct frame);
-	struct callsite *site;
-
-	pack_frames(&p, stack, NULL);
-	site = malloc(sizeof(*site) + frames + p.used);
 	if (!site)
 		return NULL;
 	*site = (struct callsite){
 		.refs = 1,
 		.hash = hash,
-		.bytes = sizeof(*site) + frames + p.used,
+		.bytes = bytes,
 		.source = stack->source,
 		.truncated = stack->truncated,
 		.owner = -1,
 		.n = stack->n,
 	};
-	p = (struct packer){.at = (char *)site->frames + frames};
-	pack_frames(&p, stack, site->frames);
+	for (size_t i = 0; i < stack->n; i++)
+		site->frames[i] = frames[i];
 	return site;
 }
 
@@ -174,6 +111,7 @@ static void drop_unused(struct callsite_table *table)
 			free(entry);
 		}
 	}
+	frame_table__drop_unused(table->frames);
 }
 
 struct callsite_table *callsite_table__new(callsite_judge_fn *judge)
@@ -185,8 +123,9 @@ struct callsite_table *callsite_table__new(callsite_judge_fn *judge)
 		return NULL;
 	table->judge = judge;
 	pthread_mutex_init(&table->lock, NULL);
-	table->other = make(&nothing, 0);
-	if (!table->other) {
+	table->frames = frame_table__new();
+	table->other = make(&nothing, NULL, 0);
+	if (!table->frames || !table->other) {
 		callsite_table__free(table);
 		return NULL;
 	}
@@ -207,22 +146,31 @@ void callsite_table__free(struct callsite_table *table)
 		}
 	}
 	callsite__unref(table->other);
+	frame_table__free(table->frames);
 	pthread_mutex_destroy(&table->lock);
 	free(table);
 }
 
-static struct callsite *add(struct callsite_table *table, const struct unwound *stack,
-			    uint64_t hash)
+static size_t bytes_of(const struct callsite_table *table)
 {
-	struct callsite *site = make(stack, hash);
+	return table->stats.bytes + frame_table__bytes(table->frames);
+}
+
+/* Takes the references to the frames. */
+static struct callsite *add(struct callsite_table *table, const struct unwound *stack,
+			    const struct frame *const *frames, uint64_t hash)
+{
+	struct callsite *site = make(stack, frames, hash);
 	struct entry *entry;
 
-	if (!site)
+	if (!site) {
+		release(frames, stack->n);
 		return NULL;
+	}
 	table->judge(site);
-	if (table->stats.bytes + site->bytes > CALLSITES_MAX_BYTES)
+	if (bytes_of(table) + site->bytes > CALLSITES_MAX_BYTES)
 		drop_unused(table);
-	if (table->stats.bytes + site->bytes > CALLSITES_MAX_BYTES) {
+	if (bytes_of(table) + site->bytes > CALLSITES_MAX_BYTES) {
 		callsite__unref(site);
 		table->stats.turned_away++;
 		return callsite__ref(table->other);
@@ -239,19 +187,43 @@ static struct callsite *add(struct callsite_table *table, const struct unwound *
 	return callsite__ref(site);
 }
 
+static struct callsite *find(struct callsite_table *table, const struct unwound *stack,
+			     const struct frame *const *frames, uint64_t hash)
+{
+	for (struct entry *entry = table->buckets[hash % BUCKETS]; entry; entry = entry->next) {
+		if (is_of(entry->site, hash, stack, frames))
+			return callsite__ref(entry->site);
+	}
+	return NULL;
+}
+
+static struct callsite *intern(struct callsite_table *table, const struct unwound *stack)
+{
+	const struct frame *frames[FRAMES_MAX];
+	struct callsite *site;
+	uint64_t hash;
+
+	for (size_t i = 0; i < stack->n; i++) {
+		frames[i] = frame_table__intern(table->frames, &stack->frames[i]);
+		if (!frames[i]) {
+			release(frames, i);
+			return NULL;
+		}
+	}
+	hash = hash_of(stack, frames);
+	site = find(table, stack, frames, hash);
+	if (!site)
+		return add(table, stack, frames, hash);
+	release(frames, stack->n);
+	return site;
+}
+
 struct callsite *callsite_table__intern(struct callsite_table *table, const struct unwound *stack)
 {
-	uint64_t hash = hash_of(stack);
-	struct callsite *site = NULL;
-	struct entry *entry;
+	struct callsite *site;
 
 	pthread_mutex_lock(&table->lock);
-	for (entry = table->buckets[hash % BUCKETS]; entry && !site; entry = entry->next) {
-		if (is_of(entry->site, hash, stack))
-			site = callsite__ref(entry->site);
-	}
-	if (!site)
-		site = add(table, stack, hash);
+	site = intern(table, stack);
 	pthread_mutex_unlock(&table->lock);
 	return site;
 }
@@ -260,6 +232,7 @@ void callsite_table__stats(struct callsite_table *table, struct callsite_stats *
 {
 	pthread_mutex_lock(&table->lock);
 	*ret = table->stats;
+	ret->bytes = bytes_of(table);
 	pthread_mutex_unlock(&table->lock);
 }
 

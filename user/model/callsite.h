@@ -22,12 +22,8 @@ struct callsite {
 	int owner;    /* index of the frame whose code it is; -1: none */
 	unsigned use; /* of reconcile/frames.h */
 	size_t n;
-	struct frame frames[]; /* innermost first; their strings are in the same allocation */
+	const struct frame *frames[]; /* innermost first; of a frame_table */
 };
-
-/* Whether two frames are one place. ip is left out: the same library lies elsewhere in another
- * process. */
-bool frame__same(const struct frame *a, const struct frame *b);
 
 struct callsite *callsite__ref(struct callsite *site); /* accepts NULL */
 void callsite__unref(struct callsite *site);	       /* accepts NULL; on any thread */

@@ -123,22 +123,22 @@ static bool may_own(const struct frame *frame, const struct frame_row *row)
 	return !row || row->kind == FRAME_OTHER;
 }
 
-int frames__owner(const struct frame *frames, size_t n)
+int frames__owner(const struct frame *const *frames, size_t n)
 {
 	for (size_t i = 0; i < n; i++)
-		if (may_own(&frames[i], row_of(&frames[i])))
+		if (may_own(frames[i], row_of(frames[i])))
 			return (int)i;
 	return -1;
 }
 
-struct frames_class frames__class(const struct frame *frames, size_t n)
+struct frames_class frames__class(const struct frame *const *frames, size_t n)
 {
 	const struct frame_row *fallback = NULL;
 
 	for (size_t i = 0; i < n; i++) {
-		const struct frame_row *row = row_of(&frames[i]);
+		const struct frame_row *row = row_of(frames[i]);
 
-		if (may_own(&frames[i], row))
+		if (may_own(frames[i], row))
 			break;
 		if (!row || row->use == FRAME_UNSAID)
 			continue;

@@ -71,8 +71,8 @@ struct frames_class {
 
 /* Of frames, innermost first: the owner's index, -1 when all are of the C library, of allocators or
  * runtimes, or nothing is known of them. */
-int frames__owner(const struct frame *frames, size_t n);
-struct frames_class frames__class(const struct frame *frames, size_t n);
+int frames__owner(const struct frame *const *frames, size_t n);
+struct frames_class frames__class(const struct frame *const *frames, size_t n);
 
 /* The table, in order, ending with a row of two NULLs: for frames.c and its test. */
 extern const struct frame_row frames_table[];

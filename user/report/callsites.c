@@ -62,9 +62,9 @@ static void add_block(struct buf *out, const struct site_row *row, size_t id, en
 	add_time(out, "  LAST SEEN ", row->last_seen);
 	buf__puts(out, "\n");
 	if (row->owner >= 0)
-		add_owner(out, &site->frames[row->owner]);
+		add_owner(out, site->frames[row->owner]);
 	for (size_t i = 0; i < site->n; i++)
-		frame__add_text(out, &site->frames[i]);
+		frame__add_text(out, site->frames[i]);
 	if (callsite__is_other(site))
 		buf__puts(out, "    (all further call sites: the table of call sites is full)\n");
 	else if (site->truncated)
@@ -83,7 +83,7 @@ void callsites__add_text(const struct report *report, const struct encode_option
 
 static void put_owner(struct json *json, const struct site_row *row)
 {
-	const struct frame *owner = row->owner < 0 ? NULL : &row->site->frames[row->owner];
+	const struct frame *owner = row->owner < 0 ? NULL : row->site->frames[row->owner];
 
 	json__key(json, "owner");
 	if (!owner) {
@@ -115,7 +115,7 @@ static void put_site(struct json *json, const struct site_row *row, size_t id)
 	json__key(json, "stack");
 	json__array(json);
 	for (size_t i = 0; i < site->n; i++)
-		frame__put(json, &site->frames[i]);
+		frame__put(json, site->frames[i]);
 	json__end_array(json);
 	json__end_object(json);
 }

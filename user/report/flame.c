@@ -161,7 +161,7 @@ static void add_site(struct flame *flame, const struct site_row *row)
 	else if (site->truncated)
 		add_note(flame, "truncated");
 	for (size_t i = site->n; i > 0; i--)
-		add_frame(flame, &site->frames[i - 1]);
+		add_frame(flame, site->frames[i - 1]);
 	end_stack(flame, row->by_class);
 }
 

@@ -58,7 +58,7 @@ static void add_site(struct buf *out, const struct report *report, const struct 
 	else if (site->truncated)
 		buf__puts(out, ";[truncated]");
 	for (size_t i = site->n; i > 0; i--)
-		add_frame(out, &site->frames[i - 1]);
+		add_frame(out, site->frames[i - 1]);
 	add_amount(out, row->rss);
 }
 

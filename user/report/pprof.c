@@ -79,7 +79,7 @@ static size_t place_len(const struct callsite *site, size_t first)
 {
 	size_t i = first;
 
-	while (i + 1 < site->n && site->frames[i].inlined)
+	while (i + 1 < site->n && site->frames[i]->inlined)
 		i++;
 	return i - first + 1;
 }
@@ -308,7 +308,7 @@ static void add_program(struct encoder *encoder)
 		const struct callsite *site = report->sites[i].site;
 
 		for (size_t j = 0; j < site->n; j++) {
-			const struct frame *frame = &site->frames[j];
+			const struct frame *frame = site->frames[j];
 
 			if (!frame->module || strcmp(frame->module, report->exe))
 				continue;

@@ -6,7 +6,6 @@
 #include <string.h>
 #include <uthash.h>
 
-#include "model/callsite.h"
 #include "util/buf.h"
 #include "util/text.h"
 #include "util/utf8.h"
@@ -15,16 +14,7 @@ struct id_entry {
 	UT_hash_handle hh;
 	size_t place; /* from 0 */
 	void *row;    /* NULL: the entry is new */
-	char key[];
-};
-
-struct location {
-	UT_hash_handle hh;
-	struct location *next; /* of the same hash */
-	unsigned hash;
-	const struct frame *frames;
-	size_t n;
-	Pprof__Location row;
+	char key[];   /* and a 0 */
 };
 
 void profile_tables__init(struct profile_tables *tables, struct arena *arena)
@@ -39,7 +29,8 @@ void profile_tables__free(struct profile_tables *tables)
 	HASH_CLEAR(hh, tables->strings.entries);
 	HASH_CLEAR(hh, tables->mappings.entries);
 	HASH_CLEAR(hh, tables->functions.entries);
-	HASH_CLEAR(hh, tables->locations);
+	HASH_CLEAR(hh, tables->locations.entries);
+	HASH_CLEAR(hh, tables->labels.entries);
 }
 
 static void *alloc(struct profile_tables *tables, size_t size)
@@ -228,7 +219,7 @@ static int fill_place(const Pprof__Mapping *mapping, const struct frame *outer,
 	return 0;
 }
 
-static int fill_lines(struct profile_tables *tables, const struct frame *frames, size_t n,
+static int fill_lines(struct profile_tables *tables, const struct frame *const *frames, size_t n,
 		      Pprof__Location *ret)
 {
 	Pprof__Line *lines = alloc(tables, n * sizeof(*lines));
@@ -238,102 +229,75 @@ static int fill_lines(struct profile_tables *tables, const struct frame *frames,
 		return -ENOMEM;
 	for (size_t i = 0; i < n; i++) {
 		pprof__line__init(&lines[i]);
-		lines[i].function_id = function_of_frame(tables, &frames[i]);
-		lines[i].line = frames[i].line;
+		lines[i].function_id = function_of_frame(tables, frames[i]);
+		lines[i].line = frames[i]->line;
 		ret->line[ret->n_line++] = &lines[i];
 	}
 	return 0;
 }
 
-static void note_frames(Pprof__Mapping *mapping, const struct frame *frames, size_t n)
+static void note_frames(Pprof__Mapping *mapping, const struct frame *const *frames, size_t n)
 {
 	for (size_t i = 0; mapping && i < n; i++) {
-		mapping->has_filenames |= !!frames[i].file;
-		mapping->has_line_numbers |= !!frames[i].line;
-		mapping->has_inline_frames |= frames[i].inlined;
+		mapping->has_filenames |= !!frames[i]->file;
+		mapping->has_line_numbers |= !!frames[i]->line;
+		mapping->has_inline_frames |= frames[i]->inlined;
 	}
 }
 
-static struct location *make_location(struct profile_tables *tables, const struct frame *frames,
-				      size_t n)
+static Pprof__Location *make_location(struct profile_tables *tables,
+				      const struct frame *const *frames, size_t n)
 {
-	const struct frame *outer = &frames[n - 1];
-	struct location *location = alloc(tables, sizeof(*location));
+	const struct frame *outer = frames[n - 1];
+	Pprof__Location *row = alloc(tables, sizeof(*row));
 	Pprof__Mapping *mapping = NULL;
 
-	if (!location)
+	if (!row)
 		return NULL;
-	pprof__location__init(&location->row);
-	location->frames = frames;
-	location->n = n;
+	pprof__location__init(row);
 	if (outer->module)
 		mapping = mapping_of(tables, outer->module, outer->build_id);
 	note_frames(mapping, frames, n);
-	if (fill_place(mapping, outer, &location->row) ||
-	    fill_lines(tables, frames, n, &location->row))
+	if (fill_place(mapping, outer, row) || fill_lines(tables, frames, n, row))
 		return NULL;
-	return location;
+	return row;
 }
 
-static uint64_t hash_of(const struct profile_tables *tables, const struct frame *frames, size_t n)
-{
-	uint64_t hash = mix(tables->salt, n);
-
-	for (size_t i = 0; i < n; i++) {
-		const char *function = frames[i].function ?: "", *module = frames[i].module ?: "";
-
-		hash = mix(hash, frames[i].offset);
-		hash = mix(hash, frames[i].line);
-		hash = mix_bytes(hash, function, strlen(function));
-		hash = mix_bytes(hash, module, strlen(module));
-	}
-	return hash;
-}
-
-static bool is_of(const struct location *location, const struct frame *frames, size_t n)
-{
-	if (location->n != n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (!frame__same(&location->frames[i], &frames[i]))
-			return false;
-	}
-	return true;
-}
-
-uint64_t profile_tables__location(struct profile_tables *tables, const struct frame *frames,
+uint64_t profile_tables__location(struct profile_tables *tables, const struct frame *const *frames,
 				  size_t n)
 {
-	const unsigned hash = hash_of(tables, frames, n);
-	struct location *first, *location;
+	struct id_entry *entry = find(tables, &tables->locations, frames, n * sizeof(*frames));
+	Pprof__Location *row;
 
-	HASH_FIND_BYHASHVALUE(hh, tables->locations, &hash, sizeof(hash), hash, first);
-	for (location = first; location; location = location->next) {
-		if (is_of(location, frames, n))
-			return location->row.id;
-	}
-	location = make_location(tables, frames, n);
-	if (!location)
+	if (!entry)
 		return 0;
-	location->hash = hash;
-	location->row.id = ++tables->n_locations;
-	if (first) {
-		location->next = first->next;
-		first->next = location;
-	} else {
-		HASH_ADD_BYHASHVALUE(hh, tables->locations, hash, sizeof(hash), hash, location);
-	}
-	return location->row.id;
+	if (entry->row)
+		return entry->place + 1;
+	row = make_location(tables, frames, n);
+	if (!row)
+		return 0;
+	row->id = entry->place + 1;
+	entry->row = row;
+	return row->id;
 }
 
 uint64_t profile_tables__label(struct profile_tables *tables, const char *text)
 {
-	struct frame *frame = alloc(tables, sizeof(*frame));
+	struct id_entry *entry = find(tables, &tables->labels, text, strlen(text));
+	const struct frame *row;
+	struct frame *frame;
 
-	if (!frame)
+	if (!entry)
 		return 0;
-	frame->function = text;
-	return profile_tables__location(tables, frame, 1);
+	if (!entry->row) {
+		frame = alloc(tables, sizeof(*frame));
+		if (!frame)
+			return 0;
+		frame->function = entry->key;
+		entry->row = frame;
+	}
+	row = entry->row;
+	return profile_tables__location(tables, &row, 1);
 }
 
 /* --- all of them --------------------------------------------------------------------------- */
@@ -352,24 +316,10 @@ static void *rows_of(struct profile_tables *tables, const struct id_table *table
 	return rows;
 }
 
-static void add_locations(struct profile_tables *tables, Pprof__Profile *ret)
-{
-	struct location *location, *same;
-
-	ret->location = alloc(tables, (tables->n_locations + 1) * sizeof(*ret->location));
-	if (!ret->location)
-		return;
-	for (location = tables->locations; location; location = location->hh.next) {
-		for (same = location; same; same = same->next)
-			ret->location[same->row.id - 1] = &same->row;
-	}
-	ret->n_location = tables->n_locations;
-}
-
 void profile_tables__finish(struct profile_tables *tables, Pprof__Profile *ret)
 {
-	add_locations(tables, ret);
 	ret->mapping = rows_of(tables, &tables->mappings, &ret->n_mapping);
+	ret->location = rows_of(tables, &tables->locations, &ret->n_location);
 	ret->function = rows_of(tables, &tables->functions, &ret->n_function);
 	ret->string_table = rows_of(tables, &tables->strings, &ret->n_string_table);
 }

@@ -34,8 +34,8 @@ struct profile_tables {
 	struct id_table strings;
 	struct id_table mappings;
 	struct id_table functions;
-	struct location *locations;
-	size_t n_locations;
+	struct id_table locations; /* by the addresses of their frames */
+	struct id_table labels;
 	uint64_t salt;
 	bool failed; /* out of memory */
 };
@@ -53,12 +53,13 @@ int64_t profile_tables__string(struct profile_tables *tables, const char *text);
 uint64_t profile_tables__mapping(struct profile_tables *tables, const char *file,
 				 const char *build_id);
 
-/* Frames of one place: the innermost first, of which all but the last were inlined. They must live
- * as long as the tables. */
-uint64_t profile_tables__location(struct profile_tables *tables, const struct frame *frames,
+/* Frames of one place: the innermost first, of which all but the last were inlined. They are kept
+ * once (model/frame_table.h), so they are compared by their addresses, and live as long as the
+ * tables. */
+uint64_t profile_tables__location(struct profile_tables *tables, const struct frame *const *frames,
 				  size_t n);
 
-/* A place that is none, such as "[no stack]"; the text must live as long, too. */
+/* A place that is none, such as "[no stack]". */
 uint64_t profile_tables__label(struct profile_tables *tables, const char *text);
 
 /* Puts the tables into a profile, which then points to them. */

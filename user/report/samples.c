@@ -148,6 +148,12 @@ static uint64_t hash_of(const struct sample_row *row)
 	return row->site ? row->site->hash : 0;
 }
 
+/* Of interned texts. */
+static int compare_texts(const char *x, const char *y)
+{
+	return x == y ? 0 : strcmp(x, y);
+}
+
 static int larger_row(const void *a, const void *b)
 {
 	const struct sample_row *x = a, *y = b;
@@ -155,8 +161,8 @@ static int larger_row(const void *a, const void *b)
 
 	order = order ?: compare(y->mapped, x->mapped);
 	order = order ?: compare(x->pid, y->pid);
-	order = order ?: strcmp(x->region, y->region);
-	order = order ?: strcmp(x->thread, y->thread);
+	order = order ?: compare_texts(x->region, y->region);
+	order = order ?: compare_texts(x->thread, y->thread);
 	order = order ?: compare(x->coverage, y->coverage);
 	return order ?: compare(hash_of(x), hash_of(y));
 }

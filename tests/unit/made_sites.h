@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Call sites of stacks that a test makes up. */
+#ifndef MEMPROV_MADE_SITES_H
+#define MEMPROV_MADE_SITES_H
+
+#include "model/callsite.h"
+
+static inline void do_not_judge(struct callsite *site)
+{
+	(void)site;
+}
+
+/* The one call site of these frames, with a reference for the caller. */
+static inline struct callsite *make_site(const struct frame *frames, size_t n, bool truncated)
+{
+	static struct callsite_table *table;
+	const struct unwound stack = {
+		.source = STACK_SOURCE_CFI, .truncated = truncated, .frames = frames, .n = n};
+
+	if (!table)
+		table = callsite_table__new(do_not_judge);
+	return table ? callsite_table__intern(table, &stack) : NULL;
+}
+
+#endif

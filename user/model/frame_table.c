@@ -1,0 +1,175 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "model/frame_table.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "util/cleanup.h"
+#include "util/refs.h"
+
+#define BUCKETS 16384 /* a power of two */
+
+struct kept {
+	unsigned refs;
+	struct kept *next; /* of the bucket */
+	uint64_t hash;
+	size_t bytes; /* that it takes */
+	struct frame frame;
+	char strings[];
+};
+
+struct frame_table {
+	struct kept *buckets[BUCKETS];
+	size_t bytes;
+};
+
+struct frame_table *frame_table__new(void)
+{
+	return calloc(1, sizeof(struct frame_table));
+}
+
+void frame_table__free(struct frame_table *table)
+{
+	if (!table)
+		return;
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct kept *kept, *next;
+
+		for (kept = table->buckets[i]; kept; kept = next) {
+			next = kept->next;
+			frame_table__release(&kept->frame);
+		}
+	}
+	free(table);
+}
+
+static struct kept *kept_of(const struct frame *frame)
+{
+	return (struct kept *)((char *)frame - offsetof(struct kept, frame));
+}
+
+void frame_table__release(const struct frame *frame)
+{
+	struct kept *kept = kept_of(frame);
+
+	if (refs__put(&kept->refs))
+		free(kept);
+}
+
+uint64_t frame_table__hash(const struct frame *frame)
+{
+	return kept_of(frame)->hash;
+}
+
+/* FNV-1a (Fowler, Noll, Vo) in words of 64 bits: equality is compared in full anyway. */
+static uint64_t mix(uint64_t hash, uint64_t value)
+{
+	return (hash ^ value) * 0x100000001b3ULL;
+}
+
+static uint64_t mix_text(uint64_t hash, const char *text)
+{
+	for (; text && *text; text++)
+		hash = mix(hash, (unsigned char)*text);
+	return hash;
+}
+
+static uint64_t hash_of(const struct frame *frame)
+{
+	uint64_t hash = mix(0xcbf29ce484222325ULL, frame->offset);
+
+	hash = mix(hash, frame->line);
+	hash = mix_text(hash, frame->module);
+	hash = mix_text(hash, frame->function);
+	return hash ^ hash >> 29;
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same(const struct frame *a, const struct frame *b)
+{
+	return a->offset == b->offset && a->line == b->line && a->inlined == b->inlined &&
+	       same_text(a->function, b->function) && same_text(a->file, b->file) &&
+	       same_text(a->module, b->module) && same_text(a->build_id, b->build_id);
+}
+
+/* The text behind *at, which moves on behind it. */
+static const char *put(char **at, const char *text)
+{
+	char *copy = *at;
+
+	if (!text)
+		return NULL;
+	*at = stpcpy(copy, text) + 1;
+	return copy;
+}
+
+static size_t size_of(const char *text)
+{
+	return text ? strlen(text) + 1 : 0;
+}
+
+static struct kept *make(const struct frame *frame, uint64_t hash)
+{
+	size_t bytes = sizeof(struct kept) + size_of(frame->function) + size_of(frame->file) +
+		       size_of(frame->module) + size_of(frame->build_id);
+	struct kept *kept = malloc(bytes);
+	char *at;
+
+	if (!kept)
+		return NULL;
+	*kept = (struct kept){.refs = 1, .hash = hash, .bytes = bytes, .frame = *frame};
+	at = kept->strings;
+	kept->frame.function = put(&at, frame->function);
+	kept->frame.file = put(&at, frame->file);
+	kept->frame.module = put(&at, frame->module);
+	kept->frame.build_id = put(&at, frame->build_id);
+	kept->frame.ip = 0;
+	return kept;
+}
+
+const struct frame *frame_table__intern(struct frame_table *table, const struct frame *frame)
+{
+	uint64_t hash = hash_of(frame);
+	struct kept **bucket = &table->buckets[hash % BUCKETS], *kept = *bucket;
+
+	while (kept && (kept->hash != hash || !same(&kept->frame, frame)))
+		kept = kept->next;
+	if (!kept) {
+		kept = make(frame, hash);
+		if (!kept)
+			return NULL;
+		kept->next = *bucket;
+		*bucket = kept;
+		table->bytes += kept->bytes;
+	}
+	refs__get(&kept->refs);
+	return &kept->frame;
+}
+
+void frame_table__drop_unused(struct frame_table *table)
+{
+	for (size_t i = 0; i < BUCKETS; i++) {
+		struct kept **at = &table->buckets[i];
+
+		while (*at) {
+			struct kept *kept = *at;
+
+			if (!refs__sole(&kept->refs)) {
+				at = &kept->next;
+				continue;
+			}
+			*at = kept->next;
+			table->bytes -= kept->bytes;
+			frame_table__release(&kept->frame);
+		}
+	}
+}
+
+size_t frame_table__bytes(const struct frame_table *table)
+{
+	return table->bytes;
+}
