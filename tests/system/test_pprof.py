@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Profiles: that strict readers take them, that they say what the other formats say."""
 import contextlib
+import html
 import http.client
 import os
 import re
@@ -311,6 +312,24 @@ def timed(daemon, path, pid):
         times.append(time.monotonic() - began)
     print([round(t * 1000) for t in times])
     return answer, min(times)
+
+
+# Debian has flamegraph.pl in the package of a Perl profiler.
+FLAMEGRAPH_PL = "/usr/share/perl5/Devel/NYTProf/flamegraph.pl"
+
+
+def test_flamegraph_pl_reads_it(daemon, inlined):
+    with stopped(inlined.pid):
+        text = daemon.text(inlined.pid, format="folded")
+        rss = sum(v.rss for v in smaps(inlined.pid))
+    drawn = subprocess.run(["perl", FLAMEGRAPH_PL], input=text, capture_output=True, text=True,
+                           timeout=30, check=True)
+    assert "Ignored" not in drawn.stderr, drawn.stderr
+    frames = {html.unescape(name): int(amount.replace(",", "")) for name, amount in
+              re.findall(r"<title>(.*) \(([\d,]+) samples, [\d.]+%\)</title>", drawn.stdout)}
+    assert frames["all"] == rss
+    main = sum(amount for stack, amount in folded(text) if "main" in stack)
+    assert frames["main"] == main > 0
 
 
 def test_five_thousand_call_sites(daemon):
