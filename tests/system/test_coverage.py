@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How much of what real programs have is known: the share of memory that has a call site, and what
 the JVM says of itself."""
+import contextlib
+import os
 import re
+import signal
 import subprocess
 
 import pytest
 
 import test_gdb
-from memprov import MIB, Daemon, Target, children, span
+from memprov import MIB, Daemon, Target, children, span, until
 
 
 def check_anonymous(report):
@@ -22,44 +25,82 @@ def check_anonymous(report):
     assert sum(r["rss"] for r in missing) <= 0.01 * resident, missing[:3]
 
 
-@pytest.mark.parametrize("name", ["redis", "python", "node", "java", "nginx"])
-def test_anonymous_memory_has_call_sites(daemon, tmp_path, name):
+def load_redis(tmp):
     port = test_gdb.free_port()
-    if name == "redis":
-        argv = ["/usr/bin/redis-server", "--port", port, "--save", ""]
-    elif name == "nginx":
-        (tmp_path / "nginx.conf").write_text(
-            f"pid {tmp_path}/nginx.pid; daemon off; error_log stderr; events {{}} http {{ "
-            f"access_log off; server {{ listen 127.0.0.1:{port}; }} }}")
-        argv = ["/usr/sbin/nginx", "-c", tmp_path / "nginx.conf"]
-    else:
-        text, file, words = {
-            "python": (test_gdb.PYTHON + "\nprint('ready', flush=True); import time\n"
-                       "time.sleep(100)", "grow.py", ["/usr/bin/python3"]),
-            "node": (test_gdb.NODE + "; setInterval(() => {}, 1000)", "grow.js",
-                     ["/usr/bin/node"]),
-            "java": (test_gdb.JAVA.replace("size());\n    }", "size());\n"
-                                           "        Thread.sleep(100000);\n    }"),
-                     "Grow.java", ["/usr/bin/java", "-Xmx256m"])}[name]
-        (tmp_path / file).write_text(text)
-        argv = [*words, tmp_path / file]
-    with Target(*argv) as target:
-        pids = [target.pid]
-        if name == "redis":
+    with Target("/usr/bin/redis-server", "--port", port, "--save", "") as target:
+        with test_gdb.connect(port) as s:
+            for i in range(60):
+                s.sendall(b"*3\r\n$3\r\nSET\r\n$3\r\nk%02d\r\n$300000\r\n%s\r\n" %
+                          (i, b"x" * 300000))
+                assert s.recv(100) == b"+OK\r\n"
+        yield [target.pid]
+
+
+def load_nginx(tmp):
+    """The master and its worker."""
+    port = test_gdb.free_port()
+    (tmp / "nginx.conf").write_text(
+        f"pid {tmp}/nginx.pid; daemon off; error_log stderr; events {{}} http {{ "
+        f"access_log off; server {{ listen 127.0.0.1:{port}; }} }}")
+    with Target("/usr/sbin/nginx", "-c", tmp / "nginx.conf") as target:
+        for _ in range(20):
             with test_gdb.connect(port) as s:
-                for i in range(60):
-                    s.sendall(b"*3\r\n$3\r\nSET\r\n$3\r\nk%02d\r\n$300000\r\n%s\r\n" %
-                              (i, b"x" * 300000))
-                    assert s.recv(100) == b"+OK\r\n"
-        elif name == "nginx":
-            for _ in range(20):
-                with test_gdb.connect(port) as s:
-                    s.sendall(b"GET / HTTP/1.0\r\n\r\n")
-                    s.recv(10000)
-            pids += children(target.pid)
-            assert len(pids) > 1
-        else:
-            target.line(60)
+                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                s.recv(10000)
+        workers = children(target.pid)
+        assert workers
+        yield [target.pid, *workers]
+
+
+def load_postgres(tmp):
+    """The postmaster, what it starts by itself, and the backend of a session."""
+    port, data = test_gdb.free_port(), test_gdb.init_database(tmp)
+    programs = os.path.dirname(test_gdb.postgres())
+    address = ["-h", "127.0.0.1", "-p", port]
+    with Target(f"{programs}/postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
+                "-c", f"unix_socket_directories={tmp}", user="postgres", cwd="/",
+                stderr=subprocess.DEVNULL) as target:
+        until(lambda: not subprocess.run([f"{programs}/pg_isready", "-q", *map(str, address)],
+                                         cwd="/").returncode, 30, "postgres to be ready")
+        with Target(f"{programs}/psql", "-XqAt", *address, "-U", "postgres", cwd="/") as session:
+            session.tell(test_gdb.SQL + "select pg_backend_pid();")
+            assert session.line() == "60000"
+            backend = int(session.line())
+            started = children(target.pid)
+            assert backend in started and len(started) > 4
+            try:
+                yield [target.pid, *started]
+            finally:  # killed, it would leave its shared memory behind
+                target.process.send_signal(signal.SIGQUIT)
+                target.process.wait(20)
+
+
+def load_script(tmp, file, text, *words):
+    (tmp / file).write_text(text)
+    with Target(*words, tmp / file) as target:
+        target.line(60)
+        yield [target.pid]
+
+
+def load_python(tmp):
+    return load_script(tmp, "grow.py", test_gdb.PYTHON + "\nprint('ready', flush=True)\n"
+                       "import time; time.sleep(100)", "/usr/bin/python3")
+
+
+def load_node(tmp):
+    return load_script(tmp, "grow.js", test_gdb.NODE + "; setInterval(() => {}, 1000)",
+                       "/usr/bin/node")
+
+
+def load_java(tmp):
+    text = test_gdb.JAVA.replace("size());\n    }", "size());\n        Thread.sleep(100000);\n    }")
+    return load_script(tmp, "Grow.java", text, "/usr/bin/java", "-Xmx256m")
+
+
+@pytest.mark.parametrize("load", [load_redis, load_nginx, load_postgres, load_python, load_node,
+                                  load_java])
+def test_anonymous_memory_has_call_sites(daemon, tmp_path, load):
+    with contextlib.contextmanager(load)(tmp_path) as pids:
         for pid in pids:
             report = daemon.report(pid, all=1)
             assert report["tracing"]["state"] == "complete"
