@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What reads the files of programs, when those are damaged, replaced, many, or made at run time."""
+import contextlib
 import os
 import pathlib
+import signal
 import subprocess
 import time
 
 import pytest
 
-from memprov import MIB, SANITIZED, Daemon, Target, children, functions, site_at, status_kb, until
+from memprov import (MIB, SANITIZED, Agent, Daemon, Target, children, functions, site_at, status_kb,
+                     until)
 
 
 def shared_object(tmp):
@@ -84,6 +87,22 @@ def replaced(path):
     other.rename(path)
 
 
+def starved_seconds(daemon):
+    """For how long threads of the daemon and its child were ready to run and had no CPU."""
+    return sum(int(path.read_text().split()[1]) for pid in [daemon.pid, *children(daemon.pid)]
+               for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+
+
+@contextlib.contextmanager
+def quick(daemon):
+    """An answer comes within 2 s. What the daemon spends waiting for a CPU is others' doing."""
+    began, before = time.monotonic(), starved_seconds(daemon)
+    yield
+    took, starved = time.monotonic() - began, max(0, starved_seconds(daemon) - before)
+    print(f"{took:.2f} s, of which {starved:.2f} s without a CPU")
+    assert took - starved < 2
+
+
 @pytest.mark.parametrize("damage", [truncate, many_sections, looping, sparse, fifo, device, link,
                                     replaced])
 def test_hostile_files(daemon, agent, tmp_path, damage):
@@ -96,9 +115,8 @@ def test_hostile_files(daemon, agent, tmp_path, damage):
         damage(library)
         target.tell("grow")
         at = int(target.line())
-        began = time.monotonic()
-        report = daemon.report(target.pid, all=1)
-        took = time.monotonic() - began
+        with quick(daemon):
+            report = daemon.report(target.pid, all=1)
         site, _ = site_at(report, at)
         assert site and site["stack"], site
         # The mapping keeps what was there; of what was changed in place nobody knows the rest.
@@ -111,8 +129,25 @@ def test_hostile_files(daemon, agent, tmp_path, damage):
         # of other processes
         other, _ = site_at(daemon.report(agent.pid, all=1), control)
         assert functions(other)[-1] == "_start" and "serve" in functions(other)
-    print(f"{damage.__name__}: {took:.2f} s, {functions(site)[:4]}, truncated {site['truncated']}")
-    assert took < 2 * max(1, os.getloadavg()[0])
+    print(f"{damage.__name__}: {functions(site)[:4]}, truncated {site['truncated']}")
+
+
+def test_a_child_that_hangs(bpf):
+    """It is given up in time for whoever waits, and the next one knows names again."""
+    with Daemon() as daemon, Agent() as agent:
+        worker = agent.thread()
+        daemon.report(agent.pid)
+        child, = children(daemon.pid)
+        os.kill(child, signal.SIGSTOP)
+        at = agent.map(MIB, by=worker)
+        with quick(daemon):
+            report = daemon.report(agent.pid, all=1)
+        frame = site_at(report, at)[0]["stack"][0]
+        assert frame["module"].endswith("/libc.so.6") and int(frame["offset"], 16) > 0, frame
+        assert child not in children(daemon.pid)
+        at = agent.map(MIB)
+        site, _ = site_at(daemon.report(agent.pid, all=1), at)
+        assert functions(site)[-1] == "_start", site
 
 
 def open_files(pid):
@@ -189,7 +224,7 @@ def test_perf_map_in_another_mount_namespace(daemon, tmp_path):
     with Target("/usr/bin/unshare", "-m", "/bin/sh", "-c",
                 f"mkdir -p {tmp_path}/own && cp {script} {tmp_path}/own && "
                 f"mount --bind {tmp_path}/own /tmp && exec node --perf-basic-prof "
-                "--interpreted-frames-native-stack /tmp/jit.js") as target:
+                "--interpreted-frames-native-stack /tmp/jit.js", cwd=tmp_path) as target:
         assert target.line(30).startswith("ready")
         assert not os.path.exists(f"/tmp/perf-{target.pid}.map")
         report = daemon.report(target.pid, all=1)
