@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-from memprov import (MIB, SANITIZED, Agent, Daemon, Target, children, functions, site_at, status_kb,
-                     until)
+from memprov import (MIB, SANITIZED, SLOWER, Agent, Daemon, Target, children, functions, site_at,
+                     status_kb, until)
 
 
 def shared_object(tmp):
@@ -88,9 +88,10 @@ def replaced(path):
 
 
 def starved_seconds(daemon):
-    """For how long threads of the daemon and its child were ready to run and had no CPU."""
-    return sum(int(path.read_text().split()[1]) for pid in [daemon.pid, *children(daemon.pid)]
-               for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
+    """For how long each thread of the daemon and of its child was ready to run and had no CPU."""
+    return {path: int(path.read_text().split()[1]) / 1e9
+            for pid in [daemon.pid, *children(daemon.pid)]
+            for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")}
 
 
 @contextlib.contextmanager
@@ -98,9 +99,11 @@ def quick(daemon):
     """An answer comes within 2 s. What the daemon spends waiting for a CPU is others' doing."""
     began, before = time.monotonic(), starved_seconds(daemon)
     yield
-    took, starved = time.monotonic() - began, max(0, starved_seconds(daemon) - before)
+    took = time.monotonic() - began
+    starved = sum(seconds - before.get(thread, 0)
+                  for thread, seconds in starved_seconds(daemon).items())
     print(f"{took:.2f} s, of which {starved:.2f} s without a CPU")
-    assert took - starved < 2
+    assert took - starved < 2 * SLOWER
 
 
 @pytest.mark.parametrize("damage", [truncate, many_sections, looping, sparse, fifo, device, link,
