@@ -62,6 +62,7 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	}
 	owner__stats(d->tracer.owner, &stats);
 	tracer.collector = stats.collector;
+	tracer.stacks_dropped = stats.model.untaken_stacks;
 	for (int cause = 0; cause < RESYNCS; cause++)
 		resyncs[cause] =
 			(struct metrics_counter){resync__name(cause), stats.model.resyncs[cause]};

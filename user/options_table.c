@@ -65,7 +65,7 @@ const struct option option_table[] = {
 	{"backend", 0, KIND_CHOICE, SERVE | RUN, "auto|fexit|tracepoint", "auto", NULL, backends,
 	 FIELD(backend), .doc = "how BPF attaches"},
 	{"unwind", 0, KIND_CHOICE, SERVE | RUN, "auto|fp|cfi|none", "auto", NULL, unwinds,
-	 FIELD(unwind), .doc = "how user stacks are taken"},
+	 FIELD(unwind), .doc = "how user stacks are taken: copied (cfi) or by frame pointers"},
 	{"stack-min", 0, KIND_BYTES, SERVE | RUN, "BYTES", "64k",
 	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(stack_min), .min = 0,
 	 .max = 1ULL << 47, .doc = "smaller mappings get a stack by frame pointers only"},

@@ -13,7 +13,7 @@
 #include "util/log.h"
 
 #define SYMBOLIZER_MEMORY     (256u << 20)
-#define SYMBOLIZER_TIMEOUT_MS 2000
+#define SYMBOLIZER_TIMEOUT_MS 1500 /* so that who waits is answered in 2 s when the child hangs */
 
 static const enum unwind_mode unwind_modes[] = {
 	[UNWIND_AUTO] = UNWIND_MODE_CFI,

@@ -489,3 +489,23 @@ def region_at(report, address):
     found = [r for r in report["regions"] if span(r)[0] <= address < span(r)[1]]
     assert len(found) == 1, (hex(address), found)
     return found[0]
+
+
+def sites_of(report):
+    return {site["id"]: site for site in report["callsites"]}
+
+
+def site_at(report, address):
+    region = next(r for r in report["regions"] if span(r)[0] <= address < span(r)[1])
+    return sites_of(report).get(region["callsite"]), region
+
+
+def functions(site):
+    """Of the frames that the machine has: without inlined ones."""
+    return [frame["function"] for frame in site["stack"] if not frame["inlined"]]
+
+
+def children(pid):
+    """Of all its threads."""
+    return [int(word) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")
+            for word in path.read_text().split()]

@@ -10,7 +10,7 @@ import tempfile
 import pytest
 
 import memprov
-from memprov import MEMPROV, MIB, SLOWER, Agent, Daemon, until
+from memprov import MEMPROV, MIB, SLOWER, Agent, Daemon, children, until
 
 # As user/privilege.c has them.
 USED = ["bpf", "perfmon", "sys_resource", "sys_admin", "sys_ptrace", "checkpoint_restore",
@@ -51,12 +51,6 @@ class Without(Daemon):
             super().__init__("--socket", directory + "/sock", *args)
         finally:
             memprov.MEMPROV = real
-
-
-def children(pid):
-    """Of all its threads."""
-    return [int(n) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")
-            for n in path.read_text().split()]
 
 
 def has_call_sites(daemon, agent):

@@ -144,6 +144,24 @@ static const struct {
 		"|TenuredGeneration::grow_by(unsigned long)@" JVM,
 	 "", FRAME_JAVA, FRAME_HEAP},
 	{COMMIT "|VirtualSpace::expand_by(unsigned long, bool)@" JVM
+		"|BlockOffsetSharedArray::resize(unsigned long)@" JVM
+		"|TenuredGeneration::TenuredGeneration(ReservedSpace, unsigned long)@" JVM,
+	 "", FRAME_JAVA, FRAME_METADATA},
+	{COMMIT "|PSVirtualSpace::expand_by(unsigned long)@" JVM
+		"|PSOldGen::expand_by(unsigned long)@" JVM,
+	 "", FRAME_JAVA, FRAME_HEAP},
+	{COMMIT "|PSVirtualSpace::expand_by(unsigned long)@" JVM
+		"|ObjectStartArray::set_covered_region(MemRegion)@" JVM
+		"|PSOldGen::post_resize()@" JVM,
+	 "", FRAME_JAVA, FRAME_METADATA},
+	{COMMIT "|PSVirtualSpace::expand_by(unsigned long)@" JVM
+		"|ParMarkBitMap::initialize(MemRegion)@" JVM
+		"|PSParallelCompact::initialize()@" JVM,
+	 "", FRAME_JAVA, FRAME_METADATA},
+	{COMMIT "|PSCardTable::resize_commit_uncommit(int, MemRegion)@" JVM
+		"|PSYoungGen::post_resize()@" JVM,
+	 "", FRAME_JAVA, FRAME_METADATA},
+	{COMMIT "|VirtualSpace::expand_by(unsigned long, bool)@" JVM
 		"|CodeHeap::reserve(ReservedSpace, unsigned long, unsigned long)@" JVM
 		"|CodeCache::add_heap(ReservedSpace, char const*, int)@" JVM,
 	 "", FRAME_JAVA, FRAME_METADATA},
@@ -265,6 +283,37 @@ static void stacks(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* What G1 commits is what it was reserved for; of others their own frames tell. */
+static void as_reserved(void **state)
+{
+	static const struct {
+		const char *stack;
+		bool as_reserved;
+	} rows[] = {
+		{COMMIT "|G1PageBasedVirtualSpace::commit(unsigned long, unsigned long)@" JVM
+			"|HeapRegionManager::commit_regions(unsigned int, WorkGang*)@" JVM,
+		 true},
+		{COMMIT "|ShenandoahHeap::initialize()@" JVM "|universe_init()@" JVM, true},
+		{COMMIT "|VirtualSpace::expand_by(unsigned long, bool)@" JVM
+			"|TenuredGeneration::grow_by(unsigned long)@" JVM,
+		 false},
+		{"mmap@" C "|?@" JVM "|?@" JVM, false},
+		/* By frame pointers, of a program that has none. */
+		{"mmap@" C, true},
+		{"__mmap64@" LD "|_dl_map_segments@" LD, false},
+		{"mmap@" C "|ingest_grow@" APP, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *text = strdup(rows[i].stack);
+		struct frame storage[32] = {};
+		const struct frame *frames[32];
+		size_t n = parse(text, storage, frames);
+
+		assert_int_equal(frames__class(frames, n).as_reserved, rows[i].as_reserved);
+	}
+}
+
 static void nothing_known(void **state)
 {
 	static const struct frame none;
@@ -295,6 +344,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(stacks),
+		cmocka_unit_test(as_reserved),
 		cmocka_unit_test(nothing_known),
 		cmocka_unit_test(no_row_is_hidden),
 	};

@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
+#include "reconcile/frames.h"
 #include "reconcile/join.h"
 #include "reconcile/share.h"
 #include "util/cleanup.h"
@@ -258,6 +259,68 @@ static void test_thread_stack(void **state)
 	assert_null(p[0].given_name);
 }
 
+static struct callsite *site_for(enum frame_use use, bool as_reserved)
+{
+	struct callsite *site = calloc(1, sizeof(*site));
+
+	site->refs = 1;
+	site->use = use;
+	site->as_reserved = as_reserved;
+	return site;
+}
+
+static void answer(struct trace *trace, struct callsite *site)
+{
+	trace__resolve(trace, site);
+	callsite__unref(site);
+}
+
+/* One call makes memory of the heap and of the tables beside it; their reservations differ. */
+static void test_what_was_reserved(void **state)
+{
+	struct fixture *f = *state;
+	struct trace *commit = trace__new(), *tables = trace__new(), *lost = trace__new();
+	struct part parts[] = {
+		{.trace = commit, .category = CATEGORY_ANON_RW},
+		{.trace = commit, .reservation = tables, .category = CATEGORY_ANON_RW},
+		{.trace = commit, .reservation = lost, .category = CATEGORY_ANON_RW},
+		{.trace = commit, .reservation = tables, .category = CATEGORY_NAMED},
+	};
+
+	answer(commit, site_for(FRAME_HEAP, true));
+	assert_true(parts__await_stacks(parts, ARRAY_SIZE(parts)));
+	parts__resolve(parts, ARRAY_SIZE(parts));
+	assert_int_equal(parts[0].category, CATEGORY_RUNTIME_HEAP);
+	assert_int_equal(parts[1].category, CATEGORY_ANON_RW);
+	answer(tables, site_for(FRAME_METADATA, false));
+	answer(lost, NULL);
+	assert_false(parts__await_stacks(parts, ARRAY_SIZE(parts)));
+	parts__resolve(parts, ARRAY_SIZE(parts));
+	assert_int_equal(parts[0].category, CATEGORY_RUNTIME_HEAP);
+	assert_int_equal(parts[1].category, CATEGORY_RUNTIME_METADATA);
+	assert_int_equal(parts[2].category, CATEGORY_RUNTIME_HEAP);
+	assert_int_equal(parts[3].category, CATEGORY_NAMED);
+	trace__unref(commit);
+	trace__unref(tables);
+	trace__unref(lost);
+
+	/* A call that says itself what it is for is not asked twice. */
+	commit = trace__new();
+	tables = trace__new();
+	answer(commit, site_for(FRAME_STACK, false));
+	parts[0] =
+		(struct part){.trace = commit, .reservation = tables, .category = CATEGORY_ANON_RW};
+	parts__resolve(parts, 1);
+	assert_int_equal(parts[0].category, CATEGORY_RUNTIME_STACK);
+	trace__unref(commit);
+	trace__unref(tables);
+	/* Joined, each part has its record's. */
+	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 4);
+	f->a->reservation = trace__new();
+	put(f, 10, 20, f->a, NULL);
+	assert_ptr_equal(join(f, 1)->reservation, f->a->reservation);
+}
+
 /* Faults extend it downwards, and no event says so. */
 static void test_grows_down(void **state)
 {
@@ -337,10 +400,15 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_merged_vma), TEST(test_estimates_add_up),
-		TEST(test_evidence),   TEST(test_names),
-		TEST(test_grows_down), TEST(test_thread_stack),
-		TEST(test_strays),     cmocka_unit_test(test_shares_always_add_up),
+		TEST(test_merged_vma),
+		TEST(test_estimates_add_up),
+		TEST(test_evidence),
+		TEST(test_names),
+		TEST(test_grows_down),
+		TEST(test_thread_stack),
+		TEST(test_strays),
+		TEST(test_what_was_reserved),
+		cmocka_unit_test(test_shares_always_add_up),
 	};
 
 	return cmocka_run_group_tests_name("join", tests, NULL, NULL);

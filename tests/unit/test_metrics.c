@@ -115,6 +115,7 @@ static void test_tracer(void **state)
 		.resyncs = resyncs,
 		.n_resyncs = ARRAY_SIZE(resyncs),
 		.unwinder = &unwinder,
+		.stacks_dropped = 17,
 	};
 	_cleanup_buf_ struct buf text = {0};
 
@@ -124,6 +125,7 @@ static void test_tracer(void **state)
 	assert_has(&text, "\nmemprov_events_total{type=\"comm\"} 12\n");
 	assert_has(&text, "\nmemprov_stacks_unwound_total{result=\"complete\"} 92\n");
 	assert_has(&text, "\nmemprov_stacks_unwound_total{result=\"truncated\"} 8\n");
+	assert_has(&text, "\nmemprov_stacks_dropped_total 17\n");
 	assert_has(&text, "\nmemprov_symbolizer_restarts_total 3\n");
 	assert_has(&text, "\nmemprov_callsites 61\n");
 	assert_has(&text, "\nmemprov_callsites_bytes 8192\n");

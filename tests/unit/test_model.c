@@ -391,6 +391,67 @@ static void test_forks_are_cheap(void **state)
 	assert_int_equal(strlen(shown(f, 1999)) > 0, 1);
 }
 
+/* --- stacks ------------------------------------------------------------------------------------
+ */
+
+struct asked {
+	struct raw_stack last;
+	unsigned times;
+};
+
+static bool keep_stack(const struct raw_stack *raw, void *ctx)
+{
+	struct asked *asked = ctx;
+
+	asked->last = *raw;
+	asked->times++;
+	trace__ref(raw->trace);
+	return true;
+}
+
+static void answer(struct model *model, const struct asked *asked, bool makeshift)
+{
+	struct unwound unwound = {.source = STACK_SOURCE_FP, .makeshift = makeshift};
+	struct callsite *site = calloc(1, sizeof(*site));
+
+	site->refs = 1;
+	model__stack_was_unwound(model, &asked->last, &unwound, site);
+	callsite__unref(site);
+	trace__unref(asked->last.trace);
+}
+
+/* A stack that is known is not unwound again; one of which little could be said for once, is. */
+static void test_stacks_are_learned(void **state)
+{
+	struct asked asked = {};
+	struct model *model = model__new(&(struct model_config){.page_size = PAGE,
+								.attached_ns = ATTACHED_NS,
+								.on_stack = keep_stack,
+								.stack_ctx = &asked});
+	struct {
+		struct mp_event_mmap mmap;
+		struct mp_stack head;
+		uint64_t ips[2];
+	} e = {.mmap = event_mmap(1, NEW_START, 10, 1).mmap,
+	       .head = {.kind = MP_STACK_FP, .bytes = sizeof(e.ips)},
+	       .ips = {0x1000, 0x2000}};
+
+	e.mmap.head.stack_bytes = sizeof(e.head) + sizeof(e.ips);
+	model__apply(model, (const union mp_event *)&e);
+	assert_int_equal(asked.times, 1);
+	answer(model, &asked, true);
+	model__apply(model, (const union mp_event *)&e);
+	assert_int_equal(asked.times, 2);
+	answer(model, &asked, false);
+	model__apply(model, (const union mp_event *)&e);
+	assert_int_equal(asked.times, 2);
+	e.ips[1]++;
+	model__apply(model, (const union mp_event *)&e);
+	assert_int_equal(asked.times, 3);
+	answer(model, &asked, false);
+	model__free(model);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -410,6 +471,7 @@ int main(void)
 		TEST(test_loss_parts_a_vfork_child),
 		TEST(test_burying),
 		TEST(test_forks_are_cheap),
+		TEST(test_stacks_are_learned),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

@@ -84,6 +84,50 @@ static void test_mmap_fixed_replaces(void **state)
 	assert_space(f, "10-12@1 12-15@2 15-20@1 ");
 }
 
+static int keep_range(const struct ledger_range *range, void *ctx)
+{
+	*(struct ledger_range *)ctx = *range;
+	return 1;
+}
+
+/* Maps pages with a stack of its own; what the record says that they were reserved by. */
+static struct trace *map_with(struct fixture *f, struct trace *trace, uint64_t at, uint64_t pages,
+			      int flags)
+{
+	union mp_event e = event_mmap(1, 1, at, pages);
+	struct ledger_range range = {0};
+
+	e.mmap.flags = flags;
+	assert_int_equal(space__apply(f->space, &f->tools, &e, trace), 0);
+	ledger__each(&f->space->ledger, at * PAGE, (at + 1) * PAGE, keep_range, &range);
+	assert_ptr_equal(range.record->trace, trace);
+	return range.record->reservation;
+}
+
+/* A runtime reserves addresses, and makes memory of pieces, and nothing of them again. */
+static void test_reservations(void **state)
+{
+	struct fixture *f = *state;
+	struct trace *heap = trace__new(), *tables = trace__new(), *commit = trace__new();
+
+	assert_null(map_with(f, heap, 100, 50, 0));
+	assert_null(map_with(f, tables, 150, 50, 0));
+	assert_ptr_equal(map_with(f, commit, 100, 10, MAP_FIXED), heap);
+	assert_ptr_equal(map_with(f, commit, 150, 10, MAP_FIXED), tables);
+	/* again, over what was memory already, and what was not yet */
+	assert_ptr_equal(map_with(f, commit, 105, 3, MAP_FIXED), heap);
+	assert_ptr_equal(map_with(f, commit, 102, 20, MAP_FIXED), heap);
+	/* over two of them, over a hole, over what has no stack, or where the kernel put it */
+	assert_null(map_with(f, commit, 140, 20, MAP_FIXED));
+	assert_null(map_with(f, commit, 190, 20, MAP_FIXED));
+	assert_null(map_with(f, NULL, 300, 10, 0));
+	assert_null(map_with(f, commit, 302, 2, MAP_FIXED));
+	assert_null(map_with(f, commit, 125, 2, 0));
+	trace__unref(heap);
+	trace__unref(tables);
+	trace__unref(commit);
+}
+
 static void test_munmap_in_the_middle(void **state)
 {
 	struct fixture *f = *state;
@@ -413,6 +457,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_mmap_fixed_replaces),
 		TEST(test_munmap_in_the_middle),
+		TEST(test_reservations),
 		TEST(test_odd_arguments),
 		TEST(test_huge_pages_round_further),
 		TEST(test_mremap_moves_and_grows),

@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * chains THREADS ROUNDS: many call chains lead to one mmap, by functions with and without frames of
- * variable size. Which chain it was is in the length: FIRST_PAGES + the chain's number pages. Its
- * number, from 0 to CHAINS - 1, says by its digits to the base 6, lowest last, which of the steps a
- * to f called which, and number % 4 is how often `deeper` has called itself. Prints "mapped" and
- * waits.
+ * chains THREADS COUNT: many call chains lead to one mmap, by functions with and without frames of
+ * variable size. Whenever a line comes on stdin, each thread maps the next COUNT of them and, when
+ * all have, "mapped" is printed. Which chain it was is in the length: FIRST_PAGES + the chain's
+ * number pages. Its number, from 0 to CHAINS - 1, says by its digits to the base 6, lowest last,
+ * which of the steps a to f called which, and number % 4 is how often `deeper` has called itself.
+ * After CHAINS times each thread has had every chain once.
  */
 #include <alloca.h>
 #include <pthread.h>
@@ -12,10 +13,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <unistd.h>
 
 #define FIRST_PAGES 64
 #define CHAINS	    216
+#define STRIDE	    37 /* has no factor in common with CHAINS: no chain comes after its neighbour */
 #define BASE	    6
 
 #define FUNCTION  __attribute__((noinline, noclone, optimize("O2", "omit-frame-pointer")))
@@ -96,17 +97,21 @@ FUNCTION static void deeper(struct walk *walk, unsigned depth)
 	BARRIER();
 }
 
-static unsigned rounds;
+static unsigned count;
+static pthread_barrier_t begin, end;
 
 static void *run(void *arg)
 {
-	unsigned seed = (unsigned)(size_t)arg;
+	unsigned seed = (unsigned)(size_t)arg, done = 0;
 
-	for (unsigned i = 0; i < rounds; i++) {
-		struct walk walk = {rand_r(&seed) % CHAINS, 3, seed};
+	for (;;) {
+		pthread_barrier_wait(&begin);
+		for (unsigned i = 0; i < count; i++, done++) {
+			struct walk walk = {(seed + done * STRIDE) % CHAINS, 3, seed + done};
 
-		deeper(&walk, walk.chain % 4);
-		usleep(1500);
+			deeper(&walk, walk.chain % 4);
+		}
+		pthread_barrier_wait(&end);
 	}
 	return NULL;
 }
@@ -114,19 +119,23 @@ static void *run(void *arg)
 int main(int argc, char **argv)
 {
 	int threads = argc > 1 ? atoi(argv[1]) : 4;
-	pthread_t ids[64];
+	pthread_t id;
+	char line[64];
 
-	rounds = argc > 2 ? atoi(argv[2]) : 100;
+	count = argc > 2 ? atoi(argv[2]) : 1;
 	if (threads < 1 || threads > 64)
 		return 2;
+	pthread_barrier_init(&begin, NULL, threads + 1);
+	pthread_barrier_init(&end, NULL, threads + 1);
 	for (int i = 0; i < threads; i++) {
-		if (pthread_create(&ids[i], NULL, run, (void *)(size_t)(i + 1)))
+		if (pthread_create(&id, NULL, run, (void *)(size_t)(i + 1)))
 			return 1;
 	}
-	for (int i = 0; i < threads; i++)
-		pthread_join(ids[i], NULL);
-	puts("mapped");
-	fflush(stdout);
-	pause();
+	while (fgets(line, sizeof(line), stdin)) {
+		pthread_barrier_wait(&begin);
+		pthread_barrier_wait(&end);
+		puts("mapped");
+		fflush(stdout);
+	}
 	return 0;
 }

@@ -15,6 +15,7 @@ struct creation {
 	const struct mp_event_head *head;
 	const char *comm;
 	struct trace *trace;
+	struct trace *reservation; /* as in struct record */
 };
 
 /* What was created is counted as a use of its stack. 0, -ENOMEM, or an error of ledger.h. */

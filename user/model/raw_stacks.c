@@ -75,7 +75,7 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	else if (space && site && !code__was_there(space, unwound, raw->taken_ns))
 		site = NULL;
 	trace__resolve(raw->trace, site);
-	if (site && space && space->id == raw->space_id && space->image)
+	if (site && !unwound->makeshift && space && space->id == raw->space_id && space->image)
 		image__learn(space->image, raw->stack, unwound, raw->trace);
 	pending__unref(raw->pending);
 }

@@ -45,6 +45,7 @@ struct record *record__copy(const struct record *record)
 		.attached = record->attached,
 		.for_stack = record->for_stack,
 		.trace = trace__ref(record->trace),
+		.reservation = trace__ref(record->reservation),
 	};
 	memcpy(copy->comm, record->comm, sizeof(copy->comm));
 	return copy;
@@ -61,6 +62,7 @@ void record__unref(struct record *record)
 	if (!record || !refs__put(&record->refs))
 		return;
 	trace__unref(record->trace);
+	trace__unref(record->reservation);
 	free(record);
 }
 

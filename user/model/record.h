@@ -27,6 +27,9 @@ struct record {
 	bool for_stack; /* MAP_STACK: "an address suitable for a stack" (mmap(2)) */
 	char comm[MP_COMM_LEN];
 	struct trace *trace; /* of the call; NULL: none was taken */
+	/* Of the call that reserved the addresses, when others were put over all of it since
+	 * (MAP_FIXED); NULL: there was none, or several. */
+	struct trace *reservation;
 };
 
 /* With one reference, the caller's; NULL when out of memory. trace may be NULL; the record takes a

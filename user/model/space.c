@@ -173,6 +173,7 @@ int creation__apply(struct space *space, struct space_tools *tools, const struct
 		range.record->hi = what->hi;
 		range.record->attached = what->attached;
 		range.record->for_stack = what->for_stack;
+		range.record->reservation = trace__ref(what->reservation);
 	}
 	err = creation__put(space, tools, &range);
 	record__unref(range.record);
@@ -190,13 +191,45 @@ static uint64_t mmap_unit(const struct space_tools *tools, uint32_t flags)
 	return unit;
 }
 
+struct reservation {
+	uint64_t reached;
+	struct trace *trace;
+};
+
+static int follow_reservation(const struct ledger_range *range, void *ctx)
+{
+	struct reservation *r = ctx;
+	struct trace *trace = range->record->reservation ?: range->record->trace;
+
+	if (range->start != r->reached || !trace || (r->trace && r->trace != trace))
+		return 1;
+	r->reached = range->end;
+	r->trace = trace;
+	return 0;
+}
+
+/* Runtimes reserve addresses with one call, and make memory of them piece by piece with others,
+ * which may be the same for all that they reserve. Borrowed; NULL when not all of [lo, hi) was
+ * reserved by one. */
+static struct trace *find_reservation(const struct space *space, uint64_t lo, uint64_t hi)
+{
+	struct reservation r = {.reached = lo};
+
+	if (ledger__each(&space->ledger, lo, hi, follow_reservation, &r) || r.reached != hi)
+		return NULL;
+	return r.trace;
+}
+
 static int apply_mmap(struct space *space, struct space_tools *tools, const struct mp_event_mmap *e,
 		      struct trace *trace)
 {
+	struct trace *reservation = NULL;
 	uint64_t lo, hi;
 
 	if (!space__whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
 		return -EINVAL;
+	if (e->flags & MAP_FIXED)
+		reservation = find_reservation(space, lo, hi);
 	return creation__apply(space, tools,
 			       &(struct creation){.lo = lo,
 						  .hi = hi,
@@ -204,7 +237,8 @@ static int apply_mmap(struct space *space, struct space_tools *tools, const stru
 						  .for_stack = e->flags & MAP_STACK,
 						  .head = &e->head,
 						  .comm = e->comm,
-						  .trace = trace});
+						  .trace = trace,
+						  .reservation = reservation});
 }
 
 static int apply_munmap(struct space *space, struct space_tools *tools,

@@ -76,6 +76,7 @@ struct part {
 	 * NULL: none were taken. */
 	struct trace *trace;
 	struct trace *name_trace;
+	struct trace *reservation; /* as in struct record; borrowed, too */
 	/* What they have been unwound to; NULL: not known. */
 	struct callsite *callsite;
 	struct callsite *named_by;

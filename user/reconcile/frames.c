@@ -134,20 +134,23 @@ int frames__owner(const struct frame *const *frames, size_t n)
 struct frames_class frames__class(const struct frame *const *frames, size_t n)
 {
 	const struct frame_row *fallback = NULL;
+	bool owned = false;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct frame_row *row = row_of(frames[i]);
 
-		if (may_own(frames[i], row))
+		owned = may_own(frames[i], row);
+		if (owned)
 			break;
 		if (!row || row->use == FRAME_UNSAID)
 			continue;
-		if (!row->fallback)
-			return (struct frames_class){row->runtime, row->use};
+		if (row->say != FRAME_SAYS_AT_LAST)
+			return (struct frames_class){row->runtime, row->use,
+						     row->say == FRAME_SAYS_IF_NOT_RESERVED};
 		if (!fallback)
 			fallback = row;
 	}
 	if (fallback)
-		return (struct frames_class){fallback->runtime, fallback->use};
-	return (struct frames_class){FRAME_NATIVE, FRAME_NO_USE};
+		return (struct frames_class){fallback->runtime, fallback->use, false};
+	return (struct frames_class){FRAME_NATIVE, FRAME_NO_USE, !owned};
 }

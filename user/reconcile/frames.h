@@ -17,7 +17,11 @@
  *
  * The use is what the innermost frame with one says, short of the owner: what an application maps
  * itself is no runtime's, also if the application is called by one. A runtime without symbols has
- *its module's default, which counts only if no function said more.
+ * its module's default, which counts only if no function said more.
+ *
+ * A runtime may reserve addresses for several uses, and make memory of all of them by the same
+ * calls, as HotSpot's G1 does for its heap and for the tables beside it. Then the stack of the
+ * reservation says the use; and also where a stack itself says nothing, not even whose it is.
  */
 #ifndef MEMPROV_FRAMES_H
 #define MEMPROV_FRAMES_H
@@ -55,18 +59,25 @@ enum frame_use {
 	FRAME_METADATA, /* also code that was made, and what garbage collectors keep */
 };
 
+enum frame_say {
+	FRAME_SAYS,		    /* the use */
+	FRAME_SAYS_IF_NOT_RESERVED, /* what the addresses were reserved for tells more, if known */
+	FRAME_SAYS_AT_LAST,	    /* only if no other row says one */
+};
+
 struct frame_row {
 	const char *function; /* '*' stands for any text; NULL: any, also if it is not known */
 	const char *module;   /* of the base name; NULL: any */
 	enum frame_kind kind;
 	enum frame_runtime runtime;
 	enum frame_use use;
-	bool fallback; /* the use counts only if no other row says one */
+	enum frame_say say;
 };
 
 struct frames_class {
 	enum frame_runtime runtime;
 	enum frame_use use; /* FRAME_NO_USE: nothing is said of it */
+	bool as_reserved;   /* the stack of the reservation, if there is one, tells more */
 };
 
 /* Of frames, innermost first: the owner's index, -1 when all are of the C library, of allocators or

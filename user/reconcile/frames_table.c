@@ -10,79 +10,83 @@
 /* Short, so that a row stays a line. */
 #define LIBC_FUNCTION(name)                                                                        \
 	{                                                                                          \
-		name, ANY, FRAME_LIBC, FRAME_NATIVE, FRAME_UNSAID, false                           \
+		name, ANY, FRAME_LIBC, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                      \
 	}
 #define LIBC_MODULE(name)                                                                          \
 	{                                                                                          \
-		ANY, name, FRAME_LIBC, FRAME_NATIVE, FRAME_UNSAID, false                           \
+		ANY, name, FRAME_LIBC, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                      \
 	}
 #define LOADER_FUNCTION(name, use)                                                                 \
 	{                                                                                          \
-		name, ANY, FRAME_LOADER, FRAME_NATIVE, use, false                                  \
+		name, ANY, FRAME_LOADER, FRAME_NATIVE, use, FRAME_SAYS                             \
 	}
 #define LOADER_MODULE(name)                                                                        \
 	{                                                                                          \
-		ANY, name, FRAME_LOADER, FRAME_NATIVE, FRAME_NO_USE, false                         \
+		ANY, name, FRAME_LOADER, FRAME_NATIVE, FRAME_NO_USE, FRAME_SAYS                    \
 	}
 #define STACK(name)                                                                                \
 	{                                                                                          \
-		name, ANY, FRAME_THREADS, FRAME_NATIVE, FRAME_STACK, false                         \
+		name, ANY, FRAME_THREADS, FRAME_NATIVE, FRAME_STACK, FRAME_SAYS                    \
 	}
 #define MALLOC(name)                                                                               \
 	{                                                                                          \
-		name, ANY, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, false                        \
+		name, ANY, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, FRAME_SAYS                   \
 	}
 #define MALLOC_IN(name, module)                                                                    \
 	{                                                                                          \
-		name, module, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, false                     \
+		name, module, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, FRAME_SAYS                \
 	}
 #define MALLOC_META(name, module)                                                                  \
 	{                                                                                          \
-		name, module, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_METADATA, false                 \
+		name, module, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_METADATA, FRAME_SAYS            \
 	}
 #define MALLOC_MODULE(name)                                                                        \
 	{                                                                                          \
-		ANY, name, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, true                         \
+		ANY, name, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, FRAME_SAYS_AT_LAST           \
 	}
 #define CALLS_MALLOC(name)                                                                         \
 	{                                                                                          \
-		name, ANY, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_UNSAID, false                      \
+		name, ANY, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                 \
 	}
 #define LANGUAGE(name)                                                                             \
 	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_NATIVE, FRAME_UNSAID, false                        \
+		name, ANY, FRAME_RUNTIME, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                   \
 	}
 #define GO(name, use)                                                                              \
 	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_GO, use, false                                     \
+		name, ANY, FRAME_RUNTIME, FRAME_GO, use, FRAME_SAYS                                \
 	}
 #define JAVA(name, use)                                                                            \
 	{                                                                                          \
-		name, "libjvm.so", FRAME_RUNTIME, FRAME_JAVA, use, false                           \
+		name, "libjvm.so", FRAME_RUNTIME, FRAME_JAVA, use, FRAME_SAYS                      \
+	}
+#define JAVA_COMMITS(name, use)                                                                    \
+	{                                                                                          \
+		name, "libjvm.so", FRAME_RUNTIME, FRAME_JAVA, use, FRAME_SAYS_IF_NOT_RESERVED      \
 	}
 #define V8(name, use)                                                                              \
 	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_NODE, use, false                                   \
+		name, ANY, FRAME_RUNTIME, FRAME_NODE, use, FRAME_SAYS                              \
 	}
 #define PYTHON(name, use)                                                                          \
 	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_PYTHON, use, false                                 \
+		name, ANY, FRAME_RUNTIME, FRAME_PYTHON, use, FRAME_SAYS                            \
 	}
 #define PHP(name, use)                                                                             \
 	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_PHP, use, false                                    \
+		name, ANY, FRAME_RUNTIME, FRAME_PHP, use, FRAME_SAYS                               \
 	}
 #define RUBY(name, use)                                                                            \
 	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_RUBY, use, false                                   \
+		name, ANY, FRAME_RUNTIME, FRAME_RUBY, use, FRAME_SAYS                              \
 	}
 #define CUDA(name)                                                                                 \
 	{                                                                                          \
-		name, ANY, FRAME_ALLOCATOR, FRAME_CUDA, FRAME_UNSAID, false                        \
+		name, ANY, FRAME_ALLOCATOR, FRAME_CUDA, FRAME_UNSAID, FRAME_SAYS                   \
 	}
 #define RUNTIME_MODULE(name, runtime, use)                                                         \
 	{                                                                                          \
-		ANY, name, FRAME_RUNTIME, runtime, use, true                                       \
+		ANY, name, FRAME_RUNTIME, runtime, use, FRAME_SAYS_AT_LAST                         \
 	}
 
 #define UNSAID	 FRAME_UNSAID
@@ -143,8 +147,8 @@ const struct frame_row frames_table[] = {
 	MALLOC("__interceptor_*"),
 
 	/* --- the loader; before malloc: it has a malloc of its own --- */
-	{"*malloc", "ld-linux*", FRAME_LOADER, FRAME_NATIVE, METADATA, false},
-	{"calloc", "ld-linux*", FRAME_LOADER, FRAME_NATIVE, METADATA, false},
+	{"*malloc", "ld-linux*", FRAME_LOADER, FRAME_NATIVE, METADATA, FRAME_SAYS},
+	{"calloc", "ld-linux*", FRAME_LOADER, FRAME_NATIVE, METADATA, FRAME_SAYS},
 	LOADER_MODULE("ld-linux*"),
 	LOADER_MODULE("ld-2.*"),
 	LOADER_MODULE("ld64.so*"),
@@ -262,8 +266,8 @@ const struct frame_row frames_table[] = {
 	GO("x_cgo_*", UNSAID),
 	GO("crosscall*", UNSAID),
 
-	/* --- HotSpot. G1 commits its heap and the bitmaps and tables beside it from the same
-	 * place; most of that is heap. --- */
+	/* --- HotSpot. What its collectors keep beside the heap comes before the generations that
+	 * it belongs to. --- */
 	JAVA("FileMapInfo::map_heap_region*", HEAP),
 	JAVA("FileMapInfo::*", METADATA),
 	JAVA("MetaspaceShared::*", METADATA),
@@ -276,11 +280,15 @@ const struct frame_row frames_table[] = {
 	JAVA("StackOverflow::*", FRAME_STACK),
 	JAVA("JavaThread::create_stack_guard_pages", FRAME_STACK),
 	JAVA("os::create_thread", FRAME_STACK),
-	JAVA("G1PageBasedVirtualSpace::*", HEAP),
+	JAVA("*CardTable*", METADATA),
+	JAVA("BlockOffset*", METADATA),
+	JAVA("ObjectStartArray::*", METADATA),
+	JAVA("ParMarkBitMap::*", METADATA),
+	JAVA("ParallelCompactData::*", METADATA),
+	JAVA_COMMITS("G1PageBasedVirtualSpace::*", HEAP),
 	JAVA("G1CollectedHeap::create_aux_memory_mapper", METADATA),
 	JAVA("ReservedHeapSpace::*", HEAP),
 	JAVA("Universe::reserve_heap", HEAP),
-	JAVA("PSVirtualSpace*", HEAP),
 	JAVA("PSOldGen::*", HEAP),
 	JAVA("PSYoungGen::*", HEAP),
 	JAVA("MutableSpace::*", HEAP),
@@ -294,10 +302,7 @@ const struct frame_row frames_table[] = {
 	JAVA("ZPageAllocator::*", HEAP),
 	JAVA("ShenandoahHeapRegion::*", HEAP),
 	JAVA("EpsilonHeap::*", HEAP),
-	JAVA("CardTable*", METADATA),
-	JAVA("ParMarkBitMap::*", METADATA),
-	JAVA("ParallelCompactData::*", METADATA),
-	JAVA("ShenandoahHeap::initialize", METADATA),
+	JAVA_COMMITS("ShenandoahHeap::initialize", METADATA),
 	JAVA("G1*", METADATA),
 	RUNTIME_MODULE("libjvm.so", FRAME_JAVA, METADATA),
 	RUNTIME_MODULE("libjli.so", FRAME_JAVA, UNSAID),
@@ -342,8 +347,8 @@ const struct frame_row frames_table[] = {
 	PYTHON("PyObject_Malloc", HEAP),
 	PYTHON("PyObject_Calloc", HEAP),
 	PYTHON("PyObject_Realloc", HEAP),
-	{"new_arena", "*python*", FRAME_RUNTIME, FRAME_PYTHON, HEAP, false},
-	{"new_mmap_object", "*python*", FRAME_RUNTIME, FRAME_PYTHON, NO_USE, false},
+	{"new_arena", "*python*", FRAME_RUNTIME, FRAME_PYTHON, HEAP, FRAME_SAYS},
+	{"new_mmap_object", "*python*", FRAME_RUNTIME, FRAME_PYTHON, NO_USE, FRAME_SAYS},
 	PYTHON("_PyThreadState_PushFrame", METADATA),
 	PYTHON("push_chunk", METADATA),
 	PYTHON("_Py_*", UNSAID),
@@ -381,8 +386,8 @@ const struct frame_row frames_table[] = {
 	RUNTIME_MODULE("ruby2*", FRAME_RUBY, HEAP),
 	RUNTIME_MODULE("ruby3*", FRAME_RUBY, HEAP),
 	RUNTIME_MODULE("libruby*", FRAME_RUBY, HEAP),
-	{"*gc_heap::*", "libc*r*.so", FRAME_RUNTIME, FRAME_DOTNET, HEAP, false},
-	{"GCToOSInterface::*", "libc*r*.so", FRAME_RUNTIME, FRAME_DOTNET, UNSAID, false},
+	{"*gc_heap::*", "libc*r*.so", FRAME_RUNTIME, FRAME_DOTNET, HEAP, FRAME_SAYS},
+	{"GCToOSInterface::*", "libc*r*.so", FRAME_RUNTIME, FRAME_DOTNET, UNSAID, FRAME_SAYS},
 	RUNTIME_MODULE("libcoreclr.so", FRAME_DOTNET, METADATA),
 	RUNTIME_MODULE("libclrgc.so", FRAME_DOTNET, HEAP),
 	RUNTIME_MODULE("libclrjit.so", FRAME_DOTNET, METADATA),
@@ -391,9 +396,9 @@ const struct frame_row frames_table[] = {
 	CUDA("cuMem*"),
 	CUDA("cudaMalloc*"),
 	CUDA("cudaHostAlloc"),
-	{ANY, "libcuda.so*", FRAME_ALLOCATOR, FRAME_CUDA, UNSAID, false},
-	{ANY, "libcudart*", FRAME_ALLOCATOR, FRAME_CUDA, UNSAID, false},
-	{ANY, "libnvidia-*", FRAME_ALLOCATOR, FRAME_CUDA, UNSAID, false},
+	{ANY, "libcuda.so*", FRAME_ALLOCATOR, FRAME_CUDA, UNSAID, FRAME_SAYS},
+	{ANY, "libcudart*", FRAME_ALLOCATOR, FRAME_CUDA, UNSAID, FRAME_SAYS},
+	{ANY, "libnvidia-*", FRAME_ALLOCATOR, FRAME_CUDA, UNSAID, FRAME_SAYS},
 
 	/* --- the C library and what belongs to it: whatever else they do --- */
 	LIBC_MODULE("libc.so*"),
@@ -407,5 +412,5 @@ const struct frame_row frames_table[] = {
 	LIBC_MODULE("libstdc++*"),
 	LIBC_MODULE("libc++*"),
 	LIBC_MODULE("[vdso]"),
-	{ANY, ANY, FRAME_OTHER, FRAME_NATIVE, FRAME_UNSAID, false},
+	{ANY, ANY, FRAME_OTHER, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS},
 };

@@ -267,6 +267,7 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 		part->created_ns = cut->record->created_ns;
 		memcpy(part->thread, cut->record->comm, sizeof(part->thread));
 		part->trace = cut->record->trace;
+		part->reservation = cut->record->reservation;
 	}
 	if (cut->name && part->name_source == NAME_PRCTL)
 		part->name_trace = cut->name->trace;
@@ -306,10 +307,29 @@ int join__parts(const struct join_config *config, struct part_list *ret)
 bool parts__await_stacks(const struct part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
-		if (!trace__is_answered(parts[i].trace) || !trace__is_answered(parts[i].name_trace))
+		if (!trace__is_answered(parts[i].trace) ||
+		    !trace__is_answered(parts[i].name_trace) ||
+		    !trace__is_answered(parts[i].reservation))
 			return true;
 	}
 	return false;
+}
+
+/* Before the reservation's stack is known, nothing is said: it may say something else. */
+static void classify(struct part *part)
+{
+	const struct callsite *site = part->callsite, *reserved;
+
+	if (!site)
+		return;
+	if (site->as_reserved) {
+		if (!trace__is_answered(part->reservation))
+			return;
+		reserved = trace__site(part->reservation);
+		if (reserved)
+			part->category = classify__by_use(part->category, reserved->use);
+	}
+	part->category = classify__by_use(part->category, site->use);
 }
 
 void parts__resolve(struct part *parts, size_t n)
@@ -319,8 +339,7 @@ void parts__resolve(struct part *parts, size_t n)
 
 		part->callsite = trace__site(part->trace);
 		part->named_by = trace__site(part->name_trace);
-		if (part->callsite)
-			part->category = classify__by_use(part->category, part->callsite->use);
+		classify(part);
 	}
 }
 

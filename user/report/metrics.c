@@ -424,7 +424,8 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 	add_sample(out, "bpf_map_bytes", no_labels, collector->map_bytes);
 }
 
-static void add_unwinder(struct buf *out, const struct unwinder_stats *stats)
+static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
+			 uint64_t stacks_dropped)
 {
 	const struct symbolizer_stats *symbolizer = &stats->symbolizer;
 	const struct callsite_stats *callsites = &stats->callsites;
@@ -434,6 +435,9 @@ static void add_unwinder(struct buf *out, const struct unwinder_stats *stats)
 	add_labelled(out, "stacks_unwound_total", "result", "complete",
 		     symbolizer->unwound - symbolizer->truncated);
 	add_labelled(out, "stacks_unwound_total", "result", "truncated", symbolizer->truncated);
+	add_family(out, "stacks_dropped_total", "counter",
+		   "User stacks that were taken and not unwound, because too many waited already.");
+	add_sample(out, "stacks_dropped_total", no_labels, stacks_dropped);
 	add_family(out, "symbolizer_restarts_total", "counter",
 		   "Times that the process that unwinds died or hung, and was replaced.");
 	add_sample(out, "symbolizer_restarts_total", no_labels, symbolizer->restarts);
@@ -473,7 +477,7 @@ void metrics__encode(const struct report *node, const struct tracer_stats *stats
 	if (stats)
 		add_stats(ret, stats);
 	if (stats && stats->unwinder)
-		add_unwinder(ret, stats->unwinder);
+		add_unwinder(ret, stats->unwinder, stats->stacks_dropped);
 	add_snapshots(ret, snapshots);
 	add_family(ret, "build_info", "gauge", "Always 1; the version is a label.");
 	add_labelled(ret, "build_info", "version", MEMPROV_VERSION, 1);

@@ -40,6 +40,7 @@ struct tracer_stats {
 	const struct metrics_counter *resyncs; /* by cause, each cause once */
 	size_t n_resyncs;
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
+	uint64_t stacks_dropped;
 };
 
 /* node: a node report, NULL before there is one. stats: NULL when nothing is traced. What they

@@ -63,6 +63,7 @@ void report__free(struct report *report)
 	for (size_t i = 0; i < report->n_regions; i++) {
 		trace__unref(report->regions[i].trace);
 		trace__unref(report->regions[i].name_trace);
+		trace__unref(report->regions[i].reservation);
 	}
 	uses__free_list(report->uses, report->n_uses);
 	arena__free(report->strings);

@@ -144,6 +144,7 @@ static int keep_for_later(struct report *report, struct snapshot *s)
 	for (size_t i = 0; i < report->n_regions; i++) {
 		trace__ref(report->regions[i].trace);
 		trace__ref(report->regions[i].name_trace);
+		trace__ref(report->regions[i].reservation);
 	}
 	if (s->traced) {
 		report->uses = take_ptr(s->view.uses);

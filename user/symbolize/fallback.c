@@ -69,27 +69,12 @@ static size_t unwind_copy(const struct image *image, const struct mp_stack_copy 
 	return n;
 }
 
-static int keep_words(const struct copied_stack *stack, struct arena *arena, struct unwound *ret)
-{
-	struct stack_word *words = arena__alloc(arena, stack->n_words * sizeof(*words) + 1);
-
-	if (!words)
-		return -ENOMEM;
-	for (size_t i = 0; i < stack->n_words; i++) {
-		words[i].offset = stack->words[i];
-		memcpy(&words[i].value, stack->bytes + stack->words[i], sizeof(words[i].value));
-	}
-	ret->words = words;
-	ret->n_words = stack->n_words;
-	return 0;
-}
-
 int fallback__unwind(const struct image *image, const struct mp_stack *stack, struct arena *arena,
 		     struct unwound *ret)
 {
 	const struct mp_stack_copy *copy = (const void *)stack->data;
 	struct copied_stack copied = {};
-	struct unwound unwound = {.source = STACK_SOURCE_FP, .truncated = true};
+	struct unwound unwound = {.source = STACK_SOURCE_FP, .truncated = true, .makeshift = true};
 	struct frame *frames = arena__alloc(arena, FRAMES_MAX * sizeof(*frames));
 	int err = 0;
 
@@ -103,7 +88,6 @@ int fallback__unwind(const struct image *image, const struct mp_stack *stack, st
 		if (!copied.words)
 			return -ENOMEM;
 		unwound.n = unwind_copy(image, copy, &copied, frames);
-		err = keep_words(&copied, arena, &unwound);
 	} else {
 		unwound.n = unwind_list(image, stack, frames);
 	}

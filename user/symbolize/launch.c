@@ -80,6 +80,15 @@ static pid_t spawn(uint64_t memory, int socket, int blame)
 	return pid < 0 ? -errno : pid;
 }
 
+/* Open for as long as the child lives: it is read for every stack. */
+static int open_schedstat(pid_t pid)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
 int launch__start(uint64_t memory, struct launched *ret)
 {
 	_cleanup_close_ int ours = -1, theirs = -1, blame = -1;
@@ -112,7 +121,12 @@ int launch__start(uint64_t memory, struct launched *ret)
 		munmap(page, sizeof(*page));
 		return pid;
 	}
-	*ret = (struct launched){.pid = pid, .socket = take_fd(ours), .blame = page};
+	*ret = (struct launched){
+		.pid = pid,
+		.socket = take_fd(ours),
+		.schedstat = open_schedstat(pid),
+		.blame = page,
+	};
 	return 0;
 }
 
@@ -126,13 +140,14 @@ bool launch__has_ended(const struct launched *child)
 
 uint64_t launch__waited_ns(const struct launched *child)
 {
-	_cleanup_file_ FILE *f = NULL;
-	uint64_t ran, waited;
-	char path[64];
+	uint64_t waited;
+	char text[128];
+	ssize_t n = child->pid ? pread(child->schedstat, text, sizeof(text) - 1, 0) : 0;
 
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)child->pid);
-	f = child->pid ? fopen(path, "re") : NULL;
-	return f && fscanf(f, "%" SCNu64 " %" SCNu64, &ran, &waited) == 2 ? waited : 0;
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	return sscanf(text, "%*u %" SCNu64, &waited) == 1 ? waited : 0;
 }
 
 /* Nobody's process can be killed by root only with CAP_KILL. Without, it ends when it finds nobody
@@ -158,6 +173,8 @@ uint32_t launch__end(struct launched *child)
 	blame = *child->blame;
 	munmap((void *)child->blame, sizeof(*child->blame));
 	close(child->socket);
-	*child = (struct launched){.socket = -1};
+	if (child->schedstat >= 0)
+		close(child->schedstat);
+	*child = (struct launched){.socket = -1, .schedstat = -1};
 	return blame;
 }

@@ -10,6 +10,7 @@
 struct launched {
 	pid_t pid; /* 0: there is none */
 	int socket;
+	int schedstat;		  /* of /proc; -1: it cannot be read */
 	volatile uint32_t *blame; /* the file that it is reading, shared with it */
 };
 

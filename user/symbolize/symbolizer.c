@@ -29,7 +29,7 @@ struct symbolizer {
 	struct images *images;
 	uint64_t began;	   /* the request */
 	uint64_t deadline; /* of the request */
-	uint64_t waited;   /* what the child had waited for a CPU when a request last took long */
+	uint64_t waited;   /* what the child had waited for a CPU before the request */
 	unsigned restarts_left;
 	uint64_t restarts_since; /* when the last one was given */
 	struct symbolizer_stats stats;
@@ -192,6 +192,7 @@ static void begin_request(struct symbolizer *symbolizer)
 {
 	symbolizer->began = clock__boot_ns();
 	symbolizer->deadline = symbolizer->began + timeout_ns(symbolizer);
+	symbolizer->waited = launch__waited_ns(&symbolizer->child);
 }
 
 /* On a busy machine a child that waits for a CPU does not hang, and another one would only have to
@@ -353,8 +354,6 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 		return err;
 	symbolizer->stats.unwound++;
 	symbolizer->stats.truncated += unwound.truncated;
-	if (symbolizer->deadline > symbolizer->began + timeout_ns(symbolizer))
-		symbolizer->waited = launch__waited_ns(&symbolizer->child);
 	*ret = unwound;
 	return 0;
 }

@@ -427,8 +427,11 @@ void unwinder__leave(const struct process_end *end, void *ctx)
 
 static void judge(struct callsite *site)
 {
+	struct frames_class class = frames__class(site->frames, site->n);
+
 	site->owner = frames__owner(site->frames, site->n);
-	site->use = frames__class(site->frames, site->n).use;
+	site->use = class.use;
+	site->as_reserved = class.as_reserved;
 }
 
 int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret)

@@ -1,0 +1,207 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How much of what real programs have is known: the share of memory that has a call site, and what
+the JVM says of itself."""
+import contextlib
+import os
+import re
+import signal
+import subprocess
+
+import pytest
+
+import test_gdb
+from memprov import MIB, Daemon, Target, children, span, until
+
+
+def check_anonymous(report):
+    """At least 99 % of what is anonymous and nobody but the process made."""
+    rows = [r for r in report["regions"]
+            if not r["inode"] and r["origin"] not in ("stack", "kernel", "exec")]
+    resident = sum(r["rss"] for r in rows)
+    missing = [r for r in rows if r["callsite"] is None and r["rss"]]
+    print(f"{report['comm']}: {resident / MIB:.1f} MiB, "
+          f"{sum(r['rss'] for r in missing)} B without a call site")
+    assert resident > 100000
+    assert sum(r["rss"] for r in missing) <= 0.01 * resident, missing[:3]
+
+
+def load_redis(tmp):
+    port = test_gdb.free_port()
+    with Target("/usr/bin/redis-server", "--port", port, "--save", "") as target:
+        with test_gdb.connect(port) as s:
+            for i in range(60):
+                s.sendall(b"*3\r\n$3\r\nSET\r\n$3\r\nk%02d\r\n$300000\r\n%s\r\n" %
+                          (i, b"x" * 300000))
+                assert s.recv(100) == b"+OK\r\n"
+        yield [target.pid]
+
+
+def load_nginx(tmp):
+    """The master and its worker."""
+    port = test_gdb.free_port()
+    (tmp / "nginx.conf").write_text(
+        f"pid {tmp}/nginx.pid; daemon off; error_log stderr; events {{}} http {{ "
+        f"access_log off; server {{ listen 127.0.0.1:{port}; }} }}")
+    with Target("/usr/sbin/nginx", "-c", tmp / "nginx.conf") as target:
+        for _ in range(20):
+            with test_gdb.connect(port) as s:
+                s.sendall(b"GET / HTTP/1.0\r\n\r\n")
+                s.recv(10000)
+        workers = children(target.pid)
+        assert workers
+        yield [target.pid, *workers]
+
+
+def load_postgres(tmp):
+    """The postmaster, what it starts by itself, and the backend of a session."""
+    port, data = test_gdb.free_port(), test_gdb.init_database(tmp)
+    programs = os.path.dirname(test_gdb.postgres())
+    address = ["-h", "127.0.0.1", "-p", port]
+    with Target(f"{programs}/postgres", "-D", data, "-p", port, "-c", "listen_addresses=127.0.0.1",
+                "-c", f"unix_socket_directories={tmp}", user="postgres", cwd="/",
+                stderr=subprocess.DEVNULL) as target:
+        until(lambda: not subprocess.run([f"{programs}/pg_isready", "-q", *map(str, address)],
+                                         cwd="/").returncode, 30, "postgres to be ready")
+        with Target(f"{programs}/psql", "-XqAt", *address, "-U", "postgres", cwd="/") as session:
+            session.tell(test_gdb.SQL + "select pg_backend_pid();")
+            assert session.line() == "60000"
+            backend = int(session.line())
+            started = children(target.pid)
+            assert backend in started and len(started) > 4
+            try:
+                yield [target.pid, *started]
+            finally:  # killed, it would leave its shared memory behind
+                target.process.send_signal(signal.SIGQUIT)
+                target.process.wait(20)
+
+
+def load_script(tmp, file, text, *words):
+    (tmp / file).write_text(text)
+    with Target(*words, tmp / file) as target:
+        target.line(60)
+        yield [target.pid]
+
+
+def load_python(tmp):
+    return load_script(tmp, "grow.py", test_gdb.PYTHON + "\nprint('ready', flush=True)\n"
+                       "import time; time.sleep(100)", "/usr/bin/python3")
+
+
+def load_node(tmp):
+    return load_script(tmp, "grow.js", test_gdb.NODE + "; setInterval(() => {}, 1000)",
+                       "/usr/bin/node")
+
+
+def load_java(tmp):
+    text = test_gdb.JAVA.replace("size());\n    }", "size());\n        Thread.sleep(100000);\n    }")
+    return load_script(tmp, "Grow.java", text, "/usr/bin/java", "-Xmx256m")
+
+
+@pytest.mark.parametrize("load", [load_redis, load_nginx, load_postgres, load_python, load_node,
+                                  load_java])
+def test_anonymous_memory_has_call_sites(daemon, tmp_path, load):
+    with contextlib.contextmanager(load)(tmp_path) as pids:
+        for pid in pids:
+            report = daemon.report(pid, all=1)
+            assert report["tracing"]["state"] == "complete"
+            check_anonymous(report)
+
+
+def test_what_is_left_behind_has_call_sites(daemon):
+    """Of a process that maps, forks and ends, or runs another program, before its stacks are
+    unwound: nobody can read its map any more, but its child has the same."""
+    script = """if True:
+        import os, sys, time
+        keep = [bytearray(3 << 20) for _ in range(20)]
+        if os.fork():
+            if sys.argv[1] == "end":
+                os._exit(0)
+            os.execv("/bin/sleep", ["sleep", "100"])
+        print(os.getpid(), flush=True)
+        time.sleep(100)"""
+    for how in ("end", "exec"):
+        with Target("/usr/bin/python3", "-c", script, how) as target:
+            report = daemon.report(int(target.line()), all=1)
+        check_anonymous(report)
+
+
+# --- Java ---------------------------------------------------------------------------------------
+
+SLEEP = """
+public class Sleep { public static void main(String[] a) throws Exception {
+  Thread[] t = new Thread[24];
+  for (int i = 0; i < 24; i++) { t[i] = new Thread(() -> { try { Thread.sleep(1000000); }
+    catch (Exception e) {} }); t[i].start(); }
+  System.out.println("ready"); Thread.sleep(1000000); } }
+"""
+
+
+def native_memory(pid):
+    """{category: {"mmap" or "stack": committed bytes}}"""
+    text = subprocess.run(["jcmd", str(pid), "VM.native_memory", "summary"], check=True,
+                          capture_output=True, text=True).stdout
+    found, category = {}, None
+    for line in text.splitlines():
+        match = re.match(r"-\s+(.+?) \(reserved=", line)
+        category = match[1] if match else category
+        match = re.search(r"\((mmap|stack): reserved=\d+KB, committed=(\d+)KB", line)
+        if match and category:
+            found.setdefault(category, {})[match[1]] = int(match[2]) * 1024
+    return found
+
+
+def committed_by_hotspot(daemon, pid):
+    """{what for: [resident, mapped]}, as the classes of memory tell, and the stacks that committed
+    it. "small" is metadata in pieces that are too small for a copied stack: who reserved it tells."""
+    graph = daemon.get("/debug/memory/flamegraph", pid=pid, format="json").json
+    found = {what: [0, 0] for what in ("heap", "metaspace", "code", "GC", "small")}
+    for stack in graph["stacks"]:
+        frames = [graph["frames"][i] for i in stack["frames"]]
+        names = "|".join(frame.get("function") or frame.get("note") or "?" for frame in frames)
+        for number, resident, mapped in stack["bytes"]:
+            what = graph["classes"][number]
+            if what == "metadata":
+                what = "code" if "CodeHeap::" in names else \
+                    "metaspace" if "metaspace::" in names else \
+                    "small" if re.fullmatch(r"truncated(\|__mmap64)+", names) else "GC"
+            if what == "small" or "os::pd_commit_memory" in names:
+                found[what][0] += resident
+                found[what][1] += mapped
+    return found
+
+
+@pytest.fixture(scope="module")
+def roomy(bpf):
+    """A daemon that has room for all stacks of a JVM that starts, however long it waits for a CPU."""
+    with Daemon("--ring-size", "64M") as daemon:
+        yield daemon
+
+
+@pytest.mark.parametrize("collector", ["G1", "Serial", "Parallel", "Shenandoah"])
+def test_java_agrees_with_its_own_account(roomy, tmp_path, collector):
+    (tmp_path / "Sleep.java").write_text(SLEEP)
+    with Target("/usr/bin/java", "-XX:NativeMemoryTracking=summary", "-XX:+AlwaysPreTouch",
+                f"-XX:+Use{collector}GC", "-Xms128m", "-Xmx128m",
+                tmp_path / "Sleep.java") as target:
+        assert target.line(60) == "ready"
+        native_memory(target.pid)  # starts a thread of its own
+        theirs = native_memory(target.pid)
+        report = roomy.report(target.pid, all=1)
+        by_hotspot = committed_by_hotspot(roomy, target.pid)
+    # HotSpot counts its guard pages as committed, which nobody touches. They lie below the stacks.
+    stacks = {span(r)[0] for r in report["regions"] if (r["name"] or "").startswith("[stack: ")}
+    guards = sum(hi - lo for r in report["regions"] for lo, hi in [span(r)]
+                 if hi in stacks and r["perms"] == "---p" and hi - lo == 16384)
+    # Metaspace, and tables of collectors, are committed ahead of their use.
+    ours = {"heap": by_hotspot["heap"][0], "code": by_hotspot["code"][0],
+            "metaspace": by_hotspot["metaspace"][1], "GC": by_hotspot["GC"][1],
+            "code and GC": sum(by_hotspot[what][1] for what in ("code", "GC", "small")),
+            "stack": report["breakdown"]["runtime"]["stack"] + guards}
+    expected = {"heap": theirs["Java Heap"]["mmap"], "code": theirs["Code"]["mmap"],
+                "metaspace": theirs["Metaspace"]["mmap"] + theirs["Class"]["mmap"],
+                "GC": theirs["GC"]["mmap"], "stack": theirs["Thread"]["stack"],
+                "code and GC": theirs["Code"]["mmap"] + theirs["GC"]["mmap"]}
+    print({what: (ours[what] // 1024, expected[what] // 1024) for what in ours})
+    for what in ours:
+        off = 0.01 if what == "code and GC" else 0.05
+        assert abs(ours[what] - expected[what]) < off * expected[what], (what, ours, expected)
