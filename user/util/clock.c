@@ -4,6 +4,9 @@
 #include <stdio.h>
 #include <time.h>
 
+#define NSEC_PER_USEC 1000
+#define TRIES	      3
+
 static uint64_t now_ns(clockid_t id)
 {
 	struct timespec ts;
@@ -22,9 +25,26 @@ uint64_t clock__wall_ns(void)
 	return now_ns(CLOCK_REALTIME);
 }
 
+/* The two clocks cannot be read at once: who loses the CPU in between reads them again. */
+static uint64_t offset_ns(void)
+{
+	uint64_t offset = 0, best = UINT64_MAX;
+
+	for (int i = 0; i < TRIES; i++) {
+		uint64_t before = clock__boot_ns(), wall = clock__wall_ns(),
+			 took = clock__boot_ns() - before;
+
+		if (took < best) {
+			best = took;
+			offset = wall - before - took / 2;
+		}
+	}
+	return offset;
+}
+
 uint64_t clock__boot_to_wall(uint64_t boot_ns)
 {
-	return clock__wall_ns() - clock__boot_ns() + boot_ns;
+	return (offset_ns() + NSEC_PER_USEC / 2) / NSEC_PER_USEC * NSEC_PER_USEC + boot_ns;
 }
 
 void clock__format(uint64_t wall_ns, char text[CLOCK_TEXT_LEN])

@@ -15,7 +15,8 @@
 uint64_t clock__boot_ns(void); /* now, since boot */
 uint64_t clock__wall_ns(void); /* now, since 1970 */
 
-/* The wall clock time of a boot time, by the offset in force now. */
+/* The wall clock time of a boot time, by the offset in force now, in whole microseconds: as long as
+ * nobody sets the clock, the same time is the same text in every report. */
 uint64_t clock__boot_to_wall(uint64_t boot_ns);
 
 /* RFC 3339 in UTC with microseconds, e.g. "2026-11-22T21:31:07.123456Z". */
