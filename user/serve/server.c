@@ -34,9 +34,9 @@
 enum { TCP, UNIX, METRICS, LISTENERS };
 
 /*
- * The clients of a loopback listener all have one address, so one address may have three quarters of
- * all; a unix socket has none. Of those that we wait for, to send or to take, the oldest give way
- * when there are more than `idle`. With those whose reports are being made (WORKERS and QUEUE,
+ * The clients of a loopback listener all have one address, so one address may have three quarters
+ * of all; a unix socket has none. Of those that we wait for, to send or to take, the oldest give
+ * way when there are more than `idle`. With those whose reports are being made (WORKERS and QUEUE,
  * request.c) they are fewer than one address may have, so that who comes next gets in.
  */
 static const struct {
