@@ -223,9 +223,10 @@ pictures: deps all test-programs ## make docs/pictures anew (root)
 FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
-check: ## layout of the rooms, formatting, both BPF targets, clang-tidy
+check: ## layout of the rooms, threats and their tests, formatting, both BPF targets, clang-tidy
 	@tests/check-rooms
 	@tests/check-web
+	@tests/check-threats
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
 	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o \
 		build/memprov.skel.h build/profile.pb-c.h build/web_assets.h

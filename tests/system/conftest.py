@@ -35,6 +35,7 @@ NO_BPF = why_no_bpf()
 
 
 def pytest_configure(config):
+    config.addinivalue_line("markers", "seconds(n): it may take longer than others")
     config.addinivalue_line("markers", "plain: left out of the sanitized run, because it measures "
                                        "memprov's cost, or what others (a browser, gdb, Prometheus) "
                                        "make of answers that further tests ask for, too")
@@ -50,13 +51,16 @@ def pytest_runtest_makereport(item, call):
 
 
 @pytest.fixture(autouse=True)
-def time_limit():
+def time_limit(request):
     """A hang is a failure, with a trace of where it hung."""
+    own = request.node.get_closest_marker("seconds")
+    seconds = (own.args[0] if own else TEST_SECONDS) * SLOWER
+
     def late(number, frame):
-        raise TimeoutError(f"the test took more than {TEST_SECONDS * SLOWER} s")
+        raise TimeoutError(f"the test took more than {seconds} s")
 
     signal.signal(signal.SIGALRM, late)
-    signal.alarm(TEST_SECONDS * SLOWER)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
 

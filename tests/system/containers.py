@@ -46,29 +46,28 @@ class Container(Agent):
     """An agent (or another workload) as process 1 of a container: a root of its own with nothing but
     itself and its libraries, and namespaces of its own."""
 
+    readonly = True
+
     def __init__(self, cgroup, limit=None, program="agent", argv=(), namespaces=NAMESPACES, mounts=(),
-                 capabilities=(), env=(), copy=(), paths=()):
+                 capabilities=(), env=(), paths=()):
         self.id = os.urandom(32).hex()
         self.cgroup = cgroup.format(id=self.id) if "{id}" in cgroup else f"{cgroup}/{self.id}"
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="memprov-runc-"))
         os.chmod(self.dir, 0o755)
         self.root = self.dir / "rootfs"
-        source = program if "/" in program else os.path.join(WORKLOADS, program)
-        for path in [(source, "/app/" + os.path.basename(source)),
-                     *((lib, lib) for lib in libraries(source)), *copy]:
-            target = self.root / path[1].lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(path[0], target)
+        self.program = program if "/" in program else os.path.join(WORKLOADS, program)
+        self.root.mkdir()
+        entrypoint = self.fill()
         for name in ("proc", "dev", "sys", "tmp", "run", *paths):
             (self.root / name).mkdir(parents=True, exist_ok=True)
         config = {
             "ociVersion": "1.0.2",
             "process": {"terminal": False, "cwd": "/", "env": ["PATH=/app", *env],
-                        "args": ["/app/" + os.path.basename(source), *argv],
+                        "args": [*entrypoint, *argv],
                         "user": {"uid": 0, "gid": 0}, "noNewPrivileges": True,
                         "capabilities": {key: list(capabilities) for key in
                                          ("bounding", "effective", "permitted")}},
-            "root": {"path": "rootfs", "readonly": True}, "hostname": "target",
+            "root": {"path": "rootfs", "readonly": self.readonly}, "hostname": "target",
             "mounts": [{"destination": "/proc", "type": "proc", "source": "proc"}, *mounts],
             "linux": {"cgroupsPath": self.cgroup,
                       "namespaces": [{"type": name} for name in namespaces],
@@ -99,6 +98,15 @@ class Container(Agent):
         self.runc = self.pid
         self.pid = int(pid_file.read_text())
         self.workers = 0
+
+    def fill(self):
+        """Puts into the root what the program needs; the words that start it."""
+        app = "/app/" + os.path.basename(self.program)
+        for source, path in ((self.program, app), *((lib, lib) for lib in libraries(self.program))):
+            target = self.root / path.lstrip("/")
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(source, target)
+        return [app]
 
     def stderr(self):
         return (self.dir / "stderr").read_text(errors="replace")

@@ -1,17 +1,22 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What deploy/ has: the manifests are well-formed, and the daemon runs with exactly what they give it."""
+"""What deploy/ has: the manifests are well-formed, and the daemon runs from the image's root with exactly
+what they give it."""
+import copy
 import json
+import os
 import pathlib
 import re
 import shutil
 import subprocess
 
+import kubernetes
 import pytest
 import yaml
 
+import image
 from containers import Container, Pod
 from test_privileges import HELD
-from memprov import MEMPROV, MIB, ROOT, SLOWER, Daemon, read_line, until
+from memprov import MIB, ROOT, SLOWER, Daemon, Target, UnixConnection, check_sums, until
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 
@@ -25,19 +30,81 @@ def daemonset():
     return documents(KUBERNETES / "base" / "daemonset.yaml")[0]
 
 
-def test_kustomizations_name_what_there_is():
-    for path in KUBERNETES.rglob("kustomization.yaml"):
-        kustomization = documents(path)[0]
-        assert kustomization["kind"] == "Kustomization"
-        for resource in kustomization["resources"]:
-            assert (path.parent / resource).exists(), (path, resource)
-        # Where kubectl is, it is the judge; Debian has none.
-        if shutil.which("kubectl"):
-            out = subprocess.run(["kubectl", "kustomize", str(path.parent)], capture_output=True,
-                                 text=True)
-            assert out.returncode == 0, out.stderr
-            kinds = [doc["kind"] for doc in yaml.safe_load_all(out.stdout)]
-            assert "DaemonSet" in kinds and "NetworkPolicy" in kinds
+def rendered(kustomization):
+    """As `kubectl apply -k` would send it."""
+    if not shutil.which("kubectl"):
+        pytest.skip("there is no kubectl; Debian's is too old for the overlays (kubernetes-client 1.20)")
+    out = subprocess.run(["kubectl", "kustomize", str(kustomization)], capture_output=True, text=True)
+    assert (out.returncode, out.stderr) == (0, ""), out.stderr
+    return list(yaml.safe_load_all(out.stdout))
+
+
+def pod_spec(daemonset):
+    return daemonset["spec"]["template"]["spec"]
+
+
+def find(kind, manifests):
+    return next(m for m in manifests if m["kind"] == kind)
+
+
+def check_schema(manifest):
+    """Every field is one that the API has, of the type that it has, and none that it wants is missing:
+    read into its client's classes, which are made from its schema, and written out again."""
+    class Response:
+        data = json.dumps(manifest)
+
+    client = kubernetes.client.ApiClient()
+    name = manifest["apiVersion"].rsplit("/", 1)[-1].capitalize() + manifest["kind"]
+    assert client.sanitize_for_serialization(client.deserialize(Response, name)) == manifest
+
+
+OPERATOR = "monitoring.coreos.com/v1"  # what its kinds must be is not among Debian's packages
+
+
+@pytest.mark.parametrize("path", sorted(KUBERNETES.rglob("kustomization.yaml")),
+                         ids=lambda path: path.parent.name)
+def test_what_kubectl_sends(path, daemonset):
+    manifests = rendered(path.parent)
+    kinds = sorted(m["kind"] for m in manifests)
+    assert set(kinds) >= {"DaemonSet", "NetworkPolicy", "Namespace", "ServiceAccount"}
+    for manifest in manifests:
+        if manifest["apiVersion"] != OPERATOR:
+            check_schema(manifest)
+        if manifest["kind"] not in ("Namespace", "PriorityClass"):
+            assert manifest["metadata"]["namespace"] == "memprov"
+    ours, sent = copy.deepcopy(daemonset), find("DaemonSet", manifests)
+    if path.parent.name == "privileged":
+        pod_spec(ours)["containers"][0]["securityContext"] = {
+            "privileged": True, "readOnlyRootFilesystem": True, "runAsUser": 0}
+    pod_spec(ours)["containers"][0]["image"] += ":latest"
+    assert pod_spec(sent) == pod_spec(ours)
+
+
+def test_the_schema_is_strict(daemonset):
+    """Or the test above would show nothing."""
+    check_schema(daemonset)
+    for path, value in ((("containers", 0, "livenessProbe", "timeoutSeconds"), "5"),
+                        (("containers", 0, "securityContext", "readOnlyRootFileSystem"), True),
+                        (("volumes", 0, "hostpath"), {"path": "/"}), (("containers",), None)):
+        wrong = copy.deepcopy(daemonset)
+        place = pod_spec(wrong)
+        for word in path[:-1]:
+            place = place[word]
+        place[path[-1]] = value
+        with pytest.raises((AssertionError, ValueError)):
+            check_schema(wrong)
+
+
+def test_selectors_find_the_pods(daemonset):
+    """Of the policy and of the PodMonitor; and the port that they name is there."""
+    labels = daemonset["spec"]["template"]["metadata"]["labels"]
+    ports = [port["name"] for port in pod_spec(daemonset)["containers"][0]["ports"]]
+    policy = documents(KUBERNETES / "base" / "networkpolicy.yaml")[0]["spec"]
+    monitor = documents(KUBERNETES / "overlays" / "monitoring" / "podmonitor.yaml")[0]["spec"]
+    for selector in (policy["podSelector"], monitor["selector"], daemonset["spec"]["selector"]):
+        assert selector["matchLabels"].items() <= labels.items()
+    assert [p["port"] for rule in policy["ingress"] for p in rule["ports"]] == ports
+    assert [e["port"] for e in monitor["podMetricsEndpoints"]] == ports
 
 
 def test_no_registry_is_named():
@@ -103,36 +170,88 @@ def mounts_of(daemonset, logs):
 
 
 class Deployed(Container):
-    """The daemon in a container with what the manifest gives it, and nothing else."""
+    """The daemon in a container of its image, with what the manifest gives it, and nothing else. The
+    pod has a network of its own, as there: one asks by the socket, or from within."""
 
     def __init__(self, daemonset, logs):
-        container = daemonset["spec"]["template"]["spec"]["containers"][0]
-        args = [re.sub(r"(listen=[\d.]+):\d+", r"\1:0", arg) for arg in container["args"]]
-        pod = Pod(logs, "memprov", "memprov-x")
+        container = pod_spec(daemonset)["containers"][0]
+        self.readonly = container["securityContext"]["readOnlyRootFilesystem"]
+        limit = int(container["resources"]["limits"]["memory"].removesuffix("Mi")) * MIB
         super().__init__(
-            pod.cgroup, program=MEMPROV, argv=args, mounts=list(mounts_of(daemonset, logs)),
-            namespaces=("mount", "ipc", "uts", "cgroup"), paths=("var/log/pods", "var/log/containers",
-                                                                "run/memprov"),
+            Pod(logs, "memprov", "memprov-x").cgroup, limit=limit, program="memprov",
+            argv=container["args"],
+            mounts=list(mounts_of(daemonset, logs)),
+            namespaces=("mount", "ipc", "uts", "network", "cgroup"),
+            paths=[mount["mountPath"].lstrip("/") for mount in container["volumeMounts"]
+                   if not mount["mountPath"].startswith("/sys/")],
             # This machine may itself lack some, and nobody can give what they do not have.
             capabilities=["CAP_" + c for c in container["securityContext"]["capabilities"]["add"]
                           if c.lower() in HELD])
-        self.host, self.port = re.search(r"http://([\d.]+):(\d+)/", self.line())[1], 0
+        assert "http://127.0.0.1:6060/" in self.line() and ":9464/metrics" in self.line()
 
-    connection, request, get, report, text = (
-        Daemon.connection, Daemon.request, Daemon.get, Daemon.report, Daemon.text)
+    def fill(self):
+        return image.make(self.root)
+
+    def connection(self):
+        return UnixConnection(f"/proc/{self.pid}/root/run/memprov/memprov.sock", 50 * SLOWER)
+
+    def curl(self, url):
+        """From within the pod, as the kubelet's probes and `kubectl port-forward` ask. (status, text)"""
+        out = subprocess.run(["nsenter", "-t", str(self.pid), "-n", "curl", "-s", "-w", "%{http_code}",
+                              url], capture_output=True, text=True)
+        return int(out.stdout[-3:]), out.stdout[:-3]
+
+    request, get, report, text = Daemon.request, Daemon.get, Daemon.report, Daemon.text
 
 
-def test_it_runs_with_exactly_that(bpf, daemonset, tmp_path):
-    logs = tmp_path / "log"
-    logs.mkdir()
+@pytest.fixture
+def logs(tmp_path):
+    path = tmp_path / "log"
+    path.mkdir()
+    return path
+
+
+def test_it_runs_with_exactly_that(bpf, daemonset, logs):
     pod = Pod(logs, "prod", "web-0")
+    container = pod_spec(daemonset)["containers"][0]
     with Deployed(daemonset, logs) as daemon, Container(pod.cgroup, limit=64 * MIB) as target:
-        metrics = daemon.line()
-        daemon.port = int(re.search(r":(\d+)/metrics", metrics)[1])
-        until(lambda: daemon.get("/readyz").status == 200, 20 * SLOWER, "the daemon to be ready")
         pod.link("nginx", target.id)
-        text = daemon.get("/metrics").text
-        assert f'namespace="prod",pod="web-0",container="nginx"' in text
+        for probe in ("startupProbe", "readinessProbe", "livenessProbe"):
+            asked = container[probe]["httpGet"]
+            port = next(p for p in container["ports"] if p["name"] == asked["port"])["containerPort"]
+            until(lambda: daemon.curl(f"http://127.0.0.1:{port}{asked['path']}") == (200, "ok\n"),
+                  20 * SLOWER, probe)
+        status, text = daemon.curl("http://127.0.0.1:9464/metrics")
+        assert status == 200 and 'namespace="prod",pod="web-0",container="nginx"' in text
+        assert daemon.curl("http://127.0.0.1:9464/debug/memory")[0] == 404
+        assert f"nginx of pod prod/web-0" in daemon.curl(
+            f"http://127.0.0.1:6060/debug/memory?pid={target.pid}")[1]
         status = pathlib.Path(f"/proc/{daemon.pid}/status").read_text()
         assert "NoNewPrivs:\t1" in status
-        assert daemon.get("/debug/memory").status == 404
+        mounts = [line.split() for line in
+                  pathlib.Path(f"/proc/{daemon.pid}/mountinfo").read_text().splitlines()]
+        writable = {words[4] for words in mounts if "ro" not in words[5].split(",")}
+        # What is mounted below a host's directory comes along as it is, by Kubernetes too.
+        assert {path for path in writable if not path.startswith(("/proc", "/sys/fs/cgroup/"))} == \
+            {"/run/memprov", "/tmp"}
+
+
+def test_it_knows_a_redis_of_the_host(bpf, daemonset, logs, tmp_path):
+    """From within its image: the call sites, with names that are in the host's files."""
+    socket = tmp_path / "redis.sock"
+    with Deployed(daemonset, logs) as daemon:
+        until(lambda: daemon.get("/readyz").status == 200, 20 * SLOWER, "the daemon to be ready")
+        with Target("/usr/bin/redis-server", "--port", "0", "--unixsocket", socket, "--save",
+                    "") as redis:
+            until(socket.exists, 10 * SLOWER, "redis to listen")
+
+            def owners():
+                report = daemon.report(redis.pid, all=1)
+                check_sums(report)
+                assert report["tracing"]["state"] == "complete" and report["comm"] == "redis-server"
+                return {(site["owner"]["function"], site["owner"]["module"])
+                        for site in report["callsites"] if site["owner"]}
+
+            # Redis starts its threads there.
+            path = os.path.realpath("/usr/bin/redis-server")
+            until(lambda: ("bioInit", path) in owners(), 20 * SLOWER, "its call sites")

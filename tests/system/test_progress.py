@@ -2,6 +2,7 @@
 """Long work says on a terminal that it is going on, and leaves nothing behind."""
 import os
 import re
+import shutil
 import signal
 import time
 
@@ -48,3 +49,26 @@ def test_the_line_fits(bpf):
                 assert shown.ended() == 0
         finally:
             os.kill(daemon.pid, signal.SIGCONT)
+
+
+def test_serve_says_that_it_reads_all_processes(bpf, tmp_path):
+    """The first sweep is made to wait: there is a process whose state is a pipe that nobody writes to."""
+    proc = tmp_path / "proc"
+    proc.mkdir()
+    for name in os.listdir("/proc"):
+        (proc / name).symlink_to(f"/proc/{name}")
+    stuck = proc / "4194304"  # more than there can be
+    stuck.mkdir()
+    os.mkfifo(stuck / "stat")
+    with Terminal("serve", "--proc", proc, "--listen", "127.0.0.1:0", "--socket",
+                  tmp_path / "socket") as shown:
+        shown.wait_for("memprov: reading all processes once… 1.3 s")
+        end = os.open(stuck / "stat", os.O_WRONLY)
+        shutil.rmtree(stuck)
+        os.close(end)
+        shown.wait(lambda text: "reading all" not in text, "end of the sweep")
+        shown.type("\x03")
+        assert shown.ended() == 0
+    assert b"0.9 s" not in shown.raw, "not for what takes less than a second"
+    assert shown.lines[0].startswith("memprov 0."), shown.lines
+    assert "curl 'http://127.0.0.1:" in shown.lines[0]

@@ -5,8 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <time.h>
 
 #include "model/owner.h"
@@ -67,16 +65,11 @@ static bool awaits_names(struct snapshot *s)
 	return false;
 }
 
+/* By the path, which the kernel prints the same way for both. A stat of it would wait for the server
+ * where the file is on FUSE or NFS, and tell another device than smaps on overlayfs and btrfs. */
 static bool is_exe(const struct snapshot *s, const struct vma *vma)
 {
-	const char *path = vma_set__name(&s->set, vma);
-
-	/* The device of a mapping is not stat's on some file systems (overlayfs, btrfs): there the
-	 * path, which the kernel prints the same way for both, has to do. */
-	if (s->exe_stat_known && vma->inode == s->exe_stat.st_ino &&
-	    vma->major == major(s->exe_stat.st_dev) && vma->minor == minor(s->exe_stat.st_dev))
-		return true;
-	return s->exe[0] && strcmp(path, s->exe) == 0;
+	return s->exe[0] && !strcmp(vma_set__name(&s->set, vma), s->exe);
 }
 
 static enum file_role find_role(struct snapshot *s, const struct vma *vma)
@@ -204,7 +197,6 @@ static int open_process(struct snapshot *s)
 	}
 	if (procfs__link(s->pidfd, "exe", s->exe, sizeof(s->exe)))
 		s->exe[0] = '\0';
-	s->exe_stat_known = s->exe[0] && !fstatat(s->pidfd, "exe", &s->exe_stat, 0);
 	slash = strrchr(s->exe, '/');
 	s->binary = slash ? slash + 1 : s->stat.comm;
 	return 0;

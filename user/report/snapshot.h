@@ -7,7 +7,6 @@
 #define MEMPROV_SNAPSHOT_H
 
 #include <limits.h>
-#include <sys/stat.h>
 
 #include "model/model.h"
 #include "proc/procfs.h"
@@ -50,8 +49,6 @@ struct snapshot {
 
 	/* What the join asks for while it runs. */
 	const struct taker *taker;
-	struct stat exe_stat;
-	bool exe_stat_known;
 	int pagemap;
 	uint32_t role_name; /* the last file that was asked about: it has several VMAs */
 	enum file_role role;

@@ -16,7 +16,10 @@
 struct watched {
 	TAILQ_ENTRY(watched) entry;
 	int fd;
-	uint64_t at; /* CLOCK_MONOTONIC, ns; NEVER: no deadline */
+	const void *crowd;
+	/* CLOCK_MONOTONIC, ns */
+	uint64_t at; /* NEVER: no deadline */
+	uint64_t since;
 };
 
 /* The list is short (the connection limits), so it is gone through rather than kept sorted. */
@@ -37,6 +40,12 @@ static uint64_t now(void)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
+static void hang_up(struct watched *w)
+{
+	shutdown(w->fd, SHUT_RDWR);
+	w->at = NEVER;
+}
+
 /* Shuts down what is over time; the next deadline. The lock is held, so that no descriptor is
  * closed, and its number taken by another file, in between. */
 static uint64_t expire(struct deadline *deadline)
@@ -46,8 +55,7 @@ static uint64_t expire(struct deadline *deadline)
 
 	TAILQ_FOREACH (w, &deadline->all, entry) {
 		if (w->at <= at) {
-			shutdown(w->fd, SHUT_RDWR);
-			w->at = NEVER;
+			hang_up(w);
 		} else if (w->at < next) {
 			next = w->at;
 		}
@@ -115,14 +123,13 @@ void deadline__free(struct deadline *deadline)
 	free(deadline);
 }
 
-struct watched *deadline__watch(struct deadline *deadline, int fd)
+struct watched *deadline__watch(struct deadline *deadline, int fd, const void *crowd)
 {
 	struct watched *w = malloc(sizeof(*w));
 
 	if (!w)
 		return NULL;
-	w->fd = fd;
-	w->at = NEVER;
+	*w = (struct watched){.fd = fd, .crowd = crowd, .at = NEVER};
 	pthread_mutex_lock(&deadline->lock);
 	TAILQ_INSERT_TAIL(&deadline->all, w, entry);
 	pthread_mutex_unlock(&deadline->lock);
@@ -140,10 +147,29 @@ void deadline__drop(struct deadline *deadline, struct watched *w)
 void deadline__set(struct deadline *deadline, struct watched *w, uint64_t ns)
 {
 	pthread_mutex_lock(&deadline->lock);
-	w->at = ns ? now() + ns : NEVER;
+	w->since = now();
+	w->at = ns ? w->since + ns : NEVER;
 	if (w->at < deadline->wakes_at) {
 		deadline->wakes_at = w->at;
 		pthread_cond_signal(&deadline->sooner);
 	}
+	pthread_mutex_unlock(&deadline->lock);
+}
+
+void deadline__make_room(struct deadline *deadline, const void *crowd, size_t most)
+{
+	struct watched *w, *oldest = NULL;
+	size_t n = 0;
+
+	pthread_mutex_lock(&deadline->lock);
+	TAILQ_FOREACH (w, &deadline->all, entry) {
+		if (w->crowd != crowd || w->at == NEVER)
+			continue;
+		n++;
+		if (!oldest || w->since < oldest->since)
+			oldest = w;
+	}
+	if (n > most)
+		hang_up(oldest);
 	pthread_mutex_unlock(&deadline->lock);
 }

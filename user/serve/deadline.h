@@ -4,10 +4,14 @@
  * client that sends (or takes) a byte now and then could hold a connection for ever. Here each
  * connection has a moment by which it must have moved on; behind it, its socket is shut down,
  * which the server's own thread then finds like any other hang-up.
+ *
+ * Where very many wait at once, they would all have their time, and nobody else could come in. So
+ * the one that has waited the longest can be made to give way.
  */
 #ifndef MEMPROV_DEADLINE_H
 #define MEMPROV_DEADLINE_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct deadline;
@@ -18,11 +22,16 @@ int deadline__new(struct deadline **ret);
 void deadline__free(struct deadline *deadline); /* nothing is watched any more; accepts NULL */
 
 /* The socket is watched until deadline__drop(), which comes before it is closed. Without a
- * deadline at first. NULL when out of memory. */
-struct watched *deadline__watch(struct deadline *deadline, int fd);
+ * deadline at first. `crowd`: any pointer that the sockets of one listener have in common. NULL
+ * when out of memory. */
+struct watched *deadline__watch(struct deadline *deadline, int fd, const void *crowd);
 void deadline__drop(struct deadline *deadline, struct watched *watched);
 
 /* From now on; 0: none. */
 void deadline__set(struct deadline *deadline, struct watched *watched, uint64_t ns);
+
+/* If more than `most` of the crowd have a deadline, shuts down the one that has had its own for the
+ * longest. */
+void deadline__make_room(struct deadline *deadline, const void *crowd, size_t most);
 
 #endif

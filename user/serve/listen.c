@@ -10,7 +10,7 @@
 
 #include "util/cleanup.h"
 
-#define BACKLOG 128
+#define BACKLOG SOMAXCONN
 #define FLAGS	(SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK)
 
 int listen__tcp(const struct address *address, struct address *bound)

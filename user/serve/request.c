@@ -11,7 +11,7 @@
 
 #define WORKERS	 4
 #define QUEUE	 64
-#define HELD_MAX (512UL << 20)
+#define HELD_MAX (64UL << 20)
 
 /* The lock is held. */
 static void resume(struct request *request)

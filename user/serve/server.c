@@ -33,23 +33,29 @@
 
 enum { TCP, UNIX, METRICS, LISTENERS };
 
-/* The clients of a loopback listener all have one address, so the limit for one address is half of
- * all; a unix socket has none. */
+/*
+ * The clients of a loopback listener all have one address, so one address may have three quarters
+ * of all; a unix socket has none. Of those that we wait for, to send or to take, the oldest give
+ * way when there are more than `idle`. With those whose reports are being made (WORKERS and QUEUE,
+ * request.c) they are fewer than one address may have, so that who comes next gets in.
+ */
 static const struct {
 	unsigned routes; /* enum listeners */
 	unsigned threads;
 	unsigned connections;
 	unsigned per_address;
+	unsigned idle;
 } limits[LISTENERS] = {
-	[TCP] = {ON_DEBUG, 2, 512, 256},
-	[UNIX] = {ON_DEBUG, 2, 256, 0},
-	[METRICS] = {ON_METRICS, 1, 64, 32},
+	[TCP] = {ON_DEBUG, 2, 512, 384, 256},
+	[UNIX] = {ON_DEBUG, 2, 256, 0, 128},
+	[METRICS] = {ON_METRICS, 1, 128, 112, 32},
 };
 
 struct listener {
 	struct server *server;
 	unsigned routes;
 	bool guarded; /* a browser can be led to it */
+	unsigned idle;
 	struct MHD_Daemon *daemon;
 	char address[ADDRESS_TEXT_LEN];
 };
@@ -88,11 +94,13 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **c
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
 			     ->connect_fd;
-		*context = deadline__watch(deadline, fd);
-		if (*context)
-			deadline__set(deadline, *context, SEND_SECONDS * NSEC_PER_SEC);
-		else
+		*context = deadline__watch(deadline, fd, listener);
+		if (!*context) {
 			shutdown(fd, SHUT_RDWR); /* no memory to watch it */
+			return;
+		}
+		deadline__set(deadline, *context, SEND_SECONDS * NSEC_PER_SEC);
+		deadline__make_room(deadline, listener, listener->idle);
 	} else if (*context) {
 		deadline__drop(deadline, *context);
 		*context = NULL;
@@ -309,6 +317,7 @@ static int start_listener(struct server *server, int which, int fd)
 
 	listener->server = server;
 	listener->routes = limits[which].routes;
+	listener->idle = limits[which].idle;
 	listener->guarded = which == TCP;
 	/* When it fails it may or may not have closed fd, so that is left to the program's end. */
 	listener->daemon = MHD_start_daemon(
