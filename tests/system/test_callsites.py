@@ -44,9 +44,9 @@ def test_recognised_stacks_are_their_own(daemon):
         number = (hi - lo) // PAGE - FIRST_PAGES
         if region["perms"] != "r--p" or region["inode"] or not 0 <= number < CHAINS:
             continue
-        site = sites[region["callsite"]]
+        site = sites.get(region["callsite"])
+        assert site and site["stack_source"] == "cfi", (region, site)
         names = functions(site)
-        assert site["stack_source"] == "cfi", site
         assert names[1:names.index("run") + 1] == chain_of(number), (number, names)
         assert not site["truncated"], site
         seen.append(number)
@@ -97,7 +97,7 @@ def test_the_same_stack_again_costs_little(bpf):
             cost[how], taken[how] = busy_seconds(daemon) - began, unwound(daemon) - before
     print(f"{count} equal: {cost['same']:.3f} s of CPU, {taken['same']:.0f} unwound; "
           f"different: {cost['different']:.3f} s, {taken['different']:.0f} unwound")
-    assert taken["same"] < count / 10, "others on the machine have a few"
+    assert taken["same"] < taken["different"] / 2, "others on the machine have some, too"
     if not SANITIZED:
         assert cost["same"] < cost["different"] / 2
 
