@@ -39,9 +39,15 @@ def check_others(daemon):
         report = exact_report(daemon, agent.pid)
         region = region_at(report, at)
         assert (region["tid"], region["origin"], region["rss"]) == (agent.pid, "mmap", MIB)
-        assert region["callsite"] in {site["id"] for site in report["callsites"]}
         assert report["tracing"]["lost_events"] == 0
         assert report["tracing"]["state"] == "complete"
+        until(lambda: site_at(daemon.report(agent.pid, all=1), at), 20 * SLOWER, "its call site")
+
+
+def site_at(report, address):
+    """The call site of what is mapped there; None while its stack waits to be unwound."""
+    region = region_at(report, address)
+    return next((s for s in report["callsites"] if s["id"] == region["callsite"]), None)
 
 
 # --- files that lead to the host ----------------------------------------------------------------
@@ -170,7 +176,8 @@ def planted(canaries, lead, debug_files=("by_id", "by_link")):
 
 def names_of_growth(daemon, target):
     """It maps something by the code that it made; the functions that its report shows, innermost first.
-    While very much is mapped on the machine not every stack is copied whole: then it maps again."""
+    While very much is mapped on the machine not every stack is copied whole, or unwound in time: then it
+    maps again."""
     end = time.monotonic() + 20 * SLOWER
     while True:
         target.tell("")
@@ -179,9 +186,8 @@ def names_of_growth(daemon, target):
         report = daemon.report(target.pid, all=1)
         assert time.monotonic() - began < 5 * SLOWER
         check_sums(report)
-        region = region_at(report, address)
-        site = next(s for s in report["callsites"] if s["id"] == region["callsite"])
-        names = [frame["function"] for frame in site["stack"]]
+        site = site_at(report, address)
+        names = [frame["function"] for frame in site["stack"]] if site else []
         if len(names) > 3:
             return names
         assert time.monotonic() < end, names
@@ -251,6 +257,7 @@ NAMES = [b'"quoted" \\ back\\', b"new\nline\r\ttab", b"\xff\xfe\xc3( not UTF-8",
          b"<!--<script>", b"\x1b[2J\x1b]0;title\x07\x7f", b"semi;colon; 12 34",
          b"%s%n{$(id)}`id`", b'a"} 1\nmemprov_forged 1', b"# TYPE x gauge", b" ",
          "\u20ac".encode() * 26, b"\xc2\x9b31m\xe2\x80\xa8", b"@DATA@"]
+RESIDENT = 24 * MIB  # of each: the metrics name the largest processes
 
 
 class DataOf(html.parser.HTMLParser):
@@ -293,9 +300,9 @@ def called(daemon, tmp_path):
             agent.workers = 0
             worker = agent.thread()
             agent.call("prctl", 15, name[:15] + b"\0", by=worker)
-            at = agent.map(2 * MIB, by=worker)
-            agent.name(at, 2 * MIB, name[:79])
-            agent.call("fill", at, MIB, 1)
+            at = agent.map(RESIDENT, by=worker)
+            agent.name(at, RESIDENT, name[:79])
+            agent.call("fill", at, RESIDENT, 1)
             agents.append(agent)
         yield agents
 
@@ -335,11 +342,11 @@ def check_formats(daemon, pid, comm, name):
         check_lines(text)
         assert text.count("=== Top ") == len(re.findall("^=== Top ", text, re.M))
         rows = folded(daemon.get(path, pid=pid, format="folded").text)
-        assert sum(n for _, n in rows) >= MIB and len({frames[0] for frames, _ in rows}) == 1
+        assert sum(n for _, n in rows) >= RESIDENT and len({frames[0] for frames, _ in rows}) == 1
     sites = daemon.get("/debug/memory/callsites", pid=pid, all=1, format="json").json["callsites"]
     assert any(report["exe"] == frame["module"] for s in sites for frame in s["stack"])
     profile = Profile(daemon.get("/debug/memory/pprof", pid=pid).body)
-    assert profile.total("inuse_space") >= MIB
+    assert profile.total("inuse_space") >= RESIDENT
     page = daemon.get("/debug/memory/flamegraph", pid=pid).text
     graph = json.loads(DataOf(page).data)
     assert graph["comm"] == comm

@@ -170,6 +170,33 @@ def test_the_totals_of_the_graph_are_those_of_the_report(page, daemon, redis, wh
             assert sum(n for l, n in levels if l == level) <= totals["rss"]
 
 
+def table(page, label):
+    """{first column: amount of the second} of one of the process's tables."""
+    found = page.run("return [...document.querySelectorAll(`table[aria-label=${arguments[0]}] tr`)]"
+                     ".map(tr => [...tr.children].slice(0, 2).map(cell => cell.textContent))", label)
+    return {name: amount(text) for name, text in found}
+
+
+def test_the_tables_say_what_the_report_says(page, daemon, redis):
+    with settled(daemon, redis.pid):
+        open_process(page, redis.pid)
+        report = daemon.report(redis.pid)
+        b = report["breakdown"]
+        rows_of = {"Heap": b["runtime"]["heap"], "Stack": b["runtime"]["stack"],
+                   "Metadata": b["runtime"]["metadata"], "Other": b["other"],
+                   **{row["name"]: row["rss"] for row in b["named"] + b["file_backed"]},
+                   **{"Anonymous " + kind.replace("_", "-"): n for kind, n in b["anonymous"].items()}}
+        # One digit behind the point, where there is one.
+        assert table(page, "Breakdown") == {name: pytest.approx(n, rel=0.05, abs=0.05)
+                                            for name, n in rows_of.items() if n}
+        assert sum(rows_of.values()) == report["totals"]["rss"]
+        assert list(table(page, "Coverage").values()) == [
+            pytest.approx(n, rel=0.05, abs=0.05) for n in report["coverage"].values()]
+        facts = dict(zip([e.text for e in page.all("dt")], [e.text for e in page.all("dd")]))
+        for name, total in (("RSS", "rss"), ("PSS", "pss"), ("Virtual", "virtual")):
+            assert amount(facts[name]) == pytest.approx(report["totals"][total], rel=0.05)
+
+
 @contextlib.contextmanager
 def settled(daemon, pid):
     """Stopped, and seen by the daemon, which brings in pages that names and code are read from."""

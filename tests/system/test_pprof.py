@@ -101,6 +101,13 @@ def test_every_format_says_the_same(daemon, agent):
         assert metric_of(daemon, "process_proportional_bytes", agent.pid) == \
             pytest.approx(report["totals"]["pss"], rel=0.1)
 
+        graph = daemon.get("/debug/memory/flamegraph", pid=agent.pid, format="json").json
+        for place, total in ((1, "rss"), (2, "virtual")):
+            assert sum(b[place] for s in graph["stacks"] for b in s["bytes"]) == \
+                report["totals"][total]
+        listed = daemon.get("/debug/memory/processes", format="json", all=1).json["processes"]
+        assert next(row["rss"] for row in listed if row["pid"] == agent.pid) == rss
+
         # Stack by stack: folded has one line for each call site, and so have the others.
         by_stack = {}
         for s in p.samples:
