@@ -18,6 +18,7 @@
 #include "proc/cgroup.h"
 #include "report/metrics.h"
 #include "serve/server.h"
+#include "syscalls.h"
 #include "tracer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -103,6 +104,17 @@ static int start(struct daemon *d, const struct options *options)
 	return server__start(d->server, &server) ? EXIT_FAILED : EXIT_DONE;
 }
 
+static int restrict_syscalls(const struct options *options)
+{
+	int err = syscalls__restrict(options->seccomp);
+
+	if (!err)
+		return EXIT_DONE;
+	log_error("system calls cannot be restricted (%s); --seccomp off goes without",
+		  strerror(-err));
+	return EXIT_UNSUPPORTED;
+}
+
 static void announce(const struct server *server)
 {
 	printf("memprov %s: curl 'http%s://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,
@@ -170,8 +182,10 @@ int daemon__run(const struct options *options)
 
 	cgroup__join_host(options->proc);
 	code = start(&d, options);
+	/* The last thread: afterwards there can be no other. */
 	if (!code)
 		d.waiting = waiting__start("reading all processes once", 1000);
+	code = code ?: restrict_syscalls(options);
 	if (!code) {
 		announce(d.server);
 		log_info("%s: stopping", strsignal(wait_for_end(&d, &signals)));
