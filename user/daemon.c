@@ -16,6 +16,7 @@
 #include "options.h"
 #include "privilege.h"
 #include "proc/cgroup.h"
+#include "proc/hidepid.h"
 #include "report/metrics.h"
 #include "serve/server.h"
 #include "syscalls.h"
@@ -79,6 +80,14 @@ static void warn_of_privileges(int err)
 		log_warn("capabilities that are not used cannot be given up: %s", strerror(-err));
 }
 
+static void warn_of_proc(const char *proc)
+{
+	if (hidepid__hides_others(proc))
+		log_warn("%s is mounted with hidepid, and CAP_SYS_PTRACE is missing: reports have "
+			 "only this user's processes",
+			 proc);
+}
+
 /* No thread is started before the capabilities are as they stay: each has its own. */
 static int start(struct daemon *d, const struct options *options)
 {
@@ -97,6 +106,7 @@ static int start(struct daemon *d, const struct options *options)
 	if (code)
 		return code;
 	warn_of_privileges(privilege__settle());
+	warn_of_proc(options->proc);
 	code = tracer__start(&d->tracer, options, true);
 	if (code)
 		return code;

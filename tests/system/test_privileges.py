@@ -139,6 +139,16 @@ def not_allowed(pid):
             "(Permission denied)\n")
 
 
+def test_without_any_that_reads_others(bpf):
+    """CAP_SYS_ADMIN would, too, and is given up."""
+    with Daemon(prefix=only(all_but("sys_ptrace", "perfmon"))) as daemon, Agent() as agent:
+        answer = daemon.get("/debug/memory", pid=agent.pid)
+        assert (answer.status, answer.text) == (403, not_allowed(agent.pid))
+        report = daemon.report("self", all=1)
+        check_sums(report)
+        assert report["totals"]["rss"] > MIB
+
+
 @pytest.mark.parametrize("missing", [["bpf", "sys_admin"], ["perfmon", "sys_admin"]],
                          ids=lambda names: "+".join(names))
 def test_without_tracing(bpf, missing):

@@ -13,6 +13,7 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "proc/hidepid.h"
 #include "proc/pagemap.h"
 #include "util/cleanup.h"
 
@@ -87,6 +88,15 @@ bool probe__procmap_query(char detail[PROBE_DETAIL_LEN])
 		 : err == ENOTTY ? "this kernel has no such ioctl"
 				 : strerror(err));
 	return !err;
+}
+
+bool probe__hidepid(char detail[PROBE_DETAIL_LEN])
+{
+	bool hidden = hidepid__hides_others("/proc");
+
+	snprintf(detail, PROBE_DETAIL_LEN, "%s",
+		 hidden ? "/proc is mounted with hidepid" : "other users' processes are seen");
+	return !hidden;
 }
 
 bool probe__pid_namespace(char detail[PROBE_DETAIL_LEN])
