@@ -16,8 +16,10 @@
 #include "options.h"
 #include "privilege.h"
 #include "proc/cgroup.h"
+#include "proc/hidepid.h"
 #include "report/metrics.h"
 #include "serve/server.h"
+#include "syscalls.h"
 #include "tracer.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -26,6 +28,7 @@
 struct daemon {
 	struct tracer tracer;
 	struct server *server;
+	struct waiting *waiting; /* NULL: no terminal, or no more */
 
 	pthread_mutex_t lock; /* guards snapshots */
 	struct duration_histogram snapshots;
@@ -72,21 +75,65 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	metrics__encode(node, &tracer, &snapshots, ret);
 }
 
+static void warn_of_privileges(int err)
+{
+	if (err)
+		log_warn("capabilities that are not used cannot be given up: %s", strerror(-err));
+}
+
+static void warn_of_proc(const char *proc)
+{
+	if (hidepid__hides_others(proc))
+		log_warn("%s is mounted with hidepid, and CAP_SYS_PTRACE is missing: reports have "
+			 "only this user's processes",
+			 proc);
+}
+
+/* No thread is started before the capabilities are as they stay: each has its own. */
 static int start(struct daemon *d, const struct options *options)
 {
 	struct server_config server = {
-		.options = options,
 		.ready = is_ready,
 		.metrics = write_metrics,
 		.took = took,
 		.ctx = d,
 	};
-	int code = tracer__start(&d->tracer, options, true);
+	int code;
 
+	warn_of_privileges(privilege__reduce());
+	code = tracer__attach(&d->tracer, options);
+	if (!code && server__open(options, &d->server))
+		code = EXIT_FAILED; /* it has said why */
+	if (code)
+		return code;
+	warn_of_privileges(privilege__settle());
+	warn_of_proc(options->proc);
+	code = tracer__start(&d->tracer, options, true);
 	if (code)
 		return code;
 	server.taker = d->tracer.taker;
-	return server__start(&server, &d->server) ? EXIT_FAILED : EXIT_DONE; /* it has said why */
+	return server__start(d->server, &server) ? EXIT_FAILED : EXIT_DONE;
+}
+
+static int restrict_syscalls(const struct options *options)
+{
+	int err = syscalls__restrict(options->seccomp);
+
+	if (!err)
+		return EXIT_DONE;
+	log_error("system calls cannot be restricted (%s); --seccomp off goes without",
+		  strerror(-err));
+	return EXIT_UNSUPPORTED;
+}
+
+static void announce(const struct server *server)
+{
+	printf("memprov %s: curl 'http%s://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,
+	       server__has_tls(server) ? "s" : "", server__address(server));
+	if (server__metrics_address(server))
+		printf("memprov %s: metrics on http://%s/metrics\n", MEMPROV_VERSION,
+		       server__metrics_address(server));
+	fflush(stdout);
 }
 
 /* False when a thread is stuck in the kernel: then nothing that it uses may be freed. */
@@ -103,12 +150,11 @@ static bool stop(struct daemon *d)
 static int wait_until_ready(struct daemon *d, const sigset_t *signals)
 {
 	const struct timespec tenth = {.tv_nsec = NSEC_PER_SEC / 10};
-	struct waiting *waiting = waiting__start("reading all processes once", 1000);
 	int signal = -1;
 
-	while (waiting && signal < 0 && !is_ready(d))
+	while (d->waiting && signal < 0 && !is_ready(d))
 		signal = sigtimedwait(signals, NULL, &tenth);
-	waiting__stop(waiting);
+	waiting__stop(take_ptr(d->waiting));
 	return signal;
 }
 
@@ -131,7 +177,7 @@ int daemon__run(const struct options *options)
 {
 	struct daemon d = {.lock = PTHREAD_MUTEX_INITIALIZER};
 	sigset_t signals;
-	int code, err;
+	int code;
 
 	/* Reports come and go by the megabyte: what is free goes back to the kernel, and threads
 	 * share their arenas. */
@@ -146,19 +192,16 @@ int daemon__run(const struct options *options)
 	pthread_sigmask(SIG_BLOCK, &signals, NULL);
 
 	cgroup__join_host(options->proc);
-	err = privilege__reduce();
-	if (err)
-		log_warn("capabilities that are not used cannot be given up: %s", strerror(-err));
 	code = start(&d, options);
+	/* The last thread: afterwards there can be no other. */
+	if (!code)
+		d.waiting = waiting__start("reading all processes once", 1000);
+	code = code ?: restrict_syscalls(options);
 	if (!code) {
-		printf("memprov %s: curl 'http%s://%s/debug/memory?pid=PID'\n", MEMPROV_VERSION,
-		       server__has_tls(d.server) ? "s" : "", server__address(d.server));
-		if (server__metrics_address(d.server))
-			printf("memprov %s: metrics on http://%s/metrics\n", MEMPROV_VERSION,
-			       server__metrics_address(d.server));
-		fflush(stdout);
+		announce(d.server);
 		log_info("%s: stopping", strsignal(wait_for_end(&d, &signals)));
 	}
+	waiting__stop(d.waiting);
 	if (!stop(&d)) {
 		fflush(NULL);
 		_exit(code);

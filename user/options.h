@@ -23,6 +23,7 @@ enum command {
 };
 enum backend { BACKEND_AUTO, BACKEND_FEXIT, BACKEND_TRACEPOINT };
 enum unwind { UNWIND_AUTO, UNWIND_FP, UNWIND_CFI, UNWIND_NONE };
+enum seccomp_mode { SECCOMP_ENFORCE, SECCOMP_LOG, SECCOMP_OFF };
 /* What `top` sorts by; the order of its columns. */
 enum top_sort { SORT_PID, SORT_RSS, SORT_PSS, SORT_SWAP, SORT_CHANGE, SORT_GROWTH, SORT_NAME };
 enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_FOLDED, FORMAT_PPROF };
@@ -48,6 +49,7 @@ struct options {
 	const char *tls_cert;	    /* NULL: no TLS */
 	const char *tls_key;
 	const char *tls_client_ca; /* NULL: no certificates of callers */
+	enum seccomp_mode seccomp;
 
 	/* serve and run */
 	enum backend backend;

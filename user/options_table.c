@@ -23,6 +23,8 @@ static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
 static const struct choice unwinds[] = {
 	{"auto", UNWIND_AUTO}, {"fp", UNWIND_FP}, {"cfi", UNWIND_CFI}, {"none", UNWIND_NONE}, {}};
+static const struct choice seccomp_modes[] = {
+	{"enforce", SECCOMP_ENFORCE}, {"log", SECCOMP_LOG}, {"off", SECCOMP_OFF}, {}};
 static const struct choice formats[] = {{"text", FORMAT_TEXT},
 					{"json", FORMAT_JSON},
 					{"pprof", FORMAT_PPROF},
@@ -72,6 +74,9 @@ const struct option option_table[] = {
 	{"ring-size", 0, KIND_POWER_OF_TWO, SERVE | RUN, "BYTES", "8M",
 	 "a power of two from 64k to 1G (bytes, or with a suffix k, M or G)", FIELD(ring_size),
 	 .min = 64 << 10, .max = 1 << 30, .doc = "size of the BPF ring buffer"},
+	{"seccomp", 0, KIND_CHOICE, SERVE, "enforce|log|off", "enforce", NULL, seccomp_modes,
+	 FIELD(seccomp),
+	 .doc = "system calls that the daemon does not use: refused, or only logged"},
 	{"proc", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/proc", "the path of a directory",
 	 FIELD(proc), .doc = "where the host's procfs is mounted"},
 	{"pod-logs", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/var/log",

@@ -1,14 +1,44 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the daemon may do: what it uses, by name, and nothing else. */
+/*
+ * What the daemon may do: what it uses, by name, and nothing else; and of that, when it runs, what
+ * it still uses. docs/privileges.md has the same table.
+ */
 #ifndef MEMPROV_PRIVILEGE_H
 #define MEMPROV_PRIVILEGE_H
 
+#include <stddef.h>
+#include <stdint.h>
+
+/* Who has a capability, as bits. */
+enum {
+	HELD_AT_START = 1,    /* until the programs are attached and the listeners are open */
+	HELD_BY_DAEMON = 2,   /* as long as it runs */
+	HELD_BY_LAUNCHER = 4, /* that starts the symbolizer, as long as it runs */
+};
+
+struct privilege {
+	int capability;
+	const char *name; /* "CAP_BPF" */
+	unsigned held;
+	const char *use;     /* what it is for */
+	const char *without; /* what breaks without it */
+	const char *remedy;
+};
+
+extern const struct privilege privileges[];
+extern const size_t privileges_len;
+
+/* Those that are held so (1 << CAP_…). */
+uint64_t privilege__held(unsigned held);
+
 /*
- * Gives up every capability but those that the daemon uses, for good: out of the bounding set where
- * that may be done, and no program that it starts gets more by being set-user-ID. Before the first
- * thread: each has its own. What it never had is not missed here; 'memprov doctor' says what
- * follows from that. 0 or -errno.
+ * Gives up every capability that is not in the table, and sets no_new_privs: no program that is
+ * started gets more by being set-user-ID. Before the first thread: each has its own. What was never
+ * there is not missed here; 'memprov doctor' says what follows from that. 0 or -errno.
  */
 int privilege__reduce(void);
+
+/* The same, of all but what the running daemon uses. */
+int privilege__settle(void);
 
 #endif

@@ -2,11 +2,13 @@
 #include "tracer.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include "model/names.h"
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
+#include "privilege.h"
 #include "proc/pod_logs.h"
 #include "report/take.h"
 #include "symbolize/unwinder.h"
@@ -29,7 +31,7 @@ static const enum attach attaches[] = {
 };
 
 /* Exit code of one that cannot trace: whoever asked for it wants call sites, not less. */
-static int start_owner(struct tracer *t, const struct options *options)
+static int attach_owner(struct tracer *t, const struct options *options)
 {
 	struct owner_config config = {
 		.attach = attaches[options->backend],
@@ -56,12 +58,14 @@ static int start_owner(struct tracer *t, const struct options *options)
 	return EXIT_DONE;
 }
 
-static int start_unwinder(struct tracer *t, const struct options *options)
+static int begin_unwinder(struct tracer *t, const struct options *options)
 {
 	struct symbolizer_config config = {
 		.proc = options->proc,
 		.child_memory = SYMBOLIZER_MEMORY,
 		.timeout_ms = SYMBOLIZER_TIMEOUT_MS,
+		/* Of another user's the child's exec leaves nothing. */
+		.launcher_capabilities = geteuid() ? 0 : privilege__held(HELD_BY_LAUNCHER),
 	};
 	int err;
 
@@ -76,20 +80,24 @@ static int start_unwinder(struct tracer *t, const struct options *options)
 	return EXIT_FAILED;
 }
 
-int tracer__start(struct tracer *t, const struct options *options, bool sweep)
+int tracer__attach(struct tracer *t, const struct options *options)
 {
-	struct taker_config taker = {.proc = options->proc, .stacks_later = !sweep};
-	int code, err;
+	/* First: the launcher has nothing to do with what the others open. */
+	int code = begin_unwinder(t, options);
 
-	/* First: its child must not inherit what the others open. */
-	code = start_unwinder(t, options);
-	if (!code) {
-		t->names = name_reader__new(options->proc);
-		code = t->names ? start_owner(t, options) : EXIT_FAILED;
-	}
 	if (code)
 		return code;
-	err = name_reader__start(t->names, t->owner);
+	t->names = name_reader__new(options->proc);
+	return t->names ? attach_owner(t, options) : EXIT_FAILED;
+}
+
+int tracer__start(struct tracer *t, const struct options *options, bool sweep)
+{
+	struct taker_config taker = {
+		.proc = options->proc, .owner = t->owner, .stacks_later = !sweep};
+	int err = owner__start(t->owner);
+
+	err = err ?: name_reader__start(t->names, t->owner);
 	if (!err && t->unwinder)
 		err = unwinder__start(t->unwinder, t->owner);
 	if (!err)
@@ -100,7 +108,6 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 		log_error("a thread cannot be started (%s)", strerror(-err));
 		return EXIT_FAILED;
 	}
-	taker.owner = t->owner;
 	taker.pod_logs = t->pod_logs;
 	t->taker = taker__new(&taker);
 	return t->taker ? EXIT_DONE : EXIT_FAILED;

@@ -19,11 +19,14 @@ struct tracer {
 	struct taker *taker;
 };
 
+/* Attaches: from its return on, every event is recorded. Before the first thread, for it forks off
+ * the symbolizer's launcher. The exit code to end with, EXIT_DONE when all is well; tracer__stop in
+ * any case. */
+int tracer__attach(struct tracer *tracer, const struct options *options);
+
 /*
- * Attaches and starts the threads; from its return every event is recorded. With sweep, /proc is
- * read for the processes that were there before, then and again; without, a process is picked up
- * when a report of it is taken. The exit code to end with, EXIT_DONE when it runs; tracer__stop in
- * any case.
+ * Starts the threads. With sweep, /proc is read for the processes that were there before, then and
+ * again; without, a process is picked up when a report of it is taken. The result as above.
  */
 int tracer__start(struct tracer *tracer, const struct options *options, bool sweep);
 

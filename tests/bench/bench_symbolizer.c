@@ -37,8 +37,10 @@ static void print(const struct unwound *unwound)
 
 int main(int argc, char **argv)
 {
-	struct symbolizer_config config = {
-		.proc = "/proc", .child_memory = 512 << 20, .timeout_ms = 10000};
+	struct symbolizer_config config = {.proc = "/proc",
+					   .child_memory = 512 << 20,
+					   .timeout_ms = 10000,
+					   .launcher_capabilities = UINT64_MAX};
 	struct unwind_request request = {.image = 1};
 	struct symbolizer *symbolizer;
 	struct symbolizer_stats stats;

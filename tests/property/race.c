@@ -265,6 +265,7 @@ void test_racing(void **state)
 	config.ctx = reader;
 	if (owner__new(&config, why, sizeof(why), &owner))
 		fail_msg("%s", why);
+	assert_int_equal(owner__start(owner), 0);
 	assert_int_equal(name_reader__start(reader, owner), 0);
 	taker_config.owner = owner;
 	taker = taker__new(&taker_config);

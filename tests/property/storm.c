@@ -205,6 +205,7 @@ void test_fork_exec_storm(void **state)
 	assert_true(pid > 0);
 	if (owner__new(&config, why, sizeof(why), &owner))
 		fail_msg("%s", why);
+	assert_int_equal(owner__start(owner), 0);
 	sweeper = start_sweeper(owner);
 	run_storm(storm, owner);
 	sweeper__free(sweeper);

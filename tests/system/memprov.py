@@ -67,17 +67,27 @@ class Answer:
         return json.loads(self.body)
 
 
+class NotStarted(AssertionError):
+    """With the exit code, and what was said on standard error."""
+
+    def __init__(self, message, code, stderr):
+        super().__init__(message)
+        self.code, self.stderr = code, stderr
+
+
 class Daemon:
     """`memprov serve` on a free port and a socket of its own. As a context, it is stopped at the
-    end, and must then have ended in time, with 0, and without a word from a sanitizer."""
+    end, and must then have ended in time, with 0, and without a word from a sanitizer. The words of
+    prefix are a program that becomes it, as the user."""
 
-    def __init__(self, *args, wait_ready=True):
+    def __init__(self, *args, wait_ready=True, prefix=(), user=0, program=None):
         self.dir = tempfile.mkdtemp(prefix="memprov-test-")
+        os.chown(self.dir, user, user)
         self.socket = os.path.join(self.dir, "memprov.sock")
         self.stderr_path = os.path.join(self.dir, "stderr")
         with open(self.stderr_path, "wb") as stderr:
             self.process = subprocess.Popen(
-                [MEMPROV, "serve", "--listen", "127.0.0.1:0", "--socket", self.socket,
+                [*prefix, program or MEMPROV, "serve", "--listen", "127.0.0.1:0", "--socket", self.socket,
                  *(["--backend", BACKEND] if BACKEND else []), *args],
                 stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=stderr)
         self.pid = self.process.pid
@@ -87,7 +97,7 @@ class Daemon:
             self.process.kill()
             code, stderr = self.process.wait(), self.stderr()
             self.clean()
-            raise AssertionError(f"no address in {first!r}, exit {code}: {stderr}")
+            raise NotStarted(f"no address in {first!r}, exit {code}: {stderr}", code, stderr)
         self.host, self.port = match[1], int(match[2])
         if wait_ready:
             self.wait_ready()

@@ -200,6 +200,7 @@ def test_processes_that_are_not_there(daemon):
     (["serve", "--ring-size", "3"], "ring-size"), (["serve", "--ring-size", "100000"], "ring-size"),
     (["serve", "--ring-size", "32k"], "ring-size"), (["serve", "--ring-size", "2G"], "ring-size"),
     (["serve", "--backend", "x"], "backend"), (["serve", "--unwind", "x"], "unwind"),
+    (["serve", "--seccomp", "x"], "enforce, log, off"),
     (["serve", "--pid", "0"], "pid"), (["serve", "--stack-min", "-1"], "stack-min"),
     (["doctor", "extra"], "extra"), (["doctor", "--top", "1"], "top"),
 ], ids=lambda v: " ".join(v)[:40] if isinstance(v, list) else "")

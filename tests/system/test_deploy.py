@@ -14,8 +14,8 @@ import pytest
 import yaml
 
 import image
+from confine import HELD
 from containers import Container, Pod
-from test_privileges import HELD
 from memprov import MIB, ROOT, SLOWER, Daemon, Target, UnixConnection, check_sums, until
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
@@ -113,6 +113,18 @@ def test_no_registry_is_named():
             assert not re.search(r"(image|FROM|newName):? *[\w-]+\.[\w.-]+/", path.read_text()), path
 
 
+def used():
+    """As the program itself has them."""
+    out = subprocess.run([MEMPROV, "doctor"], capture_output=True, text=True).stdout
+    return set(re.findall(r"^\w+ +CAP_(\w+) ", out, re.M))
+
+
+def test_the_systemd_unit_asks_for_no_more():
+    unit = (ROOT / "deploy" / "memprov.service.in").read_text()
+    names = re.search("^CapabilityBoundingSet=(.*)$", unit, re.M)[1].split()
+    assert {name.removeprefix("CAP_") for name in names} == used()
+
+
 def test_the_daemonset_asks_for_no_more(daemonset):
     spec = daemonset["spec"]["template"]["spec"]
     container = spec["containers"][0]
@@ -120,9 +132,7 @@ def test_the_daemonset_asks_for_no_more(daemonset):
     assert spec["hostPID"] and not spec.get("hostNetwork")
     assert security["readOnlyRootFilesystem"] and not security["privileged"]
     assert security["capabilities"]["drop"] == ["ALL"]
-    source = (ROOT / "user" / "privilege.c").read_text()
-    used = set(re.findall(r"^\tCAP_(\w+),", source, re.M)) - {"NET_BIND_SERVICE"}
-    assert set(security["capabilities"]["add"]) == used
+    assert set(security["capabilities"]["add"]) == used() - {"NET_BIND_SERVICE"}
     host = {v["name"] for v in spec["volumes"] if "hostPath" in v}
     for mount in container["volumeMounts"]:
         assert mount.get("readOnly", False) == (mount["name"] in host), mount

@@ -3,62 +3,68 @@
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
-import tempfile
 
 import pytest
 
-import memprov
-from memprov import MEMPROV, MIB, SLOWER, Agent, Daemon, children, until
+from confine import HELD, children, mask, mounted, only, status
+from memprov import (MEMPROV, MIB, ROOT, SLOWER, Agent, Daemon, NotStarted, check_sums, region_at,
+                     until)
 
 # As user/privilege.c has them.
-USED = ["bpf", "perfmon", "sys_resource", "sys_admin", "sys_ptrace", "checkpoint_restore",
-        "dac_read_search", "setuid", "setgid", "setpcap", "sys_chroot", "kill", "net_bind_service"]
-NUMBERS = {"dac_read_search": 2, "kill": 5, "setgid": 6, "setuid": 7, "setpcap": 8,
-           "net_bind_service": 10, "sys_chroot": 18, "sys_ptrace": 19, "sys_admin": 21,
-           "sys_resource": 24, "perfmon": 38, "bpf": 39, "checkpoint_restore": 40}
+OF_DAEMON = ["bpf", "sys_ptrace", "checkpoint_restore", "dac_read_search"]
+OF_LAUNCHER = ["sys_admin", "setuid", "setgid", "setpcap", "sys_chroot", "kill"]
+# Where one is missing, another one does some of its work.
+STANDS_IN = {"bpf": "sys_admin", "checkpoint_restore": "sys_admin", "sys_ptrace": "perfmon"}
+NOBODY = 65534
 
 
-def status(pid, field):
-    return re.search(rf"^{field}:\s+(\S+)", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1]
+def all_but(*missing):
+    return [name for name in HELD if name not in missing]
 
 
-def mask(names):
-    return sum(1 << NUMBERS[name] for name in names)
+def caps(pid, field="CapEff"):
+    return int(status(pid, field), 16)
 
 
-HELD = [name for name in USED if int(status(os.getpid(), "CapPrm"), 16) & mask([name])]
+def doctor(*prefix):
+    """Its lines for capabilities: {"CAP_BPF": (have it, what it is for, what breaks without), …}"""
+    out = subprocess.run([*prefix, MEMPROV, "doctor"], capture_output=True, text=True).stdout
+    rows = re.findall(r"^(yes|no) +(CAP_\w+) +(.*)\n(?: +means: +(.*)\n)?", out, re.M)
+    return {name: (have == "yes", use, means) for have, name, use, means in rows}
 
 
-class Without(Daemon):
-    """A daemon begun with the given capabilities only, as root or as another user."""
-
-    def __init__(self, capabilities, *args, user=0):
-        directory = tempfile.mkdtemp(prefix="memprov-caps-")
-        os.chmod(directory, 0o755)
-        os.chown(directory, user, user)
-        names = ",".join("+" + name for name in capabilities) or "-all"
-        keep = [f"--bounding-set=-all,{names}", f"--inh-caps=-all,{names}"]
-        if user:
-            keep += ["--reuid", str(user), "--regid", str(user), "--clear-groups",
-                     f"--ambient-caps=-all,{names}"]
-        wrapper = pathlib.Path(directory) / "memprov"
-        wrapper.write_text("#!/bin/sh\nexec setpriv " + " ".join(keep) + f" {MEMPROV} \"$@\"\n")
-        wrapper.chmod(0o755)
-        real, memprov.MEMPROV = memprov.MEMPROV, str(wrapper)
-        try:
-            super().__init__("--socket", directory + "/sock", *args)
-        finally:
-            memprov.MEMPROV = real
+def can_scan():
+    """Else the zero page takes CAP_SYS_ADMIN."""
+    out = subprocess.run([MEMPROV, "doctor"], capture_output=True, text=True).stdout
+    return bool(re.search(r"^yes +PAGEMAP_SCAN", out, re.M))
 
 
-def has_call_sites(daemon, agent):
-    """Of a mapping of now: the one that a symbolizer died of has none."""
-    start = agent.map(8 * MIB)
-    report = daemon.report(agent.pid, all=1)
-    memprov.check_sums(report)
-    return memprov.region_at(report, start)["callsite"]
+def kept(missing=None):
+    """What the running daemon has when that one is missing."""
+    names = {*OF_DAEMON, STANDS_IN.get(missing), None if can_scan() else "sys_admin"} - {None}
+    return mask(name for name in names if name in HELD and name != missing)
+
+
+def call_site(daemon, agent):
+    """Of a new mapping. A report waits three seconds for its stack, a later one has it all the same."""
+    start, known = agent.map(8 * MIB), {}
+
+    def is_known():
+        report = daemon.report(agent.pid, all=1)
+        check_sums(report)
+        known.update({site["id"]: site for site in report["callsites"]})
+        known["id"] = region_at(report, start)["callsite"]
+        return known["id"] is not None
+
+    until(is_known, 20 * SLOWER, "the call site")
+    return known[known["id"]]
+
+
+def functions(site):
+    return [frame["function"] for frame in site["stack"]]
 
 
 def test_only_what_is_used_is_kept(bpf):
@@ -67,42 +73,136 @@ def test_only_what_is_used_is_kept(bpf):
     with Daemon() as daemon, Agent() as agent:
         for task in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir():
             for field in ("CapEff", "CapPrm", "CapBnd"):
-                assert int(status(task.name, field), 16) == mask(HELD), (task.name, field)
+                assert caps(task.name, field) == kept(), (task.name, field)
+            assert caps(task.name, "CapInh") == 0
             assert status(task.name, "NoNewPrivs") == "1"
-        first = children(daemon.pid)
-        assert len(first) == 1
-        os.kill(first[0], signal.SIGKILL)
-        until(lambda: has_call_sites(daemon, agent), 20 * SLOWER, "call sites")
-        until(lambda: children(daemon.pid) not in ([], first) and
-              status(children(daemon.pid)[0], "Seccomp") == "2", 20 * SLOWER, "another child")
-        child = children(daemon.pid)[0]
+        launcher, = children(daemon.pid)
+        for field in ("CapEff", "CapPrm", "CapBnd"):
+            assert caps(launcher, field) == mask(n for n in OF_LAUNCHER if n in HELD), field
+        assert status(launcher, "NoNewPrivs") == "1"
+        first, = children(launcher)
+        os.kill(first, signal.SIGKILL)
+        assert functions(call_site(daemon, agent))[0] == "syscall"
+        child, = children(launcher)
+        assert child != first and children(daemon.pid) == [launcher]
         for field in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
-            assert int(status(child, field), 16) == 0, field
-        assert status(child, "Uid") == "65534"
+            assert caps(child, field) == 0, field
+        assert status(child, "Uid") == str(NOBODY)
+        assert status(child, "Seccomp") == "2"
+        pids = (launcher, child)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 5, "both to be gone")
 
 
-@pytest.mark.parametrize("missing", USED)
+def test_nobody_outlives_a_daemon_that_was_killed(bpf):
+    daemon = Daemon()
+    launcher, = children(daemon.pid)
+    child, = children(launcher)
+    daemon.kill()
+    # Whose parent has gone, others reap: it may stay as a zombie.
+    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in (launcher, child)), 5,
+          "both to be gone")
+
+
+def test_a_launcher_that_was_killed(bpf):
+    """Then there is no symbolizer any more, and all the rest goes on."""
+    with Daemon() as daemon, Agent() as agent:
+        launcher, = children(daemon.pid)
+        os.kill(launcher, signal.SIGKILL)
+        frame = call_site(daemon, agent)["stack"][0]
+        assert frame["function"] is None and "libc" in frame["module"] and frame["offset"]
+
+
+@pytest.mark.parametrize("missing", HELD)
 def test_without_one(bpf, missing):
-    """The others do what they can: a report with its call sites, or one line that says what lacks."""
-    rest = [name for name in HELD if name != missing]
-    try:
-        daemon = Without(rest)
-    except AssertionError as why:
-        text = str(why)
-        assert missing in ("bpf", "perfmon", "sys_admin", "setuid", "setgid"), text
-        assert "exit 3" in text or "exit 1" in text, text
-        assert re.search(r"CAP_|doctor|--unwind none", text), text
-        return
-    with daemon, Agent() as agent:
-        assert int(status(daemon.pid, "CapEff"), 16) & mask([missing]) == 0
-        until(lambda: has_call_sites(daemon, agent), 20 * SLOWER, "call sites")
+    """The others do what they can."""
+    # Without CAP_SYS_ADMIN tracefs must be there.
+    tracefs = mounted("mountpoint -q /sys/kernel/tracing || mount -t tracefs none /sys/kernel/tracing")
+    with Daemon(prefix=[*tracefs, *only(all_but(missing))]) as daemon, Agent() as agent:
+        assert caps(daemon.pid) == kept(missing)
+        if missing == "sys_ptrace" and not perfmon_reads(agent.pid):
+            answer = daemon.get("/debug/memory", pid=agent.pid)
+            assert (answer.status, answer.text) == (403, not_allowed(agent.pid))
+            return
+        named = functions(call_site(daemon, agent))[0] == "syscall"
+        # Its libraries cannot be opened, or nobody reads them.
+        assert named == (missing not in ("sys_ptrace", "setuid", "setgid"))
+
+
+def perfmon_reads(pid):
+    """Since Linux 6.14."""
+    return not subprocess.run([*only(["perfmon"]), "grep", "-q", "Rss", f"/proc/{pid}/smaps"],
+                              stderr=subprocess.DEVNULL).returncode
+
+
+def not_allowed(pid):
+    return (f"not allowed to read process {pid}: the daemon lacks the right to ptrace it "
+            "(Permission denied)\n")
+
+
+def test_without_any_that_reads_others(bpf):
+    """CAP_SYS_ADMIN would, too, and is given up."""
+    with Daemon(prefix=only(all_but("sys_ptrace", "perfmon"))) as daemon, Agent() as agent:
+        answer = daemon.get("/debug/memory", pid=agent.pid)
+        assert (answer.status, answer.text) == (403, not_allowed(agent.pid))
+        report = daemon.report("self", all=1)
+        check_sums(report)
+        assert report["totals"]["rss"] > MIB
+
+
+@pytest.mark.parametrize("missing", [["bpf", "sys_admin"], ["perfmon", "sys_admin"]],
+                         ids=lambda names: "+".join(names))
+def test_without_tracing(bpf, missing):
+    """One line that says what lacks; and reports from smaps."""
+    with pytest.raises(NotStarted) as refused:
+        Daemon(prefix=only(all_but(*missing)))
+    assert refused.value.code == 3
+    assert refused.value.stderr == (
+        "memprov: cannot trace: the kernel does not load BPF programs for us (Operation not "
+        "permitted): it takes root, or CAP_BPF and CAP_PERFMON; 'memprov doctor' says what is "
+        "missing, and 'memprov show PID' reports without tracing\n")
+    out = subprocess.run([*only(all_but(*missing)), MEMPROV, "show", "--socket", "/nowhere"],
+                         capture_output=True, text=True)
+    assert out.returncode == 0 and "=== Totals ===" in out.stdout
+    assert re.search("^No call sites: ", out.stdout, re.M)
 
 
 def test_as_another_user(bpf):
     """No root anywhere: capabilities alone."""
     user = 61234
-    names = ["bpf", "perfmon", "sys_admin", "sys_ptrace", "checkpoint_restore", "dac_read_search"]
-    with Without(names, user=user) as daemon, Agent() as agent:
+    names = [*OF_DAEMON, "perfmon", "sys_admin"]
+    with Daemon(prefix=only(names, user=user), user=user) as daemon, Agent() as agent:
         assert status(daemon.pid, "Uid") == str(user)
-        assert int(status(daemon.pid, "CapEff"), 16) == mask(names)
-        until(lambda: has_call_sites(daemon, agent), 20 * SLOWER, "call sites")
+        assert caps(daemon.pid) == kept()
+        assert functions(call_site(daemon, agent))[0] == "syscall"
+
+
+def test_file_capabilities(bpf, tmp_path):
+    """As nobody, by what the file gives: with the very command of docs/privileges.md."""
+    command = re.search(r"^ +(setcap .*)$", (ROOT / "docs" / "privileges.md").read_text(), re.M)[1]
+    for path in (tmp_path, *tmp_path.parents[:2]):
+        path.chmod(0o755)
+    program = shutil.copy(MEMPROV, tmp_path / "memprov")
+    program.chmod(0o755)
+    subprocess.run(["sh", "-ec", f"PATH=$PATH:/sbin:/usr/sbin; {command}"], cwd=tmp_path, check=True)
+    user = ["setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+    with Daemon(prefix=user, user=NOBODY, program=program) as daemon, Agent() as agent:
+        assert status(daemon.pid, "Uid") == str(NOBODY)
+        assert caps(daemon.pid) == kept()
+        launcher, = children(daemon.pid)
+        assert caps(launcher) == 0
+        assert functions(call_site(daemon, agent))[0] == "syscall"
+        assert status(children(launcher)[0], "Seccomp") == "2"
+
+
+def test_doctor_and_the_documents_say_the_same():
+    """The table in the code, that in docs/privileges.md and that in the README."""
+    none, table = doctor(*only([])), {}
+    assert all(not have and means for have, _, means in none.values())
+    documents = (ROOT / "docs" / "privileges.md").read_text()
+    for name, use, means in re.findall(r"^\| (CAP_\w+) \| (.*?) \| .*? \| (.*) \|$", documents, re.M):
+        table[name] = (False, use, means)
+    assert none == table
+    readme = (ROOT / "README.md").read_text()
+    assert set(re.findall(r"^\| (CAP_\w+) \|", readme, re.M)) == set(table)
+    here = doctor()
+    assert {name for name, row in here.items() if row[0]} == {"CAP_" + n.upper() for n in HELD}

@@ -16,8 +16,10 @@ struct fixture {
 static inline int set_up(void **state)
 {
 	static struct fixture fixture;
-	struct symbolizer_config config = {
-		.proc = "/proc", .child_memory = 512 << 20, .timeout_ms = 10000};
+	struct symbolizer_config config = {.proc = "/proc",
+					   .child_memory = 512 << 20,
+					   .timeout_ms = 10000,
+					   .launcher_capabilities = UINT64_MAX};
 
 	fixture.arena = arena__new();
 	*state = &fixture;

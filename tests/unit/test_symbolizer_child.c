@@ -22,15 +22,33 @@
 #include "symbolize/sandbox.h"
 #include "symbolizer_fixture.h"
 #include "util/clock.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
+#include "util/sanitized.h"
 
 /* --- the child, seen from outside ---------------------------------------------------------- */
 
+/* 0 for a zombie, and for a process that is not there. */
+static pid_t parent_of(pid_t pid)
+{
+	char path[64], text[4096];
+	struct proc_stat stat;
+	int parent = 0;
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
+	fd = open(path, O_RDONLY);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	close(fd);
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (proc_stat__parse(text, n, &stat) || stat.state == 'Z')
+		return 0;
+	sscanf(strrchr(text, ')'), ") %*c %d", &parent);
+	return parent;
+}
+
+/* The launcher's, which is ours. */
 static int find_child(pid_t pid, void *ctx)
 {
 	pid_t *ret = ctx;
@@ -42,23 +60,9 @@ static int find_child(pid_t pid, void *ctx)
 	fd = open(path, O_RDONLY);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
 	close(fd);
-	if (n <= 0 || !memmem(text, n, CHILD_ARGUMENT, sizeof(CHILD_ARGUMENT)))
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n > 0) {
-		struct proc_stat stat;
-		int parent = 0;
-
-		text[n] = '\0';
-		if (proc_stat__parse(text, n, &stat) || stat.state == 'Z')
-			return 0;
-		sscanf(strrchr(text, ')'), ") %*c %d", &parent);
-		if (parent == getpid())
-			*ret = pid;
-	}
+	if (n > 0 && memmem(text, n, CHILD_ARGUMENT, sizeof(CHILD_ARGUMENT)) &&
+	    parent_of(parent_of(pid)) == getpid())
+		*ret = pid;
 	return 0;
 }
 
@@ -235,8 +239,10 @@ static void killed_between_requests(void **state)
 /* Answers all the same, by itself, and not later than it may. */
 static void hangs(void **state)
 {
-	struct symbolizer_config config = {
-		.proc = "/proc", .child_memory = 512 << 20, .timeout_ms = 300};
+	struct symbolizer_config config = {.proc = "/proc",
+					   .child_memory = 512 << 20,
+					   .timeout_ms = 300,
+					   .launcher_capabilities = UINT64_MAX};
 	struct fixture *fixture = *state;
 	char *argv[] = {STACKS, "chain", NULL};
 	struct traced traced = traced__start(argv, MP_STACK_MAX);

@@ -4,7 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <inttypes.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -13,10 +13,9 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
+#include "proc/hidepid.h"
 #include "proc/pagemap.h"
-#include "util/buf.h"
 #include "util/cleanup.h"
-#include "util/number.h"
 
 /* Newer than Debian 12's headers: include/uapi/linux/prctl.h (5.17), linux/fs.h (6.11). */
 #ifndef PR_SET_VMA
@@ -91,6 +90,15 @@ bool probe__procmap_query(char detail[PROBE_DETAIL_LEN])
 	return !err;
 }
 
+bool probe__hidepid(char detail[PROBE_DETAIL_LEN])
+{
+	bool hidden = hidepid__hides_others("/proc");
+
+	snprintf(detail, PROBE_DETAIL_LEN, "%s",
+		 hidden ? "/proc is mounted with hidepid" : "other users' processes are seen");
+	return !hidden;
+}
+
 bool probe__pid_namespace(char detail[PROBE_DETAIL_LEN])
 {
 	char name[64] = "";
@@ -99,34 +107,4 @@ bool probe__pid_namespace(char detail[PROBE_DETAIL_LEN])
 		snprintf(name, sizeof(name), "%s", strerror(errno));
 	snprintf(detail, PROBE_DETAIL_LEN, "%s", name);
 	return !strcmp(name, INITIAL_PID_NAMESPACE);
-}
-
-static int effective_capabilities(uint64_t *ret)
-{
-	static const char key[] = "\nCapEff:\t";
-	_cleanup_close_ int fd = open("/proc/self/status", O_RDONLY | O_CLOEXEC);
-	_cleanup_buf_ struct buf text = {};
-	const char *pos;
-	int err = fd < 0 ? -errno : buf__read_fd(&text, fd, 64 * 1024);
-
-	if (err)
-		return err;
-	pos = strstr(text.data, key);
-	if (!pos)
-		return -EBADMSG;
-	pos += sizeof(key) - 1;
-	return number__scan(&pos, text.data + text.len, 16, ret);
-}
-
-bool probe__capability(int capability, char detail[PROBE_DETAIL_LEN])
-{
-	uint64_t all = 0;
-	int err = effective_capabilities(&all);
-	bool have = !err && all & 1ULL << capability;
-
-	snprintf(detail, PROBE_DETAIL_LEN, "%s",
-		 err	? strerror(-err)
-		 : have ? "in the effective set"
-			: "not in the effective set");
-	return have;
 }

@@ -20,9 +20,7 @@ bool probe__ring_buffer(char detail[PROBE_DETAIL_LEN]);
 bool probe__anon_vma_name(char detail[PROBE_DETAIL_LEN]);
 bool probe__pagemap_scan(char detail[PROBE_DETAIL_LEN]);
 bool probe__procmap_query(char detail[PROBE_DETAIL_LEN]);
+bool probe__hidepid(char detail[PROBE_DETAIL_LEN]);
 bool probe__pid_namespace(char detail[PROBE_DETAIL_LEN]);
-
-/* An effective capability, by its number. */
-bool probe__capability(int capability, char detail[PROBE_DETAIL_LEN]);
 
 #endif

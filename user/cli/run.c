@@ -279,8 +279,9 @@ static int start_child(struct run *run, const struct child_config *config)
 static int run_traced(struct run *run, const struct child_config *config)
 {
 	struct peak_config peak = {.proc = run->options->proc};
-	int code = tracer__start(&run->tracer, run->options, false);
+	int code = tracer__attach(&run->tracer, run->options);
 
+	code = code ?: tracer__start(&run->tracer, run->options, false);
 	if (code)
 		return code;
 	peak.taker = run->tracer.taker;

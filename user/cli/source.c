@@ -12,6 +12,7 @@
 
 #include "cli/client.h"
 #include "options.h"
+#include "proc/hidepid.h"
 #include "proc/pod_logs.h"
 #include "report/encode.h"
 #include "report/take.h"
@@ -149,15 +150,20 @@ static int ask_for(struct source *source, pid_t pid, const struct options *o, st
 
 /* --- without one ----------------------------------------------------------------------------- */
 
-static void fail_taking(int err, pid_t pid, struct buf *ret)
+static void fail_taking(const struct options *options, int err, pid_t pid, struct buf *ret)
 {
 	char what[32] = "the processes";
 
 	if (pid)
 		snprintf(what, sizeof(what), "process %d", pid);
 	if (err == -ESRCH && pid)
-		buf__printf(ret, "there is no %s, or it has no memory (a zombie, a kernel thread)",
-			    what);
+		buf__printf(ret,
+			    "there is no %s, or it has no memory (a zombie, a kernel thread)%s",
+			    what,
+			    hidepid__hides_others(options->proc)
+				    ? ", or it is hidden: /proc is mounted with hidepid, and this "
+				      "takes root, or CAP_SYS_PTRACE"
+				    : "");
 	else if (err == -EIDRM)
 		buf__printf(ret, "%s exited while it was being read", what);
 	else if (err == -EACCES || err == -EPERM)
@@ -201,7 +207,7 @@ static int take(struct source *source, pid_t pid, const struct options *options,
 		err = buf__error(ret);
 	}
 	if (err)
-		fail_taking(err, pid, ret_error);
+		fail_taking(options, err, pid, ret_error);
 	return err;
 }
 

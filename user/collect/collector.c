@@ -25,6 +25,8 @@
 #define BUSY_WAIT_NS (20 * 1000000ULL)
 #define MAX_PROGRAMS 32
 
+#define KERNEL_BTF "/sys/kernel/btf/vmlinux"
+
 struct collector {
 	struct collector_config config;
 	enum attach_by attached_by;
@@ -116,7 +118,8 @@ static int attach(struct collector *c, char *why, size_t why_len)
 		tracefs = tracefs__open();
 		if (tracefs < 0) {
 			snprintf(why, why_len,
-				 "tracefs cannot be mounted (%s): it takes CAP_SYS_ADMIN",
+				 "tracefs is not mounted at /sys/kernel/tracing, and cannot be "
+				 "(%s): it takes CAP_SYS_ADMIN",
 				 strerror(-tracefs));
 			return tracefs;
 		}
@@ -253,6 +256,13 @@ static int start(struct collector *c, enum attach_by by, char *why, size_t why_l
 	}
 	if (!err)
 		err = attach(c, why, why_len);
+	/* libbpf says ESRCH then, and looks in places where kernels' debug files are, too. */
+	if (err && access(KERNEL_BTF, R_OK))
+		snprintf(why, why_len,
+			 "the kernel's types (BTF) are not at " KERNEL_BTF
+			 " (%s): it takes a kernel with CONFIG_DEBUG_INFO_BTF=y, and in a "
+			 "container the host's /sys",
+			 strerror(errno));
 	if (err)
 		stop(c);
 	return err;

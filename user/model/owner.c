@@ -105,7 +105,7 @@ static int watch(struct owner *owner, int fd)
 	return epoll_ctl(owner->epoll, EPOLL_CTL_ADD, fd, &event) ? -errno : 0;
 }
 
-static int start(struct owner *owner)
+static int watch_all(struct owner *owner)
 {
 	int err;
 
@@ -114,12 +114,7 @@ static int start(struct owner *owner)
 	if (owner->epoll < 0 || owner->wake < 0)
 		return -errno;
 	err = watch(owner, owner->wake);
-	if (!err)
-		err = watch(owner, collector__fd(owner->collector));
-	if (!err)
-		err = -pthread_create(&owner->thread, NULL, owner_thread, owner);
-	owner->running = !err;
-	return err;
+	return err ?: watch(owner, collector__fd(owner->collector));
 }
 
 int owner__new(const struct owner_config *config, char *why, size_t why_len, struct owner **ret)
@@ -158,10 +153,9 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 		/* Taken when all is attached: from here on nothing is missed. */
 		model.attached_ns = clock__boot_ns();
 		owner->model = model__new(&model);
-		err = owner->model ? start(owner) : -ENOMEM;
+		err = owner->model ? watch_all(owner) : -ENOMEM;
 		if (err)
-			snprintf(why, why_len, "the tracing thread cannot start (%s)",
-				 strerror(-err));
+			snprintf(why, why_len, "%s", strerror(-err));
 	}
 	if (err) {
 		owner__free(owner);
@@ -169,6 +163,14 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 	}
 	*ret = owner;
 	return 0;
+}
+
+int owner__start(struct owner *owner)
+{
+	int err = -pthread_create(&owner->thread, NULL, owner_thread, owner);
+
+	owner->running = !err;
+	return err;
 }
 
 static void wake(struct owner *owner)

@@ -28,16 +28,19 @@ struct owner_config {
 	void *stack_ctx;
 };
 
-/* Loads and attaches the BPF programs and starts the thread. On failure -errno, and why in words.
- */
+/* Loads and attaches the BPF programs. On failure -errno, and why in words. */
 int owner__new(const struct owner_config *config, char *why, size_t why_len, struct owner **ret);
+
+/* Starts the thread: what was recorded until then waits in the ring. 0 or -errno. */
+int owner__start(struct owner *owner);
 
 /* Detaches, ends the thread, frees the model. Nobody may be in owner__call any more. */
 void owner__free(struct owner *owner); /* accepts NULL */
 
 enum attach_by owner__attached_by(const struct owner *owner);
 
-/* Runs fn on the owner's thread after a drain, and returns when it has run. Not from fn itself. */
+/* Runs fn on the owner's thread, which has been started, after a drain, and returns when it has
+ * run. Not from fn itself. */
 typedef void owner_fn(struct model *model, void *arg);
 void owner__call(struct owner *owner, owner_fn *fn, void *arg);
 

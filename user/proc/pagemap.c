@@ -38,7 +38,7 @@ struct scan_arg { /* struct pm_scan_arg */
 
 #define SCAN_CATEGORIES (SCAN_PRESENT | SCAN_SWAPPED | SCAN_PFNZERO)
 
-#define SCAN_IOCTL _IOWR('f', 16, struct scan_arg)
+_Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the kernel has it");
 
 /* An entry of /proc/PID/pagemap. */
 #define ENTRY_PRESENT (1ULL << 63)
@@ -71,7 +71,7 @@ static int scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 	int n;
 
 	do {
-		n = ioctl(fd, SCAN_IOCTL, &arg);
+		n = ioctl(fd, PAGEMAP_SCAN_REQUEST, &arg);
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;

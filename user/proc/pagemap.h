@@ -15,6 +15,10 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/ioctl.h>
+
+/* PAGEMAP_SCAN of uapi/linux/fs.h, for whoever filters system calls. */
+#define PAGEMAP_SCAN_REQUEST _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 96)
 
 struct pagemap_counts {
 	uint64_t resident; /* bytes */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proc/hidepid.h"
 #include "proc/self.h"
 #include "report/encode.h"
 #include "report/take.h"
@@ -19,7 +20,8 @@ static void free_report(struct report **report)
 	report__free(*report);
 }
 
-static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
+static void fail_taking(const struct reporter *reporter, struct answer *answer, int err, pid_t pid,
+			bool json)
 {
 	char what[32] = "the node";
 
@@ -28,8 +30,12 @@ static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
 	switch (-err) {
 	case ESRCH:
 		answer__fail(answer, ERROR_NO_SUCH_PROCESS, json,
-			     "there is no %s, or it has no memory (a zombie, a kernel thread)",
-			     what);
+			     "there is no %s, or it has no memory (a zombie, a kernel thread)%s",
+			     what,
+			     hidepid__hides_others(reporter->proc)
+				     ? ", or it is hidden: the daemon lacks CAP_SYS_PTRACE, and "
+				       "/proc is mounted with hidepid"
+				     : "");
 		break;
 	case EIDRM:
 		answer__fail(answer, ERROR_PROCESS_EXITED, json,
@@ -51,7 +57,8 @@ static void fail_taking(struct answer *answer, int err, pid_t pid, bool json)
 }
 
 /* What a query by its pod or its container could not have. */
-static void fail_group(struct answer *answer, int err, const struct query *query)
+static void fail_group(const struct reporter *reporter, struct answer *answer, int err,
+		       const struct query *query)
 {
 	bool pod = query->pod.pod[0];
 	char what[POD_NAMESPACE_MAX + POD_NAME_MAX + 16];
@@ -79,7 +86,7 @@ static void fail_group(struct answer *answer, int err, const struct query *query
 		answer__fail(answer, ERROR_FORBIDDEN, query->json,
 			     "not allowed to read any process of %s", what);
 	else
-		fail_taking(answer, err, 0, query->json);
+		fail_taking(reporter, answer, err, 0, query->json);
 }
 
 static int take_group(const struct reporter *reporter, const struct query *query, bool profile,
@@ -186,10 +193,10 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 			answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
 		encode(report, kind, query, &answer->body);
 	} else if (is_of_group(query)) {
-		fail_group(answer, err, query);
+		fail_group(reporter, answer, err, query);
 	} else {
-		fail_taking(answer, err, pid, query->json);
+		fail_taking(reporter, answer, err, pid, query->json);
 	}
 	if (buf__error(&answer->body))
-		fail_taking(answer, -ENOMEM, pid, query->json);
+		fail_taking(reporter, answer, -ENOMEM, pid, query->json);
 }

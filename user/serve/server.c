@@ -56,11 +56,13 @@ struct listener {
 	unsigned routes;
 	bool guarded; /* a browser can be led to it */
 	unsigned idle;
+	int fd; /* that listens; -1: none, or libmicrohttpd's by now */
 	struct MHD_Daemon *daemon;
 	char address[ADDRESS_TEXT_LEN];
 };
 
 struct server {
+	const struct options *options;
 	struct server_config config;
 	struct listener listeners[LISTENERS];
 	struct admission admission;
@@ -298,8 +300,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	return reply(server, request);
 }
 
-/* Takes the listening socket over, whatever happens. */
-static int start_listener(struct server *server, int which, int fd)
+static int start_listener(struct server *server, int which)
 {
 	struct listener *listener = &server->listeners[which];
 	unsigned threads = limits[which].threads;
@@ -315,29 +316,28 @@ static int start_listener(struct server *server, int which, int fd)
 		{MHD_OPTION_END, 0, NULL},
 	};
 
-	listener->server = server;
-	listener->routes = limits[which].routes;
-	listener->idle = limits[which].idle;
-	listener->guarded = which == TCP;
-	/* When it fails it may or may not have closed fd, so that is left to the program's end. */
+	if (listener->fd < 0)
+		return 0;
+	/* When it fails it may or may not have closed it, so that is left to the program's end. */
 	listener->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 			(with_tls ? MHD_USE_TLS : 0),
-		0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET, fd,
-		MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0, MHD_OPTION_CONNECTION_LIMIT,
-		limits[which].connections, MHD_OPTION_PER_IP_CONNECTION_LIMIT,
-		limits[which].per_address, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-		(size_t)CONNECTION_MEMORY, MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS,
-		MHD_OPTION_NOTIFY_CONNECTION, on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED,
-		on_completed, listener, MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, listener,
-		MHD_OPTION_ARRAY, with_tls ? tls_options : no_options, MHD_OPTION_END);
+		0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET,
+		take_fd(listener->fd), MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
+		MHD_OPTION_CONNECTION_LIMIT, limits[which].connections,
+		MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits[which].per_address,
+		MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
+		MHD_OPTION_CONNECTION_TIMEOUT, IDLE_SECONDS, MHD_OPTION_NOTIFY_CONNECTION,
+		on_connection, listener, MHD_OPTION_NOTIFY_COMPLETED, on_completed, listener,
+		MHD_OPTION_UNESCAPE_CALLBACK, on_unescape, listener, MHD_OPTION_ARRAY,
+		with_tls ? tls_options : no_options, MHD_OPTION_END);
 	if (listener->daemon)
 		return 0;
 	log_error("cannot start the HTTP server: %s", strerror(errno));
 	return errno ? -errno : -EIO;
 }
 
-static int start_tcp(struct server *server, int which, const char *option, const char *text)
+static int open_tcp(struct server *server, int which, const char *option, const char *text)
 {
 	struct address address;
 	int fd = address__parse(text, &address) ?: listen__tcp(&address, &address);
@@ -347,10 +347,11 @@ static int start_tcp(struct server *server, int which, const char *option, const
 		return fd;
 	}
 	address__format(&address, server->listeners[which].address);
-	return start_listener(server, which, fd);
+	server->listeners[which].fd = fd;
+	return 0;
 }
 
-static int start_unix(struct server *server, const char *path)
+static int open_unix(struct server *server, const char *path)
 {
 	int fd = listen__unix(path, &server->unix_socket);
 
@@ -361,62 +362,78 @@ static int start_unix(struct server *server, const char *path)
 					    : strerror(-fd));
 		return fd;
 	}
-	return start_listener(server, UNIX, fd);
+	server->listeners[UNIX].fd = fd;
+	return 0;
 }
 
-static int start(struct server *server)
+static int open_all(struct server *server)
 {
-	const struct options *options = server->config.options;
-	struct reporter reporter = {.taker = server->config.taker,
-				    .proc = options->proc,
-				    .pid = options->pid,
-				    .stop = &server->stop,
-				    .metrics = server->config.metrics,
-				    .took = server->config.took,
-				    .ctx = server->config.ctx};
-	int err;
+	const struct options *options = server->options;
+	int err = admission__init(&server->admission, options);
 
-	err = deadline__new(&server->deadline);
-	if (!err)
-		err = requests__init(&server->requests, &reporter);
-	if (err) {
-		log_error("cannot start the HTTP server: %s", strerror(-err));
-		return err;
-	}
-	err = admission__init(&server->admission, options);
-	if (err)
-		return err;
 	/* First the port: a second daemon by mistake then fails before it touches the socket. */
-	err = start_tcp(server, TCP, "--listen", options->listen);
-	if (!err)
-		err = start_unix(server, options->socket);
+	err = err ?: open_tcp(server, TCP, "--listen", options->listen);
+	err = err ?: open_unix(server, options->socket);
 	if (!err && options->metrics_listen)
-		err = start_tcp(server, METRICS, "--metrics-listen", options->metrics_listen);
+		err = open_tcp(server, METRICS, "--metrics-listen", options->metrics_listen);
 	return err;
 }
 
-int server__start(const struct server_config *config, struct server **ret)
+int server__open(const struct options *options, struct server **ret)
 {
 	struct server *server = calloc(1, sizeof(*server));
-	sigset_t all, old;
 	int err;
 
 	if (!server) {
 		log_error("cannot start the HTTP server: %s", strerror(ENOMEM));
 		return -ENOMEM;
 	}
-	server->config = *config;
-	/* Threads inherit the mask: signals are for the program's main thread. */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &old);
-	err = start(server);
-	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	server->options = options;
+	for (int i = 0; i < LISTENERS; i++)
+		server->listeners[i] = (struct listener){.server = server,
+							 .routes = limits[i].routes,
+							 .guarded = i == TCP,
+							 .fd = -1};
+	err = open_all(server);
 	if (err) {
 		server__stop(server);
 		return err;
 	}
 	*ret = server;
 	return 0;
+}
+
+static int start(struct server *server)
+{
+	struct reporter reporter = {.taker = server->config.taker,
+				    .proc = server->options->proc,
+				    .pid = server->options->pid,
+				    .stop = &server->stop,
+				    .metrics = server->config.metrics,
+				    .took = server->config.took,
+				    .ctx = server->config.ctx};
+	int err = deadline__new(&server->deadline);
+
+	err = err ?: requests__init(&server->requests, &reporter);
+	if (err)
+		log_error("cannot start the HTTP server: %s", strerror(-err));
+	for (int i = 0; !err && i < LISTENERS; i++)
+		err = start_listener(server, i);
+	return err;
+}
+
+int server__start(struct server *server, const struct server_config *config)
+{
+	sigset_t all, old;
+	int err;
+
+	server->config = *config;
+	/* Threads inherit the mask: signals are for the program's main thread. */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &old);
+	err = start(server);
+	pthread_sigmask(SIG_SETMASK, &old, NULL);
+	return err;
 }
 
 const char *server__address(const struct server *server)
@@ -431,7 +448,9 @@ bool server__has_tls(const struct server *server)
 
 const char *server__metrics_address(const struct server *server)
 {
-	return server->listeners[METRICS].daemon ? server->listeners[METRICS].address : NULL;
+	const struct listener *listener = &server->listeners[METRICS];
+
+	return listener->address[0] ? listener->address : NULL;
 }
 
 int server__stop(struct server *server)
@@ -441,7 +460,7 @@ int server__stop(struct server *server)
 	server->stop = true;
 	for (int i = 0; i < LISTENERS; i++) {
 		fd = server->listeners[i].daemon ? MHD_quiesce_daemon(server->listeners[i].daemon)
-						 : -1;
+						 : server->listeners[i].fd;
 		if (fd >= 0)
 			close(fd);
 	}

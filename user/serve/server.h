@@ -12,10 +12,13 @@ struct report;
 struct server;
 struct taker;
 
+/* Opens the listeners: who connects waits until it starts. Options must outlive it. 0, or -errno
+ * after logging in one line what could not be done. */
+int server__open(const struct options *options, struct server **ret);
+
 /* Everything pointed to must outlive the server. The functions get ctx and are called on several
  * threads at once. */
 struct server_config {
-	const struct options *options;
 	struct taker *taker;
 	bool (*ready)(void *ctx); /* for /readyz; must not block */
 	/* For /metrics; node is NULL when it could not be taken. */
@@ -24,8 +27,8 @@ struct server_config {
 	void *ctx;
 };
 
-/* 0, or -errno after logging in one line what could not be done. */
-int server__start(const struct server_config *config, struct server **ret);
+/* Starts its threads: it answers. The result as above; server__stop in any case. */
+int server__start(struct server *server, const struct server_config *config);
 
 /* Where it really listens, "127.0.0.1:6060", also when port 0 was asked for. NULL for metrics when
  * there is no such listener. */

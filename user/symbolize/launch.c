@@ -4,80 +4,106 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <signal.h>
+#include <poll.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "symbolize/child.h"
+#include "symbolize/channel.h"
+#include "symbolize/launcher.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 
-/* Higher than those it takes as the child's own. */
-#define FD_ABOVE 10
+/* A fork takes milliseconds. */
+#define ANSWER_NS (10 * NSEC_PER_SEC)
 
-#define LET_GO_MS 200
+/* --- the launcher -------------------------------------------------------------------------- */
 
-/* What the dynamic loader and sanitizers go by; the rest of the environment is none of its
- * business. */
-static const char *const kept[] = {"LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPTIONS"};
-
-#define KEPT_MAX ARRAY_SIZE(kept)
-
-/* Between fork and exec of a program with threads, only what is safe in signal handlers. */
-static void become_child(int socket, int blame, char **argv, char **envp)
+static int make_blame(volatile uint32_t **ret)
 {
-	sigset_t none;
+	_cleanup_close_ int fd = memfd_create("memprov-blame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint32_t *page;
 
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	if (dup2(socket, CHILD_SOCKET) >= 0 && dup2(blame, CHILD_BLAME) >= 0)
-		execve("/proc/self/exe", argv, envp);
-	_exit(127);
+	if (fd < 0)
+		return -errno;
+	/* Sealed against shrinking: a read beyond the end would be ours. */
+	if (ftruncate(fd, sizeof(*page)) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	*ret = page;
+	return take_fd(fd);
 }
 
-static int open_high(int fd)
+int launcher__start(uint64_t memory, uint64_t capabilities, struct launcher *ret)
 {
-	int high = fcntl(fd, F_DUPFD_CLOEXEC, FD_ABOVE);
+	_cleanup_close_ int ours = -1, theirs = -1, blame = -1;
+	struct launcher launcher;
+	int pair[2];
 
-	close(fd);
-	return high < 0 ? -errno : high;
-}
+	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
+		return -errno;
+	ours = pair[0];
+	theirs = pair[1];
+	blame = make_blame(&launcher.blame);
+	if (blame < 0)
+		return blame;
+	launcher.pid = fork();
+	if (!launcher.pid)
+		launcher__main(&(struct launcher_config){theirs, blame, memory, capabilities});
+	if (launcher.pid < 0) {
+		int err = -errno;
 
-static void keep_environment(char *texts[KEPT_MAX], char *envp[KEPT_MAX + 1])
-{
-	size_t n = 0;
-
-	for (size_t i = 0; i < KEPT_MAX; i++) {
-		const char *value = getenv(kept[i]);
-
-		if (value && asprintf(&texts[i], "%s=%s", kept[i], value) > 0)
-			envp[n++] = texts[i];
-		else
-			texts[i] = NULL;
+		munmap((void *)launcher.blame, sizeof(*launcher.blame));
+		return err;
 	}
-	envp[n] = NULL;
+	launcher.socket = take_fd(ours);
+	*ret = launcher;
+	return 0;
 }
 
-static pid_t spawn(uint64_t memory, int socket, int blame)
+/* Nobody answers it any more, and so it ends. */
+static void hang_up(struct launcher *launcher)
 {
-	char *texts[KEPT_MAX] = {}, *envp[KEPT_MAX + 1], limit[24];
-	char *argv[] = {(char[]){"memprov"}, (char[]){CHILD_ARGUMENT}, limit, NULL};
-	pid_t pid;
+	if (launcher->socket >= 0)
+		close(launcher->socket);
+	launcher->socket = -1;
+}
 
-	snprintf(limit, sizeof(limit), "%" PRIu64, memory);
-	keep_environment(texts, envp);
-	pid = fork();
-	if (!pid)
-		become_child(socket, blame, argv, envp);
-	for (size_t i = 0; i < KEPT_MAX; i++)
-		free(texts[i]);
-	return pid < 0 ? -errno : pid;
+void launcher__stop(struct launcher *launcher)
+{
+	if (!launcher->pid)
+		return;
+	hang_up(launcher);
+	while (waitpid(launcher->pid, NULL, 0) < 0 && errno == EINTR)
+		;
+	munmap((void *)launcher->blame, sizeof(*launcher->blame));
+	*launcher = (struct launcher){.socket = -1};
+}
+
+/* --- the child ----------------------------------------------------------------------------- */
+
+/* The pid of the child that is at the other end of `theirs`, or -errno. */
+static pid_t ask_for_child(struct launcher *launcher, int theirs)
+{
+	uint64_t deadline = clock__boot_ns() + ANSWER_NS;
+	char what = LAUNCHER_START;
+	int32_t answer;
+	ssize_t n;
+	int err = channel__send(launcher->socket, &what, sizeof(what), NULL, 0, theirs, deadline);
+
+	if (err)
+		return err;
+	n = channel__receive(launcher->socket, &answer, sizeof(answer), NULL, deadline);
+	if (n == sizeof(answer))
+		return answer;
+	/* If it came later it would be taken for another child's. */
+	hang_up(launcher);
+	return n < 0 ? n : -EPIPE;
 }
 
 /* Open for as long as the child lives: it is read for every stack. */
@@ -89,53 +115,33 @@ static int open_schedstat(pid_t pid)
 	return open(path, O_RDONLY | O_CLOEXEC);
 }
 
-int launch__start(uint64_t memory, struct launched *ret)
+int launch__start(struct launcher *launcher, struct launched *ret)
 {
-	_cleanup_close_ int ours = -1, theirs = -1, blame = -1;
-	uint32_t *page;
+	_cleanup_close_ int ours = -1, theirs = -1;
 	int pair[2];
 	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	ours = pair[0];
-	theirs = open_high(pair[1]);
-	if (theirs < 0)
-		return theirs;
-	blame = memfd_create("memprov-blame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	if (blame < 0)
-		return -errno;
-	blame = open_high(blame);
-	if (blame < 0)
-		return blame;
-	/* Sealed against shrinking: a read beyond the end would be ours. */
-	if (ftruncate(blame, sizeof(*page)) ||
-	    fcntl(blame, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		page = MAP_FAILED;
-	else
-		page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, blame, 0);
-	if (page == MAP_FAILED)
-		return -errno;
-	pid = spawn(memory, theirs, blame);
-	if (pid < 0) {
-		munmap(page, sizeof(*page));
+	theirs = pair[1];
+	*launcher->blame = 0;
+	pid = ask_for_child(launcher, theirs);
+	if (pid < 0)
 		return pid;
-	}
 	*ret = (struct launched){
 		.pid = pid,
 		.socket = take_fd(ours),
 		.schedstat = open_schedstat(pid),
-		.blame = page,
 	};
 	return 0;
 }
 
 bool launch__has_ended(const struct launched *child)
 {
-	siginfo_t info = {};
+	struct pollfd pollfd = {.fd = child->socket};
 
-	return child->pid && !waitid(P_PID, child->pid, &info, WEXITED | WNOHANG | WNOWAIT) &&
-	       info.si_pid == child->pid;
+	return child->pid && poll(&pollfd, 1, 0) > 0;
 }
 
 uint64_t launch__waited_ns(const struct launched *child)
@@ -150,28 +156,17 @@ uint64_t launch__waited_ns(const struct launched *child)
 	return sscanf(text, "%*u %" SCNu64, &waited) == 1 ? waited : 0;
 }
 
-/* Nobody's process can be killed by root only with CAP_KILL. Without, it ends when it finds nobody
- * at the other end; one that hangs is left behind, until the thread that it was born of ends. */
-static void let_go(const struct launched *child)
+uint32_t launch__end(struct launcher *launcher, struct launched *child)
 {
-	shutdown(child->socket, SHUT_RDWR);
-	for (int ms = 0; ms < LET_GO_MS && !waitpid(child->pid, NULL, WNOHANG); ms++)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-}
-
-uint32_t launch__end(struct launched *child)
-{
+	char what = LAUNCHER_END;
 	uint32_t blame;
 
 	if (!child->pid)
 		return 0;
-	if (!kill(child->pid, SIGKILL))
-		while (waitpid(child->pid, NULL, 0) < 0 && errno == EINTR)
-			;
-	else
-		let_go(child);
-	blame = *child->blame;
-	munmap((void *)child->blame, sizeof(*child->blame));
+	blame = *launcher->blame;
+	/* Where the launcher has died, the child has, too. */
+	channel__send(launcher->socket, &what, sizeof(what), NULL, 0, -1,
+		      clock__boot_ns() + ANSWER_NS);
 	close(child->socket);
 	if (child->schedstat >= 0)
 		close(child->schedstat);

@@ -5,7 +5,6 @@
 #include <errno.h>
 #include <grp.h>
 #include <sched.h>
-#include <seccomp.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
@@ -16,15 +15,10 @@
 
 #include "symbolize/wire.h"
 #include "util/cleanup.h"
+#include "util/sanitized.h"
+#include "util/syscall_filter.h"
 
 #define NOBODY 65534
-
-/* AddressSanitizer reserves terabytes, tells what it finds on stderr, and looks for leaks. */
-#if defined(__SANITIZE_ADDRESS__)
-#define SANITIZED 1
-#else
-#define SANITIZED 0
-#endif
 
 static int close_all_but(int keep)
 {
@@ -113,101 +107,69 @@ static int drop_privileges(void)
 
 /* --- system calls -------------------------------------------------------------------------- */
 
-static const int allowed[] = {
-	SCMP_SYS(brk),
-	SCMP_SYS(clock_gettime),
-	SCMP_SYS(close),
-	SCMP_SYS(dup),
-	SCMP_SYS(exit),
-	SCMP_SYS(exit_group),
-	SCMP_SYS(fcntl),
-	SCMP_SYS(fstat),
-	SCMP_SYS(newfstatat), /* fstat of newer C libraries, of a descriptor: nothing has a name */
-	SCMP_SYS(futex),
-	SCMP_SYS(getpid),
-	SCMP_SYS(getrandom),
-	SCMP_SYS(lseek),
-	SCMP_SYS(madvise),
-	SCMP_SYS(mremap),
-	SCMP_SYS(munmap),
-	SCMP_SYS(ppoll),
-	SCMP_SYS(poll),
-	SCMP_SYS(pread64),
-	SCMP_SYS(read),
-	SCMP_SYS(recvmsg),
-	SCMP_SYS(restart_syscall),
-	SCMP_SYS(rt_sigprocmask),
-	SCMP_SYS(rt_sigreturn),
-	SCMP_SYS(sendmsg),
-	SCMP_SYS(sysinfo), /* qsort() asks how much memory there is, and is ten times slower without
-			    */
+static const struct syscall_rule allowed[] = {
+	CALL(brk),
+	CALL(clock_gettime),
+	CALL(close),
+	CALL(dup),
+	CALL(exit),
+	CALL(exit_group),
+	CALL(fcntl),
+	CALL(fstat),
+	CALL(newfstatat), /* fstat of newer C libraries, of a descriptor: nothing has a name */
+	CALL(futex),
+	CALL(getpid),
+	CALL(getrandom),
+	CALL(lseek),
+	CALL(madvise),
+	CALL(mremap),
+	CALL(munmap),
+	CALL(ppoll),
+	CALL(poll),
+	CALL(pread64),
+	CALL(read),
+	CALL(recvmsg),
+	CALL(restart_syscall),
+	CALL(rt_sigprocmask),
+	CALL(rt_sigreturn),
+	CALL(sendmsg),
+	CALL(sysinfo), /* qsort() asks how much memory there is, and is ten times slower without */
+	/* Memory, but no code. */
+	CALL_IF(mmap, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
+	CALL_IF(mprotect, SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0)),
 #if SANITIZED
-	SCMP_SYS(getppid),
-	SCMP_SYS(gettid),
-	SCMP_SYS(prctl),
-	SCMP_SYS(rt_sigaction),
-	SCMP_SYS(sched_yield),
-	SCMP_SYS(sigaltstack),
-	SCMP_SYS(tgkill),
-	SCMP_SYS(write),
+	CALL(getppid),
+	CALL(gettid),
+	CALL(prctl),
+	CALL(rt_sigaction),
+	CALL(sched_yield),
+	CALL(sigaltstack),
+	CALL(tgkill),
+	CALL(write),
 #endif
 };
 
 /* What libraries try, and do without. */
-static const int refused[] = {
-	SCMP_SYS(access),
-	SCMP_SYS(faccessat),
-	SCMP_SYS(ioctl),
-	SCMP_SYS(open),
-	SCMP_SYS(openat),
-	SCMP_SYS(prlimit64),
-	SCMP_SYS(readlink),
-	SCMP_SYS(readlinkat),
-	SCMP_SYS(stat),
-	SCMP_SYS(statfs),
-	SCMP_SYS(statx),
-	SCMP_SYS(getdents64),
-	SCMP_SYS(sched_getaffinity),
+static const struct syscall_rule refused[] = {
+	CALL(access),
+	CALL(faccessat),
+	CALL(ioctl),
+	CALL(open),
+	CALL(openat),
+	CALL(prlimit64),
+	CALL(readlink),
+	CALL(readlinkat),
+	CALL(stat),
+	CALL(statfs),
+	CALL(statx),
+	CALL(getdents64),
+	CALL(sched_getaffinity),
 };
 
-/* Newer architectures have never had some of the older calls. */
-static int add_rule(scmp_filter_ctx filter, uint32_t action, int call)
-{
-	int err = seccomp_rule_add(filter, action, call, 0);
-
-	return err == -EDOM ? 0 : err;
-}
-
-static int add_rules(scmp_filter_ctx filter)
-{
-	int err = 0;
-
-	for (size_t i = 0; !err && i < ARRAY_SIZE(allowed); i++)
-		err = add_rule(filter, SCMP_ACT_ALLOW, allowed[i]);
-	for (size_t i = 0; !err && i < ARRAY_SIZE(refused); i++)
-		err = add_rule(filter, SCMP_ACT_ERRNO(EACCES), refused[i]);
-	/* Memory, but no code. */
-	err = err
-		      ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mmap), 1,
-					  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	err = err
-		      ?: seccomp_rule_add(filter, SCMP_ACT_ALLOW, SCMP_SYS(mprotect), 1,
-					  SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
-	return err;
-}
-
-static int filter_syscalls(void)
-{
-	scmp_filter_ctx filter = seccomp_init(SCMP_ACT_KILL_PROCESS);
-	int err;
-
-	if (!filter)
-		return -ENOMEM;
-	err = add_rules(filter);
-	err = err ?: seccomp_load(filter);
-	seccomp_release(filter);
-	return err;
-}
+static const struct syscall_list calls[] = {
+	{SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed)},
+	{SCMP_ACT_ERRNO(EACCES), refused, ARRAY_SIZE(refused)},
+};
 
 int sandbox__enter(int keep, uint64_t memory)
 {
@@ -218,5 +180,5 @@ int sandbox__enter(int keep, uint64_t memory)
 	leave_namespaces();
 	err = limit_resources(memory);
 	err = err ?: drop_privileges();
-	return err ?: filter_syscalls();
+	return err ?: syscall_filter__load(SCMP_ACT_KILL_PROCESS, calls, ARRAY_SIZE(calls));
 }

@@ -25,6 +25,7 @@
 
 struct symbolizer {
 	struct symbolizer_config config;
+	struct launcher launcher;
 	struct launched child;
 	struct images *images;
 	uint64_t began;	   /* the request */
@@ -95,7 +96,7 @@ static int tell_rows(void *ctx, const struct image *image)
 /* The child has died, or must: it took too long, or says what it should not. */
 static void end(struct symbolizer *symbolizer, struct image *image)
 {
-	uint32_t blame = launch__end(&symbolizer->child);
+	uint32_t blame = launch__end(&symbolizer->launcher, &symbolizer->child);
 
 	if (blame) {
 		images__blame(symbolizer->images, blame);
@@ -123,7 +124,7 @@ static int start(struct symbolizer *symbolizer)
 		return -EAGAIN;
 	symbolizer->restarts_left--;
 	symbolizer->waited = 0;
-	err = launch__start(symbolizer->config.child_memory, &symbolizer->child);
+	err = launch__start(&symbolizer->launcher, &symbolizer->child);
 	if (!err)
 		symbolizer->stats.restarts++;
 	return err;
@@ -147,7 +148,10 @@ int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **
 	symbolizer->restarts_left = RESTARTS_AT_ONCE;
 	symbolizer->images = images__new(config->proc, &teller);
 	if (symbolizer->images)
-		err = launch__start(config->child_memory, &symbolizer->child);
+		err = launcher__start(config->child_memory, config->launcher_capabilities,
+				      &symbolizer->launcher);
+	if (!err)
+		err = launch__start(&symbolizer->launcher, &symbolizer->child);
 	if (err) {
 		symbolizer__free(symbolizer);
 		return err;
@@ -160,7 +164,8 @@ void symbolizer__free(struct symbolizer *symbolizer)
 {
 	if (!symbolizer)
 		return;
-	launch__end(&symbolizer->child);
+	launch__end(&symbolizer->launcher, &symbolizer->child);
+	launcher__stop(&symbolizer->launcher);
 	images__free(symbolizer->images);
 	free(symbolizer);
 }

@@ -22,11 +22,16 @@ struct symbolizer_config {
 	const char *proc;      /* where the host's procfs is mounted; must outlive it */
 	uint64_t child_memory; /* bytes that the child may use */
 	unsigned timeout_ms;   /* for one stack; then the child is killed */
+	/* What the launcher keeps of our capabilities (1 << CAP_…), to confine its children with.
+	 */
+	uint64_t launcher_capabilities;
 };
 
-/* Starts the child, from /proc/self/exe: main() must hand its arguments to child__main() first
- * (symbolize/child.h). 0 or -errno. A child ends with the thread that started it, which is this one
- * and later whoever calls symbolizer__unwind(); then it is replaced. */
+/*
+ * Forks off the launcher (symbolize/launcher.h), so before the first thread, and has it start the
+ * child, from /proc/self/exe: main() must hand its arguments to child__main() first
+ * (symbolize/child.h). 0 or -errno.
+ */
 int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret);
 void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the child */
 

@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""What the kernel still does for a daemon that has started: gdb calls functions inside it."""
+import errno
+import os
+import pathlib
+import re
+import signal
+import subprocess
+
+import pytest
+
+from confine import children, status
+from memprov import SLOWER, Agent, Daemon, until
+
+# Without texts, for which gdb would take memory that is never given back.
+ERRNO = "*((int *(*)(void))__errno_location)()"
+GETSID = "((int (*)(int))getsid)(0)"  # harmless, and nobody calls it
+MMAP_CODE = "((long (*)(void *, long, int, int, int, long))mmap)(0, 4096, 5, 34, -1, 0)"
+SOCKET_INET = "((int (*)(int, int, int))socket)(2, 1, 0)"
+EXECVE = "((int (*)(void *, void *, void *))execve)(0, 0, 0)"
+MOUNT = "((int (*)(void *, void *, void *, long, void *))mount)(0, 0, 0, 0, 0)"
+ROUTES = [("/debug/memory", ("text", "json", "pprof", "folded")), ("/", ()), ("/metrics", ()),
+          ("/debug/memory/callsites", ("text", "json")), ("/debug/memory/pprof", ()),
+          ("/debug/memory/flamegraph", ("html", "json")), ("/healthz", ()), ("/readyz", ()),
+          ("/debug/memory/processes", ("text", "json"))]
+
+
+def call(pid, *expressions):
+    """Their values, as numbers; fewer when it did not outlive them."""
+    words = [word for expression in expressions for word in ("-ex", f"print {expression}")]
+    out = subprocess.run(["gdb", "-q", "-nx", "--readnever", "-batch", "-p", str(pid), *words],
+                         capture_output=True, text=True, timeout=50 * SLOWER).stdout
+    return [int(value) for value in re.findall(r"^\$\d+ = (-?\d+)$", out, re.M)]
+
+
+def use(daemon, agent):
+    """Everything that anybody may ask, and a symbolizer that dies."""
+    for path, formats in ROUTES:
+        for words in ([], *([("format", value)] for value in formats)):
+            asked = {**dict(words), **({"pid": agent.pid} if "/memory" in path else {})}
+            if path.endswith("processes"):
+                asked.pop("pid")
+            answer = daemon.get(path, **asked)
+            assert answer.status == 200, (path, asked, answer.text)
+    assert daemon.get_unix("/debug/memory").status == 200
+    os.kill(children(children(daemon.pid)[0])[0], signal.SIGKILL)
+    agent.name(agent.map(1 << 20), 1 << 20, b"cold")
+    daemon.report(agent.pid)
+    until(lambda: daemon.metrics()["memprov_symbolizer_restarts_total"] == 1, 10 * SLOWER,
+          "another symbolizer")
+
+
+def logged(pid):
+    """The system calls of that process that the kernel's log tells of, by their numbers."""
+    log = subprocess.run(["dmesg"], capture_output=True, text=True, check=True).stdout
+    return set(re.findall(rf"type=1326 .* pid={pid} .* syscall=(\d+) ", log))
+
+
+def test_what_is_not_listed(bpf):
+    """In no thread is it done: it fails as if there were no such call, and the daemon goes on."""
+    with Daemon() as daemon:
+        tasks = list(pathlib.Path(f"/proc/{daemon.pid}/task").iterdir())
+        assert len(tasks) > 10
+        for task in tasks:
+            assert status(task.name, "Seccomp") == "2"
+            assert status(task.name, "NoNewPrivs") == "1"
+        # The last two are listed, but with other arguments.
+        assert call(daemon.pid, GETSID, ERRNO, MMAP_CODE, ERRNO, SOCKET_INET, ERRNO) == \
+            [-1, errno.ENOSYS] * 3
+        assert daemon.report()["tracing"]["state"] != "off"
+
+
+@pytest.mark.parametrize("expression", [EXECVE, MOUNT], ids=["execve", "mount"])
+def test_what_only_an_attacker_calls(bpf, expression):
+    daemon = Daemon(prefix=["prlimit", "--core=0"])
+    family = [daemon.pid, *children(daemon.pid), *children(children(daemon.pid)[0])]
+    assert call(daemon.pid, expression) == []
+    assert daemon.process.wait(10 * SLOWER) == -signal.SIGSYS
+    daemon.clean()
+    # Whose parent has gone, others reap: it may stay as a zombie.
+    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in family), 5 * SLOWER,
+          "its children to be gone")
+
+
+def test_log(bpf):
+    """Everything is done, and told. Of what the daemon does by itself, from its start to its end, there
+    is nothing to tell, so what it enforces by default keeps it from nothing."""
+    with Daemon("--seccomp", "log") as daemon, Agent() as agent:
+        assert status(daemon.pid, "Seccomp") == "2"
+        use(daemon, agent)
+        assert logged(daemon.pid) == set()
+        assert call(daemon.pid, GETSID) == [os.getsid(daemon.pid)]
+        until(lambda: len(logged(daemon.pid)) == 1, 5, "a line in the kernel's log")
+    assert len(logged(daemon.pid)) == 1
+
+
+def test_off(bpf):
+    with Daemon("--seccomp", "off") as daemon:
+        assert status(daemon.pid, "Seccomp") == "0"
+        assert status(daemon.pid, "NoNewPrivs") == "1"

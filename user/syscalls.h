@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The system calls that the daemon is left with when it has started. */
+#ifndef MEMPROV_SYSCALLS_H
+#define MEMPROV_SYSCALLS_H
+
+#include "options.h"
+
+/*
+ * In every thread, for good. SECCOMP_ENFORCE: what only an attacker would call kills the daemon;
+ * whatever else is not listed fails with ENOSYS, as on a kernel that does not have it, which is
+ * when libraries try something else. SECCOMP_LOG: all of that is done, and told by the kernel's
+ * log. 0 or -errno.
+ */
+int syscalls__restrict(enum seccomp_mode mode);
+
+#endif
