@@ -392,6 +392,7 @@ int server__open(const struct options *options, struct server **ret)
 	for (int i = 0; i < LISTENERS; i++)
 		server->listeners[i] = (struct listener){.server = server,
 							 .routes = limits[i].routes,
+							 .idle = limits[i].idle,
 							 .guarded = i == TCP,
 							 .fd = -1};
 	err = open_all(server);
