@@ -282,11 +282,13 @@ MADV_DONTNEED, MADV_NOHUGEPAGE = 4, 15
 
 
 def read_line(stream, timeout):
-    """A line, unbuffered, so that what select() says is true."""
+    """A line, unbuffered, so that what poll() says is true."""
     line, end = b"", time.monotonic() + timeout
+    poll = select.poll()  # select() takes no numbers above 1,024
+    poll.register(stream, select.POLLIN)
     while not line.endswith(b"\n"):
         left = end - time.monotonic()
-        if left <= 0 or not select.select([stream], [], [], left)[0]:
+        if left <= 0 or not poll.poll(left * 1000):
             raise AssertionError(f"no line within {timeout} s, only {line!r}")
         byte = os.read(stream.fileno(), 1)
         if not byte:

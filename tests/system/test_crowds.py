@@ -148,14 +148,16 @@ def test_slow_readers(bpf):
         request = f"GET /debug/memory?pid={target.pid}&all=1&format=json HTTP/1.1\r\nHost: localhost\r\n\r\n"
         large = len(daemon.get("/debug/memory", pid=target.pid, all=1, format="json").body)
         before, statuses = resident(daemon), collections.Counter()
+        clients = []
         for _ in range(3 * 64 * MIB // large // 2):
-            s = stack.enter_context(socket.socket())
-            s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            s.settimeout(50 * SLOWER)
-            s.connect(("127.0.0.1", daemon.port))
-            s.sendall(request.encode())
+            clients.append(stack.enter_context(socket.socket()))
+            clients[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            clients[-1].settimeout(50 * SLOWER)
+            clients[-1].connect(("127.0.0.1", daemon.port))
+            clients[-1].sendall(request.encode())
+        for client in clients:
             # When the first bytes are there the answer is complete, and kept.
-            statuses[s.recv(12)] += 1
+            statuses[client.recv(12)] += 1
         kept = resident(daemon) - before
         print(statuses, f"{large} bytes each, {kept / MIB:.0f} MiB kept")
         assert set(statuses) == {b"HTTP/1.1 200", b"HTTP/1.1 503"}
