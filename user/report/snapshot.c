@@ -65,8 +65,9 @@ static bool awaits_names(struct snapshot *s)
 	return false;
 }
 
-/* By the path, which the kernel prints the same way for both. A stat of it would wait for the server
- * where the file is on FUSE or NFS, and tell another device than smaps on overlayfs and btrfs. */
+/* By the path, which the kernel prints the same way for both. A stat of it would wait for the
+ * server where the file is on FUSE or NFS, and tell another device than smaps on overlayfs and
+ * btrfs. */
 static bool is_exe(const struct snapshot *s, const struct vma *vma)
 {
 	return s->exe[0] && !strcmp(vma_set__name(&s->set, vma), s->exe);
