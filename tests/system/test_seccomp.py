@@ -19,6 +19,7 @@ MMAP_CODE = "((long (*)(void *, long, int, int, int, long))mmap)(0, 4096, 5, 34,
 SOCKET_INET = "((int (*)(int, int, int))socket)(2, 1, 0)"
 EXECVE = "((int (*)(void *, void *, void *))execve)(0, 0, 0)"
 MOUNT = "((int (*)(void *, void *, void *, long, void *))mount)(0, 0, 0, 0, 0)"
+NO_CORE = ["prlimit", "--core=0"]
 ROUTES = [("/debug/memory", ("text", "json", "pprof", "folded")), ("/", ()), ("/metrics", ()),
           ("/debug/memory/callsites", ("text", "json")), ("/debug/memory/pprof", ()),
           ("/debug/memory/flamegraph", ("html", "json")), ("/healthz", ()), ("/readyz", ()),
@@ -26,9 +27,9 @@ ROUTES = [("/debug/memory", ("text", "json", "pprof", "folded")), ("/", ()), ("/
 
 
 def call(pid, *expressions):
-    """Their values, as numbers; fewer when it did not outlive them."""
+    """Their values, as numbers; fewer when it did not outlive them, which gdb may not either."""
     words = [word for expression in expressions for word in ("-ex", f"print {expression}")]
-    out = subprocess.run(["gdb", "-q", "-nx", "--readnever", "-batch", "-p", str(pid), *words],
+    out = subprocess.run([*NO_CORE, "gdb", "-q", "-nx", "--readnever", "-batch", "-p", str(pid), *words],
                          capture_output=True, text=True, timeout=50 * SLOWER).stdout
     return [int(value) for value in re.findall(r"^\$\d+ = (-?\d+)$", out, re.M)]
 
@@ -72,14 +73,16 @@ def test_what_is_not_listed(bpf):
 
 @pytest.mark.parametrize("expression", [EXECVE, MOUNT], ids=["execve", "mount"])
 def test_what_only_an_attacker_calls(bpf, expression):
-    daemon = Daemon(prefix=["prlimit", "--core=0"])
-    family = [daemon.pid, *children(daemon.pid), *children(children(daemon.pid)[0])]
-    assert call(daemon.pid, expression) == []
-    assert daemon.process.wait(10 * SLOWER) == -signal.SIGSYS
-    daemon.clean()
-    # Whose parent has gone, others reap: it may stay as a zombie.
-    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in family), 5 * SLOWER,
-          "its children to be gone")
+    daemon = Daemon(prefix=NO_CORE)
+    try:
+        family = [daemon.pid, *children(daemon.pid), *children(children(daemon.pid)[0])]
+        assert call(daemon.pid, expression) == []
+        assert daemon.process.wait(10 * SLOWER) == -signal.SIGSYS
+        # Whose parent has gone, others reap: it may stay as a zombie.
+        until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in family), 5 * SLOWER,
+              "its children to be gone")
+    finally:
+        daemon.kill()
 
 
 def test_log(bpf):

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,17 +90,21 @@ static void end(pid_t child)
 		;
 }
 
+static void close_between(int first, int last)
+{
+	if (first <= last)
+		syscall(SYS_close_range, first, last, 0);
+}
+
 /* Whatever the daemon had open; standard error is where sanitizers write. */
 static void close_all_but(int a, int b)
 {
-	unsigned low = a < b ? a : b, high = a < b ? b : a;
+	int low = a < b ? a : b, high = a < b ? b : a;
 
-	close(STDIN_FILENO);
-	close(STDOUT_FILENO);
-	/* An empty range is refused, and nothing is to be done then. */
-	syscall(SYS_close_range, STDERR_FILENO + 1, low - 1, 0);
-	syscall(SYS_close_range, low + 1, high - 1, 0);
-	syscall(SYS_close_range, high + 1, ~0U, 0);
+	close_between(STDIN_FILENO, low > STDOUT_FILENO ? STDOUT_FILENO : low - 1);
+	close_between(STDERR_FILENO + 1, low - 1);
+	close_between(low + 1, high - 1);
+	close_between(high + 1, INT_MAX);
 }
 
 void launcher__main(const struct launcher_config *config)
