@@ -63,6 +63,29 @@ static void call_targets(void **state)
 	assert_false(fp__call_target(back, sizeof(back), 0x1000, &target));
 	assert_false(fp__call_target(back, 4, 0x1000, &target));
 }
+#elif defined(__aarch64__)
+static void calls(void **state)
+{
+	static const struct {
+		uint32_t code;
+		bool is_call;
+	} cases[] = {
+		{0x94000002, true},  /* bl */
+		{0x14000002, false}, /* b */
+		{0xd63f0060, true},  /* blr x3 */
+		{0xd63f087f, true},  /* blraaz x3 */
+		{0xd73f0c64, true},  /* blrab x3, x4 */
+		{0xd61f0060, false}, /* br x3 */
+		{0xd71f0864, false}, /* braa x3, x4 */
+		{0xd65f03c0, false}, /* ret */
+		{0xd503233f, false}, /* paciasp */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (fp__is_call((const void *)&cases[i].code, 4) != cases[i].is_call)
+			fail_msg("case %zu", i);
+	}
+}
 #endif
 
 /* A frame pointer is followed outwards only, and within the copy. */
@@ -258,8 +281,8 @@ int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-#if defined(__x86_64__)
 		cmocka_unit_test(calls),
+#if defined(__x86_64__)
 		cmocka_unit_test(call_targets),
 #endif
 		cmocka_unit_test(frame_pointers),

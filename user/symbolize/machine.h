@@ -42,17 +42,6 @@ struct copied_stack {
 	uint8_t seen[MP_STACK_MAX / 8]; /* a bit per offset */
 };
 
-/* An instruction pointer as memory and registers hold it, without what pointer authentication has
- * put into it. */
-static inline uint64_t machine__strip(uint64_t pc)
-{
-#if defined(__aarch64__)
-	return pc & 0x0000ffffffffffff;
-#else
-	return pc;
-#endif
-}
-
 static inline void machine__set(struct machine *machine, unsigned reg, uint64_t value)
 {
 	machine->regs[reg] = value;

@@ -5,6 +5,7 @@
 
 #include "symbolize/cfi.h"
 #include "symbolize/fp.h"
+#include "util/pac.h"
 
 const struct code_row *code_map__find(const struct code_map *map, uint64_t pc)
 {
@@ -142,7 +143,6 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 	uint64_t pc;
 	ssize_t n;
 
-	found->by_fp = true;
 	if (frame->module) {
 		uint64_t offset = frame->ip - frame->row->wire.start + frame->row->wire.offset;
 
@@ -154,6 +154,7 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 			return STEP_INTERRUPTED;
 		}
 	}
+	found->by_fp = true;
 	if (!fp__step(machine, &found->stack, &caller, &pc))
 		return STEP_UNKNOWN;
 	/* Where a thread begins, the chain ends with zeros. */
@@ -228,7 +229,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 
 	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
 		machine__set(&machine, reg, copy->regs[reg]);
-	machine__set(&machine, MACHINE_PC, machine__strip(copy->regs[MACHINE_PC]));
+	machine__set(&machine, MACHINE_PC, pac__strip(copy->regs[MACHINE_PC]));
 	found->truncated = true;
 	while (found->n < FRAMES_MAX && machine__get(&machine, &found->stack, MACHINE_PC, &pc)) {
 		struct found_frame *frame = &found->frames[found->n];
