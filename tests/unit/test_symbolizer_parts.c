@@ -86,6 +86,19 @@ static void calls(void **state)
 			fail_msg("case %zu", i);
 	}
 }
+
+static void call_targets(void **state)
+{
+	uint32_t back = 0x97fffffe, forth = 0x94000002, jump = 0x14000002;
+	uint64_t target;
+
+	assert_true(fp__call_target((void *)&back, 4, 0x1000, &target));
+	assert_int_equal(target, 0xff4);
+	assert_true(fp__call_target((void *)&forth, 4, 0x1000, &target));
+	assert_int_equal(target, 0x1004);
+	assert_false(fp__call_target((void *)&jump, 4, 0x1000, &target));
+	assert_false(fp__call_target((void *)&forth, 3, 0x1000, &target));
+}
 #endif
 
 /* A frame pointer is followed outwards only, and within the copy. */
@@ -282,9 +295,7 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls),
-#if defined(__x86_64__)
 		cmocka_unit_test(call_targets),
-#endif
 		cmocka_unit_test(frame_pointers),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(numbers_of_files),

@@ -73,6 +73,19 @@ bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *r
 	return true;
 }
 
+/* A call leaves its return address on top of the stack. */
+bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
+		     uint64_t *ret_sp)
+{
+	uint64_t sp;
+
+	if (!machine__get(machine, stack, MACHINE_SP, &sp) ||
+	    !copied_stack__read(stack, sp, sizeof(*ret_pc), ret_pc))
+		return false;
+	*ret_sp = sp + sizeof(*ret_pc);
+	return true;
+}
+
 /* mov $__NR_rt_sigreturn, %rax; syscall: musl's and Go's alike. */
 static const uint8_t sigreturn_code[SIGRETURN_LEN] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
 
@@ -101,7 +114,29 @@ bool fp__is_call(const uint8_t *before, size_t len)
 
 bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *ret)
 {
-	return false; /* who calls last is in a register there */
+	uint32_t code;
+
+	if (len < sizeof(code))
+		return false;
+	memcpy(&code, before + len - sizeof(code), sizeof(code));
+	if (code >> 26 != 0x25)
+		return false;
+	/* 26 bits with a sign count instructions from its own. */
+	*ret = pc - sizeof(code) + (int64_t)((int32_t)(code << 6) >> 6) * 4;
+	return true;
+}
+
+/* A call leaves its return address in a register. */
+bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
+		     uint64_t *ret_sp)
+{
+	uint64_t pc;
+
+	if (!machine__get(machine, stack, MACHINE_LR, &pc) ||
+	    !machine__get(machine, stack, MACHINE_SP, ret_sp))
+		return false;
+	*ret_pc = pac__strip(pc);
+	return true;
 }
 
 /* mov x8, #__NR_rt_sigreturn; svc #0: the vdso's, which has no call frame information, and Go's. */

@@ -18,7 +18,7 @@
 #if defined(__x86_64__)
 enum { MACHINE_FP = 6, MACHINE_SP = 7, MACHINE_PC = 16, MACHINE_REGS = 17 };
 #elif defined(__aarch64__)
-enum { MACHINE_FP = 29, MACHINE_SP = 31, MACHINE_PC = 32, MACHINE_REGS = 33 };
+enum { MACHINE_FP = 29, MACHINE_LR = 30, MACHINE_SP = 31, MACHINE_PC = 32, MACHINE_REGS = 33 };
 #else
 #error "which registers?"
 #endif

@@ -117,16 +117,15 @@ static bool step_leaf(const struct code_map *map, const struct found_frame *fram
 {
 	uint64_t sp, pc, target, frame_target;
 
-	if (!machine__get(machine, &found->stack, MACHINE_SP, &sp) ||
-	    !copied_stack__read(&found->stack, sp, sizeof(pc), &pc) ||
-	    !call_target(map, pc, &target) || !call_target(map, frame_pc, &frame_target))
+	if (!fp__leaf_return(machine, &found->stack, &pc, &sp) || !call_target(map, pc, &target) ||
+	    !call_target(map, frame_pc, &frame_target))
 		return false;
 	if (target > frame->ip || frame->ip - target >= LEAF_MAX)
 		return false;
 	/* The frame is its own after all. */
 	if (frame_target >= target && frame_target <= frame->ip)
 		return false;
-	machine__set(machine, MACHINE_SP, sp + sizeof(pc));
+	machine__set(machine, MACHINE_SP, sp);
 	machine__set(machine, MACHINE_PC, pc);
 	return true;
 }
@@ -207,14 +206,14 @@ static const struct cfi_site *find_site(struct found_frame *frame)
 }
 
 static bool further_out(struct machine *machine, struct copied_stack *stack, uint64_t *sp,
-			bool first)
+			bool has_called)
 {
 	uint64_t next;
 
 	if (!machine__get(machine, stack, MACHINE_SP, &next))
 		return false;
-	/* A function that has not touched its stack yet (AArch64). */
-	if (next < *sp || (next == *sp && !first))
+	/* On arm64 a function that calls no other need not touch its stack. */
+	if (next < *sp || (next == *sp && has_called))
 		return false;
 	*sp = next;
 	return true;
@@ -255,7 +254,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		/* The interrupted function's stack may be another one, and lie anywhere. */
 		if (next == STEP_INTERRUPTED)
 			machine__get(&machine, &found->stack, MACHINE_SP, &sp);
-		else if (!further_out(&machine, &found->stack, &sp, found->n == 1))
+		else if (!further_out(&machine, &found->stack, &sp, frame->pc != frame->ip))
 			break;
 	}
 	found->truncated = !outermost;
