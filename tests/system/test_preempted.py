@@ -40,4 +40,4 @@ def test_more_threads_than_cpus(bpf):
         else:
             assert report["tracing"]["state"] == "resynced"
         assert len(kept) == 8 * 16
-        assert BACKEND or not metrics[PREEMPTED], f"{backend} was taken, and loses events"
+        assert BACKEND == "fexit" or not metrics[PREEMPTED]
