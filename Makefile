@@ -6,21 +6,32 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 LISTEN  ?= 127.0.0.1:6060
 
+# For another architecture: make CROSS=aarch64-linux-gnu, with its libraries below SYSROOT if they are not among
+# this machine's own (tests/vm/sysroot arm64 makes such a directory).
+CROSS   ?=
+SYSROOT ?=
+
 # One tree of objects per kind of build, so that they never mix.
 SANITIZE ?=
-BUILD := build$(if $(SANITIZE),/asan)
+BUILD := build$(if $(CROSS),/$(CROSS))$(if $(SANITIZE),/asan)
 
+ifdef CROSS
+CC  := $(CROSS)-gcc
+CXX := $(CROSS)-g++
+AR  := $(CROSS)-ar
+endif
 CC      ?= gcc
 CXX     ?= g++
 CLANG   ?= clang
 BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
-ARCH    := $(shell uname -m | sed 's/x86_64/x86/; s/aarch64/arm64/')
+ARCH    := $(shell echo $(or $(CROSS),$(shell uname -m)) | sed 's/x86_64.*/x86/; s/aarch64.*/arm64/')
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS  ?= -O2 -g
 CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user -I include \
 	-I $(BUILD) -pthread -fno-strict-aliasing $(WARN) $(if $(DEVELOPER),-Werror) \
 	$(if $(SANITIZE),-fsanitize=address -fsanitize=undefined \
-	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) $(CFLAGS)
+	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) \
+	$(if $(SYSROOT),--sysroot=$(SYSROOT)) $(CFLAGS)
 LIBS    := -lmicrohttpd -lgnutls -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c \
 	-ljansson -lncursesw -pthread
 
@@ -120,11 +131,13 @@ run: deps ## install what is missing, build, start the daemon in the foreground
 
 UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/test_*.c))
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
+# Never sanitized.
+TARGETS := build$(if $(CROSS),/$(CROSS))/workloads
 # Of a Go program there are two: NAME.go as programs are shipped, stripped, and NAME.go-full.
-WORKLOADS := $(patsubst tests/workloads/%.c,build/workloads/%,$(wildcard tests/workloads/*.c)) \
-	$(patsubst tests/workloads/%.cc,build/workloads/%,$(wildcard tests/workloads/*.cc)) \
-	$(foreach go,$(wildcard tests/workloads/*.go),\
-	$(go:tests/%=build/%) $(go:tests/%=build/%)-full)
+WORKLOADS := $(patsubst tests/workloads/%.c,$(TARGETS)/%,$(wildcard tests/workloads/*.c)) \
+	$(patsubst tests/workloads/%.cc,$(TARGETS)/%,$(wildcard tests/workloads/*.cc)) \
+	$(if $(CROSS),,$(foreach go,$(wildcard tests/workloads/*.go),\
+	$(go:tests/%=build/%) $(go:tests/%=build/%)-full))
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIBRARY)
 	$(call say,LINK,$@)
@@ -153,16 +166,20 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
 
-# Targets of known behaviour; never sanitized, so that they do just what they say.
-build/workloads/%: tests/workloads/%.c
+# Targets of known behaviour; never sanitized, so that they do just what they say. On arm64 their return addresses are
+# signed, as in most distributions.
+TARGET_FLAGS := $(if $(SYSROOT),--sysroot=$(SYSROOT)) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
+
+$(TARGETS)/%: tests/workloads/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) -pthread $< -o $@
+	$(Q)$(CC) $(TARGET_FLAGS) -std=gnu17 -D_GNU_SOURCE -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) -pthread \
+		$< -o $@
 
-build/workloads/%: tests/workloads/%.cc
+$(TARGETS)/%: tests/workloads/%.cc
 	$(call say,CXX,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CXX) -std=gnu++17 -O2 -g -Wall -Wextra $(if $(DEVELOPER),-Werror) -pthread $< -o $@
+	$(Q)$(CXX) $(TARGET_FLAGS) -std=gnu++17 -O2 -g -Wall -Wextra $(if $(DEVELOPER),-Werror) -pthread $< -o $@
 
 # Without modules and without a network.
 GO_BUILD = GO111MODULE=off GOFLAGS= GOCACHE=$(CURDIR)/build/go-cache go build
@@ -195,11 +212,10 @@ system: all test-programs ## only the system tests (root)
 	@tests/run-system $(BUILD)
 
 # make test-vm KERNELS=6.12: one of them
-KERNELS ?= 6.1 6.12
+KERNELS ?= 6.1 6.12 6.12-arm64
 .PHONY: test-vm
 test-vm: DEPS_FOR := build|test|vm
 test-vm: deps ## the system tests on other kernels, in virtual machines (qemu, no KVM)
-	@$(MAKE) --no-print-directory -j$$(nproc) all test-programs
 	@tests/run-vm $(KERNELS)
 
 # make fuzz TARGET=smaps SECONDS=60: search for new inputs, kept in tests/fuzz/corpus/TARGET

@@ -22,10 +22,12 @@ const struct privilege privileges[] = {
 	{PRIVILEGE(PERFMON), HELD_AT_START, "attaching, reading kernel memory",
 	 "attaching and reading kernel memory are refused, unless CAP_SYS_ADMIN is there", AS_ROOT},
 	{PRIVILEGE(SYS_ADMIN), HELD_AT_START | HELD_BY_LAUNCHER,
-	 "a tracefs mount of its own; the symbolizer's namespaces and empty root",
-	 "tracefs must be mounted and readable, but for fexit; the symbolizer is confined by its "
-	 "user, its limits and seccomp alone; kernels without PAGEMAP_SCAN cannot tell the zero "
-	 "page",
+	 "a tracefs mount of its own, and for a moment debugfs, to see whether the kernel "
+	 "preempts; the symbolizer's namespaces and empty root",
+	 "tracefs must be mounted and readable, but for fexit; before Linux 6.10 a kernel that "
+	 "could preempt is taken for one that does, and traced by tracepoints; the symbolizer is "
+	 "confined by its user, its limits and seccomp alone; kernels without PAGEMAP_SCAN cannot "
+	 "tell the zero page",
 	 AS_ROOT},
 	{PRIVILEGE(SYS_PTRACE), HELD_AT_START | HELD_BY_DAEMON,
 	 "smaps and maps of other users' processes; /proc with hidepid",

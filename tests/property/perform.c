@@ -213,7 +213,7 @@ static uint64_t run_length(struct performer *p, uint64_t addr)
 
 /*
  * A move onto a place removes what is there, and then may fail; since 6.17 it may also fail when
- * it has moved some of several VMAs.
+ * it has moved some of several VMAs. (Before, it may when it has cut off what will not fit.)
  */
 static void look_what_moved(struct performer *p, uint64_t addr, uint64_t to, uint64_t n,
 			    bool keep_old)
@@ -275,6 +275,8 @@ static void do_mremap(struct performer *p, const struct step *s)
 			shadow__doubt(p->shadow, to, m);
 			look_what_moved(p, addr, to, n < m ? n : m, flags & MREMAP_DONTUNMAP);
 			perform__look(p, to, m);
+			if (m < n)
+				perform__look(p, addr + m * PAGE, n - m);
 		}
 		return;
 	}

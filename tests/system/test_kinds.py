@@ -1,12 +1,15 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Kinds of memory told apart: each under its own heading, whatever it is called."""
 import os
+import platform
 import shutil
 
 import pytest
 
 from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MIB, PAGE, check_sums, exact_report,
                      readable, region_at, span)
+
+LIBZ = f"/usr/lib/{platform.machine()}-linux-gnu/libz.so.1"
 
 
 def rows(report):
@@ -124,7 +127,7 @@ def test_a_data_file_with_lib_in_its_name(change, agent, tmp_path):
 
 def test_a_library_by_another_name(change, agent, tmp_path):
     path = tmp_path / "plugin.7"
-    shutil.copy("/usr/lib/x86_64-linux-gnu/libz.so.1", path)
+    shutil.copy(LIBZ, path)
     at = map_file(agent, path)
     change.check(at, {"name": str(path), "name_source": "file"}, "Shared Libraries")
 
@@ -189,7 +192,7 @@ def test_a_deleted_file(change, agent, tmp_path):
 def test_a_deleted_library(change, agent, tmp_path):
     """As after an upgrade: still a library."""
     path = tmp_path / "libz.so.1"
-    shutil.copy("/usr/lib/x86_64-linux-gnu/libz.so.1", path)
+    shutil.copy(LIBZ, path)
     at = map_file(agent, path)
     path.unlink()
     change.check(at, {"name": f"{path} (deleted)"}, "Shared Libraries")

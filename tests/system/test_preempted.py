@@ -1,11 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Threads that take each other's CPU in the middle of a BPF program, which fexit allows on kernels that preempt.
 
-There is more to see with APPEND=preempt=full tests/run-vm 6.1; everywhere else nothing may be lost.
+There is more to see with APPEND=preempt=full tests/run-vm 6.1, where fexit loses events and is not what memprov
+takes by itself; everywhere else nothing may be lost.
 """
 import time
 
-from memprov import Daemon, Target, check_sums, region_at
+from memprov import BACKEND, Daemon, Target, check_sums, region_at
 
 PREEMPTED = 'memprov_events_lost_total{cause="preempted"}'
 RING_FULL = 'memprov_events_lost_total{cause="ring_full"}'
@@ -39,3 +40,4 @@ def test_more_threads_than_cpus(bpf):
         else:
             assert report["tracing"]["state"] == "resynced"
         assert len(kept) == 8 * 16
+        assert BACKEND == "fexit" or not metrics[PREEMPTED]

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "collect/backend.h"
+#include "collect/preemption.h"
 #include "memprov.skel.h"
 
 static void test_sections(void **state)
@@ -125,12 +126,35 @@ static void test_missing_functions(void **state)
 	memprov_bpf__destroy(skel);
 }
 
+static void test_preemption(void **state)
+{
+	static const struct {
+		const char *version, *modes;
+		bool on;
+	} cases[] = {
+		{"#1 SMP Debian 6.12.117-1~deb12u1 (2026-11-01)", NULL, false},
+		{"#1 SMP PREEMPT Mon Nov 23 05:37:32 UTC 2026", NULL, true},
+		{"#1 SMP PREEMPT_RT Debian 6.1.192-2", NULL, true},
+		{"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2", "none (voluntary) full \n", false},
+		{"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2", "(none) voluntary full \n", false},
+		{"#1 SMP PREEMPT_DYNAMIC Debian 6.1.192-2", "none voluntary (full) \n", true},
+		{"#1 SMP PREEMPT_DYNAMIC @0", "none voluntary full (lazy) \n", true},
+		{"#1 SMP PREEMPT_DYNAMIC @0", "", true},
+		{"#1 SMP PREEMPT_DYNAMIC @0", NULL, true},
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		assert_int_equal(preemption__is_told(cases[i].version, cases[i].modes),
+				 cases[i].on);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_sections),
 		cmocka_unit_test(test_each_call_is_seen_by_both),
 		cmocka_unit_test(test_missing_functions),
+		cmocka_unit_test(test_preemption),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

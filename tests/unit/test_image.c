@@ -11,14 +11,20 @@
 #include <string.h>
 
 #include "model/image.h"
+#include "symbolize/machine.h"
 #include "util/cleanup.h"
 
-#define WORDS  64
-#define SP     0x7fff1000ULL
-#define REG_BP 6
-#define REG_BX 3
-#define REG_SP 7
-#define REG_IP 16
+#define WORDS 64
+#define SP    0x7fff1000ULL
+
+enum { REG_BP = MACHINE_FP, REG_SP = MACHINE_SP, REG_IP = MACHINE_PC };
+
+/* One that calls preserve. */
+#if defined(__x86_64__)
+enum { REG_BX = 3 };
+#elif defined(__aarch64__)
+enum { REG_BX = 19 };
+#endif
 
 struct stack {
 	struct mp_stack head;
@@ -194,6 +200,39 @@ static void test_two_stacks_part(void **state)
 	assert_ptr_equal(image__find(f->image, &s.head), f->a);
 }
 
+#if defined(__aarch64__)
+/* As functions sign the addresses that they return to: with the stack pointer. */
+static void sign(struct stack *s)
+{
+	static const unsigned words[] = {0, 2, 6, 21};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++)
+		s->words[words[i]] |= (s->copy.regs[REG_SP] / 16 + i) << 48;
+}
+
+/* Frames are told without the signatures: of two callers, one is not taken for the other. */
+static void test_signed_addresses(void **state)
+{
+	struct fixture *f = *state;
+	struct path path;
+	struct unwound unwound;
+	struct stack s;
+
+	fill(&s, SP);
+	unwound = walk(&s, &path);
+	sign(&s);
+	for (size_t i = 0; i < path.n_words; i++)
+		path.words[i].value = s.words[path.words[i].offset / 8];
+	image__learn(f->image, &s.head, &unwound, f->a);
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	fill(&s, SP + 0x20000);
+	sign(&s);
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	s.words[6] += 8;
+	assert_null(image__find(f->image, &s.head));
+}
+#endif
+
 /* A register that was saved may point into the stack in one caller and elsewhere in the next: the
  * return address behind it tells them apart first. */
 static void test_saved_registers_of_several_callers(void **state)
@@ -336,6 +375,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_two_stacks_part, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_saved_registers_of_several_callers, setup,
 						teardown),
+#if defined(__aarch64__)
+		cmocka_unit_test_setup_teardown(test_signed_addresses, setup, teardown),
+#endif
 		cmocka_unit_test_setup_teardown(test_a_shorter_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_frame_pointers, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_it_is_bounded, setup, teardown),

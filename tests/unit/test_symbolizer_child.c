@@ -224,9 +224,10 @@ static void killed_between_requests(void **state)
 	struct unwound before = unwind(fixture, &traced), after;
 	struct symbolizer_stats stats;
 	pid_t first = child_pid();
+	siginfo_t info;
 
 	kill(first, SIGKILL);
-	usleep(100000);
+	assert_int_equal(waitid(P_PID, first, &info, WEXITED | WNOWAIT), 0);
 	after = unwind(fixture, &traced);
 	assert_int_equal(after.n, before.n);
 	assert_false(after.truncated);
@@ -377,8 +378,8 @@ static struct unwound unwind_at(struct fixture *fixture, uint64_t pc, uint64_t i
 	request.start_ticks = stat.start_ticks;
 	raw.stack.kind = MP_STACK_COPY;
 	raw.stack.bytes = sizeof(raw.copy) + sizeof(raw.words);
-	raw.copy.regs[6] = raw.copy.regs[7] = 0x7ff000000000;
-	raw.copy.regs[16] = pc;
+	raw.copy.regs[MACHINE_FP] = raw.copy.regs[MACHINE_SP] = 0x7ff000000000;
+	raw.copy.regs[MACHINE_PC] = pc;
 	assert_int_equal(
 		symbolizer__unwind(fixture->symbolizer, &request, fixture->arena, &unwound), 0);
 	return unwound;

@@ -63,6 +63,42 @@ static void call_targets(void **state)
 	assert_false(fp__call_target(back, sizeof(back), 0x1000, &target));
 	assert_false(fp__call_target(back, 4, 0x1000, &target));
 }
+#elif defined(__aarch64__)
+static void calls(void **state)
+{
+	static const struct {
+		uint32_t code;
+		bool is_call;
+	} cases[] = {
+		{0x94000002, true},  /* bl */
+		{0x14000002, false}, /* b */
+		{0xd63f0060, true},  /* blr x3 */
+		{0xd63f087f, true},  /* blraaz x3 */
+		{0xd73f0c64, true},  /* blrab x3, x4 */
+		{0xd61f0060, false}, /* br x3 */
+		{0xd71f0864, false}, /* braa x3, x4 */
+		{0xd65f03c0, false}, /* ret */
+		{0xd503233f, false}, /* paciasp */
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		if (fp__is_call((const void *)&cases[i].code, 4) != cases[i].is_call)
+			fail_msg("case %zu", i);
+	}
+}
+
+static void call_targets(void **state)
+{
+	uint32_t back = 0x97fffffe, forth = 0x94000002, jump = 0x14000002;
+	uint64_t target;
+
+	assert_true(fp__call_target((void *)&back, 4, 0x1000, &target));
+	assert_int_equal(target, 0xff4);
+	assert_true(fp__call_target((void *)&forth, 4, 0x1000, &target));
+	assert_int_equal(target, 0x1004);
+	assert_false(fp__call_target((void *)&jump, 4, 0x1000, &target));
+	assert_false(fp__call_target((void *)&forth, 3, 0x1000, &target));
+}
 #endif
 
 /* A frame pointer is followed outwards only, and within the copy. */
@@ -258,10 +294,8 @@ int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-#if defined(__x86_64__)
 		cmocka_unit_test(calls),
 		cmocka_unit_test(call_targets),
-#endif
 		cmocka_unit_test(frame_pointers),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(numbers_of_files),

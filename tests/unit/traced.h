@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* A program stopped by ptrace behind its mmap of MAGIC bytes, and the copy of its stack there, as
- * the BPF programs would have taken it. x86-64. */
+ * the BPF programs would have taken it. */
 #ifndef MEMPROV_TRACED_H
 #define MEMPROV_TRACED_H
 
@@ -20,6 +20,7 @@
 
 #include "event.h"
 #include "proc/procfs.h"
+#include "symbolize/machine.h"
 
 #define MAGIC 0x123000
 
@@ -30,6 +31,31 @@ struct traced {
 	struct mp_stack *stack;
 };
 
+#if defined(__x86_64__)
+static inline void traced__copy_regs(__u64 *to, const struct user_regs_struct *r)
+{
+	memcpy(to,
+	       (__u64[]){r->rax, r->rdx, r->rcx, r->rbx, r->rsi, r->rdi, r->rbp, r->rsp, r->r8,
+			 r->r9, r->r10, r->r11, r->r12, r->r13, r->r14, r->r15, r->rip},
+	       MACHINE_REGS * sizeof(__u64));
+}
+
+static inline bool traced__has_mapped(const struct user_regs_struct *r, size_t len)
+{
+	return r->orig_rax == SYS_mmap && r->rsi == len && (int64_t)r->rax > 0;
+}
+#elif defined(__aarch64__)
+static inline void traced__copy_regs(__u64 *to, const struct user_regs_struct *r)
+{
+	memcpy(to, r, MACHINE_REGS * sizeof(__u64)); /* x0 … x30, sp, pc */
+}
+
+static inline bool traced__has_mapped(const struct user_regs_struct *r, size_t len)
+{
+	return r->regs[8] == SYS_mmap && r->regs[1] == len && (int64_t)r->regs[0] > 0;
+}
+#endif
+
 static inline struct mp_stack *traced__copy_stack(pid_t tid, size_t max)
 {
 	struct mp_stack *stack = calloc(1, sizeof(*stack) + sizeof(struct mp_stack_copy) + max);
@@ -37,17 +63,16 @@ static inline struct mp_stack *traced__copy_stack(pid_t tid, size_t max)
 	struct user_regs_struct r;
 	struct iovec iov = {&r, sizeof(r)};
 	size_t len = 0;
+	uint64_t sp;
 
 	if (ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &iov))
 		abort();
-	memcpy(copy->regs,
-	       (__u64[]){r.rax, r.rdx, r.rcx, r.rbx, r.rsi, r.rdi, r.rbp, r.rsp, r.r8, r.r9, r.r10,
-			 r.r11, r.r12, r.r13, r.r14, r.r15, r.rip},
-	       17 * sizeof(__u64));
+	traced__copy_regs(copy->regs, &r);
+	sp = copy->regs[MACHINE_SP];
 	while (len < max) {
-		size_t piece = 4096 - (r.rsp + len) % 4096;
+		size_t piece = 4096 - (sp + len) % 4096;
 		struct iovec to = {copy->bytes + len, piece < max - len ? piece : max - len};
-		struct iovec from = {(void *)(r.rsp + len), to.iov_len};
+		struct iovec from = {(void *)(sp + len), to.iov_len};
 		ssize_t n = process_vm_readv(tid, &to, 1, &from, 1, 0);
 
 		if (n <= 0)
@@ -64,8 +89,7 @@ static inline bool traced__is_magic(pid_t tid)
 	struct user_regs_struct r;
 	struct iovec iov = {&r, sizeof(r)};
 
-	return !ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &iov) && r.orig_rax == SYS_mmap &&
-	       r.rsi == MAGIC && (int64_t)r.rax > 0;
+	return !ptrace(PTRACE_GETREGSET, tid, NT_PRSTATUS, &iov) && traced__has_mapped(&r, MAGIC);
 }
 
 /* Runs until some thread's mmap of MAGIC bytes has returned. */

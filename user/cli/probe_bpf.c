@@ -116,14 +116,14 @@ bool probe__attach(char detail[PROBE_DETAIL_LEN])
 	int err = program < 0 ? program : attach_tracepoint(program);
 	char why[128];
 
-	if (!collector__probe_fexit(why, sizeof(why))) {
+	if (!collector__prefers_fexit(why, sizeof(why))) {
 		snprintf(detail, PROBE_DETAIL_LEN,
 			 "fexit: calls that are not watched cost nothing (tracepoint: %s)",
 			 err ? strerror(-err) : "possible, too");
 		return true;
 	}
-	snprintf(detail, PROBE_DETAIL_LEN, "%s%s%s, because there is no fexit: %s",
-		 err ? "none" : "tracepoint", err ? ": " : "", err ? strerror(-err) : "", why);
+	snprintf(detail, PROBE_DETAIL_LEN, "%s%s%s, not fexit: %s", err ? "none" : "tracepoint",
+		 err ? ": " : "", err ? strerror(-err) : "", why);
 	return !err;
 }
 

@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "collect/preemption.h"
 #include "collect/tracefs.h"
 #include "memprov.skel.h"
 #include "util/cleanup.h"
@@ -241,15 +242,12 @@ static void stop(struct collector *c)
 }
 
 /* All of one backend, or nothing. */
-static int start(struct collector *c, enum attach_by by, char *why, size_t why_len)
+static int start(struct collector *c, enum attach_by by, bool keep_cpu, char *why, size_t why_len)
 {
-	bool keep_cpu = false;
 	int err;
 
 	c->attached_by = by;
 	err = open_object(&c->skel, why, why_len);
-	if (!err && by == ATTACH_BY_FEXIT)
-		err = fexit__probe(c->skel->obj, &keep_cpu, why, why_len);
 	if (!err) {
 		c->skel->rodata->keep_cpu = keep_cpu;
 		err = load(c, why, why_len);
@@ -268,26 +266,78 @@ static int start(struct collector *c, enum attach_by by, char *why, size_t why_l
 	return err;
 }
 
-int collector__probe_fexit(char *why, size_t why_len)
+static int probe_fexit(bool *ret_keep_cpu, char *why, size_t why_len)
 {
 	struct memprov_bpf *skel;
+	int err;
+
+	err = open_object(&skel, why, why_len);
+	if (!err)
+		err = fexit__probe(skel->obj, ret_keep_cpu, why, why_len);
+	memprov_bpf__destroy(skel);
+	return err;
+}
+
+static bool loses_events(bool keep_cpu, char *why, size_t why_len)
+{
+	if (keep_cpu || !preemption__is_on())
+		return false;
+	snprintf(
+		why, why_len,
+		"it loses events where tasks preempt each other (preempt=full, before Linux 6.10)");
+	return true;
+}
+
+int collector__prefers_fexit(char *why, size_t why_len)
+{
 	bool keep_cpu;
 	int err;
 
 	libbpf_set_print(silent);
-	err = open_object(&skel, why, why_len);
-	if (!err)
-		err = fexit__probe(skel->obj, &keep_cpu, why, why_len);
-	memprov_bpf__destroy(skel);
+	err = probe_fexit(&keep_cpu, why, why_len);
+	return err ? err : loses_events(keep_cpu, why, why_len) ? -EAGAIN : 0;
+}
+
+static int start_fexit(struct collector *c, char *why, size_t why_len)
+{
+	bool keep_cpu;
+	int err = probe_fexit(&keep_cpu, why, why_len);
+
+	return err ? err : start(c, ATTACH_BY_FEXIT, keep_cpu, why, why_len);
+}
+
+static int start_tracepoints(struct collector *c, char *why, size_t why_len)
+{
+	return start(c, ATTACH_BY_TRACEPOINTS, false, why, why_len);
+}
+
+static int start_either(struct collector *c, char *why, size_t why_len)
+{
+	bool keep_cpu, loses;
+	int err = probe_fexit(&keep_cpu, why, why_len);
+
+	if (err)
+		return start_tracepoints(c, why, why_len);
+	loses = loses_events(keep_cpu, why, why_len);
+	err = start(c, loses ? ATTACH_BY_TRACEPOINTS : ATTACH_BY_FEXIT, keep_cpu, why, why_len);
+	/* To lose some is better than to see none. */
+	if (err)
+		err = start(c, loses ? ATTACH_BY_FEXIT : ATTACH_BY_TRACEPOINTS, keep_cpu, why,
+			    why_len);
 	return err;
 }
 
 int collector__new(const struct collector_config *config, char *why, size_t why_len,
 		   struct collector **ret)
 {
+	static int (*const ways[])(struct collector * c, char *why, size_t why_len) = {
+		[ATTACH_AUTO] = start_either,
+		[ATTACH_FEXIT] = start_fexit,
+		[ATTACH_TRACEPOINTS] = start_tracepoints,
+	};
 	struct collector *c = calloc(1, sizeof(*c));
 	struct bpf_map *map;
-	int err = -ENOTSUP;
+	int err;
 
 	if (!c) {
 		snprintf(why, why_len, "out of memory");
@@ -295,10 +345,7 @@ int collector__new(const struct collector_config *config, char *why, size_t why_
 	}
 	c->config = *config;
 	libbpf_set_print(silent); /* the reason is in why, in one line */
-	if (config->attach != ATTACH_TRACEPOINTS)
-		err = start(c, ATTACH_BY_FEXIT, why, why_len);
-	if (err && config->attach != ATTACH_FEXIT)
-		err = start(c, ATTACH_BY_TRACEPOINTS, why, why_len);
+	err = ways[config->attach](c, why, why_len);
 	if (err) {
 		collector__free(c);
 		return err;

@@ -31,7 +31,8 @@ enum unwind_mode {
 
 /* How to attach. */
 enum attach {
-	ATTACH_AUTO, /* fexit where the kernel allows all of it, else tracepoints */
+	ATTACH_AUTO, /* fexit where the kernel allows all of it, and without losses, else
+			tracepoints */
 	ATTACH_FEXIT,
 	ATTACH_TRACEPOINTS,
 };
@@ -54,8 +55,8 @@ void collector__free(struct collector *collector); /* accepts NULL */
 /* How it did attach. */
 enum attach_by collector__attached_by(const struct collector *collector);
 
-/* Whether ATTACH_FEXIT would attach; if not, -errno, and why. */
-int collector__probe_fexit(char *why, size_t why_len);
+/* 0: ATTACH_AUTO tries fexit first; else -errno, and why not. */
+int collector__prefers_fexit(char *why, size_t why_len);
 
 /* Readable when the ring has filled to a share that is worth waking for. */
 int collector__fd(const struct collector *collector);

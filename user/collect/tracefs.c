@@ -5,8 +5,8 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
-#include <sys/mount.h>
 
+#include "collect/detached.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/number.h"
@@ -15,16 +15,10 @@ static const char *const usual_places[] = {"/sys/kernel/tracing", "/sys/kernel/d
 
 int tracefs__open(void)
 {
-	_cleanup_close_ int context = fsopen("tracefs", FSOPEN_CLOEXEC);
-	int root = -1, err = context < 0 ? -errno : 0;
+	int root = detached__mount("tracefs");
 
-	if (!err && !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
-		root = fsmount(context, FSMOUNT_CLOEXEC, MOUNT_ATTR_NOSUID | MOUNT_ATTR_NOEXEC);
 	if (root >= 0)
 		return root;
-	if (!err)
-		err = -errno;
-
 	for (size_t i = 0; i < ARRAY_SIZE(usual_places); i++) {
 		char events[PATH_MAX];
 
@@ -33,7 +27,7 @@ int tracefs__open(void)
 		if (access(events, R_OK) == 0)
 			return open(usual_places[i], O_PATH | O_DIRECTORY | O_CLOEXEC);
 	}
-	return err;
+	return root;
 }
 
 int tracefs__event_id(int tracefs, const char *event)

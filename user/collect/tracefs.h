@@ -3,12 +3,8 @@
 #ifndef MEMPROV_TRACEFS_H
 #define MEMPROV_TRACEFS_H
 
-/*
- * A descriptor of tracefs' root, or -errno. It need not be mounted anywhere: a detached mount of
- * our own (fsmount(2), Linux 5.2) has no mount point, is seen by nobody, and goes with the
- * descriptor, so nothing stays behind however the daemon ends. Where the kernel refuses that,
- * the usual places are tried.
- */
+/* A descriptor of tracefs' root, or -errno: a detached mount, or where the kernel refuses that, the
+ * usual places. */
 int tracefs__open(void);
 
 /* The id of "syscalls/sys_exit_mmap" and the like, for perf_event_open; or -errno, -ENOENT when

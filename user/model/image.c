@@ -6,6 +6,7 @@
 #include <uthash.h>
 
 #include "util/cleanup.h"
+#include "util/pac.h"
 
 /* What decides first: the instruction that made the call (on arm64 also where it returns to), then
  * the frame pointer and everything else that calls preserve. Indices of struct mp_stack_copy's
@@ -203,7 +204,7 @@ static struct key key_of(const struct copied_stack *s, uint32_t parent, uint64_t
 {
 	if (word - s->sp <= s->len)
 		return (struct key){word - s->sp, parent, WORD_STACK};
-	return (struct key){word, parent, WORD_CODE};
+	return (struct key){pac__strip(word), parent, WORD_CODE};
 }
 
 static struct key key_of_step(const struct copied_stack *s, uint32_t parent, size_t step)
@@ -212,7 +213,7 @@ static struct key key_of_step(const struct copied_stack *s, uint32_t parent, siz
 	struct key key = key_of(s, parent, value);
 
 	if (step < N_CODE_STEPS)
-		return (struct key){value, parent, WORD_CODE};
+		return (struct key){pac__strip(value), parent, WORD_CODE};
 	return key.kind == WORD_STACK ? key : (struct key){0, parent, WORD_OTHER};
 }
 
@@ -277,7 +278,7 @@ static struct node *grow(struct image *image, const struct key *key)
 static bool is_frame(const struct unwound *unwound, uint64_t word)
 {
 	for (size_t i = 0; i < unwound->n; i++) {
-		if (unwound->frames[i].ip == word)
+		if (unwound->frames[i].ip == pac__strip(word))
 			return true;
 	}
 	return false;
@@ -305,7 +306,7 @@ static struct node *grow_by_frame(struct image *image, struct node *node,
 	struct key key;
 
 	if (ip) {
-		key = (struct key){ip->value, node->id, WORD_CODE};
+		key = (struct key){pac__strip(ip->value), node->id, WORD_CODE};
 		node = grow_by_word(image, node, &key, ip->offset);
 	}
 	for (size_t i = 0; node && i < n; i++) {

@@ -3,6 +3,8 @@
 
 #include <dwarf.h>
 
+#include "util/pac.h"
+
 #define STACK_DEPTH 64
 #define STEPS_MAX   1000 /* an expression can loop */
 
@@ -351,7 +353,7 @@ enum cfi_result cfi__step(const struct cfi_site *site, uint64_t bias, struct cop
 	}
 	if (!(caller.known >> MACHINE_SP & 1))
 		machine__set(&caller, MACHINE_SP, cfa);
-	machine__set(&caller, MACHINE_PC, machine__strip(pc));
+	machine__set(&caller, MACHINE_PC, pac__strip(pc));
 	*machine = caller;
 	return CFI_CALLER;
 }

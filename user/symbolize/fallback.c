@@ -6,6 +6,7 @@
 
 #include "symbolize/fp.h"
 #include "symbolize/machine.h"
+#include "util/pac.h"
 
 static const struct image_row *find_row(const struct image *image, uint64_t pc)
 {
@@ -58,7 +59,7 @@ static size_t unwind_copy(const struct image *image, const struct mp_stack_copy 
 
 	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
 		machine__set(&machine, reg, copy->regs[reg]);
-	add_frame(image, machine__strip(copy->regs[MACHINE_PC]), frames, &n);
+	add_frame(image, pac__strip(copy->regs[MACHINE_PC]), frames, &n);
 	/* Of a process nothing is known of, whatever the register holds is no pointer to a frame.
 	 */
 	while (image && n && n < FRAMES_MAX && fp__step(&machine, stack, &caller, &pc)) {

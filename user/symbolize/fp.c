@@ -1,10 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "symbolize/fp.h"
 
+#include <signal.h>
 #include <string.h>
 #include <ucontext.h>
 
 #include "util/cleanup.h"
+#include "util/pac.h"
 
 bool fp__step(struct machine *machine, struct copied_stack *stack, struct machine *ret,
 	      uint64_t *ret_pc)
@@ -22,8 +24,8 @@ bool fp__step(struct machine *machine, struct copied_stack *stack, struct machin
 	*ret = (struct machine){};
 	machine__set_saved(ret, MACHINE_FP, fp);
 	machine__set(ret, MACHINE_SP, fp + 16);
-	machine__set(ret, MACHINE_PC, machine__strip(pc));
-	*ret_pc = machine__strip(pc);
+	machine__set(ret, MACHINE_PC, pac__strip(pc));
+	*ret_pc = pac__strip(pc);
 	return true;
 }
 
@@ -71,31 +73,30 @@ bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *r
 	return true;
 }
 
-bool fp__is_sigreturn(const uint8_t *code, size_t len)
+/* A call leaves its return address on top of the stack. */
+bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
+		     uint64_t *ret_sp)
 {
-	/* mov $__NR_rt_sigreturn, %rax; syscall: musl's and Go's alike. */
-	static const uint8_t sigreturn[SIGRETURN_LEN] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
+	uint64_t sp;
 
-	return len >= sizeof(sigreturn) && !memcmp(code, sigreturn, sizeof(sigreturn));
+	if (!machine__get(machine, stack, MACHINE_SP, &sp) ||
+	    !copied_stack__read(stack, sp, sizeof(*ret_pc), ret_pc))
+		return false;
+	*ret_sp = sp + sizeof(*ret_pc);
+	return true;
 }
 
-bool fp__step_signal(struct machine *machine, struct copied_stack *stack, struct machine *ret)
-{
-	/* By DWARF's numbers; rsp and rip matter at once, the others when they are asked for. */
-	static const int registers[] = {REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI,
-					REG_RBP, REG_RSP, REG_R8,  REG_R9,  REG_R10, REG_R11,
-					REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
-	uint64_t sp, context, pc;
+/* mov $__NR_rt_sigreturn, %rax; syscall: musl's and Go's alike. */
+static const uint8_t sigreturn_code[SIGRETURN_LEN] = {0x48, 0xc7, 0xc0, 15, 0, 0, 0, 0x0f, 0x05};
 
-	/* The handler's return has popped its address: what follows is the struct ucontext. */
-	if (!machine__get(machine, stack, MACHINE_SP, &sp))
-		return false;
-	context = sp + offsetof(ucontext_t, uc_mcontext.gregs);
-	*ret = (struct machine){};
-	for (size_t i = 0; i < ARRAY_SIZE(registers); i++)
-		machine__set_saved(ret, i, context + registers[i] * sizeof(uint64_t));
-	return machine__get(ret, stack, MACHINE_PC, &pc) &&
-	       machine__get(ret, stack, MACHINE_SP, &sp);
+/* The handler's return has popped its address: what follows is the struct ucontext. */
+static size_t saved_at(unsigned reg)
+{
+	static const int by_dwarf[MACHINE_REGS] = {
+		REG_RAX, REG_RDX, REG_RCX, REG_RBX, REG_RSI, REG_RDI, REG_RBP, REG_RSP, REG_R8,
+		REG_R9,	 REG_R10, REG_R11, REG_R12, REG_R13, REG_R14, REG_R15, REG_RIP};
+
+	return offsetof(ucontext_t, uc_mcontext.gregs) + by_dwarf[reg] * sizeof(uint64_t);
 }
 
 #else
@@ -107,23 +108,64 @@ bool fp__is_call(const uint8_t *before, size_t len)
 	if (len < sizeof(code))
 		return false;
 	memcpy(&code, before + len - sizeof(code), sizeof(code));
-	/* bl; blr, blraa … */
-	return code >> 26 == 0x25 || (code & 0xfefff800) == 0xd63f0000;
+	/* bl; blr, blraa, blrab and these with a modifier of zero */
+	return code >> 26 == 0x25 || (code & 0xfefff000) == 0xd63f0000;
 }
 
 bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *ret)
 {
-	return false; /* who calls last is in a register there */
+	uint32_t code;
+
+	if (len < sizeof(code))
+		return false;
+	memcpy(&code, before + len - sizeof(code), sizeof(code));
+	if (code >> 26 != 0x25)
+		return false;
+	/* 26 bits with a sign count instructions from its own. */
+	*ret = pc - sizeof(code) + (int64_t)((int32_t)(code << 6) >> 6) * 4;
+	return true;
 }
+
+/* A call leaves its return address in a register. */
+bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
+		     uint64_t *ret_sp)
+{
+	uint64_t pc;
+
+	if (!machine__get(machine, stack, MACHINE_LR, &pc) ||
+	    !machine__get(machine, stack, MACHINE_SP, ret_sp))
+		return false;
+	*ret_pc = pac__strip(pc);
+	return true;
+}
+
+/* mov x8, #__NR_rt_sigreturn; svc #0: the vdso's, which has no call frame information, and Go's. */
+static const uint8_t sigreturn_code[] = {0x68, 0x11, 0x80, 0xd2, 1, 0, 0, 0xd4};
+
+/* struct rt_sigframe (arch/arm64/kernel/signal.c); sp and pc come behind the other registers. */
+static size_t saved_at(unsigned reg)
+{
+	return sizeof(siginfo_t) + offsetof(ucontext_t, uc_mcontext.regs) + reg * sizeof(uint64_t);
+}
+
+#endif
 
 bool fp__is_sigreturn(const uint8_t *code, size_t len)
 {
-	return false; /* the vdso's, which has call frame information */
+	return len >= sizeof(sigreturn_code) &&
+	       !memcmp(code, sigreturn_code, sizeof(sigreturn_code));
 }
 
 bool fp__step_signal(struct machine *machine, struct copied_stack *stack, struct machine *ret)
 {
-	return false;
-}
+	uint64_t sp, pc;
 
-#endif
+	if (!machine__get(machine, stack, MACHINE_SP, &sp))
+		return false;
+	*ret = (struct machine){};
+	/* Where it goes on matters at once, the others when they are asked for. */
+	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
+		machine__set_saved(ret, reg, sp + saved_at(reg));
+	return machine__get(ret, stack, MACHINE_PC, &pc) &&
+	       machine__get(ret, stack, MACHINE_SP, &sp);
+}

@@ -23,9 +23,13 @@ bool fp__is_call(const uint8_t *before, size_t len);
  * is the return address. */
 bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *ret);
 
-/* Whether the code there is what signal handlers return to, of C libraries that have no call frame
- * information for it; then the registers of what was interrupted. */
-#define SIGRETURN_LEN 9
+/* Where a function that has set up no frame returns to, and the caller's stack pointer. */
+bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
+		     uint64_t *ret_sp);
+
+/* Whether the code there is what signal handlers return to, where that has no call frame
+ * information; then the registers of what was interrupted. */
+#define SIGRETURN_LEN 9 /* at most */
 bool fp__is_sigreturn(const uint8_t *code, size_t len);
 bool fp__step_signal(struct machine *machine, struct copied_stack *stack, struct machine *ret);
 

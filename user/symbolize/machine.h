@@ -18,7 +18,7 @@
 #if defined(__x86_64__)
 enum { MACHINE_FP = 6, MACHINE_SP = 7, MACHINE_PC = 16, MACHINE_REGS = 17 };
 #elif defined(__aarch64__)
-enum { MACHINE_FP = 29, MACHINE_SP = 31, MACHINE_PC = 32, MACHINE_REGS = 33 };
+enum { MACHINE_FP = 29, MACHINE_LR = 30, MACHINE_SP = 31, MACHINE_PC = 32, MACHINE_REGS = 33 };
 #else
 #error "which registers?"
 #endif
@@ -41,17 +41,6 @@ struct copied_stack {
 	size_t n_words;
 	uint8_t seen[MP_STACK_MAX / 8]; /* a bit per offset */
 };
-
-/* An instruction pointer as memory and registers hold it, without what pointer authentication has
- * put into it. */
-static inline uint64_t machine__strip(uint64_t pc)
-{
-#if defined(__aarch64__)
-	return pc & 0x0000ffffffffffff;
-#else
-	return pc;
-#endif
-}
 
 static inline void machine__set(struct machine *machine, unsigned reg, uint64_t value)
 {

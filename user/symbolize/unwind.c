@@ -5,6 +5,7 @@
 
 #include "symbolize/cfi.h"
 #include "symbolize/fp.h"
+#include "util/pac.h"
 
 const struct code_row *code_map__find(const struct code_map *map, uint64_t pc)
 {
@@ -116,16 +117,15 @@ static bool step_leaf(const struct code_map *map, const struct found_frame *fram
 {
 	uint64_t sp, pc, target, frame_target;
 
-	if (!machine__get(machine, &found->stack, MACHINE_SP, &sp) ||
-	    !copied_stack__read(&found->stack, sp, sizeof(pc), &pc) ||
-	    !call_target(map, pc, &target) || !call_target(map, frame_pc, &frame_target))
+	if (!fp__leaf_return(machine, &found->stack, &pc, &sp) || !call_target(map, pc, &target) ||
+	    !call_target(map, frame_pc, &frame_target))
 		return false;
 	if (target > frame->ip || frame->ip - target >= LEAF_MAX)
 		return false;
 	/* The frame is its own after all. */
 	if (frame_target >= target && frame_target <= frame->ip)
 		return false;
-	machine__set(machine, MACHINE_SP, sp + sizeof(pc));
+	machine__set(machine, MACHINE_SP, sp);
 	machine__set(machine, MACHINE_PC, pc);
 	return true;
 }
@@ -142,7 +142,6 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 	uint64_t pc;
 	ssize_t n;
 
-	found->by_fp = true;
 	if (frame->module) {
 		uint64_t offset = frame->ip - frame->row->wire.start + frame->row->wire.offset;
 
@@ -154,6 +153,7 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 			return STEP_INTERRUPTED;
 		}
 	}
+	found->by_fp = true;
 	if (!fp__step(machine, &found->stack, &caller, &pc))
 		return STEP_UNKNOWN;
 	/* Where a thread begins, the chain ends with zeros. */
@@ -206,14 +206,14 @@ static const struct cfi_site *find_site(struct found_frame *frame)
 }
 
 static bool further_out(struct machine *machine, struct copied_stack *stack, uint64_t *sp,
-			bool first)
+			bool has_called)
 {
 	uint64_t next;
 
 	if (!machine__get(machine, stack, MACHINE_SP, &next))
 		return false;
-	/* A function that has not touched its stack yet (AArch64). */
-	if (next < *sp || (next == *sp && !first))
+	/* On arm64 a function that calls no other need not touch its stack. */
+	if (next < *sp || (next == *sp && has_called))
 		return false;
 	*sp = next;
 	return true;
@@ -228,7 +228,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 
 	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
 		machine__set(&machine, reg, copy->regs[reg]);
-	machine__set(&machine, MACHINE_PC, machine__strip(copy->regs[MACHINE_PC]));
+	machine__set(&machine, MACHINE_PC, pac__strip(copy->regs[MACHINE_PC]));
 	found->truncated = true;
 	while (found->n < FRAMES_MAX && machine__get(&machine, &found->stack, MACHINE_PC, &pc)) {
 		struct found_frame *frame = &found->frames[found->n];
@@ -254,7 +254,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		/* The interrupted function's stack may be another one, and lie anywhere. */
 		if (next == STEP_INTERRUPTED)
 			machine__get(&machine, &found->stack, MACHINE_SP, &sp);
-		else if (!further_out(&machine, &found->stack, &sp, found->n == 1))
+		else if (!further_out(&machine, &found->stack, &sp, frame->pc != frame->ip))
 			break;
 	}
 	found->truncated = !outermost;
