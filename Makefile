@@ -166,6 +166,20 @@ $(BUILD)/bench/%: $(BUILD)/tests/bench/%.o $(LIBRARY)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
 
+# Callers of mmap whose frames can be followed.
+$(BUILD)/tests/bench/bench_pairs.o: CFLAGS_ALL += -fno-omit-frame-pointer
+
+# What other runtimes do, to be measured beside tracers.
+build/bench/allocate: tests/bench/allocate.go
+	$(call say,GO,$@)
+	@mkdir -p $(@D)
+	$(Q)$(GO_BUILD) -o $@ $<
+
+build/bench/Allocate.class: tests/bench/Allocate.java
+	$(call say,JAVAC,$@)
+	@mkdir -p $(@D)
+	$(Q)javac -d $(@D) $<
+
 # Targets of known behaviour; never sanitized, so that they do just what they say. On arm64 their return addresses are
 # signed, as in most distributions.
 TARGET_FLAGS := $(if $(SYSROOT),--sysroot=$(SYSROOT)) $(if $(filter arm64,$(ARCH)),-mbranch-protection=standard)
@@ -217,6 +231,17 @@ KERNELS ?= 6.1 6.12 6.12-arm64
 test-vm: DEPS_FOR := build|test|vm
 test-vm: deps ## the system tests on other kernels, in virtual machines (qemu, no KVM)
 	@tests/run-vm $(KERNELS)
+
+# make bench ROUNDS=1 ONLY=pairs,idle PAGE=page.md
+ROUNDS ?= 5
+ONLY   ?=
+PAGE   ?= build/bench.md
+.PHONY: bench
+bench: DEPS_FOR := build|bench
+bench: deps ## what memprov costs beside other tracers (root): one page, in PAGE
+	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCHES) build/bench/allocate \
+		build/bench/Allocate.class
+	@tests/bench/run --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) --page $(PAGE)
 
 # make fuzz TARGET=smaps SECONDS=60: search for new inputs, kept in tests/fuzz/corpus/TARGET
 TARGET  ?= smaps

@@ -265,12 +265,28 @@ static void bad_records_are_refused(void **state)
 	}
 }
 
+#define WITH_LENGTH(text) text, sizeof(text) - 1
+
 static void a_zero_byte_is_refused(void **state)
 {
-	static const char text[] = "1000-2000 r--p 0 fe:00 12 /a\0b\n";
-	struct vma_set set = {};
+	static const struct {
+		enum smaps_format format;
+		const char *text;
+		size_t len;
+	} cases[] = {
+		{SMAPS_MAPS, WITH_LENGTH("1000-2000 r--p 0 fe:00 12 /a\0b\n")},
+		{SMAPS_FULL, WITH_LENGTH(HEADER FIELDS "VmFlags: r\0 \n")},
+		{SMAPS_FULL, WITH_LENGTH(HEADER FIELDS "Later: 1\0 kB\n" FLAGS)},
+		{SMAPS_FULL,
+		 WITH_LENGTH(HEADER FIELDS_BEFORE_RSS "Rss:\0 8 kB\n" FIELDS_AFTER_RSS FLAGS)},
+	};
 
-	assert_int_equal(parse(SMAPS_MAPS, text, sizeof(text) - 1, 100, &set), -EBADMSG);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct vma_set set = {};
+
+		assert_int_equal(parse(cases[i].format, cases[i].text, cases[i].len, 100, &set),
+				 -EBADMSG);
+	}
 }
 
 static void a_newer_kernel_does_not_stop_us(void **state)

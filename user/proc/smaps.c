@@ -33,35 +33,38 @@ enum unit { UNIT_KB, UNIT_NONE };
 #define NOT_KEPT     SIZE_MAX
 #define KEPT(member) offsetof(struct vma, member)
 
+#define NAMED(name) name, sizeof(name) - 1
+
 static const struct field {
 	const char *name;
+	size_t name_len;
 	size_t offset;
 	enum unit unit;
 } fields[] = {
-	{"Size", NOT_KEPT, UNIT_KB},
-	{"KernelPageSize", NOT_KEPT, UNIT_KB},
-	{"MMUPageSize", NOT_KEPT, UNIT_KB},
-	{"Rss", KEPT(rss), UNIT_KB},
-	{"Pss", KEPT(pss), UNIT_KB},
-	{"Pss_Dirty", NOT_KEPT, UNIT_KB}, /* 6.0 */
-	{"Shared_Clean", KEPT(shared_clean), UNIT_KB},
-	{"Shared_Dirty", KEPT(shared_dirty), UNIT_KB},
-	{"Private_Clean", KEPT(private_clean), UNIT_KB},
-	{"Private_Dirty", KEPT(private_dirty), UNIT_KB},
-	{"Referenced", NOT_KEPT, UNIT_KB},
-	{"Anonymous", NOT_KEPT, UNIT_KB},
-	{"KSM", NOT_KEPT, UNIT_KB}, /* 6.8 */
-	{"LazyFree", NOT_KEPT, UNIT_KB},
-	{"AnonHugePages", NOT_KEPT, UNIT_KB},
-	{"ShmemPmdMapped", NOT_KEPT, UNIT_KB},
-	{"FilePmdMapped", NOT_KEPT, UNIT_KB},
-	{"Shared_Hugetlb", KEPT(shared_hugetlb), UNIT_KB},
-	{"Private_Hugetlb", KEPT(private_hugetlb), UNIT_KB},
-	{"Swap", KEPT(swap), UNIT_KB},
-	{"SwapPss", KEPT(swap_pss), UNIT_KB},
-	{"Locked", NOT_KEPT, UNIT_KB},
-	{"THPeligible", NOT_KEPT, UNIT_NONE},
-	{"ProtectionKey", NOT_KEPT, UNIT_NONE},
+	{NAMED("Size"), NOT_KEPT, UNIT_KB},
+	{NAMED("KernelPageSize"), NOT_KEPT, UNIT_KB},
+	{NAMED("MMUPageSize"), NOT_KEPT, UNIT_KB},
+	{NAMED("Rss"), KEPT(rss), UNIT_KB},
+	{NAMED("Pss"), KEPT(pss), UNIT_KB},
+	{NAMED("Pss_Dirty"), NOT_KEPT, UNIT_KB}, /* 6.0 */
+	{NAMED("Shared_Clean"), KEPT(shared_clean), UNIT_KB},
+	{NAMED("Shared_Dirty"), KEPT(shared_dirty), UNIT_KB},
+	{NAMED("Private_Clean"), KEPT(private_clean), UNIT_KB},
+	{NAMED("Private_Dirty"), KEPT(private_dirty), UNIT_KB},
+	{NAMED("Referenced"), NOT_KEPT, UNIT_KB},
+	{NAMED("Anonymous"), NOT_KEPT, UNIT_KB},
+	{NAMED("KSM"), NOT_KEPT, UNIT_KB}, /* 6.8 */
+	{NAMED("LazyFree"), NOT_KEPT, UNIT_KB},
+	{NAMED("AnonHugePages"), NOT_KEPT, UNIT_KB},
+	{NAMED("ShmemPmdMapped"), NOT_KEPT, UNIT_KB},
+	{NAMED("FilePmdMapped"), NOT_KEPT, UNIT_KB},
+	{NAMED("Shared_Hugetlb"), KEPT(shared_hugetlb), UNIT_KB},
+	{NAMED("Private_Hugetlb"), KEPT(private_hugetlb), UNIT_KB},
+	{NAMED("Swap"), KEPT(swap), UNIT_KB},
+	{NAMED("SwapPss"), KEPT(swap_pss), UNIT_KB},
+	{NAMED("Locked"), NOT_KEPT, UNIT_KB},
+	{NAMED("THPeligible"), NOT_KEPT, UNIT_NONE},
+	{NAMED("ProtectionKey"), NOT_KEPT, UNIT_NONE},
 };
 
 _Static_assert(ARRAY_SIZE(fields) <= 32, "seen has a bit for each");
@@ -271,7 +274,8 @@ static int smaps_parser__header(struct smaps_parser *parser, const char *line, s
 	struct vma vma = {};
 	int err;
 
-	if (parser->open || !scan_header(&pos, end, &vma))
+	/* Names are kept NUL-terminated; the kernel never writes one. */
+	if (parser->open || !scan_header(&pos, end, &vma) || memchr(pos, '\0', end - pos))
 		return -EBADMSG;
 	if (vma.start >= vma.end || (vma.start | vma.end) % SMALLEST_PAGE ||
 	    (set->n && vma.end <= set->vmas[set->n - 1].end))
@@ -312,7 +316,7 @@ static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, 
 {
 	struct vma *vma = &parser->set.vmas[parser->set.n - 1];
 
-	if (!smaps_parser__record_is_full(parser))
+	if (!smaps_parser__record_is_full(parser) || memchr(pos, '\0', end - pos))
 		return -EBADMSG;
 	for (;;) {
 		while (pos < end && *pos == ' ')
@@ -334,10 +338,21 @@ static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, 
 	return 0;
 }
 
-static int scan_amount(const char *pos, const char *end, enum unit unit, uint64_t *ret)
+/* Amounts are right-aligned: spaces come by the dozen. */
+static const char *skip_spaces(const char *pos, const char *end)
 {
+	static const char many[] = "        ";
+
+	while (end - pos >= (ptrdiff_t)strlen(many) && !memcmp(pos, many, strlen(many)))
+		pos += strlen(many);
 	while (pos < end && *pos == ' ')
 		pos++;
+	return pos;
+}
+
+static int scan_amount(const char *pos, const char *end, enum unit unit, uint64_t *ret)
+{
+	pos = skip_spaces(pos, end);
 	if (number__scan(&pos, end, 10, ret))
 		return -EBADMSG;
 	if (unit == UNIT_NONE)
@@ -347,19 +362,28 @@ static int scan_amount(const char *pos, const char *end, enum unit unit, uint64_
 	return 0;
 }
 
+static bool field__begins(const struct field *field, const char *line, size_t len)
+{
+	return field->name_len < len && line[field->name_len] == ':' &&
+	       !memcmp(line, field->name, field->name_len);
+}
+
 /* Fields come in the order of the table, so the first look nearly always finds. */
-static const struct field *smaps_parser__find_field(struct smaps_parser *parser, const char *name,
+static const struct field *smaps_parser__find_field(struct smaps_parser *parser, const char *line,
 						    size_t len)
 {
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		size_t at = (parser->next_field + i) % ARRAY_SIZE(fields);
+	const struct field *end = fields + ARRAY_SIZE(fields);
+	const struct field *field = fields + parser->next_field;
 
-		if (strlen(fields[at].name) == len && !memcmp(fields[at].name, name, len)) {
-			parser->next_field = at + 1;
-			return &fields[at];
-		}
+	if (field == end || !field__begins(field, line, len)) {
+		field = fields;
+		while (field < end && !field__begins(field, line, len))
+			field++;
+		if (field == end)
+			return NULL;
 	}
-	return NULL;
+	parser->next_field = field - fields + 1;
+	return field;
 }
 
 static bool is_field_char(char c)
@@ -368,30 +392,37 @@ static bool is_field_char(char c)
 	       c == '_';
 }
 
-static int smaps_parser__field(struct smaps_parser *parser, const char *line, size_t len)
+/* What we do not know is passed over, but must look like a field. */
+static int check_unknown_field(const char *line, size_t len)
 {
 	const char *pos = line, *end = line + len;
-	const struct field *field;
-	uint64_t amount;
-	size_t name_len;
-	uint32_t bit;
-	int err;
 
 	while (pos < end && is_field_char(*pos))
 		pos++;
-	name_len = pos - line;
-	if (parser->format != SMAPS_FULL || !parser->set.n || !skip_char(&pos, end, ':'))
-		return -EBADMSG;
+	return skip_char(&pos, end, ':') && !memchr(pos, '\0', end - pos) ? 0 : -EBADMSG;
+}
 
-	if (name_len == strlen("VmFlags") && !memcmp(line, "VmFlags", name_len))
-		return parser->open ? smaps_parser__vm_flags(parser, pos, end) : -EBADMSG;
-	field = smaps_parser__find_field(parser, line, name_len);
+static int smaps_parser__field(struct smaps_parser *parser, const char *line, size_t len)
+{
+	static const char flags[] = "VmFlags:";
+	const struct field *field;
+	uint64_t amount;
+	uint32_t bit;
+	int err;
+
+	if (parser->format != SMAPS_FULL || !parser->set.n)
+		return -EBADMSG;
+	if (len >= strlen(flags) && !memcmp(line, flags, strlen(flags)))
+		return parser->open
+			       ? smaps_parser__vm_flags(parser, line + strlen(flags), line + len)
+			       : -EBADMSG;
+	field = smaps_parser__find_field(parser, line, len);
 	if (!field)
-		return 0;
+		return check_unknown_field(line, len);
 	bit = 1u << (field - fields);
 	if (!parser->open || parser->seen & bit)
 		return -EBADMSG;
-	err = scan_amount(pos, end, field->unit, &amount);
+	err = scan_amount(line + field->name_len + 1, line + len, field->unit, &amount);
 	if (err)
 		return err;
 	parser->seen |= bit;
@@ -410,8 +441,7 @@ static int smaps_parser__line_done(struct smaps_parser *parser, const char *line
 	parser->cut = len > SMAPS_LINE_MAX;
 	if (parser->cut)
 		len = SMAPS_LINE_MAX;
-	/* Names are kept NUL-terminated; the kernel never writes one. */
-	if (!len || memchr(line, '\0', len))
+	if (!len)
 		return -EBADMSG;
 	if (*line >= 'A' && *line <= 'Z')
 		err = smaps_parser__field(parser, line, len);
