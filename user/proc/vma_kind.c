@@ -62,8 +62,13 @@ static const struct rule {
 
 static bool rule__fits(const struct rule *rule, const struct vma *vma, const char *name, size_t len)
 {
-	size_t begins = strlen(rule->begins), ends = rule->ends ? strlen(rule->ends) : 0;
+	size_t begins, ends;
 
+	/* Most rules fail here, and most VMAs have no name. */
+	if (*rule->begins && (!len || *name != *rule->begins))
+		return false;
+	begins = strlen(rule->begins);
+	ends = rule->ends ? strlen(rule->ends) : 0;
 	if (len < begins + ends || memcmp(name, rule->begins, begins))
 		return false;
 	if (rule->ends ? memcmp(name + len - ends, rule->ends, ends) != 0 : len != begins)
