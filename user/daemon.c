@@ -85,6 +85,7 @@ static int start(struct daemon *d, const struct options *options)
 	if (code)
 		return code;
 	server.taker = d->tracer.taker;
+	server.sampler = d->tracer.sampler;
 	return server__start(&server, &d->server) ? EXIT_FAILED : EXIT_DONE; /* it has said why */
 }
 

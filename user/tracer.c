@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tracer.h"
 
+#include <errno.h>
 #include <string.h>
 
 #include "model/names.h"
@@ -9,6 +10,7 @@
 #include "options.h"
 #include "proc/pod_logs.h"
 #include "report/take.h"
+#include "sampler/sampler.h"
 #include "symbolize/unwinder.h"
 #include "util/log.h"
 
@@ -46,6 +48,10 @@ static int start_owner(struct tracer *t, const struct options *options)
 		config.on_stacks_wanted = unwinder__hurry;
 		config.on_process_end = unwinder__leave;
 		config.stack_ctx = t->unwinder;
+	}
+	if (t->sampler) {
+		config.on_forgotten = sampler__forget;
+		config.forgotten_ctx = t->sampler;
 	}
 	if (owner__new(&config, why, sizeof(why), &t->owner)) {
 		log_error("cannot trace%s: %s; 'memprov doctor' says what is missing, and 'memprov "
@@ -85,7 +91,8 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 	code = start_unwinder(t, options);
 	if (!code) {
 		t->names = name_reader__new(options->proc);
-		code = t->names ? start_owner(t, options) : EXIT_FAILED;
+		t->sampler = sweep ? sampler__new() : NULL;
+		code = t->names && (t->sampler || !sweep) ? start_owner(t, options) : EXIT_FAILED;
 	}
 	if (code)
 		return code;
@@ -96,22 +103,27 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 		err = pod_logs__new(options->pod_logs, &t->pod_logs);
 	if (!err && sweep)
 		err = sweeper__new(options->proc, t->owner, &t->sweeper);
-	if (err) {
-		log_error("a thread cannot be started (%s)", strerror(-err));
-		return EXIT_FAILED;
-	}
 	taker.owner = t->owner;
 	taker.pod_logs = t->pod_logs;
-	t->taker = taker__new(&taker);
-	return t->taker ? EXIT_DONE : EXIT_FAILED;
+	if (!err) {
+		t->taker = taker__new(&taker);
+		err = t->taker ? 0 : -ENOMEM;
+	}
+	if (!err && t->sampler)
+		err = sampler__start(t->sampler, t->taker);
+	if (err)
+		log_error("a thread cannot be started (%s)", strerror(-err));
+	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
 void tracer__stop(struct tracer *t)
 {
+	sampler__stop(t->sampler);
 	sweeper__free(t->sweeper);
 	name_reader__stop(t->names);
 	unwinder__stop(t->unwinder);
 	owner__free(t->owner);
+	sampler__free(t->sampler);
 	name_reader__free(t->names);
 	unwinder__free(t->unwinder);
 	taker__free(t->taker);

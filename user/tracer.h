@@ -17,13 +17,14 @@ struct tracer {
 	struct sweeper *sweeper; /* NULL: not wanted */
 	struct pod_logs *pod_logs;
 	struct taker *taker;
+	struct sampler *sampler; /* NULL: not wanted */
 };
 
 /*
  * Attaches and starts the threads; from its return every event is recorded. With sweep, /proc is
- * read for the processes that were there before, then and again; without, a process is picked up
- * when a report of it is taken. The exit code to end with, EXIT_DONE when it runs; tracer__stop in
- * any case.
+ * read for the processes that were there before, then and again, and all are sampled; without, a
+ * process is picked up when a report of it is taken. The exit code to end with, EXIT_DONE when it
+ * runs; tracer__stop in any case.
  */
 int tracer__start(struct tracer *tracer, const struct options *options, bool sweep);
 

@@ -359,6 +359,7 @@ static int start(struct server *server)
 {
 	const struct options *options = server->config.options;
 	struct reporter reporter = {.taker = server->config.taker,
+				    .sampler = server->config.sampler,
 				    .proc = options->proc,
 				    .pid = options->pid,
 				    .stop = &server->stop,

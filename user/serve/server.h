@@ -10,6 +10,7 @@ struct buf;
 struct options;
 struct report;
 struct server;
+struct sampler;
 struct taker;
 
 /* Everything pointed to must outlive the server. The functions get ctx and are called on several
@@ -17,6 +18,7 @@ struct taker;
 struct server_config {
 	const struct options *options;
 	struct taker *taker;
+	struct sampler *sampler;
 	bool (*ready)(void *ctx); /* for /readyz; must not block */
 	/* For /metrics; node is NULL when it could not be taken. */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
