@@ -101,7 +101,7 @@ static int start(struct daemon *d, const struct options *options)
 	int code;
 
 	warn_of_privileges(privilege__reduce());
-	code = tracer__attach(&d->tracer, options);
+	code = tracer__attach(&d->tracer, options, true);
 	if (!code && server__open(options, &d->server))
 		code = EXIT_FAILED; /* it has said why */
 	if (code)
@@ -112,6 +112,7 @@ static int start(struct daemon *d, const struct options *options)
 	if (code)
 		return code;
 	server.taker = d->tracer.taker;
+	server.sampler = d->tracer.sampler;
 	return server__start(d->server, &server) ? EXIT_FAILED : EXIT_DONE;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "tracer.h"
 
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -11,6 +12,7 @@
 #include "privilege.h"
 #include "proc/pod_logs.h"
 #include "report/take.h"
+#include "sampler/sampler.h"
 #include "symbolize/unwinder.h"
 #include "util/log.h"
 
@@ -49,6 +51,10 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		config.on_process_end = unwinder__leave;
 		config.stack_ctx = t->unwinder;
 	}
+	if (t->sampler) {
+		config.on_forgotten = sampler__forget;
+		config.forgotten_ctx = t->sampler;
+	}
 	if (owner__new(&config, why, sizeof(why), &t->owner)) {
 		log_error("cannot trace%s: %s; 'memprov doctor' says what is missing, and 'memprov "
 			  "show PID' reports without tracing",
@@ -80,7 +86,7 @@ static int begin_unwinder(struct tracer *t, const struct options *options)
 	return EXIT_FAILED;
 }
 
-int tracer__attach(struct tracer *t, const struct options *options)
+int tracer__attach(struct tracer *t, const struct options *options, bool sweep)
 {
 	/* First: the launcher has nothing to do with what the others open. */
 	int code = begin_unwinder(t, options);
@@ -88,7 +94,8 @@ int tracer__attach(struct tracer *t, const struct options *options)
 	if (code)
 		return code;
 	t->names = name_reader__new(options->proc);
-	return t->names ? attach_owner(t, options) : EXIT_FAILED;
+	t->sampler = sweep ? sampler__new() : NULL;
+	return t->names && (t->sampler || !sweep) ? attach_owner(t, options) : EXIT_FAILED;
 }
 
 int tracer__start(struct tracer *t, const struct options *options, bool sweep)
@@ -104,21 +111,26 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 		err = pod_logs__new(options->pod_logs, &t->pod_logs);
 	if (!err && sweep)
 		err = sweeper__new(options->proc, t->owner, &t->sweeper);
-	if (err) {
-		log_error("a thread cannot be started (%s)", strerror(-err));
-		return EXIT_FAILED;
-	}
 	taker.pod_logs = t->pod_logs;
-	t->taker = taker__new(&taker);
-	return t->taker ? EXIT_DONE : EXIT_FAILED;
+	if (!err) {
+		t->taker = taker__new(&taker);
+		err = t->taker ? 0 : -ENOMEM;
+	}
+	if (!err && t->sampler)
+		err = sampler__start(t->sampler, t->taker);
+	if (err)
+		log_error("a thread cannot be started (%s)", strerror(-err));
+	return err ? EXIT_FAILED : EXIT_DONE;
 }
 
 void tracer__stop(struct tracer *t)
 {
+	sampler__stop(t->sampler);
 	sweeper__free(t->sweeper);
 	name_reader__stop(t->names);
 	unwinder__stop(t->unwinder);
 	owner__free(t->owner);
+	sampler__free(t->sampler);
 	name_reader__free(t->names);
 	unwinder__free(t->unwinder);
 	taker__free(t->taker);

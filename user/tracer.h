@@ -17,16 +17,18 @@ struct tracer {
 	struct sweeper *sweeper; /* NULL: not wanted */
 	struct pod_logs *pod_logs;
 	struct taker *taker;
+	struct sampler *sampler; /* NULL: not wanted */
 };
 
 /* Attaches: from its return on, every event is recorded. Before the first thread, for it forks off
  * the symbolizer's launcher. The exit code to end with, EXIT_DONE when all is well; tracer__stop in
- * any case. */
-int tracer__attach(struct tracer *tracer, const struct options *options);
+ * any case. sweep: what tracer__start() will be told. */
+int tracer__attach(struct tracer *tracer, const struct options *options, bool sweep);
 
 /*
  * Starts the threads. With sweep, /proc is read for the processes that were there before, then and
- * again; without, a process is picked up when a report of it is taken. The result as above.
+ * again, and all are sampled; without, a process is picked up when a report of it is taken. The
+ * result as above.
  */
 int tracer__start(struct tracer *tracer, const struct options *options, bool sweep);
 

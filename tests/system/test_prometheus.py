@@ -41,6 +41,8 @@ def test_promtool_is_silent(daemon, named):
 
 
 def test_every_family_is_there(daemon, named):
+    # Stacks of a new process are unwound when it is a second old, or when somebody waits for them.
+    until(lambda: daemon.metrics()["memprov_callsites"] > 0, 10 * SLOWER, "call sites")
     series = daemon.metrics()
     for family, label in FAMILIES.items():
         found = [name for name in series if name.split("{")[0] == f"memprov_{family}"]

@@ -14,7 +14,7 @@ from memprov import MEMPROV, MIB, SLOWER, Agent, Daemon, Target, read_line, stop
 from screen import DOWN, END, ENTER, ESC, HOME, PAGE_DOWN, TAB, UP, Terminal
 
 NO_DAEMON = "/tmp/memprov-test-no-daemon.sock"
-ROW = re.compile(r" *(\d+) +(\d+) MB +(\d+) MB +(\d+) MB +(-|[+-]\d+ MB) +(-|[+-]\d+ MB)  (.*)")
+ROW = re.compile(r" *(\d+) +(\d+) MB +(\d+) MB +(\d+) MB +(-|[+-]\d+ MB) +(-|[+-]\d+ MB) +\d+ s  (.*)")
 
 
 def top(daemon, *args, **more):
@@ -74,7 +74,7 @@ def test_the_list(daemon, redis_seen):
     with top(daemon) as screen:
         text = screen.wait(lambda t: len(rows(t)) > 5, "rows")
         assert screen.lines[0].startswith("memprov top - ")
-        assert screen.lines[2].split() == ["PID", "*RSS", "PSS", "SWAP", "CHANGE", "GROWTH",
+        assert screen.lines[2].split() == ["PID", "*RSS", "PSS", "SWAP", "CHANGE", "GROWTH", "AGE",
                                            "NAME"]
         shown = rows(text)
         assert [row[1] for row in shown] == sorted((row[1] for row in shown), reverse=True)

@@ -7,6 +7,7 @@
 
 #include "report/report.h"
 #include "util/arena.h"
+#include "util/clock.h"
 
 #define MB (1ULL << 20)
 
@@ -110,7 +111,9 @@ static inline struct report *sample_node__new(void)
 		.rss = 200 * MB,
 		.pss = 190 * MB,
 		.growth = -3 * (int64_t)MB - 5,
-		.growth_known = true,
+		.growth_since = report->taken_at - 60 * NSEC_PER_SEC,
+		.sampled_at = report->taken_at - 2 * NSEC_PER_SEC,
+		.pss_sampled_at = report->taken_at - 3 * NSEC_PER_SEC,
 		.by_category_group = {[GROUP_ANONYMOUS] = 200 * MB},
 	};
 	report->processes[0].container = &sample_container;
@@ -120,6 +123,7 @@ static inline struct report *sample_node__new(void)
 		.rss = 100 * MB,
 		.pss = UNKNOWN_BYTES,
 		.swap = 12 * MB,
+		.sampled_at = report->taken_at,
 		.by_category_group = {[GROUP_ANONYMOUS] = 100 * MB},
 	};
 	report->unreadable_processes = 3;

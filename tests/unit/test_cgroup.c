@@ -204,19 +204,28 @@ static void sums_of_smaps_rollup(void **state)
 {
 	static const char good[] = "55d0-7ffc ---p 00000000 00:00 0    [rollup]\nRss: 1612 kB\n"
 				   "Pss:                 206 kB\nPss_Dirty: 116 kB\n"
-				   "Pss_Anon: 116 kB\nPss_File:   89 kB\nPss_Shmem: 1 kB\nx";
+				   "Pss_Anon: 116 kB\nPss_File:   89 kB\nPss_Shmem: 1 kB\n"
+				   "Shared_Hugetlb: 2048 kB\nPrivate_Hugetlb: 4096 kB\n"
+				   "Swap: 12 kB\nSwapPss: 6 kB\nx";
+#define OTHERS "Rss: 1 kB\nShared_Hugetlb: 0 kB\nPrivate_Hugetlb: 0 kB\nSwap: 0 kB\n"
 	static const char *const bad[] = {
 		"",
-		"Pss: 1 kB\n", /* before 5.4 */
-		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\n",
-		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: x kB\n",
-		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 MB\n",
-		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 kB",
-		"Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 18446744073709551615 kB\n",
+		OTHERS "Pss: 1 kB\n", /* before 5.4 */
+		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\n",
+		"Rss: 1 kB\nPss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 kB\n",
+		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: x kB\n",
+		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 MB\n",
+		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 kB",
+		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\n"
+		       "Pss_Shmem: 18446744073709551615 kB\n",
 	};
 	struct rollup rollup;
 
 	assert_int_equal(rollup__parse(good, strlen(good) - 1, &rollup), 0);
+	assert_int_equal(rollup.rss, 1612 * 1024);
+	assert_int_equal(rollup.swap, 12 * 1024);
+	assert_int_equal(rollup.shared_hugetlb, 2048 * 1024);
+	assert_int_equal(rollup.private_hugetlb, 4096 * 1024);
 	assert_int_equal(rollup.pss, 206 * 1024);
 	assert_int_equal(rollup.anonymous, 116 * 1024);
 	assert_int_equal(rollup.file, 89 * 1024);

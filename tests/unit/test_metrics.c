@@ -91,6 +91,8 @@ static void test_node(void **state)
 			  "199229440\n");
 	/* Not known is not there. */
 	assert_lacks(&text, "memprov_process_proportional_bytes{pid=\"7\"");
+	assert_has(&text, "memprov_process_sampled_timestamp_seconds{pid=\"4242\","
+			  "comm=\"redis-server\"} 1795383065\n");
 	assert_has(&text, "{pid=\"7\",comm=\"evil\\n\xef\xbf\xbd[2J\",category=\"other\"} 0\n");
 	assert_has(&text, "\nmemprov_unattributed_resident_bytes 209715200\n");
 	assert_has(&text, "\nmemprov_build_info{version=\"" MEMPROV_VERSION "\"} 1\n");

@@ -303,13 +303,20 @@ static void test_node(void **state)
 	rows = json_object_get(json, "processes");
 	assert_int_equal(json_array_size(rows), 2);
 	row = json_array_get(rows, 0);
-	assert_keys(row, "pid comm rss pss swap growth container largest_name");
+	assert_keys(row, "pid comm rss pss swap growth container largest_name growth_since "
+			 "age_ms pss_age_ms");
 	assert_number(row, "pid", 4242);
 	assert_number(row, "growth", -3 * (int64_t)MB - 5);
+	assert_string(row, "growth_since", "2026-11-22T21:30:07.123456Z");
+	assert_number(row, "age_ms", 2000);
+	assert_number(row, "pss_age_ms", 3000);
 	row = json_array_get(rows, 1);
 	assert_string(row, "comm", "evil\n\x1b[2J");
 	assert_json_null(row, "pss");
 	assert_json_null(row, "growth");
+	assert_json_null(row, "growth_since");
+	assert_number(row, "age_ms", 0);
+	assert_json_null(row, "pss_age_ms");
 	json_decref(json);
 
 	json = encode(*state, &one);

@@ -366,11 +366,11 @@ static void test_node(void **state)
 		"=== Top 20 Processes ===\n"
 		"\n"
 		"     PID COMM                       RSS           PSS          SWAP        "
-		"GROWTH\n"
+		"GROWTH       AGE\n"
 		"    4242 redis-server            200 MB        190 MB          0 MB         -3 "
-		"MB\n"
+		"MB       2 s\n"
 		"       7 evil\\n\\x1b[2J           100 MB             -         12 MB             "
-		"-\n"
+		"-       0 s\n"
 		"Processes that could not be read, so not in any figure: 3\n"
 		"\n"
 		"=== Top 20 Call Sites (resident) ===\n\n(none)\n\n"
@@ -394,11 +394,11 @@ static void test_processes(void **state)
 	encode__processes_text(*state, &whole, &text);
 	assert_string_equal(text.data,
 			    "     PID COMM                       RSS           PSS          SWAP   "
-			    "     GROWTH\n"
+			    "     GROWTH       AGE\n"
 			    "    4242 redis-server         204800 kB     194560 kB          0 kB   "
-			    "   -3072 kB\n"
+			    "   -3072 kB       2 s\n"
 			    "       7 evil\\n\\x1b[2J        102400 kB             -      12288 kB "
-			    "            -\n"
+			    "            -       0 s\n"
 			    "Processes that could not be read, so not in any figure: 3\n");
 }
 

@@ -15,7 +15,8 @@
 static const char first[] =
 	"{\"processes\":["
 	"{\"pid\":30,\"comm\":\"redis\",\"rss\":300,\"pss\":9,\"swap\":0,\"growth\":null},"
-	"{\"pid\":2,\"comm\":\"Agent\",\"rss\":100,\"pss\":null,\"swap\":7,\"growth\":-4},"
+	"{\"pid\":2,\"comm\":\"Agent\",\"rss\":100,\"pss\":null,\"swap\":7,\"growth\":-4,"
+	"\"age_ms\":2500},"
 	"{\"pid\":10,\"comm\":\"bash\",\"rss\":200,\"pss\":8,\"swap\":0,\"growth\":6}],"
 	"\"unreadable_processes\":2}";
 static const char second[] = "{\"processes\":["
@@ -48,6 +49,8 @@ static void test_frame(void **state)
 	assert_true(frame->rows[0].growth_known); /* the daemon's */
 	assert_int_equal(frame->rows[0].growth, -4);
 	assert_false(frame->rows[2].growth_known);
+	assert_int_equal(frame->rows[0].age_ms, 2500);
+	assert_true(frame->rows[2].age_ms == UINT64_MAX);
 	top_frame__free(frame);
 }
 
@@ -118,7 +121,8 @@ static void test_growth(void **state)
 	struct top_frame *a = parse(first), *b = parse(second), *c = parse(third);
 
 	top_frame__compare(a, NULL);
-	check_row(a, 0, false, 0, 0);
+	assert_int_equal(a->rows[0].growth, -4); /* the daemon knows better */
+	assert_false(a->rows[0].change_known || a->rows[2].growth_known);
 	top_frame__compare(b, a);
 	check_row(b, 0, false, 0, 0);
 	check_row(b, 1, true, -50, -50);

@@ -279,7 +279,7 @@ static int start_child(struct run *run, const struct child_config *config)
 static int run_traced(struct run *run, const struct child_config *config)
 {
 	struct peak_config peak = {.proc = run->options->proc};
-	int code = tracer__attach(&run->tracer, run->options);
+	int code = tracer__attach(&run->tracer, run->options, false);
 
 	code = code ?: tracer__start(&run->tracer, run->options, false);
 	if (code)

@@ -16,6 +16,7 @@
 #include "proc/pod_logs.h"
 #include "report/encode.h"
 #include "report/take.h"
+#include "sampler/sampler.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -23,7 +24,8 @@
 
 struct source {
 	const struct options *options;
-	struct taker *taker; /* NULL: a daemon answers */
+	struct taker *taker;	 /* NULL: a daemon answers */
+	struct sampler *sampler; /* the same */
 	struct pod_logs *pod_logs;
 	char why_off[PATH_MAX + 128];
 	int first; /* the connection that showed that there is one; -1: used */
@@ -200,7 +202,7 @@ static int take(struct source *source, pid_t pid, const struct options *options,
 	_cleanup_(free_report) struct report *report = NULL;
 	const struct caller *caller = &CALLER_OURSELVES;
 	int err = pid ? taker__process(source->taker, pid, caller, &source->stop, &report)
-		      : taker__list(source->taker, caller, &source->stop, &report);
+		      : sampler__list(source->sampler, caller, &source->stop, &report);
 
 	if (!err) {
 		encode(report, options, ret);
@@ -259,7 +261,10 @@ int source__open(const struct options *options, struct source **ret, struct buf 
 		err = pod_logs__new(options->pod_logs, &source->pod_logs);
 		config.pod_logs = source->pod_logs;
 		source->taker = err ? NULL : taker__new(&config);
-		err = source->taker ? 0 : -ENOMEM;
+		source->sampler = sampler__new();
+		err = source->taker && source->sampler ? 0 : -ENOMEM;
+		if (!err)
+			err = sampler__start(source->sampler, source->taker);
 	}
 	if (err) {
 		fail_asking(options->socket, err, ret_error);
@@ -276,6 +281,7 @@ void source__close(struct source *source)
 		return;
 	if (source->first >= 0)
 		close(source->first);
+	sampler__free(source->sampler);
 	taker__free(source->taker);
 	pod_logs__free(source->pod_logs);
 	pthread_mutex_destroy(&source->lock);

@@ -12,6 +12,7 @@
 
 #define PID_WIDTH    8
 #define AMOUNT_WIDTH 8 /* and 3 for the unit */
+#define AGE_WIDTH    5 /* and 2 for the unit */
 
 static void free_frame(struct top_frame **frame)
 {
@@ -46,6 +47,7 @@ static int read_row(const json_t *object, struct top_row *ret)
 		.swap = json_read__u64(object, "swap"),
 		.growth_known = json_is_integer(growth),
 		.growth = json_integer_value(growth),
+		.age_ms = json_read__u64(object, "age_ms"),
 	};
 	ret->first_rss = ret->rss;
 	return ret->pid ? 0 : -EBADMSG;
@@ -116,8 +118,10 @@ void top_frame__compare(struct top_frame *frame, const struct top_frame *before)
 		row->first_rss = old && old->first_rss != UNKNOWN_BYTES ? old->first_rss : row->rss;
 		row->change_known = known && old->rss != UNKNOWN_BYTES;
 		row->change = row->change_known ? (int64_t)(row->rss - old->rss) : 0;
-		row->growth_known = known && row->first_rss != UNKNOWN_BYTES;
-		row->growth = row->growth_known ? (int64_t)(row->rss - row->first_rss) : 0;
+		if (row->growth_known || !known || row->first_rss == UNKNOWN_BYTES)
+			continue;
+		row->growth_known = true;
+		row->growth = (int64_t)(row->rss - row->first_rss);
 	}
 }
 
@@ -221,7 +225,9 @@ void top_frame__headings(enum top_sort sort, struct buf *ret)
 		int width = i == SORT_PID ? PID_WIDTH : i == SORT_NAME ? 0 : AMOUNT_WIDTH + 3;
 
 		snprintf(name, sizeof(name), "%s%s", i == sort ? "*" : "", names[i]);
-		buf__printf(ret, "%s%*s", i == SORT_NAME ? "  " : "", width, name);
+		if (i == SORT_NAME)
+			buf__printf(ret, "%*s  ", AGE_WIDTH + 2, "AGE");
+		buf__printf(ret, "%*s", width, name);
 	}
 }
 
@@ -241,6 +247,7 @@ void top_row__line(const struct top_row *row, enum unit unit, struct buf *ret)
 	amount__add(ret, row->swap, AMOUNT_WIDTH, unit);
 	add_change(ret, row->change_known, row->change, unit);
 	add_change(ret, row->growth_known, row->growth, unit);
+	age__add(ret, row->age_ms, AGE_WIDTH);
 	buf__puts(ret, "  ");
 	text__show(ret, row->comm);
 }

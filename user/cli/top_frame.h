@@ -22,8 +22,9 @@ struct top_row {
 	uint64_t rss, pss, swap; /* UNKNOWN_BYTES */
 	uint64_t first_rss;	 /* when top saw it first */
 	int64_t change;		 /* of RSS, since the frame before */
-	int64_t growth; /* of RSS, since first_rss; in one frame alone: as the daemon says */
+	int64_t growth;		 /* of RSS: as the daemon says, else since first_rss */
 	bool change_known, growth_known;
+	uint64_t age_ms; /* of the amounts; UNKNOWN_BYTES */
 };
 
 struct top_frame {

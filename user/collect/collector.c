@@ -436,6 +436,11 @@ static void tell_losses(struct collector *c)
 	}
 }
 
+bool collector__is_empty(const struct collector *c)
+{
+	return __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE) == *c->consumer_pos;
+}
+
 int collector__drain(struct collector *c)
 {
 	uint64_t give_up = 0;

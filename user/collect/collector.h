@@ -61,6 +61,9 @@ int collector__prefers_fexit(char *why, size_t why_len);
 /* Readable when the ring has filled to a share that is worth waking for. */
 int collector__fd(const struct collector *collector);
 
+/* Nothing waits on the ring. Cheap; on the draining thread. */
+bool collector__is_empty(const struct collector *collector);
+
 /* Hands on every loss up to now, then every event that was on the ring when it was called; some of
  * these are older than the losses. Bounded: what arrives meanwhile waits for the next call. 0, or
  * -EAGAIN when a record that some CPU had not finished writing kept us from the rest for too long.

@@ -45,6 +45,9 @@ struct model *model__new(const struct model_config *config)
 static void forget_process(struct model *model, struct process *process)
 {
 	raw_stacks__leave(model, process, false);
+	if (model->config.on_forgotten)
+		model->config.on_forgotten(process->tgid, process->start_ticks,
+					   model->config.forgotten_ctx);
 	HASH_DEL(model->processes, process);
 	space__unref(process->space);
 	free(process);
@@ -409,8 +412,13 @@ int model__processes(const struct model *model, struct known_process **ret, size
 	if (!list)
 		return -ENOMEM;
 	HASH_ITER (hh, model->processes, process, next)
-		list[n++] = (struct known_process){process->tgid, process->start_ticks,
-						   process->learned};
+		list[n++] = (struct known_process){
+			.tgid = process->tgid,
+			.start_ticks = process->start_ticks,
+			.learned = process->learned,
+			.space_id = process->space->id,
+			.generation = process->space->generation,
+		};
 	*ret = list;
 	*ret_n = n;
 	return 0;

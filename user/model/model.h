@@ -85,6 +85,9 @@ struct model_config {
 	/* NULL: nobody wants to know. */
 	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
+	/* The process is known no longer. NULL: nobody wants to know. */
+	void (*on_forgotten)(pid_t tgid, uint64_t start_ticks, void *forgotten_ctx);
+	void *forgotten_ctx;
 };
 
 struct model *model__new(const struct model_config *config); /* NULL when out of memory */
@@ -174,9 +177,11 @@ struct known_process {
 	pid_t tgid;
 	uint64_t start_ticks;
 	bool learned;
+	uint64_t space_id; /* these two as in struct space */
+	uint64_t generation;
 };
 
-/* All processes, for the sweep: the caller frees *ret. 0 or -ENOMEM. */
+/* All processes, in any order: the caller frees *ret. 0 or -ENOMEM. */
 int model__processes(const struct model *model, struct known_process **ret, size_t *ret_n);
 
 struct model_stats {

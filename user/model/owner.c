@@ -86,9 +86,12 @@ static void *owner_thread(void *arg)
 	struct call *calls;
 	uint64_t woken;
 	bool stop = false;
+	int n;
 
 	while (!stop) {
-		epoll_wait(owner->epoll, events, ARRAY_SIZE(events), DRAIN_EVERY_MS);
+		n = epoll_wait(owner->epoll, events, ARRAY_SIZE(events), DRAIN_EVERY_MS);
+		if (!n && collector__is_empty(owner->collector))
+			continue;
 		if (read(owner->wake, &woken, sizeof(woken)) < 0 && errno != EAGAIN)
 			break;
 		calls = take_calls(owner, &stop);
@@ -137,6 +140,8 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 		.on_stacks_wanted = config->on_stacks_wanted,
 		.on_process_end = config->on_process_end,
 		.stack_ctx = config->stack_ctx,
+		.on_forgotten = config->on_forgotten,
+		.forgotten_ctx = config->forgotten_ctx,
 	};
 	int err;
 
@@ -220,6 +225,46 @@ void owner__call(struct owner *owner, owner_fn *fn, void *arg)
 	while (!call.done)
 		pthread_cond_wait(&owner->done, &owner->lock);
 	pthread_mutex_unlock(&owner->lock);
+}
+
+struct list_call {
+	struct known_process *list;
+	size_t n;
+	int err;
+};
+
+static void list_processes(struct model *model, void *arg)
+{
+	struct list_call *call = arg;
+
+	call->err = model__processes(model, &call->list, &call->n);
+}
+
+static int by_tgid(const void *a, const void *b)
+{
+	const struct known_process *x = a, *y = b;
+
+	return (x->tgid > y->tgid) - (x->tgid < y->tgid);
+}
+
+int owner__processes(struct owner *owner, struct known_process **ret, size_t *ret_n)
+{
+	struct list_call call = {};
+
+	owner__call(owner, list_processes, &call);
+	if (call.err)
+		return call.err;
+	qsort(call.list, call.n, sizeof(*call.list), by_tgid);
+	*ret = call.list;
+	*ret_n = call.n;
+	return 0;
+}
+
+const struct known_process *known__find(const struct known_process *list, size_t n, pid_t tgid)
+{
+	const struct known_process key = {.tgid = tgid};
+
+	return n ? bsearch(&key, list, n, sizeof(key), by_tgid) : NULL;
 }
 
 struct stats_call {

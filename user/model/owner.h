@@ -26,6 +26,8 @@ struct owner_config {
 	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
 	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
+	void (*on_forgotten)(pid_t tgid, uint64_t start_ticks, void *forgotten_ctx);
+	void *forgotten_ctx;
 };
 
 /* Loads and attaches the BPF programs. On failure -errno, and why in words. */
@@ -43,6 +45,12 @@ enum attach_by owner__attached_by(const struct owner *owner);
  * run. Not from fn itself. */
 typedef void owner_fn(struct model *model, void *arg);
 void owner__call(struct owner *owner, owner_fn *fn, void *arg);
+
+/* All processes that are known, sorted by tgid: the caller frees *ret. 0 or -ENOMEM. */
+int owner__processes(struct owner *owner, struct known_process **ret, size_t *ret_n);
+
+/* The one of that number in such a list; or NULL. */
+const struct known_process *known__find(const struct known_process *list, size_t n, pid_t tgid);
 
 struct owner_stats {
 	struct collector_stats collector;

@@ -14,6 +14,8 @@
 #include "util/clock.h"
 
 #define SWEEP_EVERY_S 2
+/* Where no task comes or goes, only every so many are made: for those that could not be read. */
+#define SWEEP_ANYHOW 15
 /* Reading a map while the process changes it: after this many tries what was read is used, minus
  * what was touched meanwhile. */
 #define LEARN_TRIES 3
@@ -24,7 +26,9 @@ struct sweeper {
 	struct owner *owner;
 	pthread_t thread;
 	atomic_bool ready;
-	pthread_mutex_t lock; /* guards stop */
+	char tasks[PROC_TASKS_LEN]; /* before the last sweep; "": there was none that ended well */
+	unsigned left_out;	    /* sweeps, since then */
+	pthread_mutex_t lock;	    /* guards stop */
 	pthread_cond_t wake;
 	atomic_bool stop;
 };
@@ -153,31 +157,16 @@ struct census {
 	struct known_process *known; /* sorted by tgid */
 	size_t n;
 	bool *seen;
-	int err;
 };
-
-static int by_tgid(const void *a, const void *b)
-{
-	const struct known_process *x = a, *y = b;
-
-	return (x->tgid > y->tgid) - (x->tgid < y->tgid);
-}
-
-static void list_known(struct model *model, void *arg)
-{
-	struct census *census = arg;
-
-	census->err = model__processes(model, &census->known, &census->n);
-}
 
 static int visit(pid_t pid, void *ctx)
 {
 	struct census *census = ctx;
-	struct known_process key = {.tgid = pid}, *known;
+	const struct known_process *known;
 
 	if (census->sweeper->stop)
 		return -ECANCELED;
-	known = bsearch(&key, census->known, census->n, sizeof(key), by_tgid);
+	known = known__find(census->known, census->n, pid);
 	if (known)
 		census->seen[known - census->known] = true;
 	/* Those that cannot be read (gone by now, not ours to read) are tried again next time. */
@@ -202,20 +191,35 @@ static int sweep(struct sweeper *sweeper)
 	_cleanup_free_ bool *seen = NULL;
 	int err;
 
-	owner__call(sweeper->owner, list_known, &census);
-	if (census.err)
-		return census.err;
+	err = owner__processes(sweeper->owner, &census.known, &census.n);
+	if (err)
+		return err;
 	known = census.known;
 	seen = census.seen = calloc(census.n + 1, sizeof(*seen));
 	if (!seen)
 		return -ENOMEM;
-	qsort(known, census.n, sizeof(*known), by_tgid);
 	err = procfs__each(sweeper->proc, visit, &census);
 	for (size_t i = 0; !err && i < census.n; i++) {
 		if (!seen[i])
 			owner__call(sweeper->owner, bury, &known[i]);
 	}
 	return err;
+}
+
+static void sweep_if_needed(struct sweeper *sweeper)
+{
+	char tasks[PROC_TASKS_LEN];
+
+	if (procfs__tasks(sweeper->proc, tasks))
+		tasks[0] = '\0';
+	if (tasks[0] && !strcmp(tasks, sweeper->tasks) && ++sweeper->left_out < SWEEP_ANYHOW)
+		return;
+	sweeper->left_out = 0;
+	sweeper->tasks[0] = '\0';
+	if (!sweep(sweeper)) {
+		strcpy(sweeper->tasks, tasks);
+		sweeper->ready = true;
+	}
 }
 
 static void *sweeper_thread(void *arg)
@@ -225,8 +229,7 @@ static void *sweeper_thread(void *arg)
 	while (!sweeper->stop) {
 		struct timespec next;
 
-		if (!sweep(sweeper))
-			sweeper->ready = true;
+		sweep_if_needed(sweeper);
 		clock_gettime(CLOCK_MONOTONIC, &next);
 		next.tv_sec += SWEEP_EVERY_S;
 		pthread_mutex_lock(&sweeper->lock);

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -66,6 +68,17 @@ int procfs__memory(int pidfd, struct proc_memory *ret)
 {
 	_cleanup_close_ int fd = openat(pidfd, "statm", O_RDONLY | O_CLOEXEC);
 
+	return fd < 0 ? -errno : procfs__statm(fd, ret);
+}
+
+int procfs__memory_of(const char *proc, pid_t pid, struct proc_memory *ret)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/%d/statm", proc, pid) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : procfs__statm(fd, ret);
 }
 

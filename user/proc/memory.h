@@ -5,6 +5,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct proc_memory {
 	uint64_t size; /* bytes of address space */
@@ -21,6 +22,9 @@ int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret);
 /* From the directory of a process or of one of its threads. -ESRCH when it has no memory map any
  * more; in the directory of a process, that is also so when only its leader has exited. */
 int procfs__memory(int pidfd, struct proc_memory *ret);
+
+/* The same of a process by its number, in one descriptor less: whoever has the number now. */
+int procfs__memory_of(const char *proc, pid_t pid, struct proc_memory *ret);
 
 /* The same from an open statm, which may be read again and again, also behind an exec. */
 int procfs__statm(int fd, struct proc_memory *ret);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "util/cleanup.h"
+#include "util/clock.h"
 
 /* uapi/linux/fs.h of Linux 6.7, which headers we are built with may not have. */
 #define SCAN_PRESENT (1ULL << 3) /* PAGE_IS_PRESENT */
@@ -49,6 +50,18 @@ _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the 
 #define REGIONS_AT_ONCE 512
 #define ENTRIES_AT_ONCE 2048
 
+/*
+ * The kernel keeps the target's mmap_lock for a whole ioctl, or until its 512 regions are full
+ * (do_pagemap_scan()), so an ioctl gets no more than this to do: pages that it finds, and address
+ * space, where there may be page tables that hold none. Where there are not even tables, as in the
+ * terabytes that a sanitizer or a runtime reserves, the span grows. pagemap's read(2) lets go of
+ * the lock every 2 MiB by itself.
+ */
+#define PAGES_AT_ONCE 32768
+#define SPAN_MIN      (1ULL << 30)
+#define SPAN_MAX      (1ULL << 36)
+#define NO_TABLES_NS  50000 /* an empty span that took no longer had none */
+
 static uint64_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
@@ -65,6 +78,7 @@ static int scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 		.end = end,
 		.vec = (uintptr_t)regions,
 		.vec_len = len,
+		.max_pages = PAGES_AT_ONCE,
 		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
 		.return_mask = categories,
 	};
@@ -79,35 +93,109 @@ static int scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 	return n;
 }
 
-static int count_by_scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
-			 struct pagemap_counts *ret)
+typedef void region_fn(const struct scan_region *region, void *ctx);
+
+/* Calls visit for the runs of pages in a range, which rise. 0 or -errno. */
+static int scan_each(int fd, uint64_t start, uint64_t end, uint64_t categories, region_fn *visit,
+		     void *ctx)
 {
 	struct scan_region regions[REGIONS_AT_ONCE];
-	struct pagemap_counts counts = {};
-	uint64_t walked;
+	uint64_t walked, span = SPAN_MIN;
 	int n;
 
 	while (start < end) {
-		n = scan(fd, start, end, categories, regions, ARRAY_SIZE(regions), &walked);
+		uint64_t began = clock__boot_ns();
+
+		n = scan(fd, start, end - start < span ? end : start + span, categories, regions,
+			 ARRAY_SIZE(regions), &walked);
 		if (n < 0)
 			return n;
+		if (n || clock__boot_ns() - began > NO_TABLES_NS)
+			span = SPAN_MIN;
+		else if (span < SPAN_MAX)
+			span *= 2;
 		for (int i = 0; i < n; i++) {
-			uint64_t bytes = regions[i].end - regions[i].start;
-
-			if (regions[i].categories & SCAN_GUARD)
-				continue;
-			if (regions[i].categories & SCAN_SWAPPED)
-				counts.swapped += bytes;
-			else if (!(regions[i].categories & SCAN_PFNZERO))
-				counts.resident += bytes;
+			if (!(regions[i].categories & SCAN_GUARD))
+				visit(&regions[i], ctx);
 		}
 		/* A walk that does not move would never end. */
 		if (walked <= start)
 			return -EIO;
 		start = walked;
 	}
-	*ret = counts;
 	return 0;
+}
+
+static void add_bytes(uint64_t categories, uint64_t bytes, uint64_t *resident, uint64_t *swapped)
+{
+	if (categories & SCAN_SWAPPED)
+		*swapped += bytes;
+	else if (!(categories & SCAN_PFNZERO))
+		*resident += bytes;
+}
+
+static void add_region(const struct scan_region *region, void *ctx)
+{
+	struct pagemap_counts *counts = ctx;
+
+	add_bytes(region->categories, region->end - region->start, &counts->resident,
+		  &counts->swapped);
+}
+
+static int count_by_scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
+			 struct pagemap_counts *ret)
+{
+	struct pagemap_counts counts = {};
+	int err = scan_each(fd, start, end, categories, add_region, &counts);
+
+	if (!err)
+		*ret = counts;
+	return err;
+}
+
+/* The VMAs that are still to come: a run of pages may go through several. */
+struct cursor {
+	struct vma *vma;
+	struct vma *end;
+};
+
+static void share_region(const struct scan_region *region, void *ctx)
+{
+	struct cursor *at = ctx;
+
+	while (at->vma < at->end && at->vma->end <= region->start)
+		at->vma++;
+	for (struct vma *vma = at->vma; vma < at->end && vma->start < region->end; vma++) {
+		uint64_t start = vma->start > region->start ? vma->start : region->start;
+		uint64_t end = vma->end < region->end ? vma->end : region->end;
+
+		add_bytes(region->categories, end - start, &vma->rss, &vma->swap);
+	}
+}
+
+/* How many of the VMAs lie so near to each other that one scan may do. */
+static size_t near_each_other(const struct vma *vmas, size_t n)
+{
+	size_t i = 1;
+
+	while (i < n && vmas[i].end - vmas[0].start <= SPAN_MIN)
+		i++;
+	return i;
+}
+
+static int count_vmas_by_scan(int fd, struct vma *vmas, size_t n, uint64_t categories)
+{
+	size_t some;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i += some) {
+		struct cursor cursor = {&vmas[i], &vmas[n]};
+
+		some = near_each_other(&vmas[i], n - i);
+		err = scan_each(fd, vmas[i].start, vmas[i + some - 1].end, categories, share_region,
+				&cursor);
+	}
+	return err;
 }
 
 int pagemap__can_scan(int fd)
@@ -204,4 +292,34 @@ int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *
 	if (err == -ENOTTY)
 		err = pagemap__count_entries(fd, start, end, ret);
 	return err;
+}
+
+static int count_vmas_by_entries(int fd, struct vma *vmas, size_t n)
+{
+	int err = 0;
+
+	for (size_t i = 0; !err && i < n; i++) {
+		struct pagemap_counts counts;
+
+		err = pagemap__count_entries(fd, vmas[i].start, vmas[i].end, &counts);
+		if (err)
+			break;
+		vmas[i].rss = counts.resident;
+		vmas[i].swap = counts.swapped;
+	}
+	return err;
+}
+
+int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries)
+{
+	uint64_t entries = 0;
+	int err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES | SCAN_GUARD);
+
+	if (err == -EINVAL)
+		err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES);
+	if (err != -ENOTTY)
+		return err;
+	for (size_t i = 0; i < n; i++)
+		entries += (vmas[i].end - vmas[i].start) / page_size();
+	return entries > max_entries ? -E2BIG : count_vmas_by_entries(fd, vmas, n);
 }

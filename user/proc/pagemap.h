@@ -9,6 +9,9 @@
  *
  * The huge zero page is told by PAGEMAP_SCAN alone, and only since 6.17; elsewhere a huge page
  * that was only read is counted as 2 MiB of memory.
+ *
+ * The target's mmap_lock is never held for more than 32,768 present pages or 1 GiB of address space
+ * at a time; behind empty space without page tables, for up to 64 GiB.
  */
 #ifndef MEMPROV_PAGEMAP_H
 #define MEMPROV_PAGEMAP_H
@@ -20,6 +23,8 @@
 /* PAGEMAP_SCAN of uapi/linux/fs.h, for whoever filters system calls. */
 #define PAGEMAP_SCAN_REQUEST _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 96)
 
+#include "proc/vma.h"
+
 struct pagemap_counts {
 	uint64_t resident; /* bytes */
 	uint64_t swapped;  /* bytes */
@@ -28,6 +33,13 @@ struct pagemap_counts {
 /* fd is an open /proc/PID/pagemap; start and end are page aligned. 0 or -errno; ret untouched on
  * failure. Chooses PAGEMAP_SCAN where the kernel has it. */
 int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret);
+
+/*
+ * Fills in rss and swap of VMAs that were read from maps, whose amounts are all 0. Without
+ * PAGEMAP_SCAN every page of address space costs, also where there is nothing: -E2BIG when they are
+ * more than max_entries. Otherwise 0 or -errno; after an error the amounts are of no use.
+ */
+int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries);
 
 /* 1 when this kernel has PAGEMAP_SCAN, 0 when not, or -errno. fd as above. */
 int pagemap__can_scan(int fd);

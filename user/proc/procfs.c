@@ -202,6 +202,29 @@ int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, s
 	return -ESRCH;
 }
 
+/* "0.20 0.18 0.12 1/80 11206": behind the slash, how many there are and the number of the newest.
+ */
+int procfs__tasks(const char *proc, char ret[PROC_TASKS_LEN])
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX], text[128];
+	const char *tasks;
+	ssize_t n;
+
+	if (snprintf(path, sizeof(path), "%s/loadavg", proc) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
+	if (n < 0)
+		return -errno;
+	text[n] = '\0';
+	tasks = strchr(text, '/');
+	if (!tasks || strlen(tasks) >= PROC_TASKS_LEN)
+		return -EBADMSG;
+	strcpy(ret, tasks);
+	return 0;
+}
+
 int procfs__each(const char *proc, int (*visit)(pid_t pid, void *ctx), void *ctx)
 {
 	_cleanup_dir_ DIR *dir = opendir(proc);

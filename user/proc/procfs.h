@@ -56,6 +56,11 @@ int procfs__link(int pidfd, const char *name, char *ret, size_t len);
  * -ECANCELED when *stop became true between two reads (stop may be NULL). */
 int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret);
 
+/* A text that differs from an earlier one when a task has come or gone since; but for one that came
+ * when all numbers had been given out once around. 0 or -errno. */
+#define PROC_TASKS_LEN 64
+int procfs__tasks(const char *proc, char ret[PROC_TASKS_LEN]);
+
 /* Calls visit for every process directory of procfs, in no order; stops at its first non-zero
  * result, which is returned. 0 or -errno. */
 int procfs__each(const char *proc, int (*visit)(pid_t pid, void *ctx), void *ctx);

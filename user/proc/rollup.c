@@ -14,6 +14,10 @@ static const struct {
 	const char *key;
 	size_t field;
 } keys[] = {
+	{"Rss:", offsetof(struct rollup, rss)},
+	{"Swap:", offsetof(struct rollup, swap)},
+	{"Shared_Hugetlb:", offsetof(struct rollup, shared_hugetlb)},
+	{"Private_Hugetlb:", offsetof(struct rollup, private_hugetlb)},
 	{"Pss:", offsetof(struct rollup, pss)},
 	{"Pss_Anon:", offsetof(struct rollup, anonymous)},
 	{"Pss_File:", offsetof(struct rollup, file)},

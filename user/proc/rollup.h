@@ -1,14 +1,26 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The sums of /proc/PID/smaps_rollup by kind of memory, which smaps itself does not tell apart. */
+/*
+ * The sums of /proc/PID/smaps_rollup; PSS also by kind of memory, which smaps itself does not tell
+ * apart.
+ *
+ * The kernel holds the target's mmap_lock while it adds up, and lets go of it between two VMAs when
+ * somebody wants to write (Linux 5.10, ff9f47f6f00c "mm: proc: smaps_rollup: do not stall write
+ * attempts on mmap_lock"). So what a writer waits for is the largest VMA, whose every page is
+ * looked at.
+ */
 #ifndef MEMPROV_ROLLUP_H
 #define MEMPROV_ROLLUP_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* PSS, bytes; they add up to Pss but for rounding. */
 struct rollup {
+	uint64_t rss; /* bytes, all of them */
+	uint64_t swap;
+	uint64_t shared_hugetlb; /* not part of rss */
+	uint64_t private_hugetlb;
 	uint64_t pss;
+	/* PSS; they add up to pss but for rounding. */
 	uint64_t anonymous;
 	uint64_t file;
 	uint64_t shmem;

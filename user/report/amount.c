@@ -25,6 +25,14 @@ void amount__add_change(struct buf *out, int64_t bytes, int width, enum unit uni
 	buf__printf(out, "%+*" PRId64 " %s", width, bytes / units[unit].bytes, units[unit].name);
 }
 
+void age__add(struct buf *out, uint64_t ms, int width)
+{
+	if (ms == UNKNOWN_BYTES)
+		buf__printf(out, "%*s", width + 2, "-");
+	else
+		buf__printf(out, "%*" PRIu64 " s", width, ms / 1000);
+}
+
 void amount__put(struct json *json, const char *key, uint64_t bytes)
 {
 	if (bytes == UNKNOWN_BYTES)

@@ -17,4 +17,7 @@ void amount__add_change(struct buf *out, int64_t bytes, int width, enum unit uni
 /* A key and the bytes. Unknown: null. */
 void amount__put(struct json *json, const char *key, uint64_t bytes);
 
+/* An age in whole seconds, "12 s"; as above. */
+void age__add(struct buf *out, uint64_t ms, int width);
+
 #endif

@@ -12,7 +12,7 @@
 #include "util/text.h"
 #include "util/utf8.h"
 
-#define OTHER	    "(other)" /* the sum of what is beyond the caps */
+#define OTHER	    OTHER_NAMES /* the sum of what is beyond the caps */
 #define NSEC_PER_US 1000ULL
 #define NSEC_PER_MS 1000000ULL
 #define LABELS_MAX  4
@@ -139,6 +139,16 @@ static void add_process_pss(struct buf *out, const struct process_row *row)
 		add_sample(out, "process_proportional_bytes", labels, row->pss);
 }
 
+static void add_process_time(struct buf *out, const struct process_row *row)
+{
+	char pid[PID_LEN];
+	const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
+						 {"comm", comm_label(row)}};
+
+	add_sample(out, "process_sampled_timestamp_seconds", labels,
+		   row->sampled_at / NSEC_PER_SEC);
+}
+
 static int by_name(const void *a, const void *b)
 {
 	const struct named_row *left = a, *right = b;
@@ -224,13 +234,14 @@ static void add_process_names(struct buf *out, const struct process_row *row)
 	arena__free(arena);
 }
 
-/* One row for all processes beyond the cap; its names are one, too. */
+/* One row for all processes beyond the cap; its names are one, too, and its time is the oldest. */
 static void sum_others(const struct report *node, struct process_row *ret, struct named_row *name)
 {
 	const struct process_row *row;
 	size_t i, j;
 
-	*ret = (struct process_row){.comm = OTHER, .named = name, .n_named = 1};
+	*ret = (struct process_row){
+		.comm = OTHER, .named = name, .n_named = 1, .sampled_at = UINT64_MAX};
 	*name = (struct named_row){.name = OTHER};
 	for (i = METRICS_PROCESSES; i < node->n_processes; i++) {
 		row = &node->processes[i];
@@ -238,6 +249,8 @@ static void sum_others(const struct report *node, struct process_row *ret, struc
 			ret->by_category_group[j] += row->by_category_group[j];
 		if (row->pss != UNKNOWN_BYTES)
 			ret->pss += row->pss;
+		if (row->sampled_at < ret->sampled_at)
+			ret->sampled_at = row->sampled_at;
 		for (j = 0; j < row->n_named; j++)
 			name->rss += row->named[j].rss;
 	}
@@ -365,6 +378,9 @@ static void add_node(struct buf *out, const struct report *node)
 	add_family(out, "process_proportional_bytes", "gauge",
 		   "Resident memory of a process, each shared page divided by its users.");
 	add_each(out, node, &others, add_process_pss);
+	add_family(out, "process_sampled_timestamp_seconds", "gauge",
+		   "When the figures of a process were read, since 1970.");
+	add_each(out, node, &others, add_process_time);
 	add_family(out, "named_region_resident_bytes", "gauge",
 		   "Resident memory of the mappings that a process gave a name.");
 	add_each(out, node, &others, add_process_names);

@@ -2,23 +2,47 @@
 #include "report/processes.h"
 
 #include <inttypes.h>
+#include <stdlib.h>
 
 #include "report/amount.h"
 #include "report/container.h"
 #include "util/clock.h"
 #include "util/text.h"
 
-static void add_row(const struct process_row *row, enum unit unit, struct buf *out)
+static int larger_process(const void *a, const void *b)
+{
+	const struct process_row *x = a, *y = b;
+
+	if (x->rss != y->rss)
+		return x->rss < y->rss ? 1 : -1;
+	return (x->pid > y->pid) - (x->pid < y->pid);
+}
+
+void processes__sort(struct report *report)
+{
+	qsort(report->processes, report->n_processes, sizeof(*report->processes), larger_process);
+}
+
+/* Of what was read at some time; what was not is of UNKNOWN_BYTES. */
+static uint64_t age_ms(uint64_t at, uint64_t now)
+{
+	if (!at)
+		return UNKNOWN_BYTES;
+	return now > at ? (now - at) / (NSEC_PER_SEC / 1000) : 0;
+}
+
+static void add_row(const struct process_row *row, uint64_t now, enum unit unit, struct buf *out)
 {
 	buf__printf(out, "%8d ", row->pid);
 	text__show_padded(out, row->comm ? row->comm : "-", 16);
 	amount__add(out, row->rss, 11, unit);
 	amount__add(out, row->pss, 11, unit);
 	amount__add(out, row->swap, 11, unit);
-	if (row->growth_known)
+	if (row->growth_since)
 		amount__add_change(out, row->growth, 11, unit);
 	else
 		buf__printf(out, "%14s", "-");
+	age__add(out, age_ms(row->sampled_at, now), 8);
 	buf__puts(out, "\n");
 }
 
@@ -26,10 +50,10 @@ void processes__add_text(const struct report *report, size_t n, enum unit unit, 
 {
 	size_t i;
 
-	buf__printf(out, "%8s %-16s%14s%14s%14s%14s\n", "PID", "COMM", "RSS", "PSS", "SWAP",
-		    "GROWTH");
+	buf__printf(out, "%8s %-16s%14s%14s%14s%14s%10s\n", "PID", "COMM", "RSS", "PSS", "SWAP",
+		    "GROWTH", "AGE");
 	for (i = 0; i < n && i < report->n_processes; i++)
-		add_row(&report->processes[i], unit, out);
+		add_row(&report->processes[i], report->taken_at, unit, out);
 	if (report->unreadable_processes)
 		buf__printf(out,
 			    "Processes that could not be read, so not in any figure: %" PRIu64 "\n",
@@ -48,7 +72,7 @@ static const char *largest_name(const struct process_row *row)
 	return largest ? largest->name : NULL;
 }
 
-static void put_row(const struct process_row *row, struct json *json)
+static void put_row(const struct process_row *row, uint64_t now, struct json *json)
 {
 	json__object(json);
 	json__put_u64(json, "pid", row->pid);
@@ -57,12 +81,15 @@ static void put_row(const struct process_row *row, struct json *json)
 	amount__put(json, "pss", row->pss);
 	amount__put(json, "swap", row->swap);
 	json__key(json, "growth");
-	if (row->growth_known)
+	if (row->growth_since)
 		json__i64(json, row->growth);
 	else
 		json__null(json);
 	report_container__put(json, row->container);
 	json__put_string(json, "largest_name", largest_name(row));
+	json__put_time(json, "growth_since", row->growth_since);
+	amount__put(json, "age_ms", age_ms(row->sampled_at, now));
+	amount__put(json, "pss_age_ms", age_ms(row->pss_sampled_at, now));
 	json__end_object(json);
 }
 
@@ -73,7 +100,7 @@ void processes__add_json(const struct report *report, size_t n, struct json *jso
 	json__key(json, "processes");
 	json__array(json);
 	for (i = 0; i < n && i < report->n_processes; i++)
-		put_row(&report->processes[i], json);
+		put_row(&report->processes[i], report->taken_at, json);
 	json__end_array(json);
 	json__put_u64(json, "unreadable_processes", report->unreadable_processes);
 }

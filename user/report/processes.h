@@ -6,6 +6,9 @@
 #include "report/encode.h"
 #include "util/json.h"
 
+/* Puts the rows of a report in their order, the largest first. */
+void processes__sort(struct report *report);
+
 /* The first n rows below a line of headings, and how many processes could not be read. */
 void processes__add_text(const struct report *report, size_t n, enum unit unit, struct buf *out);
 

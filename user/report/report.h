@@ -40,6 +40,8 @@ enum category_group {
 
 struct use;
 
+#define OTHER_NAMES "(other)" /* a row that stands for many */
+
 struct named_row {
 	const char *name;
 	uint64_t rss;
@@ -50,6 +52,14 @@ struct named_row {
 struct file_row {
 	const char *name; /* "Shared Libraries", "Binary redis-server", "Other Files /srv/db" */
 	uint64_t rss;
+};
+
+struct totals {
+	uint64_t size; /* "virtual" */
+	uint64_t rss;
+	uint64_t pss;
+	uint64_t swap;
+	uint64_t hugetlb; /* not part of rss: the kernel counts it apart */
 };
 
 struct site_id {
@@ -94,8 +104,14 @@ struct process_row {
 	uint64_t rss;
 	uint64_t pss;
 	uint64_t swap;
-	int64_t growth; /* of RSS since it was first seen; meaningful when growth_known */
-	bool growth_known;
+	int64_t growth;	       /* of RSS since growth_since */
+	uint64_t growth_since; /* wall clock, ns: when it was first seen; 0: growth is not known */
+	uint64_t sampled_at;   /* wall clock, ns: when rss and what adds up to it were read */
+	uint64_t pss_sampled_at; /* the same of pss and swap; 0: they are not known */
+
+	/* Which process and which program of it: its number and its name may be another's. */
+	uint64_t start_ticks;
+	uint64_t exec_space; /* as in struct space */
 
 	/* For the metrics; adds up to rss. */
 	uint64_t by_category_group[CATEGORY_GROUPS];
@@ -154,13 +170,7 @@ struct report {
 		const char *why_off;  /* why there are no call sites; NULL when tracing */
 	} tracing;
 
-	struct {
-		uint64_t size; /* "virtual" */
-		uint64_t rss;
-		uint64_t pss;
-		uint64_t swap;
-		uint64_t hugetlb; /* not part of rss: the kernel counts it apart */
-	} totals;
+	struct totals totals;
 
 	/* Every resident byte once: these, named, files and `other` add up to totals.rss. */
 	uint64_t by_category[CATEGORIES];

@@ -14,7 +14,7 @@ static int fill_sums(struct report *report)
 	int err = summary ? 0 : -ENOMEM;
 
 	if (!err)
-		summary__set_totals(summary, report);
+		summary__add_totals(summary, &report->totals);
 	for (size_t i = 0; !err && i < report->n_regions; i++)
 		err = summary__add(summary, &report->regions[i], report->binary);
 	if (!err)

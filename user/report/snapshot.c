@@ -34,15 +34,15 @@ static int view_now(const struct snapshot *s, struct view *ret)
 	struct look l = {.pid = s->pid};
 
 	for (int picked_up = 0;; picked_up = 1) {
-		owner__call(s->taker->config.owner, look, &l);
+		owner__call(s->config->taker->config.owner, look, &l);
 		if (!l.err && l.view.learned && l.view.start_ticks == s->stat.start_ticks)
 			break;
 		if (!l.err && picked_up)
 			break;
 		if (!l.err)
 			view__free(&l.view);
-		if (picked_up ||
-		    sweep__process(s->taker->config.proc, s->taker->config.owner, s->pid))
+		if (picked_up || sweep__process(s->config->taker->config.proc,
+						s->config->taker->config.owner, s->pid))
 			return -ESRCH;
 	}
 	if (l.view.start_ticks != s->stat.start_ticks) {
@@ -57,9 +57,9 @@ static int view_now(const struct snapshot *s, struct view *ret)
 static bool awaits_names(struct snapshot *s)
 {
 	while (s->view.late_names && ledger__awaits_names(&s->view.ledger)) {
-		if (!s->patience->names_ms)
+		if (!s->config->patience->names_ms)
 			return true;
-		s->patience->names_ms--;
+		s->config->patience->names_ms--;
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	return false;
@@ -75,7 +75,7 @@ static bool is_exe(const struct snapshot *s, const struct vma *vma)
 
 static enum file_role find_role(struct snapshot *s, const struct vma *vma)
 {
-	enum file_is what = file_cache__look(s->taker->files, s->pidfd, &s->set, vma);
+	enum file_is what = file_cache__look(s->config->taker->files, s->pidfd, &s->set, vma);
 
 	if (is_exe(s, vma)) {
 		s->exe_is_go |= what == FILE_IS_GO;
@@ -112,7 +112,7 @@ static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx
 	return pagemap__count(s->pagemap, lo, hi, ret);
 }
 
-static int join(struct snapshot *s, struct arena *strings)
+static int join(struct snapshot *s)
 {
 	static const struct ledger nothing;
 	struct join_config config = {
@@ -120,11 +120,11 @@ static int join(struct snapshot *s, struct arena *strings)
 		.ledger = s->traced ? &s->view.ledger : &nothing,
 		.space_id = s->traced ? s->view.space_id : 0,
 		.exec_space = s->traced ? s->view.exec_space : 0,
-		.page_size = s->taker->page_size,
+		.page_size = s->config->taker->page_size,
 		.role = role,
 		.count = count,
 		.ctx = s,
-		.strings = strings,
+		.strings = s->config->strings,
 	};
 
 	s->role_name = 0;
@@ -159,20 +159,41 @@ static bool settled(struct snapshot *s)
 	return same && !s->set.torn;
 }
 
-static int try_once(struct snapshot *s, const atomic_bool *stop, struct arena *strings)
+static int read_memory(struct snapshot *s)
+{
+	const struct reading *reading = &s->config->reading;
+	struct resident resident;
+	int err = reading->smaps
+			  ? resident__read_smaps(s->pidfd, s->config->stop, &resident)
+			  : resident__read(s->pidfd, reading->largest, s->config->stop, &resident);
+
+	if (err)
+		return err == -ESRCH ? -EIDRM : err;
+	vma_set__free(&s->set);
+	s->set = resident.set;
+	s->summed = resident.summed;
+	s->totals = (struct totals){
+		.rss = resident.rss,
+		.pss = resident.pss,
+		.swap = resident.swap,
+		.hugetlb = resident.hugetlb,
+	};
+	for (size_t i = 0; i < s->set.n; i++)
+		s->totals.size += s->set.vmas[i].end - s->set.vmas[i].start;
+	return 0;
+}
+
+static int try_once(struct snapshot *s)
 {
 	int err;
 
-	vma_set__free(&s->set);
 	s->began_ns = clock__boot_ns();
-	err = procfs__vmas(s->pidfd, SMAPS_FULL, stop, &s->set);
-	if (err)
-		return err == -ESRCH ? -EIDRM : err;
-	err = join(s, strings); /* counts pages, so before the second look */
-	if (err)
-		return err;
-	s->racing = !settled(s);
-	return 0;
+	err = read_memory(s);
+	if (!err)
+		err = join(s); /* counts pages, so before the second look */
+	if (!err)
+		s->racing = s->config->reading.tries && !settled(s);
+	return err;
 }
 
 static int open_process(struct snapshot *s)
@@ -180,7 +201,7 @@ static int open_process(struct snapshot *s)
 	const char *slash;
 	int err;
 
-	s->pidfd = procfs__open(s->taker->config.proc, s->pid);
+	s->pidfd = procfs__open(s->config->taker->config.proc, s->pid);
 	if (s->pidfd < 0)
 		return s->pidfd == -ENOENT ? -ESRCH : s->pidfd;
 	err = procfs__stat(s->pidfd, &s->stat);
@@ -212,48 +233,57 @@ static void want_stacks(struct model *model, void *arg)
 
 static void wait_for_stacks(struct snapshot *s)
 {
-	if (!s->traced || !s->patience->wants_stacks ||
+	if (!s->traced || !s->config->patience->wants_stacks ||
 	    !parts__await_stacks(s->parts.parts, s->parts.n))
 		return;
-	owner__call(s->taker->config.owner, want_stacks, s);
-	while (s->patience->stacks_ms && parts__await_stacks(s->parts.parts, s->parts.n)) {
-		s->patience->stacks_ms--;
+	owner__call(s->config->taker->config.owner, want_stacks, s);
+	while (s->config->patience->stacks_ms && parts__await_stacks(s->parts.parts, s->parts.n)) {
+		s->config->patience->stacks_ms--;
 		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 }
 
-int snapshot__take(struct snapshot *s, const struct taker *taker, pid_t pid,
-		   const struct caller *caller, const atomic_bool *stop, struct patience *patience,
-		   struct arena *strings)
+int snapshot__take(struct snapshot *s, pid_t pid, const struct snapshot_config *config)
 {
+	struct owner *owner = config->taker->config.owner;
+	unsigned tries = 0;
 	int err;
 
 	memset(s, 0, sizeof(*s));
-	s->taker = taker;
-	s->patience = patience;
+	s->config = config;
 	s->pid = pid;
 	s->pagemap = -1;
 	err = open_process(s);
 	if (err)
 		return err;
-	if (!caller__may_read(caller, s->pidfd))
+	if (!caller__may_read(config->caller, s->pidfd))
 		return -EACCES;
-	if (taker->config.owner)
+	if (owner)
 		s->traced = !view_now(s, &s->view);
-	s->racing = true;
-	for (int i = 0; !err && s->racing && i < SNAPSHOT_TRIES; i++)
-		err = try_once(s, stop, strings);
+	do
+		err = try_once(s);
+	while (!err && s->racing && ++tries < config->reading.tries);
 	if (err)
 		return err;
 	if (s->racing)
-		err = join(s, strings); /* by the latest that is known */
-	else if (s->traced && join__has_strays(&s->set, &s->view.ledger))
-		owner__call(taker->config.owner, learn, s);
+		err = join(s); /* by the latest that is known */
+	else if (s->traced && config->reading.tries && join__has_strays(&s->set, &s->view.ledger))
+		owner__call(owner, learn, s);
 	if (err)
 		return err;
 	wait_for_stacks(s);
 	parts__resolve(s->parts.parts, s->parts.n);
 	return 0;
+}
+
+int snapshot__summarise(const struct snapshot *s, struct summary *summary)
+{
+	int err = 0;
+
+	summary__add_totals(summary, &s->totals);
+	for (size_t i = 0; !err && i < s->parts.n; i++)
+		err = summary__add(summary, &s->parts.parts[i], s->binary);
+	return err;
 }
 
 void snapshot__free(struct snapshot *s)

@@ -11,11 +11,10 @@
 #include "model/model.h"
 #include "proc/procfs.h"
 #include "proc/files.h"
+#include "proc/resident.h"
 #include "reconcile/join.h"
+#include "report/summary.h"
 #include "report/take.h"
-
-/* How often a process that changes its map while it is read is read again. */
-#define SNAPSHOT_TRIES 3
 
 /*
  * For how long a report waits, in all, for names that are still being read from processes, and for
@@ -31,7 +30,28 @@ struct patience {
 #define PATIENCE_OF_A_REPORT                                                                       \
 	((struct patience){.names_ms = 200, .stacks_ms = 3000, .wants_stacks = true})
 
+/* How a process is read. */
+struct reading {
+	bool smaps; /* every figure of every VMA; else what lists and sums need, for less */
+	/* While it changes its map meanwhile; 0: read once, and whether it does is not asked. */
+	unsigned tries;
+	uint64_t largest; /* as resident__read() has it */
+};
+
+#define READING_IN_FULL ((struct reading){.smaps = true, .tries = 3})
+#define READING_OF_MANY ((struct reading){.tries = 3, .largest = RESIDENT_ANY_SIZE})
+
+struct snapshot_config {
+	const struct taker *taker;
+	const struct caller *caller;
+	const atomic_bool *stop; /* may be NULL */
+	struct reading reading;
+	struct patience *patience;
+	struct arena *strings; /* the parts' names go there */
+};
+
 struct snapshot {
+	const struct snapshot_config *config;
 	int pidfd;
 	pid_t pid;
 	struct proc_stat stat;
@@ -39,30 +59,27 @@ struct snapshot {
 	const char *binary; /* the last part of exe, or the comm */
 	bool exe_is_go;
 	struct vma_set set;
+	struct totals totals; /* pss, swap and hugetlb only when `summed` */
+	bool summed;
 	struct part_list parts;
 	bool traced;	  /* view holds what the events told */
 	struct view view; /* its ledger is the one that was joined */
 	bool racing;
 	bool names_missing; /* some are still being read from the process */
-	struct patience *patience;
-	uint64_t began_ns; /* CLOCK_BOOTTIME: before smaps was read */
+	uint64_t began_ns;  /* CLOCK_BOOTTIME: before smaps was read */
 
 	/* What the join asks for while it runs. */
-	const struct taker *taker;
 	int pagemap;
 	uint32_t role_name; /* the last file that was asked about: it has several VMAs */
 	enum file_role role;
 };
 
-/* Errors as taker__process(). snapshot__free in any case. strings: the arena that the parts' names
- * go to. */
-int snapshot__take(struct snapshot *snapshot, const struct taker *taker, pid_t pid,
-		   const struct caller *caller, const atomic_bool *stop, struct patience *patience,
-		   struct arena *strings);
+/* Errors as taker__process(). snapshot__free in any case; the config must live until then. */
+int snapshot__take(struct snapshot *snapshot, pid_t pid, const struct snapshot_config *config);
 void snapshot__free(struct snapshot *snapshot);
 
-/* The parts' call sites, of all stacks that were taken before the last look: waits for them. */
-void snapshot__resolve(struct snapshot *snapshot);
+/* Adds it to a summary: 0 or -ENOMEM. */
+int snapshot__summarise(const struct snapshot *snapshot, struct summary *summary);
 
 /* taker.c's own, for snapshots. */
 struct taker {

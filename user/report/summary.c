@@ -91,18 +91,13 @@ int summary__add(struct summary *summary, const struct part *part, const char *b
 	}
 }
 
-void summary__add_vma(struct summary *summary, const struct vma *vma)
+void summary__add_totals(struct summary *summary, const struct totals *totals)
 {
-	summary->sums.totals.size += vma->end - vma->start;
-	summary->sums.totals.rss += vma->rss;
-	summary->sums.totals.pss += vma->pss;
-	summary->sums.totals.swap += vma->swap;
-	summary->sums.totals.hugetlb += vma->shared_hugetlb + vma->private_hugetlb;
-}
-
-void summary__set_totals(struct summary *summary, const struct report *report)
-{
-	summary->sums.totals = report->totals;
+	summary->sums.totals.size += totals->size;
+	summary->sums.totals.rss += totals->rss;
+	summary->sums.totals.pss += totals->pss;
+	summary->sums.totals.swap += totals->swap;
+	summary->sums.totals.hugetlb += totals->hugetlb;
 }
 
 static int larger_row(const void *a, const void *b)

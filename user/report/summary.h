@@ -6,7 +6,6 @@
 #ifndef MEMPROV_SUMMARY_H
 #define MEMPROV_SUMMARY_H
 
-#include "proc/vma.h"
 #include "report/report.h"
 
 struct summary;
@@ -18,11 +17,8 @@ void summary__free(struct summary *summary);
 /* Adds a part; binary is the base name of the process's program. 0 or -ENOMEM. */
 int summary__add(struct summary *summary, const struct part *part, const char *binary);
 
-/* Adds what only a VMA has a figure of. */
-void summary__add_vma(struct summary *summary, const struct vma *vma);
-
-/* Takes the totals of a report, whose VMAs are not at hand any more. */
-void summary__set_totals(struct summary *summary, const struct report *report);
+/* Adds what the parts do not tell: the totals of a process. */
+void summary__add_totals(struct summary *summary, const struct totals *totals);
 
 /* Fills totals, by_category, by_coverage, named and files of the report; strings and rows go to
  * its arena. 0 or -ENOMEM. */

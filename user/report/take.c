@@ -10,6 +10,7 @@
 #include "proc/nspid.h"
 #include "report/container.h"
 #include "report/group.h"
+#include "report/processes.h"
 #include "report/runtime.h"
 #include "report/samples.h"
 #include "report/sites.h"
@@ -59,12 +60,13 @@ static void fill_tracing(struct report *report, const struct snapshot *s)
 		[KNOWS_SINCE_ATTACH] = TRACING_SINCE_ATTACH,
 		[KNOWS_RESYNCED] = TRACING_RESYNCED,
 	};
-	const struct owner *on = s->taker->config.owner;
+	const struct taker_config *config = &s->config->taker->config;
+	const struct owner *on = config->owner;
 
 	report->tracing.backend = on ? attach_by__name(owner__attached_by(on)) : "none";
 	report->tracing.state = TRACING_OFF;
 	if (!on)
-		report->tracing.why_off = s->taker->config.why_off;
+		report->tracing.why_off = config->why_off;
 	if (!s->traced)
 		return;
 	report->tracing.state = states[s->view.knowledge];
@@ -101,21 +103,10 @@ static int fill_regions(struct report *report, const struct part_list *parts)
 	return 0;
 }
 
-static int summarise(struct summary *summary, const struct snapshot *s)
-{
-	int err = 0;
-
-	for (size_t i = 0; i < s->set.n; i++)
-		summary__add_vma(summary, &s->set.vmas[i]);
-	for (size_t i = 0; !err && i < s->parts.n; i++)
-		err = summary__add(summary, &s->parts.parts[i], s->binary);
-	return err;
-}
-
 static int fill_process(struct report *report, const struct snapshot *s)
 {
 	struct summary *summary = summary__new();
-	int err = summary ? summarise(summary, s) : -ENOMEM;
+	int err = summary ? snapshot__summarise(s, summary) : -ENOMEM;
 
 	report->pid = s->pid;
 	report->start_time = clock__boot_to_wall(s->stat.start_ticks * NSEC_PER_TICK);
@@ -159,6 +150,13 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 {
 	struct report *report = report__new();
 	struct patience patience = PATIENCE_OF_A_REPORT;
+	struct snapshot_config config = {
+		.taker = taker,
+		.caller = caller,
+		.stop = stop,
+		.reading = READING_IN_FULL,
+		.patience = &patience,
+	};
 	struct snapshot s;
 	int err;
 
@@ -167,7 +165,8 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	if (!report)
 		return -ENOMEM;
 	report->taken_at = clock__wall_ns();
-	err = snapshot__take(&s, taker, pid, caller, stop, &patience, report->strings);
+	config.strings = report->strings;
+	err = snapshot__take(&s, pid, &config);
 	if (!err)
 		err = fill_process(report, &s);
 	if (!err)
@@ -195,9 +194,7 @@ struct node {
 	struct taker *taker;
 	struct group *group; /* NULL: all processes */
 	size_t refused;	     /* not to be read by this caller */
-	const struct caller *caller;
-	const atomic_bool *stop;
-	struct patience patience;
+	struct snapshot_config config;
 	struct report *report;
 	struct summary *summary;
 	struct sites *sites;
@@ -207,7 +204,7 @@ struct node {
 	size_t cap;
 };
 
-static int add_row(struct node *node, const struct report *process, int pidfd)
+static int add_row(struct node *node, const struct report *process, const struct snapshot *s)
 {
 	struct arena *strings = node->report->strings;
 	struct process_row *row;
@@ -228,8 +225,12 @@ static int add_row(struct node *node, const struct report *process, int pidfd)
 		.rss = process->totals.rss,
 		.pss = process->totals.pss,
 		.swap = process->totals.swap,
+		.sampled_at = clock__boot_to_wall(s->began_ns),
+		.start_ticks = s->stat.start_ticks,
+		.exec_space = s->traced ? s->view.exec_space : 0,
 		.n_named = process->n_named,
 	};
+	row->pss_sampled_at = row->sampled_at;
 	for (int group = 0; group < CATEGORY_GROUPS; group++)
 		row->by_category_group[group] = report__group_bytes(process, group);
 	if (process->n_named) {
@@ -248,7 +249,7 @@ static int add_row(struct node *node, const struct report *process, int pidfd)
 	node->n++;
 	if (!row->comm)
 		return -ENOMEM;
-	return report_container__of_process(pidfd, node->taker->config.pod_logs, strings,
+	return report_container__of_process(s->pidfd, node->taker->config.pod_logs, strings,
 					    &row->container);
 }
 
@@ -261,13 +262,13 @@ static int sum_process(struct node *node, struct report *process, const struct s
 		return 0;
 	err = fill_process(process, s);
 	if (!err)
-		err = summarise(node->summary, s);
+		err = snapshot__summarise(s, node->summary);
 	if (!err)
 		err = add_sites(node->sites, s);
 	if (!err && node->samples)
 		err = samples__add(node->samples, process->pid, process->comm, s->parts.parts,
 				   s->parts.n);
-	return err ? err : add_row(node, process, s->pidfd);
+	return err ? err : add_row(node, process, s);
 }
 
 /* What is wrong with one process is no reason to say nothing of the others. */
@@ -280,8 +281,8 @@ static int add_process(pid_t pid, void *ctx)
 
 	if (!process)
 		return -ENOMEM;
-	err = snapshot__take(&s, node->taker, pid, node->caller, node->stop, &node->patience,
-			     process->strings);
+	node->config.strings = process->strings;
+	err = snapshot__take(&s, pid, &node->config);
 	if (!err) {
 		err = sum_process(node, process, &s);
 	} else if (err == -ESRCH || err == -EIDRM) { /* a kernel thread or a zombie, or gone */
@@ -294,15 +295,6 @@ static int add_process(pid_t pid, void *ctx)
 	snapshot__free(&s);
 	report__free(process);
 	return err;
-}
-
-static int larger_process(const void *a, const void *b)
-{
-	const struct process_row *x = a, *y = b;
-
-	if (x->rss != y->rss)
-		return x->rss < y->rss ? 1 : -1;
-	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
 static void fill_node_tracing(struct report *report, const struct taker_config *config)
@@ -349,15 +341,9 @@ static int finish_node(struct node *node)
 	if (node->n)
 		memcpy(report->processes, node->rows, node->n * sizeof(*node->rows));
 	report->n_processes = node->n;
-	qsort(report->processes, node->n, sizeof(*node->rows), larger_process);
+	processes__sort(report);
 	return 0;
 }
-
-enum node_report {
-	NODE_REPORT,
-	NODE_PROFILE, /* with samples */
-	NODE_LIST,    /* of processes: it waits for no stack, and has none unwound */
-};
 
 static int add_members(struct node *node)
 {
@@ -370,24 +356,28 @@ static int add_members(struct node *node)
 	return err ? err : group__fill(node->group, node->report);
 }
 
-static int take_many(struct taker *taker, struct group *group, enum node_report what,
+static int take_many(struct taker *taker, struct group *group, bool profile,
 		     const struct caller *caller, const atomic_bool *stop, struct report **ret)
 {
+	struct patience patience = PATIENCE_OF_A_REPORT;
 	struct node node = {
 		.taker = taker,
 		.group = group,
-		.caller = caller,
-		.stop = stop,
-		.patience = PATIENCE_OF_A_REPORT,
+		.config =
+			{
+				.taker = taker,
+				.caller = caller,
+				.stop = stop,
+				.reading = READING_OF_MANY,
+				.patience = &patience,
+			},
 		.report = report__new(),
 		.summary = summary__new(),
 		.sites = sites__new(),
 	};
 	int err = node.report && node.summary && node.sites ? 0 : -ENOMEM;
 
-	if (what == NODE_LIST)
-		node.patience.wants_stacks = false;
-	if (!err && what == NODE_PROFILE) {
+	if (!err && profile) {
 		node.samples = samples__new(node.report->strings);
 		err = node.samples ? 0 : -ENOMEM;
 	}
@@ -414,19 +404,13 @@ static int take_many(struct taker *taker, struct group *group, enum node_report 
 int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 		struct report **ret)
 {
-	return take_many(taker, NULL, NODE_REPORT, caller, stop, ret);
+	return take_many(taker, NULL, false, caller, stop, ret);
 }
 
 int taker__node_profile(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 			struct report **ret)
 {
-	return take_many(taker, NULL, NODE_PROFILE, caller, stop, ret);
-}
-
-int taker__list(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
-		struct report **ret)
-{
-	return take_many(taker, NULL, NODE_LIST, caller, stop, ret);
+	return take_many(taker, NULL, true, caller, stop, ret);
 }
 
 int taker__group(struct taker *taker, const struct selector *selector, bool profile,
@@ -435,9 +419,7 @@ int taker__group(struct taker *taker, const struct selector *selector, bool prof
 	_cleanup_(group__free) struct group group;
 	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc);
 
-	return err ? err
-		   : take_many(taker, &group, profile ? NODE_PROFILE : NODE_REPORT, caller, stop,
-			       ret);
+	return err ? err : take_many(taker, &group, profile, caller, stop, ret);
 }
 
 int taker__nspid(struct taker *taker, const struct selector *selector, pid_t wanted, pid_t *ret)

@@ -58,10 +58,6 @@ int taker__node(struct taker *taker, const struct caller *caller, const atomic_b
 /* The same with report->samples, for a profile: larger, so only for those who want one. */
 int taker__node_profile(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
 			struct report **ret);
-/* The same for who wants its processes only: it waits for no stack, which can take seconds for each
- * process when much is new, so its call sites are those that happen to be known. */
-int taker__list(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
-		struct report **ret);
 
 /*
  * The same of a group's processes, with the group's container and cgroup; profile: with

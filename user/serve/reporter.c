@@ -9,6 +9,7 @@
 #include "proc/self.h"
 #include "report/encode.h"
 #include "report/take.h"
+#include "sampler/sampler.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "web/web.h"
@@ -124,10 +125,12 @@ static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid
 	else if (pid)
 		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
 	else if (kind == ROUTE_PROCESSES || kind == ROUTE_METRICS)
-		err = taker__list(reporter->taker, caller, reporter->stop, ret);
+		err = sampler__list(reporter->sampler, caller, reporter->stop, ret);
 	else
 		err = (profile ? taker__node_profile : taker__node)(reporter->taker, caller,
 								    reporter->stop, ret);
+	if (!err)
+		sampler__add_growth(reporter->sampler, *ret);
 	if (!err && reporter->took)
 		reporter->took(reporter->ctx, clock__boot_ns() - start);
 	return err;

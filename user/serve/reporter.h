@@ -14,10 +14,12 @@
 #include "serve/routes.h"
 
 struct report;
+struct sampler;
 struct taker;
 
 struct reporter {
 	struct taker *taker;
+	struct sampler *sampler;
 	const char *proc;
 	pid_t pid;		 /* described when a query names none; 0: the node */
 	const atomic_bool *stop; /* gives up soon when it becomes true */

@@ -407,6 +407,7 @@ int server__open(const struct options *options, struct server **ret)
 static int start(struct server *server)
 {
 	struct reporter reporter = {.taker = server->config.taker,
+				    .sampler = server->config.sampler,
 				    .proc = server->options->proc,
 				    .pid = server->options->pid,
 				    .stop = &server->stop,

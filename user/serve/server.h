@@ -10,6 +10,7 @@ struct buf;
 struct options;
 struct report;
 struct server;
+struct sampler;
 struct taker;
 
 /* Opens the listeners: who connects waits until it starts. Options must outlive it. 0, or -errno
@@ -20,6 +21,7 @@ int server__open(const struct options *options, struct server **ret);
  * threads at once. */
 struct server_config {
 	struct taker *taker;
+	struct sampler *sampler;
 	bool (*ready)(void *ctx); /* for /readyz; must not block */
 	/* For /metrics; node is NULL when it could not be taken. */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);

@@ -4,25 +4,26 @@
 #include <errno.h>
 #include <string.h>
 
-static int digit_value(char c)
+/* 16 for what is none. Without branches, since nothing can guess the next digit. */
+static unsigned digit_value(char c)
 {
-	if (c >= '0' && c <= '9')
-		return c - '0';
-	if (c >= 'a' && c <= 'f')
-		return c - 'a' + 10;
-	if (c >= 'A' && c <= 'F')
-		return c - 'A' + 10;
-	return 16;
+	unsigned digit = (unsigned)c - '0', letter = ((unsigned)c | 0x20) - 'a';
+
+	return digit < 10 ? digit : letter < 6 ? letter + 10 : 16;
 }
 
 int number__scan(const char **pos, const char *end, int base, uint64_t *ret)
 {
 	const char *p = *pos;
 	uint64_t value = 0;
+	unsigned digit;
 
-	for (; p < end && digit_value(*p) < base; p++) {
-		if (__builtin_mul_overflow(value, base, &value) ||
-		    __builtin_add_overflow(value, digit_value(*p), &value))
+	for (; p < end && (digit = digit_value(*p)) < (unsigned)base; p++) {
+		/* Bases go up to 16: what is less can take one more digit. */
+		if (value < UINT64_MAX / 16)
+			value = value * base + digit;
+		else if (__builtin_mul_overflow(value, base, &value) ||
+			 __builtin_add_overflow(value, digit, &value))
 			return -ERANGE;
 	}
 	if (p == *pos)

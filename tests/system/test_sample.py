@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The samples of all processes: that they are right, as old as they say, and cheap."""
+import pathlib
+import re
+import subprocess
+import time
+
+import pytest
+
+from memprov import (MADV_DONTNEED, MADV_NOHUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MIB, PAGE, ROOT,
+                     SLOWER, Agent, Daemon, Target, smaps, stopped, until)
+
+MAP_NORESERVE = 0x4000
+
+
+def rows(daemon):
+    answer = daemon.get("/debug/memory/processes", format="json")
+    assert answer.status == 200, answer.text
+    return {row["pid"]: row for row in answer.json["processes"]}
+
+
+def resident(pid):
+    return sum(vma.rss for vma in smaps(pid))
+
+
+def fill(agent, size, flags=0):
+    address = agent.map(size, flags=flags)
+    agent.call("madvise", address, size, MADV_NOHUGEPAGE)
+    agent.call("fill", address, size, 1)
+    return address
+
+
+def test_growth(daemon):
+    with Agent() as agent:
+        before = rows(daemon)[agent.pid]
+        address = fill(agent, 24 * MIB)
+        with stopped(agent.pid):
+            grown = rows(daemon)[agent.pid]
+            assert grown["rss"] == resident(agent.pid) >= before["rss"] + 24 * MIB
+            node = next(row for row in daemon.report(all=1)["processes"]
+                        if row["pid"] == agent.pid)
+        assert grown["growth"] - before["growth"] == grown["rss"] - before["rss"]
+        assert node["growth"] == grown["growth"] and node["rss"] == grown["rss"]
+        assert grown["growth_since"] == before["growth_since"]
+        # It has no event of this, only less memory.
+        agent.call("madvise", address, 20 * MIB, MADV_DONTNEED)
+        shrunk = rows(daemon)[agent.pid]
+        assert shrunk["rss"] == grown["rss"] - 20 * MIB
+        assert shrunk["growth"] == grown["growth"] - 20 * MIB
+        agent.call("munmap", address, 24 * MIB)
+        assert rows(daemon)[agent.pid]["growth"] == grown["growth"] - 24 * MIB
+
+
+def test_another_program_begins_anew(daemon):
+    with Target("/bin/sh", "-c", "read line; exec sleep 100") as target:
+        before = rows(daemon)[target.pid]
+        target.tell("go on")
+        comm = pathlib.Path(f"/proc/{target.pid}/comm")
+        until(lambda: comm.read_text() == "sleep\n", 10 * SLOWER, "the exec")
+        target.settle()
+        after = rows(daemon)[target.pid]
+        assert after["comm"] == "sleep"
+        assert after["growth_since"] > before["growth_since"]
+        with stopped(target.pid):
+            assert after["rss"] - after["growth"] <= resident(target.pid)
+
+
+def test_ages_are_true(daemon):
+    with Agent() as agent:
+        began = time.monotonic()
+        fill(agent, MIB)
+        row = rows(daemon)[agent.pid]
+        asked = time.monotonic()
+        assert row["age_ms"] <= (asked - began) * 1000 + 1
+        # Nothing changes, so it is not read again.
+        until(lambda: rows(daemon)[agent.pid]["age_ms"] >= 500, 10 * SLOWER, "an older sample")
+        row = rows(daemon)[agent.pid]
+        assert 500 <= row["age_ms"] <= (time.monotonic() - began) * 1000 + 1
+        assert row["pss_age_ms"] >= row["age_ms"]
+        changed = time.monotonic()
+        fill(agent, MIB)
+        assert rows(daemon)[agent.pid]["age_ms"] <= (time.monotonic() - changed) * 1000 + 1
+        text = daemon.get("/debug/memory/processes").text
+        assert text.splitlines()[0].split()[-1] == "AGE"
+        assert re.search(rf"^ *{agent.pid} agent .* \d+ s$", text, re.M), text
+
+
+def test_a_sample_is_what_smaps_says(daemon):
+    """Of all kinds of memory; and the metrics are the same."""
+    with Agent() as agent:
+        named = fill(agent, 6 * MIB)
+        agent.name(named, 6 * MIB, b"sampled cache")
+        fill(agent, 3 * MIB, MAP_SHARED | MAP_ANONYMOUS)
+        holes = agent.map(4 * MIB)
+        for page in range(0, 4 * MIB, 3 * PAGE):
+            agent.call("fill", holes + page, PAGE, 1)
+        agent.map(1 << 40, flags=MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+        with stopped(agent.pid):
+            row, vmas = rows(daemon)[agent.pid], smaps(agent.pid)
+            series = daemon.metrics()
+        assert row["rss"] == sum(vma.rss for vma in vmas)
+        assert abs(row["pss"] - sum(vma.bytes("Pss") for vma in vmas)) < MIB
+        assert row["swap"] == sum(vma.bytes("Swap") for vma in vmas)
+        mine = f'pid="{agent.pid}",comm="agent"'
+        groups = [value for name, value in series.items()
+                  if name.startswith("memprov_process_resident_bytes{" + mine)]
+        if groups:  # one of the largest of this machine
+            assert sum(groups) == row["rss"]
+            named = f'memprov_named_region_resident_bytes{{{mine},name="sampled cache"}}'
+            assert series[named] == 6 * MIB
+            taken = series[f"memprov_process_sampled_timestamp_seconds{{{mine}}}"]
+            assert 0 <= time.time() - taken < 60
+
+
+def test_who_is_gone_is_not_listed(daemon):
+    with Agent() as agent:
+        assert agent.pid in rows(daemon)
+    assert agent.pid not in rows(daemon)
+
+
+# --- what it costs ------------------------------------------------------------------------------
+
+
+def sampler_seconds(daemon):
+    """CPU time of the thread that samples."""
+    for task in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir():
+        if (task / "comm").read_text() == "sampler\n":
+            return int((task / "schedstat").read_text().split()[0]) / 1e9
+    raise AssertionError("there is no such thread")
+
+
+@pytest.mark.cost
+def test_at_most_one_percent(bpf, capsys):
+    """500 processes that all change, and a larger one: more than it can keep up with."""
+    seconds = 10
+    with Target("breathe", 500) as many, Target("many_vmas", 5000) as large, Daemon() as daemon:
+        assert many.line() == large.line() == "ready"
+        until(lambda: sampler_seconds(daemon) > 0.03, 20 * SLOWER, "the first samples")
+        before, began = sampler_seconds(daemon), time.monotonic()
+        time.sleep(seconds)
+        share = (sampler_seconds(daemon) - before) / (time.monotonic() - began)
+        with capsys.disabled():
+            print(f"\n500 processes that change, one of 5,000 VMAs: {share:.2%} of a core")
+        assert 0.003 < share < 0.01
+
+
+@pytest.mark.cost
+def test_cheaper_than_smaps(bpf, capsys):
+    with Target("many_vmas", 20000) as target:
+        assert target.line() == "ready"
+        target.settle()
+        bench = subprocess.run([ROOT / "build" / "bench" / "bench_sample", str(target.pid), "11"],
+                               capture_output=True, text=True, check=True)
+        with capsys.disabled():
+            print("\n" + bench.stdout.strip())
+        assert float(re.search(r"ratio (\S+)", bench.stdout)[1]) < 0.5

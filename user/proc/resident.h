@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What smaps tells of a process, for less: the VMAs from maps, what is resident of each from
+ * pagemap, and the sums that only the kernel can make, PSS first of all, from smaps_rollup. Per VMA
+ * there are rss and swap, and no pss, private, shared.
+ *
+ * smaps itself is read where this cannot be had or would not be cheaper, and where the resident
+ * pages are not what the kernel counts as Rss although the process stood still: a driver's pages
+ * (VMA_IO) and huge pages of hugetlb, which pagemap shows like others.
+ */
+#ifndef MEMPROV_RESIDENT_H
+#define MEMPROV_RESIDENT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proc/vma.h"
+
+#define RESIDENT_ANY_SIZE UINT64_MAX
+
+struct resident {
+	struct vma_set set; /* the caller's to free */
+	uint64_t rss;	    /* bytes, of all VMAs together */
+
+	/* Of the whole process, bytes; only when `summed`. */
+	bool summed;
+	uint64_t pss;
+	uint64_t swap;
+	uint64_t hugetlb; /* not part of rss */
+};
+
+/*
+ * For the sums the kernel holds the target's mmap_lock through its largest VMA (rollup.h), and so
+ * does smaps: a process with more than `largest` resident bytes in one VMA has none made. Otherwise
+ * the lock is held as briefly as pagemap.h says. Errors as procfs__vmas().
+ */
+int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *ret);
+
+/* The same from smaps, in full. */
+int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret);
+
+#endif

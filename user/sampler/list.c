@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Lists of all processes, from samples that are as young as they need be. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "model/owner.h"
+#include "report/container.h"
+#include "report/processes.h"
+#include "sampler/parts.h"
+#include "util/arena.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+/* The sample of a large process is not taken again, for a list, before it has become this many
+ * times as old as it took: a list takes no more than 1 % of anybody's time. */
+#define SPACING 100
+
+struct list {
+	struct sampler *sampler;
+	const struct caller *caller;
+	const atomic_bool *stop;
+	struct known_process *known; /* sorted by tgid */
+	size_t n_known;
+	struct report *report;
+	struct process_row *rows;
+	size_t n;
+	size_t cap;
+};
+
+static bool has_changed(const struct list *list, const struct sample *sample, int pidfd)
+{
+	const struct known_process *known = known__find(list->known, list->n_known, sample->pid);
+	struct proc_memory now;
+
+	if (sample->unsettled || procfs__memory(pidfd, &now) || now.rss != sample->memory.rss ||
+	    now.size != sample->memory.size)
+		return true;
+	return known &&
+	       (known->space_id != sample->space_id || known->generation > sample->generation);
+}
+
+static bool will_do(const struct list *list, const struct sample *sample, int pidfd)
+{
+	uint64_t age = clock__boot_ns() - sample->taken_ns;
+
+	if (!sample->summed_ns)
+		return false;
+	return (sample->cost_ns > SAMPLE_LARGE_NS && age / SPACING < sample->cost_ns) ||
+	       !has_changed(list, sample, pidfd);
+}
+
+/* A reference to a sample that is young enough. Errors as sample__take(). */
+static int get(struct list *list, const struct proc_stat *stat, int pidfd, struct sample **ret)
+{
+	struct sample *sample = table__get(list->sampler->table, stat->pid, stat->start_ticks);
+	int err = 0;
+
+	if (sample && will_do(list, sample, pidfd)) {
+		*ret = sample;
+	} else {
+		err = sampler__sample(list->sampler, stat->pid, RESIDENT_ANY_SIZE, sample,
+				      list->stop, ret);
+		sample__unref(sample);
+	}
+	return err;
+}
+
+static struct process_row *add_row(struct list *list)
+{
+	if (list->n == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 256;
+		struct process_row *more = reallocarray(list->rows, cap, sizeof(*more));
+
+		if (!more)
+			return NULL;
+		list->rows = more;
+		list->cap = cap;
+	}
+	return &list->rows[list->n++];
+}
+
+static int copy_names(struct process_row *row, const struct sample *sample, struct arena *strings)
+{
+	struct named_row *named = arena__alloc(strings, sample->n_named * sizeof(*named));
+
+	if (!named)
+		return -ENOMEM;
+	for (size_t i = 0; i < sample->n_named; i++) {
+		named[i] = sample->named[i];
+		named[i].name = arena__strdup(strings, sample->named[i].name);
+		if (!named[i].name)
+			return -ENOMEM;
+	}
+	row->named = named;
+	row->n_named = sample->n_named;
+	return 0;
+}
+
+static int add_process(struct list *list, const struct proc_stat *stat, int pidfd,
+		       const struct sample *sample)
+{
+	uint64_t boot_wall_ns = clock__boot_to_wall(0);
+	struct report *report = list->report;
+	struct process_row *row = add_row(list);
+	int err;
+
+	if (!row)
+		return -ENOMEM;
+	*row = (struct process_row){
+		.pid = sample->pid,
+		.start_ticks = sample->start_ticks,
+		.exec_space = sample->exec_space,
+		.comm = arena__strdup(report->strings, stat->comm),
+		.rss = sample->rss,
+		.pss = sample->pss,
+		.swap = sample->swap,
+		.sampled_at = boot_wall_ns + sample->taken_ns,
+		.pss_sampled_at = sample->summed_ns ? boot_wall_ns + sample->summed_ns : 0,
+	};
+	memcpy(row->by_category_group, sample->by_category_group, sizeof(row->by_category_group));
+	for (int coverage = 0; coverage < COVERAGES; coverage++)
+		report->by_coverage[coverage] += sample->by_coverage[coverage];
+	report->totals.rss += sample->rss;
+	err = row->comm ? copy_names(row, sample, report->strings) : -ENOMEM;
+	return err ? err
+		   : report_container__of_process(pidfd, list->sampler->taker->config.pod_logs,
+						  report->strings, &row->container);
+}
+
+static int try_process(struct list *list, pid_t pid)
+{
+	_cleanup_close_ int pidfd = procfs__open(list->sampler->taker->config.proc, pid);
+	struct sample *sample;
+	struct proc_stat stat;
+	int err = pidfd < 0 ? pidfd : procfs__stat(pidfd, &stat);
+
+	if (err)
+		return err == -ENOENT ? -ESRCH : err;
+	if (proc_stat__is_kernel_thread(&stat))
+		return -ESRCH;
+	if (!caller__may_read(list->caller, pidfd))
+		return -EACCES;
+	err = get(list, &stat, pidfd, &sample);
+	if (err)
+		return err;
+	table__mark(list->sampler->table, sample->pid, sample->start_ticks);
+	err = add_process(list, &stat, pidfd, sample);
+	sample__unref(sample);
+	return err;
+}
+
+/* What is wrong with one process is no reason to say nothing of the others. */
+static int visit(pid_t pid, void *ctx)
+{
+	struct list *list = ctx;
+	int err = list->stop && *list->stop ? -ECANCELED : try_process(list, pid);
+
+	if (err == -ENOMEM || err == -ECANCELED)
+		return err;
+	list->report->unreadable_processes += err && err != -ESRCH && err != -EIDRM;
+	return 0;
+}
+
+static int fill(struct list *list)
+{
+	const struct taker_config *config = &list->sampler->taker->config;
+	struct table *table = list->sampler->table;
+	int err = 0;
+
+	/* With an owner, its events and the rounds tell who has gone. */
+	if (config->owner)
+		err = owner__processes(config->owner, &list->known, &list->n_known);
+	else
+		table__begin_census(table);
+	if (!err)
+		err = procfs__each(config->proc, visit, list);
+	if (!err && !config->owner)
+		table__end_census(table);
+	return err;
+}
+
+static int finish(struct list *list)
+{
+	struct report *report = list->report;
+
+	report->processes = arena__alloc(report->strings, list->n * sizeof(*list->rows));
+	if (!report->processes)
+		return -ENOMEM;
+	if (list->n)
+		memcpy(report->processes, list->rows, list->n * sizeof(*list->rows));
+	report->n_processes = list->n;
+	processes__sort(report);
+	return 0;
+}
+
+int sampler__list(struct sampler *sampler, const struct caller *caller, const atomic_bool *stop,
+		  struct report **ret)
+{
+	struct list list = {
+		.sampler = sampler, .caller = caller, .stop = stop, .report = report__new()};
+	int err;
+
+	if (!list.report)
+		return -ENOMEM;
+	list.report->taken_at = clock__wall_ns();
+	list.report->runtime = RUNTIME_MANY;
+	err = fill(&list);
+	if (!err)
+		err = finish(&list);
+	free(list.known);
+	free(list.rows);
+	if (err)
+		report__free(list.report);
+	else
+		*ret = list.report;
+	return err;
+}
+
+void sampler__add_growth(struct sampler *sampler, struct report *report)
+{
+	uint64_t boot_wall_ns = clock__boot_to_wall(0);
+
+	/* Without events nobody tells when a process runs another program. */
+	if (!sampler->taker->config.owner)
+		return;
+	for (size_t i = 0; i < report->n_processes; i++) {
+		struct process_row *row = &report->processes[i];
+		uint64_t first_rss, first_ns;
+
+		if (!table__first(sampler->table, row->pid, row->start_ticks, row->exec_space,
+				  row->rss, row->sampled_at - boot_wall_ns, &first_rss, &first_ns))
+			continue;
+		row->growth = (int64_t)(row->rss - first_rss);
+		row->growth_since = boot_wall_ns + first_ns;
+	}
+}

@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* What sampler.c and list.c share. */
+#ifndef MEMPROV_SAMPLER_PARTS_H
+#define MEMPROV_SAMPLER_PARTS_H
+
+#include <pthread.h>
+
+#include "sampler/sampler.h"
+#include "sampler/table.h"
+
+struct sampler {
+	struct taker *taker;
+	struct table *table;
+	pthread_t thread;
+	bool running;
+	pthread_mutex_t lock; /* for wake */
+	pthread_cond_t wake;
+	atomic_bool stop;
+};
+
+/* Samples a process and enters that. A reference in *ret, which may be NULL; errors as
+ * sample__take(). */
+int sampler__sample(struct sampler *sampler, pid_t pid, uint64_t largest,
+		    const struct sample *before, const atomic_bool *stop, struct sample **ret);
+
+#endif

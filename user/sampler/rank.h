@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* Which processes are to be sampled again, and in what order. Pure. */
+#ifndef MEMPROV_RANK_H
+#define MEMPROV_RANK_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+struct candidate {
+	pid_t pid;
+	uint64_t start_ticks;
+	bool is_new;	  /* never sampled */
+	bool unsettled;	  /* as in struct sample */
+	uint64_t changed; /* pages more or less than the sample's, in statm */
+	uint64_t events;  /* that changed its map since the sample */
+	uint64_t age_ns;  /* of the sample */
+	uint64_t cost_ns; /* CPU time that the sample took */
+};
+
+/* A sample that costs much is not taken again before it has become this many times as old. */
+#define RANK_SPACING 1000
+
+/* Nothing changed, as far as is known, and still it is sampled again after this long: PSS depends
+ * on others, too. */
+#define RANK_REFRESH_NS (300 * 1000000000ULL)
+
+bool candidate__is_due(const struct candidate *candidate);
+
+/* New ones come first, then those of which the most is new: by change and age, so that those that
+ * change little have their turn too. */
+void candidates__sort(struct candidate *candidates, size_t n);
+
+#endif

@@ -1,0 +1,236 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "sampler/sampler.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "model/owner.h"
+#include "sampler/pace.h"
+#include "sampler/parts.h"
+#include "sampler/rank.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define ROUND_NS (5 * NSEC_PER_SEC)
+
+/* One round: those who are to be sampled, most urgent first. */
+struct round {
+	struct candidate *candidates;
+	size_t n;
+};
+
+static uint64_t apart(uint64_t a, uint64_t b)
+{
+	return a > b ? a - b : b - a;
+}
+
+static struct candidate judge(const struct known_process *known, const struct sample *sample,
+			      const struct proc_memory *now, uint64_t now_ns)
+{
+	struct candidate c = {.pid = known->tgid, .start_ticks = known->start_ticks};
+
+	c.is_new = !sample;
+	if (!sample)
+		return c;
+	c.unsettled = sample->unsettled;
+	c.changed = apart(now->rss, sample->memory.rss) + apart(now->size, sample->memory.size);
+	c.changed /= sysconf(_SC_PAGESIZE);
+	/* A new address space is an event, too. */
+	if (known->space_id != sample->space_id)
+		c.events = 1;
+	else if (known->generation > sample->generation)
+		c.events = known->generation - sample->generation;
+	c.age_ns = now_ns - sample->taken_ns;
+	c.cost_ns = sample->cost_ns;
+	return c;
+}
+
+static void consider(struct sampler *s, const struct known_process *known, struct round *round)
+{
+	struct sample *sample = table__get(s->table, known->tgid, known->start_ticks);
+	struct proc_memory now;
+
+	table__mark(s->table, known->tgid, known->start_ticks);
+	if (!procfs__memory_of(s->taker->config.proc, known->tgid, &now)) {
+		round->candidates[round->n] = judge(known, sample, &now, clock__boot_ns());
+		round->n += candidate__is_due(&round->candidates[round->n]);
+	}
+	sample__unref(sample);
+}
+
+static int begin_round(struct sampler *s, struct round *ret)
+{
+	_cleanup_free_ struct known_process *known = NULL;
+	struct round round = {};
+	size_t n;
+	int err;
+
+	table__begin_census(s->table);
+	err = owner__processes(s->taker->config.owner, &known, &n);
+	if (err)
+		return err;
+	round.candidates = calloc(n + 1, sizeof(*round.candidates));
+	if (!round.candidates)
+		return -ENOMEM;
+	for (size_t i = 0; i < n && !s->stop; i++)
+		consider(s, &known[i], &round);
+	if (!s->stop)
+		table__end_census(s->table);
+	candidates__sort(round.candidates, round.n);
+	*ret = round;
+	return 0;
+}
+
+static void wait_until(struct sampler *s, uint64_t boot_ns)
+{
+	uint64_t now = clock__boot_ns();
+	struct timespec until;
+
+	if (boot_ns <= now)
+		return;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += (boot_ns - now) / NSEC_PER_SEC;
+	until.tv_nsec += (boot_ns - now) % NSEC_PER_SEC;
+	if (until.tv_nsec >= (long)NSEC_PER_SEC) {
+		until.tv_sec++;
+		until.tv_nsec -= NSEC_PER_SEC;
+	}
+	pthread_mutex_lock(&s->lock);
+	while (!s->stop &&
+	       pthread_cond_clockwait(&s->wake, &s->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
+		;
+	pthread_mutex_unlock(&s->lock);
+}
+
+int sampler__sample(struct sampler *s, pid_t pid, uint64_t largest, const struct sample *before,
+		    const atomic_bool *stop, struct sample **ret)
+{
+	struct sample *sample;
+	int err = sample__take(s->taker, pid, largest, before, stop, &sample);
+
+	if (err)
+		return err;
+	if (ret)
+		*ret = sample__ref(sample);
+	table__put(s->table, sample);
+	return 0;
+}
+
+/* PSS costs a quarter of a sample: of a large process it need not be as young as the rest. */
+static bool wants_sums(const struct sample *before)
+{
+	return !before || before->cost_ns < SAMPLE_LARGE_NS ||
+	       clock__boot_ns() - before->summed_ns > RANK_REFRESH_NS;
+}
+
+/* The pace counts all CPU time of this thread, whatever it was for. */
+struct meter {
+	struct pace pace;
+	uint64_t cpu_ns;
+};
+
+static uint64_t next_ns(struct meter *meter)
+{
+	uint64_t now = clock__boot_ns(), cpu = sample__cpu_ns();
+
+	pace__spend(&meter->pace, now, cpu - meter->cpu_ns);
+	meter->cpu_ns = cpu;
+	return now + pace__wait_ns(&meter->pace, now);
+}
+
+/* What is not reached before the round ends is judged again in the next one. */
+static void run_round(struct sampler *s, const struct round *round, uint64_t end_ns,
+		      struct meter *meter)
+{
+	for (size_t i = 0; i < round->n && !s->stop; i++) {
+		const struct candidate *c = &round->candidates[i];
+		struct sample *before;
+
+		wait_until(s, next_ns(meter));
+		if (s->stop || clock__boot_ns() >= end_ns)
+			break;
+		before = table__get(s->table, c->pid, c->start_ticks);
+		sampler__sample(s, c->pid, wants_sums(before) ? SAMPLER_LARGEST : 0, before,
+				&s->stop, NULL);
+		sample__unref(before);
+	}
+}
+
+static void *sampler_thread(void *arg)
+{
+	struct sampler *s = arg;
+	struct meter meter = {};
+
+	while (!s->stop) {
+		uint64_t end_ns = clock__boot_ns() + ROUND_NS;
+		struct round round;
+
+		if (!begin_round(s, &round)) {
+			run_round(s, &round, end_ns, &meter);
+			free(round.candidates);
+		}
+		wait_until(s, end_ns);
+		wait_until(s, next_ns(&meter));
+	}
+	return NULL;
+}
+
+struct sampler *sampler__new(void)
+{
+	struct sampler *s = calloc(1, sizeof(*s));
+
+	if (!s)
+		return NULL;
+	s->table = table__new();
+	if (!s->table) {
+		free(s);
+		return NULL;
+	}
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->wake, NULL);
+	return s;
+}
+
+int sampler__start(struct sampler *s, struct taker *taker)
+{
+	int err;
+
+	s->taker = taker;
+	if (!taker->config.owner)
+		return 0;
+	err = -pthread_create(&s->thread, NULL, sampler_thread, s);
+	s->running = !err;
+	if (!err)
+		pthread_setname_np(s->thread, "sampler");
+	return err;
+}
+
+void sampler__stop(struct sampler *s)
+{
+	if (!s || !s->running)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->stop = true;
+	pthread_cond_signal(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+	pthread_join(s->thread, NULL);
+	s->running = false;
+}
+
+void sampler__free(struct sampler *s)
+{
+	if (!s)
+		return;
+	table__free(s->table);
+	pthread_cond_destroy(&s->wake);
+	pthread_mutex_destroy(&s->lock);
+	free(s);
+}
+
+void sampler__forget(pid_t pid, uint64_t start_ticks, void *sampler)
+{
+	struct sampler *s = sampler;
+
+	table__forget(s->table, pid, start_ticks);
+}

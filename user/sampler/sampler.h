@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Samples of every process, kept young at a bounded price. A thread reads statm of all processes
+ * now and then, and samples those that are new or have changed, by statm or by their events. It
+ * uses at most 1 % of a core, a process at most a tenth of that in the long run, so large ones are
+ * sampled less often; and it never holds a target's mmap_lock for long (SAMPLER_LARGEST).
+ *
+ * A list of all processes is made of these samples. What has changed since is sampled again for it,
+ * so most of it is as young as the list; every row says how old it is.
+ */
+#ifndef MEMPROV_SAMPLER_H
+#define MEMPROV_SAMPLER_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "report/caller.h"
+
+struct owner;
+struct report;
+struct sampler;
+struct taker;
+
+/* The thread asks for no PSS of a process with a VMA in which more than this is resident: the
+ * kernel would hold its mmap_lock until every page of that is looked at. Whoever asks for a list
+ * gets it. */
+#define SAMPLER_LARGEST (256ULL << 20)
+
+/* NULL when out of memory. */
+struct sampler *sampler__new(void);
+
+/* From here on it can make lists. The taker must outlive it; 0 or -errno of starting the thread,
+ * which there is only with an owner. */
+int sampler__start(struct sampler *sampler, struct taker *taker);
+
+/* Ends the thread. free comes after the owner's end, when nobody calls sampler__forget any more.
+ * Both accept NULL. */
+void sampler__stop(struct sampler *sampler);
+void sampler__free(struct sampler *sampler);
+
+/* The model's on_forgotten, with the sampler as its context. */
+void sampler__forget(pid_t pid, uint64_t start_ticks, void *sampler);
+
+/* The report of the node for who wants its processes only: rows, by_coverage and
+ * totals.rss; growth is added below. It waits for
+ * no stack, so its call sites' share is what happens to be known. Errors as taker__node(). */
+int sampler__list(struct sampler *sampler, const struct caller *caller, const atomic_bool *stop,
+		  struct report **ret);
+
+/* Fills in the growth of a node's or a group's processes, before anybody sees the report; not
+ * without an owner. */
+void sampler__add_growth(struct sampler *sampler, struct report *report);
+
+#endif
