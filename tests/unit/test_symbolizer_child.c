@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/pidfd.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -224,10 +226,12 @@ static void killed_between_requests(void **state)
 	struct unwound before = unwind(fixture, &traced), after;
 	struct symbolizer_stats stats;
 	pid_t first = child_pid();
-	siginfo_t info;
+	struct pollfd end = {.fd = pidfd_open(first, 0), .events = POLLIN};
 
+	assert_true(end.fd >= 0);
 	kill(first, SIGKILL);
-	assert_int_equal(waitid(P_PID, first, &info, WEXITED | WNOWAIT), 0);
+	assert_int_equal(poll(&end, 1, 10000), 1);
+	close(end.fd);
 	after = unwind(fixture, &traced);
 	assert_int_equal(after.n, before.n);
 	assert_false(after.truncated);
