@@ -22,12 +22,6 @@ def mask(names):
 HELD = [name for name in NUMBERS if int(status(os.getpid(), "CapPrm"), 16) & mask([name])]
 
 
-def children(pid):
-    """Of all its threads."""
-    return [int(n) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")
-            for n in path.read_text().split()]
-
-
 def only(capabilities, user=0):
     """Words that make a program have these capabilities and no others."""
     names = ",".join("+" + name for name in capabilities)

@@ -35,6 +35,8 @@ NO_BPF = why_no_bpf()
 
 
 def pytest_configure(config):
+    # Who starts us in the background may have it ignored, and so would all that we start.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "seconds(n): it may take longer than others")
     config.addinivalue_line("markers", "plain: left out of the sanitized run, because it measures "
                                        "memprov's cost, or what others (a browser, gdb, Prometheus) "

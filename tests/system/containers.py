@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import uuid
 
-from memprov import WORKLOADS, Agent, Target, read_line, until
+from memprov import WORKLOADS, Agent, Target, until
 
 NAMESPACES = ("pid", "mount", "ipc", "uts", "network", "cgroup", "user")
 

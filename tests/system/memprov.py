@@ -517,6 +517,18 @@ def functions(site):
     return [frame["function"] for frame in site["stack"] if not frame["inlined"]]
 
 
+def family(daemon):
+    """The daemon, its launcher, and the process that unwinds."""
+    launcher, = children(daemon.pid)
+    return [daemon.pid, launcher, *children(launcher)]
+
+
+def symbolizer(daemon):
+    """The process that unwinds: the launcher's only child."""
+    _, _, child = family(daemon)
+    return child
+
+
 def children(pid):
     """Of all its threads."""
     return [int(word) for path in pathlib.Path(f"/proc/{pid}/task").glob("*/children")

@@ -8,11 +8,10 @@ import pathlib
 import socket
 import ssl
 import subprocess
-import time
 
 import pytest
 
-from memprov import MEMPROV, SLOWER, Daemon, read_line
+from memprov import MEMPROV, SLOWER, Daemon
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"

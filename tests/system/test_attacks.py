@@ -6,7 +6,6 @@ import ctypes
 import html.parser
 import json
 import os
-import pathlib
 import re
 import shutil
 import struct

@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from memprov import (MIB, PAGE, SANITIZED, WORKLOADS, Agent, Daemon, Target, check_sums, children,
+from memprov import (MIB, PAGE, SANITIZED, WORKLOADS, Agent, Daemon, Target, check_sums, family,
                      functions, site_at, sites_of, span, stopped, until)
 
 FIRST_PAGES, CHAINS, BASE = 64, 216, 6  # of tests/workloads/chains.c
@@ -75,8 +75,8 @@ def unwound(daemon):
 
 
 def busy_seconds(daemon):
-    """CPU time of the daemon and its child."""
-    return sum(int(path.read_text().split()[0]) for pid in [daemon.pid, *children(daemon.pid)]
+    """CPU time of the daemon and those that it started."""
+    return sum(int(path.read_text().split()[0]) for pid in family(daemon)
                for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
@@ -106,7 +106,7 @@ def test_stacks_beyond_what_may_wait_are_counted(bpf):
     """Of a process that makes new ones faster than they are unwound. Later ones have their turn."""
     with Daemon() as daemon, Target("again") as target:
         def flood():
-            for child in children(daemon.pid):
+            for child in family(daemon)[2:]:
                 os.kill(child, signal.SIGSTOP)
             target.tell("different 400")
             assert target.line() == "done"
@@ -114,7 +114,7 @@ def test_stacks_beyond_what_may_wait_are_counted(bpf):
             return daemon.metrics()["memprov_stacks_dropped_total"]
 
         until(flood, 30, "a stack that finds no room")
-        for child in children(daemon.pid):
+        for child in family(daemon)[2:]:
             os.kill(child, signal.SIGCONT)
         daemon.report(target.pid)
         target.tell("different 1")

@@ -16,7 +16,7 @@ import yaml
 import image
 from confine import HELD
 from containers import Container, Pod
-from memprov import MIB, ROOT, SLOWER, Daemon, Target, UnixConnection, check_sums, until
+from memprov import MEMPROV, MIB, ROOT, SLOWER, Daemon, Target, UnixConnection, check_sums, until
 
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 
@@ -234,7 +234,7 @@ def test_it_runs_with_exactly_that(bpf, daemonset, logs):
         status, text = daemon.curl("http://127.0.0.1:9464/metrics")
         assert status == 200 and 'namespace="prod",pod="web-0",container="nginx"' in text
         assert daemon.curl("http://127.0.0.1:9464/debug/memory")[0] == 404
-        assert f"nginx of pod prod/web-0" in daemon.curl(
+        assert "nginx of pod prod/web-0" in daemon.curl(
             f"http://127.0.0.1:6060/debug/memory?pid={target.pid}")[1]
         status = pathlib.Path(f"/proc/{daemon.pid}/status").read_text()
         assert "NoNewPrivs:\t1" in status

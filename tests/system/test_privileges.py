@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from confine import HELD, children, mask, mounted, only, status
-from memprov import (MEMPROV, MIB, ROOT, SLOWER, Agent, Daemon, NotStarted, check_sums, region_at,
+from confine import HELD, mask, mounted, only, status
+from memprov import (MEMPROV, MIB, ROOT, SLOWER, Agent, Daemon, NotStarted, check_sums, children, region_at,
                      until)
 
 # As user/privilege.c has them.

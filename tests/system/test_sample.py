@@ -129,7 +129,7 @@ def sampler_seconds(daemon):
     raise AssertionError("there is no such thread")
 
 
-@pytest.mark.cost
+@pytest.mark.plain
 def test_at_most_one_percent(bpf, capsys):
     """500 processes that all change, and a larger one: more than it can keep up with."""
     seconds = 10
@@ -144,7 +144,7 @@ def test_at_most_one_percent(bpf, capsys):
         assert 0.003 < share < 0.01
 
 
-@pytest.mark.cost
+@pytest.mark.plain
 def test_cheaper_than_smaps(bpf, capsys):
     with Target("many_vmas", 20000) as target:
         assert target.line() == "ready"

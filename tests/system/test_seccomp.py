@@ -9,8 +9,8 @@ import subprocess
 
 import pytest
 
-from confine import children, status
-from memprov import SLOWER, Agent, Daemon, until
+from confine import status
+from memprov import SLOWER, Agent, Daemon, family, symbolizer, until
 
 # Without texts, for which gdb would take memory that is never given back.
 ERRNO = "*((int *(*)(void))__errno_location)()"
@@ -44,7 +44,7 @@ def use(daemon, agent):
             answer = daemon.get(path, **asked)
             assert answer.status == 200, (path, asked, answer.text)
     assert daemon.get_unix("/debug/memory").status == 200
-    os.kill(children(children(daemon.pid)[0])[0], signal.SIGKILL)
+    os.kill(symbolizer(daemon), signal.SIGKILL)
     agent.name(agent.map(1 << 20), 1 << 20, b"cold")
     daemon.report(agent.pid)
     until(lambda: daemon.metrics()["memprov_symbolizer_restarts_total"] == 1, 10 * SLOWER,
@@ -75,11 +75,11 @@ def test_what_is_not_listed(bpf):
 def test_what_only_an_attacker_calls(bpf, expression):
     daemon = Daemon(prefix=NO_CORE)
     try:
-        family = [daemon.pid, *children(daemon.pid), *children(children(daemon.pid)[0])]
+        all_of_it = family(daemon)
         assert call(daemon.pid, expression) == []
         assert daemon.process.wait(10 * SLOWER) == -signal.SIGSYS
         # Whose parent has gone, others reap: it may stay as a zombie.
-        until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in family), 5 * SLOWER,
+        until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in all_of_it), 5 * SLOWER,
               "its children to be gone")
     finally:
         daemon.kill()

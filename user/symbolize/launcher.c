@@ -11,6 +11,7 @@
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "symbolize/channel.h"
@@ -20,6 +21,8 @@
 
 /* Higher than those that a child takes as its own. */
 #define FD_ABOVE 10
+
+#define LET_GO_MS 200
 
 /* What the dynamic loader and sanitizers go by; the rest of the environment is none of its
  * business. */
@@ -78,13 +81,15 @@ static pid_t launch(const struct launcher_config *config, int received)
 	return socket < 0 || blame < 0 ? -errno : spawn(config->memory, socket, blame);
 }
 
-/* Does not wait: one that is stuck in the kernel would keep us from starting another. Nobody's
- * process can be killed by root only with CAP_KILL; without, it ends when it finds nobody at the
- * other end, and one that hangs is left behind. */
+/* Does not wait for long: one that is stuck in the kernel would keep us from starting another.
+ * Nobody's process can be killed by root only with CAP_KILL; without, it ends when it finds nobody
+ * at the other end, and one that hangs is left behind. */
 static void end(pid_t child)
 {
 	if (child > 0)
 		kill(child, SIGKILL);
+	for (int ms = 0; child > 0 && ms < LET_GO_MS && !waitpid(child, NULL, WNOHANG); ms++)
+		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	/* Numbers are free from here on, so the caller forgets this one. */
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""The machine gives less than the daemon would like: CPU, room in the ring, memory."""
+import contextlib
+import os
+import pathlib
+import re
+import tempfile
+import threading
+
+from memprov import (MIB, PAGE, SANITIZED, Agent, Daemon, Target, check_sums, exact_report, until)
+from test_loss import go_on, pause
+
+SECONDS = 4 if SANITIZED else 10
+MANIFEST = pathlib.Path("deploy/kubernetes/base/daemonset.yaml")
+
+
+def calls(daemon):
+    """Events of mmap and munmap that were received, and those that were lost to a full ring; of the
+    whole machine."""
+    metrics = daemon.metrics()
+    received = sum(metrics[f'memprov_events_total{{type="{kind}"}}'] for kind in ("mmap", "munmap"))
+    return received, metrics['memprov_events_lost_total{cause="ring_full"}']
+
+
+def test_without_cpu_under_a_storm(bpf):
+    """Stopped for ten seconds in which two threads map all the time: they go on as if it were not
+    there, each event is either received or counted as lost, and then it heals."""
+    with Daemon("--unwind", "none") as daemon, Target("pairs", 2, SECONDS) as target, \
+            Agent() as agent:
+        at = agent.map(4 * MIB)
+        agent.name(at, 4 * MIB, b"before")
+        assert daemon.report(target.pid)["tracing"]["state"] == "complete"
+        received, lost = calls(daemon)
+        pause(daemon)
+        target.tell("go")
+        pairs, worst = map(int, target.line(SECONDS + 20).split())
+        go_on(daemon)
+        report = daemon.report(target.pid)
+        now_received, now_lost = calls(daemon)
+        seen, lost = now_received - received, now_lost - lost
+        print(f"{pairs} pairs in {SECONDS} s, the longest {worst / 1e6:.1f} ms; "
+              f"{seen:.0f} events received, {lost:.0f} lost")
+        # The ring holds some 100,000 of them; others on the machine map something, too.
+        assert lost > pairs and seen > 1000
+        assert 2 * pairs <= seen + lost <= 2 * pairs * 1.02 + 20000
+        assert worst < 1e9
+        assert report["tracing"]["lost_events"] >= 0.9 * lost
+        assert report["tracing"]["state"] == "resynced"
+        check_sums(report)
+        # What came before the storm is known as ever, and so is what comes after it.
+        new = agent.map(4 * MIB)
+        agent.name(new, 4 * MIB, b"after")
+        names = {row["name"] for row in exact_report(daemon, agent.pid)["breakdown"]["named"]}
+        assert names == {"before", "after"}
+
+
+@contextlib.contextmanager
+def memory_limit(size):
+    """What is started within it is in a cgroup of its own, which may have so much memory."""
+    group = pathlib.Path(tempfile.mkdtemp(dir="/sys/fs/cgroup/memory", prefix="memprov-test-"))
+    (group / "memory.limit_in_bytes").write_text(str(size))
+    mine = re.search(r":memory:(.*)", pathlib.Path("/proc/self/cgroup").read_text())[1]
+    home = pathlib.Path("/sys/fs/cgroup/memory" + mine)
+
+    @contextlib.contextmanager
+    def inside():
+        (group / "cgroup.procs").write_text(str(os.getpid()))
+        try:
+            yield
+        finally:
+            (home / "cgroup.procs").write_text(str(os.getpid()))
+
+    def figures():
+        control = (group / "memory.oom_control").read_text()
+        return (int((group / "memory.max_usage_in_bytes").read_text()),
+                int(re.search(r"oom_kill (\d+)", control)[1]))
+
+    try:
+        yield inside, figures
+    finally:
+        until(lambda: not (group / "cgroup.procs").read_text(), 10, "the cgroup to be empty")
+        group.rmdir()
+
+
+def test_within_the_memory_of_the_manifest(bpf):
+    """What a pod of the DaemonSet may have is enough for the largest that the node has to offer."""
+    limit = int(re.search(r"limits: \{memory: (\d+)Mi\}", MANIFEST.read_text())[1]) * MIB
+    with memory_limit(limit) as (inside, figures), contextlib.ExitStack() as stack:
+        with inside():
+            daemon = stack.enter_context(Daemon())
+        large = [stack.enter_context(Target("many_vmas", 60000)) for _ in range(3)]
+        busy = [stack.enter_context(Target("churn", 4)), stack.enter_context(Target("callsites", 1000))]
+        for target in large + busy:
+            assert target.line(60)
+        answers = []
+
+        def ask(pid):
+            answers.append(daemon.report(pid))
+
+        threads = [threading.Thread(target=ask, args=(target.pid,)) for target in large + busy]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        check_sums(daemon.report())
+        for report in answers:
+            check_sums(report)
+        assert len(answers) == 5
+        assert sum(report["totals"]["virtual"] >= 60000 * PAGE for report in answers) >= 3
+        with Agent() as agent:
+            agent.name(agent.map(4 * MIB), 4 * MIB, b"mine")
+            report = exact_report(daemon, agent.pid)
+            assert [row["name"] for row in report["breakdown"]["named"]] == ["mine"]
+        assert daemon.process.poll() is None
+        most, killed = figures()
+        print(f"{most / MIB:.0f} MiB of {limit / MIB:.0f} MiB at most")
+        assert killed == 0
+        assert most > 16 * MIB, "it was not in the cgroup"
