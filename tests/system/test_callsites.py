@@ -55,6 +55,7 @@ def test_recognised_stacks_are_their_own(daemon):
     assert len([s for s in report["callsites"] if "run" in functions(s)]) == CHAINS
 
 
+@pytest.mark.plain
 def test_a_storm_is_throttled(bpf):
     """Then stacks are taken by frame pointers, counted, and no event is lost for copies."""
     with Daemon() as daemon:
@@ -80,6 +81,7 @@ def busy_seconds(daemon):
                for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")) / 1e9
 
 
+@pytest.mark.plain
 def test_the_same_stack_again_costs_little(bpf):
     """10,000 equal stacks, or as many as STACKS_AGAIN says, beside as many different ones: in
     rounds, so that all are copied and none is left out."""

@@ -177,6 +177,7 @@ def roomy(bpf):
         yield daemon
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("collector", ["G1", "Serial", "Parallel", "Shenandoah"])
 def test_java_agrees_with_its_own_account(roomy, tmp_path, collector):
     (tmp_path / "Sleep.java").write_text(SLEEP)

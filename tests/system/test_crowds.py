@@ -93,6 +93,7 @@ class Crowd:
                     key.fileobj.send(b"E")
 
 
+@pytest.mark.plain
 def test_ten_thousand_connections(bpf, many_files):
     """However many wait, who comes and asks gets in; and nobody waits for longer than 15 seconds."""
     with Daemon("--metrics-listen", "127.0.0.1:0") as daemon:
@@ -241,6 +242,7 @@ class Client(threading.Thread):
             self.connection.close()
 
 
+@pytest.mark.plain
 @pytest.mark.seconds(120)
 def test_a_hundred_clients(bpf):
     """For half a minute, of every route, while others map and unmap without pause: no error but 503, no

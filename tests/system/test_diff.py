@@ -248,8 +248,11 @@ def test_bad_files(grown, tmp_path, content, word):
 def test_a_file_that_is_cut_off(grown, tmp_path):
     text = grown[0].read_text()
     bad = tmp_path / "bad.json"
-    for part in (0.01, 0.5, 0.999):
-        bad.write_text(text[:int(len(text) * part)])
+    ends = [int(len(text) * part) for part in (0.01, 0.5, 0.999)]
+    # Within a word, and before the digits of a number.
+    ends += [text.index("null") + 3, text.index("true") + 1]
+    for end in ends:
+        bad.write_text(text[:end])
         one_line(run(grown[0], bad), 1, bad, "cut off")
 
 

@@ -7,6 +7,8 @@ import re
 import tempfile
 import threading
 
+import pytest
+
 from memprov import (MIB, PAGE, SANITIZED, Agent, Daemon, Target, check_sums, exact_report, until)
 from test_loss import go_on, pause
 
@@ -82,6 +84,7 @@ def memory_limit(size):
         group.rmdir()
 
 
+@pytest.mark.plain
 def test_within_the_memory_of_the_manifest(bpf):
     """What a pod of the DaemonSet may have is enough for the largest that the node has to offer."""
     limit = int(re.search(r"limits: \{memory: (\d+)Mi\}", MANIFEST.read_text())[1]) * MIB

@@ -93,6 +93,7 @@ class Prometheus:
         self.process.wait(20)
 
 
+@pytest.mark.plain
 def test_prometheus_scrapes_it(bpf, tmp_path):
     """From the listener that is meant for it."""
     with Daemon("--metrics-listen", "127.0.0.1:0") as daemon:

@@ -6,8 +6,24 @@
 #include <string.h>
 
 #include "options.h"
+#include "util/cleanup.h"
 #include "util/number.h"
 #include "util/quote.h"
+
+/* Within a word or before the digits of a number, which jansson calls a token that is none. */
+static bool ends_in_token(const char *text, size_t len)
+{
+	static const char *const tokens[] = {"true", "false", "null"};
+	size_t n = 0;
+
+	while (n < len && text[len - n - 1] >= 'a' && text[len - n - 1] <= 'z')
+		n++;
+	for (size_t i = 0; n && i < ARRAY_SIZE(tokens); i++) {
+		if (n < strlen(tokens[i]) && !memcmp(tokens[i], text + len - n, n))
+			return true;
+	}
+	return len && text[len - 1] == '-';
+}
 
 json_t *json_read__parse(const char *text, size_t len, char error[JSON_READ_ERROR_LEN])
 {
@@ -25,7 +41,8 @@ json_t *json_read__parse(const char *text, size_t len, char error[JSON_READ_ERRO
 		return tree;
 	if (!len)
 		snprintf(error, JSON_READ_ERROR_LEN, "it is empty");
-	else if (json_error_code(&why) == json_error_premature_end_of_input)
+	else if (json_error_code(&why) == json_error_premature_end_of_input ||
+		 ((size_t)why.position == len && ends_in_token(text, len)))
 		snprintf(error, JSON_READ_ERROR_LEN, "it is cut off: it ends within the JSON");
 	else if (json_error_code(&why) == json_error_out_of_memory)
 		snprintf(error, JSON_READ_ERROR_LEN, "out of memory");
