@@ -18,6 +18,8 @@ from confine import HELD
 from containers import Container, Pod
 from memprov import MEMPROV, MIB, ROOT, SLOWER, Daemon, Target, UnixConnection, check_sums, until
 
+pytestmark = pytest.mark.plain
+
 KUBERNETES = ROOT / "deploy" / "kubernetes"
 
 

@@ -65,7 +65,7 @@ def test_another_program_begins_anew(daemon):
             assert after["rss"] - after["growth"] <= resident(target.pid)
 
 
-# Plain: of a process whose sample takes more than 10 ms, which sanitizers bring about, an old one may do.
+# Plain: where a sample takes more than 10 ms, which sanitizers bring about, an old one may do.
 @pytest.mark.plain
 def test_ages_are_true(daemon):
     with Agent() as agent:

@@ -13,6 +13,8 @@ import pytest
 from memprov import MEMPROV, MIB, SLOWER, Agent, Daemon, Target, read_line, stopped
 from screen import DOWN, END, ENTER, ESC, HOME, PAGE_DOWN, TAB, UP, Terminal
 
+pytestmark = pytest.mark.plain
+
 NO_DAEMON = "/tmp/memprov-test-no-daemon.sock"
 ROW = re.compile(r" *(\d+) +(\d+) MB +(\d+) MB +(\d+) MB +(-|[+-]\d+ MB) +(-|[+-]\d+ MB) +\d+ s  (.*)")
 
