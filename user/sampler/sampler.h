@@ -42,9 +42,9 @@ void sampler__free(struct sampler *sampler);
 /* The model's on_forgotten, with the sampler as its context. */
 void sampler__forget(pid_t pid, uint64_t start_ticks, void *sampler);
 
-/* The report of the node for who wants its processes only: rows, by_coverage and
- * totals.rss; growth is added below. It waits for
- * no stack, so its call sites' share is what happens to be known. Errors as taker__node(). */
+/* The report of the node for who wants its processes only: rows, by_coverage and totals.rss; growth
+ * is added below. It waits for no stack, so its call sites' share is what happens to be known.
+ * Errors as taker__node(). */
 int sampler__list(struct sampler *sampler, const struct caller *caller, const atomic_bool *stop,
 		  struct report **ret);
 
