@@ -265,6 +265,61 @@ static void bad_records_are_refused(void **state)
 	}
 }
 
+/* One record whose Rss is written in the columns that the kernel uses, or beyond them. */
+static int parse_rss(const char *columns, size_t piece, uint64_t *ret)
+{
+	_cleanup_buf_ struct buf text = {};
+	struct vma_set set = {};
+	int err;
+
+	buf__printf(&text, "%s%s%-16s", HEADER, FIELDS_BEFORE_RSS, "Rss:");
+	buf__printf(&text, "%s kB\n%s%s", columns, FIELDS_AFTER_RSS, FLAGS);
+	err = parse(SMAPS_FULL, text.data, text.len, piece, &set);
+	*ret = err ? 0 : set.vmas[0].rss / 1024;
+	vma_set__free(&set);
+	return err;
+}
+
+/* Read whole, amounts are read all columns at once; in pieces of a byte, they are not. */
+static void amounts_in_columns(void **state)
+{
+	static const struct {
+		const char *columns;
+		uint64_t rss; /* BAD: refused */
+	} cases[] = {
+#define BAD UINT64_MAX
+		{"       0", 0},	{"       4", 4},	  {"99999999", 99999999},
+		{"12345678", 12345678}, {" 2345678", 2345678},	  {"      78", 78},
+		{"00000042", 42},	{"123456789", 123456789}, {"         1", 1},
+		{"        ", BAD},	{"1 345678", BAD},	  {"     78 ", BAD},
+		{"     -78", BAD},	{"\t     78", BAD},	  {"     7:8", BAD},
+		{"     7/8", BAD},
+#undef BAD
+	};
+	char columns[9] = "     678";
+	uint64_t whole, pieces;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		bool bad = cases[i].rss == UINT64_MAX;
+
+		assert_int_equal(parse_rss(cases[i].columns, SIZE_MAX / 2, &whole),
+				 bad ? -EBADMSG : 0);
+		if (!bad)
+			assert_int_equal(whole, cases[i].rss);
+	}
+	for (size_t at = 0; at < 8; at++) {
+		char before = columns[at];
+
+		for (int c = 1; c < 256; c++) {
+			columns[at] = c;
+			assert_int_equal(parse_rss(columns, SIZE_MAX / 2, &whole),
+					 parse_rss(columns, 1, &pieces));
+			assert_int_equal(whole, pieces);
+		}
+		columns[at] = before;
+	}
+}
+
 #define WITH_LENGTH(text) text, sizeof(text) - 1
 
 static void a_zero_byte_is_refused(void **state)
@@ -414,6 +469,7 @@ int main(void)
 		cmocka_unit_test(anon_name_fits_any_buffer),
 		cmocka_unit_test(bad_maps_are_refused),
 		cmocka_unit_test(bad_records_are_refused),
+		cmocka_unit_test(amounts_in_columns),
 		cmocka_unit_test(a_zero_byte_is_refused),
 		cmocka_unit_test(a_newer_kernel_does_not_stop_us),
 		cmocka_unit_test(empty_text_is_an_empty_set),

@@ -33,38 +33,40 @@ enum unit { UNIT_KB, UNIT_NONE };
 #define NOT_KEPT     SIZE_MAX
 #define KEPT(member) offsetof(struct vma, member)
 
-#define NAMED(name) name, sizeof(name) - 1
+/* It pads names with their colon to 16 columns, and amounts to 8 (SEQ_PUT_DEC there). */
+#define LABEL_LEN  16
+#define AMOUNT_LEN 8
+#define USUAL_LEN  (LABEL_LEN + AMOUNT_LEN + sizeof(" kB\n") - 1)
 
 static const struct field {
-	const char *name;
-	size_t name_len;
+	char label[LABEL_LEN + 1];
 	size_t offset;
 	enum unit unit;
 } fields[] = {
-	{NAMED("Size"), NOT_KEPT, UNIT_KB},
-	{NAMED("KernelPageSize"), NOT_KEPT, UNIT_KB},
-	{NAMED("MMUPageSize"), NOT_KEPT, UNIT_KB},
-	{NAMED("Rss"), KEPT(rss), UNIT_KB},
-	{NAMED("Pss"), KEPT(pss), UNIT_KB},
-	{NAMED("Pss_Dirty"), NOT_KEPT, UNIT_KB}, /* 6.0 */
-	{NAMED("Shared_Clean"), KEPT(shared_clean), UNIT_KB},
-	{NAMED("Shared_Dirty"), KEPT(shared_dirty), UNIT_KB},
-	{NAMED("Private_Clean"), KEPT(private_clean), UNIT_KB},
-	{NAMED("Private_Dirty"), KEPT(private_dirty), UNIT_KB},
-	{NAMED("Referenced"), NOT_KEPT, UNIT_KB},
-	{NAMED("Anonymous"), NOT_KEPT, UNIT_KB},
-	{NAMED("KSM"), NOT_KEPT, UNIT_KB}, /* 6.8 */
-	{NAMED("LazyFree"), NOT_KEPT, UNIT_KB},
-	{NAMED("AnonHugePages"), NOT_KEPT, UNIT_KB},
-	{NAMED("ShmemPmdMapped"), NOT_KEPT, UNIT_KB},
-	{NAMED("FilePmdMapped"), NOT_KEPT, UNIT_KB},
-	{NAMED("Shared_Hugetlb"), KEPT(shared_hugetlb), UNIT_KB},
-	{NAMED("Private_Hugetlb"), KEPT(private_hugetlb), UNIT_KB},
-	{NAMED("Swap"), KEPT(swap), UNIT_KB},
-	{NAMED("SwapPss"), KEPT(swap_pss), UNIT_KB},
-	{NAMED("Locked"), NOT_KEPT, UNIT_KB},
-	{NAMED("THPeligible"), NOT_KEPT, UNIT_NONE},
-	{NAMED("ProtectionKey"), NOT_KEPT, UNIT_NONE},
+	{"Size:           ", NOT_KEPT, UNIT_KB},
+	{"KernelPageSize: ", NOT_KEPT, UNIT_KB},
+	{"MMUPageSize:    ", NOT_KEPT, UNIT_KB},
+	{"Rss:            ", KEPT(rss), UNIT_KB},
+	{"Pss:            ", KEPT(pss), UNIT_KB},
+	{"Pss_Dirty:      ", NOT_KEPT, UNIT_KB}, /* 6.0 */
+	{"Shared_Clean:   ", KEPT(shared_clean), UNIT_KB},
+	{"Shared_Dirty:   ", KEPT(shared_dirty), UNIT_KB},
+	{"Private_Clean:  ", KEPT(private_clean), UNIT_KB},
+	{"Private_Dirty:  ", KEPT(private_dirty), UNIT_KB},
+	{"Referenced:     ", NOT_KEPT, UNIT_KB},
+	{"Anonymous:      ", NOT_KEPT, UNIT_KB},
+	{"KSM:            ", NOT_KEPT, UNIT_KB}, /* 6.8 */
+	{"LazyFree:       ", NOT_KEPT, UNIT_KB},
+	{"AnonHugePages:  ", NOT_KEPT, UNIT_KB},
+	{"ShmemPmdMapped: ", NOT_KEPT, UNIT_KB},
+	{"FilePmdMapped:  ", NOT_KEPT, UNIT_KB},
+	{"Shared_Hugetlb: ", KEPT(shared_hugetlb), UNIT_KB},
+	{"Private_Hugetlb:", KEPT(private_hugetlb), UNIT_KB},
+	{"Swap:           ", KEPT(swap), UNIT_KB},
+	{"SwapPss:        ", KEPT(swap_pss), UNIT_KB},
+	{"Locked:         ", NOT_KEPT, UNIT_KB},
+	{"THPeligible:    ", NOT_KEPT, UNIT_NONE},
+	{"ProtectionKey:  ", NOT_KEPT, UNIT_NONE},
 };
 
 _Static_assert(ARRAY_SIZE(fields) <= 32, "seen has a bit for each");
@@ -326,7 +328,7 @@ static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, 
 		if (end - pos < 2 || pos[1] == ' ' || (end - pos > 2 && pos[2] != ' '))
 			return -EBADMSG;
 		for (size_t i = 0; i < ARRAY_SIZE(vm_flags); i++) {
-			if (!memcmp(pos, vm_flags[i].code, 2))
+			if (pos[0] == vm_flags[i].code[0] && pos[1] == vm_flags[i].code[1])
 				vma->flags |= vm_flags[i].flag;
 		}
 		pos += 2;
@@ -362,10 +364,17 @@ static int scan_amount(const char *pos, const char *end, enum unit unit, uint64_
 	return 0;
 }
 
+/* Its name with the colon. */
+static size_t name_len(const struct field *field)
+{
+	return (const char *)memchr(field->label, ':', LABEL_LEN) + 1 - field->label;
+}
+
 static bool field__begins(const struct field *field, const char *line, size_t len)
 {
-	return field->name_len < len && line[field->name_len] == ':' &&
-	       !memcmp(line, field->name, field->name_len);
+	size_t name = name_len(field);
+
+	return name <= len && !memcmp(line, field->label, name);
 }
 
 /* Fields come in the order of the table, so the first look nearly always finds. */
@@ -402,12 +411,26 @@ static int check_unknown_field(const char *line, size_t len)
 	return skip_char(&pos, end, ':') && !memchr(pos, '\0', end - pos) ? 0 : -EBADMSG;
 }
 
+/* Each field once in a record. */
+static int smaps_parser__keep(struct smaps_parser *parser, const struct field *field,
+			      uint64_t amount)
+{
+	uint32_t bit = 1u << (field - fields);
+
+	if (!parser->open || parser->seen & bit)
+		return -EBADMSG;
+	parser->seen |= bit;
+	if (field->offset != NOT_KEPT)
+		memcpy((char *)&parser->set.vmas[parser->set.n - 1] + field->offset, &amount,
+		       sizeof(amount));
+	return 0;
+}
+
 static int smaps_parser__field(struct smaps_parser *parser, const char *line, size_t len)
 {
 	static const char flags[] = "VmFlags:";
 	const struct field *field;
 	uint64_t amount;
-	uint32_t bit;
 	int err;
 
 	if (parser->format != SMAPS_FULL || !parser->set.n)
@@ -419,17 +442,56 @@ static int smaps_parser__field(struct smaps_parser *parser, const char *line, si
 	field = smaps_parser__find_field(parser, line, len);
 	if (!field)
 		return check_unknown_field(line, len);
-	bit = 1u << (field - fields);
-	if (!parser->open || parser->seen & bit)
-		return -EBADMSG;
-	err = scan_amount(line + field->name_len + 1, line + len, field->unit, &amount);
-	if (err)
-		return err;
-	parser->seen |= bit;
-	if (field->offset != NOT_KEPT)
-		memcpy((char *)&parser->set.vmas[parser->set.n - 1] + field->offset, &amount,
-		       sizeof(amount));
-	return 0;
+	err = scan_amount(line + name_len(field), line + len, field->unit, &amount);
+	return err ?: smaps_parser__keep(parser, field, amount);
+}
+
+/* Eight columns of a decimal number that spaces fill up; all at once, because a large process has
+ * a million of them. */
+static bool scan_columns(const char *columns, uint64_t *ret)
+{
+	const uint64_t bytes = 0x0101010101010101;
+	uint64_t word, digits, blank;
+
+	_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__,
+		       "the first column is the lowest byte");
+	memcpy(&word, columns, AMOUNT_LEN);
+	/* A digit has the bit 0x10, and a space has not. */
+	if (!(word & 0x10 * bytes))
+		return false;
+	blank = (1ULL << (__builtin_ctzll(word & 0x10 * bytes) & ~7)) - 1;
+	digits = (word ^ '0' * bytes) & ~blank;
+	if (((word ^ ' ' * bytes) & blank) || ((digits + 0x76 * bytes) | digits) & 0x80 * bytes)
+		return false;
+	/* Neighbours are joined to numbers of two digits, these to four, these to eight. */
+	digits = digits * 10 + (digits >> 8);
+	digits = (digits & 0x00ff00ff00ff00ff) * 100 + ((digits >> 16) & 0x00ff00ff00ff00ff);
+	*ret = (digits & 0xffff) * 10000 + ((digits >> 32) & 0xffff);
+	return true;
+}
+
+/* The line that comes next in nearly all records, as it looks in nearly all of them: its length,
+ * with the newline. 0: it is another one, for smaps_parser__field(). */
+static size_t smaps_parser__usual_field(struct smaps_parser *parser, const char *line, size_t len)
+{
+	const struct field *field = fields + parser->next_field;
+	const char *columns = line + LABEL_LEN, *tail = columns + AMOUNT_LEN;
+	uint64_t amount;
+
+	if (field == fields + ARRAY_SIZE(fields) || len < USUAL_LEN ||
+	    memcmp(line, field->label, LABEL_LEN) != 0 || !scan_columns(columns, &amount))
+		return 0;
+	if (field->unit == UNIT_KB) {
+		if (memcmp(tail, " kB", 3) != 0)
+			return 0;
+		amount *= 1024;
+		tail += 3;
+	}
+	if (*tail++ != '\n' || smaps_parser__keep(parser, field, amount))
+		return 0;
+	parser->next_field++;
+	parser->line_no++;
+	return tail - line;
 }
 
 /* --- lines --------------------------------------------------------------------------------- */
@@ -464,8 +526,12 @@ static int smaps_parser__carry(struct smaps_parser *parser, const char *text, si
 int smaps_parser__feed(struct smaps_parser *parser, const char *text, size_t len)
 {
 	const char *end = text + len, *newline;
+	size_t usual;
 
 	while (!parser->err && text < end) {
+		while (!parser->line.len && parser->open &&
+		       (usual = smaps_parser__usual_field(parser, text, end - text)))
+			text += usual;
 		newline = memchr(text, '\n', end - text);
 		if (!newline) {
 			parser->err = smaps_parser__carry(parser, text, end - text);
