@@ -11,6 +11,7 @@
 #define MEMPROV_STACK_BPF_H
 
 #define CHUNK	       4096 /* what can be read is found out in such pieces: a page, or a part of one */
+#define WINDOW	       2048	 /* of the stack, that is read at once to follow frame pointers */
 #define EVENT_ROOM     256	 /* for the event before the stack */
 #define COPY_EVERY_NS  100000ULL /* 10,000 copies a second and CPU, which cost 2-4 % of it, */
 #define COPIES_AT_ONCE 5000	 /* after as many in a row: programs that start */
@@ -122,16 +123,81 @@ static __always_inline __u32 copy_stack(struct mp_stack *stack, struct pt_regs *
 	return stack->bytes;
 }
 
-static __always_inline __u32 follow_frame_pointers(struct mp_stack *stack)
-{
-	long n = bpf_get_task_stack(bpf_get_current_task_btf(), stack->data,
-				    MP_FP_MAX * sizeof(__u64), BPF_F_USER_STACK);
+/* What a function with a frame pointer leaves where that points, on both processors. */
+struct frame {
+	__u64 caller; /* its frame pointer */
+	__u64 ip;     /* where the function returns to */
+};
 
-	if (n <= 0)
-		return 0;
+/* Reads what follows `at`, within its page: the next one may be absent. The bytes, 0: nothing. */
+static __always_inline __u64 read_window(__u8 *window, __u64 at)
+{
+	__u64 n = CHUNK - (at & (CHUNK - 1));
+
+	if (n > WINDOW)
+		n = WINDOW;
+	if (n < sizeof(struct frame)) /* across the two */
+		n = sizeof(struct frame);
+	return bpf_probe_read_user(window, n, (void *)at) ? 0 : n;
+}
+
+struct walk {
+	__u8 *window;
+	__u64 *ips;
+	__u64 fp;
+	__u64 begin; /* what of the stack is in the window: from here, */
+	__u64 len;   /* so many bytes */
+	__u32 n;
+};
+
+static long walk_frame(__u32 i, void *ctx)
+{
+	struct walk *walk = ctx;
+	__u64 at = walk->fp - walk->begin;
+	struct frame *frame;
+
+	/* The outermost function finds 0 or argc there. To try and read it costs as much as all
+	 * else. */
+	if (walk->fp < CHUNK || walk->fp % sizeof(__u64))
+		return 1;
+	if (at + sizeof(*frame) > walk->len || at > WINDOW) {
+		walk->begin = walk->fp;
+		walk->len = read_window(walk->window, walk->fp);
+		if (!walk->len)
+			return 1;
+		at = 0;
+	}
+	/* clang can tell that this holds, the verifier cannot. */
+	asm volatile("" : "+r"(at), "+r"(i));
+	if (at > WINDOW - sizeof(*frame) || i >= MP_FP_MAX - 1)
+		return 1;
+	frame = (struct frame *)(walk->window + at);
+	walk->ips[i + 1] = frame->ip & CODE_BITS;
+	walk->fp = frame->caller;
+	walk->n = i + 2;
+	return 0;
+}
+
+/*
+ * As the kernel's own perf_callchain_user(), which asks user space for each frame; here one read
+ * brings several.
+ */
+static __always_inline __u32 follow_frame_pointers(struct scratch *s, struct mp_stack *stack,
+						   struct pt_regs *regs)
+{
+	struct walk walk = {
+		.window = s->record + sizeof(s->record) - WINDOW,
+		.ips = (__u64 *)stack->data,
+		.fp = USER_FP(regs),
+		.n = 1,
+	};
+
+	walk.ips[0] = USER_IP(regs);
+	/* A loop of our own would have the verifier walk it 127 times in each program. */
+	bpf_loop(MP_FP_MAX - 1, walk_frame, &walk, 0);
 	stack->kind = MP_STACK_FP;
-	stack->bytes = n;
-	return n;
+	stack->bytes = walk.n * sizeof(*walk.ips);
+	return stack->bytes;
 }
 
 static __always_inline void count_stack(enum mp_stack_outcome outcome)
@@ -157,9 +223,9 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 		}
 		outcome = MP_STACKS_THROTTLED;
 	}
-	bytes = follow_frame_pointers(stack);
-	count_stack(bytes ? outcome : MP_STACKS_NONE);
-	return bytes ? sizeof(*stack) + bytes : 0;
+	bytes = follow_frame_pointers(s, stack, regs);
+	count_stack(outcome);
+	return sizeof(*stack) + bytes;
 }
 
 /* Sends the event of `size` bytes at the start of the scratch, with the stack of a call that

@@ -23,6 +23,9 @@ static __always_inline struct pt_regs *syscall_regs(void)
 #define SYSNR(regs)   ((int)(regs)->orig_ax)
 #define NR_CLONE      56
 #define USER_SP(regs) ((__u64)(regs)->sp)
+#define USER_FP(regs) ((__u64)(regs)->bp)
+#define USER_IP(regs) ((__u64)(regs)->ip)
+#define CODE_BITS     (~0ULL)
 
 /* struct mp_stack_copy: DWARF's order. */
 static __always_inline void copy_regs(__u64 *to, struct pt_regs *regs)
@@ -55,6 +58,9 @@ static __always_inline void copy_regs(__u64 *to, struct pt_regs *regs)
 #define SYSNR(regs)   ((regs)->syscallno)
 #define NR_CLONE      220
 #define USER_SP(regs) ((__u64)(regs)->sp)
+#define USER_FP(regs) ((__u64)(regs)->regs[29])
+#define USER_IP(regs) ((__u64)(regs)->pc)
+#define CODE_BITS     0xffffffffffffULL /* without the signature: util/pac.h */
 
 static __always_inline void copy_regs(__u64 *to, struct pt_regs *regs)
 {

@@ -12,6 +12,7 @@ from memprov import (MIB, PAGE, SANITIZED, WORKLOADS, Agent, Daemon, Target, che
                      functions, site_at, sites_of, span, stopped, until)
 
 FIRST_PAGES, CHAINS, BASE = 64, 216, 6  # of tests/workloads/chains.c
+STACKS_MAGIC = 0x123000  # of tests/workloads/stacks.c
 INLINES = os.path.join(WORKLOADS, "inlines")
 
 
@@ -264,3 +265,17 @@ def test_unwind(bpf, how, source):
         # The C library has no frame pointers: there a list ends, and says so.
         assert (functions(site)[-1] == "_start") == (source == "cfi")
         assert site["truncated"] == (source == "fp")
+
+
+@pytest.mark.parametrize("depth", [0, 1, 40, 120, 300])
+def test_frame_pointers(bpf, depth):
+    """Frames of any size, wherever pages end between them."""
+    def sites():
+        return [site for site in daemon.report(target.pid, all=1)["callsites"]
+                if site["mapped"] == STACKS_MAGIC]
+
+    with Daemon("--unwind", "fp") as daemon, Target("stacks", "framed", depth) as target:
+        until(sites, 5, "the mapping")
+        site, = sites()
+    # main() has no frame pointer, which is where it ends; or at 127.
+    assert functions(site) == (["framed"] * (depth + 1) + ["main"])[:127], site

@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Stacks of known functions, innermost a mapping of MAGIC bytes: stacks chain|noreturn|signal|
- * altstack|thread|deep. Stays until it is killed.
+ * altstack|thread|deep|framed N. Stays until it is killed.
  */
+#include <alloca.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define MAGIC 0x123000
@@ -92,6 +94,54 @@ FUNCTION static void deep(int n)
 	BARRIER();
 }
 
+#if defined(__x86_64__)
+/* The C library has no frame pointers: there a list of callers would end. */
+static inline __attribute__((always_inline)) void map_without_library(void)
+{
+	register long prot __asm__("rdx") = PROT_READ;
+	register long flags __asm__("r10") = MAP_PRIVATE | MAP_ANONYMOUS;
+	register long fd __asm__("r8") = -1, offset __asm__("r9") = 0;
+	long result = SYS_mmap;
+
+	__asm__ volatile("syscall"
+			 : "+a"(result)
+			 : "D"(NULL), "S"(MAGIC), "r"(prot), "r"(flags), "r"(fd), "r"(offset)
+			 : "rcx", "r11", "memory");
+	if (result < 0)
+		exit(1);
+}
+#else
+static inline __attribute__((always_inline)) void map_without_library(void)
+{
+	register long addr __asm__("x0") = 0, len __asm__("x1") = MAGIC;
+	register long prot __asm__("x2") = PROT_READ;
+	register long flags __asm__("x3") = MAP_PRIVATE | MAP_ANONYMOUS;
+	register long fd __asm__("x4") = -1, offset __asm__("x5") = 0;
+	register long number __asm__("x8") = SYS_mmap;
+
+	__asm__ volatile("svc 0"
+			 : "+r"(addr)
+			 : "r"(len), "r"(prot), "r"(flags), "r"(fd), "r"(offset), "r"(number)
+			 : "memory");
+	if (addr < 0)
+		exit(1);
+}
+#endif
+
+/* With frame pointers, and frames of a hundred bytes to two pages. */
+__attribute__((noinline, noclone, optimize("O2", "no-omit-frame-pointer"))) static void
+framed(int n)
+{
+	char *room = alloca((unsigned)n * n * 37 % 8000);
+
+	__asm__ volatile("" ::"r"(room) : "memory");
+	if (n)
+		framed(n - 1);
+	else
+		map_without_library();
+	BARRIER();
+}
+
 static void *thread(void *arg)
 {
 	first(1);
@@ -125,6 +175,8 @@ int main(int argc, char **argv)
 		handle(SA_ONSTACK);
 	else if (!strcmp(mode, "deep"))
 		deep(400);
+	else if (!strcmp(mode, "framed") && argc > 2)
+		framed(atoi(argv[2]));
 	else if (!strcmp(mode, "thread") && !pthread_create(&id, NULL, thread, NULL))
 		pthread_join(id, NULL);
 	behind_calls_last();
