@@ -27,8 +27,9 @@ def measure(daemon):
     daemon.report()
     time.sleep(SETTLE_SECONDS)
     family = [daemon.pid, *children(daemon.pid)]
-    before, began = sum(map(cpu_ns, family)), time.monotonic()
     happened = events(daemon.metrics())
+    time.sleep(SETTLE_SECONDS)
+    before, began = sum(map(cpu_ns, family)), time.monotonic()
     time.sleep(SECONDS)
     share = (sum(map(cpu_ns, family)) - before) / 1e9 / (time.monotonic() - began)
     metrics = daemon.metrics()
