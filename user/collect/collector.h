@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The BPF side as one object: loaded and attached at start, drained by one thread, gone with the
- * process (nothing is pinned, so a killed daemon leaves nothing attached either).
+ * The BPF side as one object: loaded and attached at start, drained by one thread at a time, gone
+ * with the process (nothing is pinned, so a killed daemon leaves nothing attached either).
  */
 #ifndef MEMPROV_COLLECTOR_H
 #define MEMPROV_COLLECTOR_H

@@ -20,7 +20,7 @@
  *     the owner goes on changing the original.
  * With a single holder nothing is copied: changes are made in place, in O(log n).
  *
- * One thread changes ledgers; any thread may read and free a snapshot.
+ * One thread at a time changes ledgers; any thread may read and free a snapshot.
  */
 #ifndef MEMPROV_LEDGER_H
 #define MEMPROV_LEDGER_H

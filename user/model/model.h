@@ -2,7 +2,8 @@
 /*
  * What the daemon knows of the node's processes: a table of (tgid, start time) → address space,
  * kept by events, corrected from snapshots. It does no I/O and knows no clock but the events', so
- * a recorded stream of events gives the same model again. One thread owns it (owner.h).
+ * a recorded stream of events gives the same model again. One thread at a time has it
+ * (owner.h).
  *
  *   fork      a new process with a copy of the parent's space (or the same one, for CLONE_VM)
  *   exec      the process gets an empty space; from here everything in it is witnessed

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -15,26 +16,21 @@
 /* Often enough that the ring does not fill between wakeups, rarely enough to cost nothing. */
 #define DRAIN_EVERY_MS 200
 
-struct call {
-	struct call *next;
-	owner_fn *fn;
-	void *arg;
-	bool done;
-};
-
 struct owner {
-	struct collector *collector; /* the thread's own, as is the model */
+	struct collector *collector;
 	struct model *model;
 	pthread_t thread;
 	bool running;
 	int epoll;
 	int wake;
 
-	pthread_mutex_t lock; /* guards what follows */
-	pthread_cond_t done;
-	struct call *calls; /* first come, first served */
-	struct call **calls_end;
-	bool stop;
+	/* Whose turn it is has the collector and the model: first come, first served, so that who
+	 * asks gets in between two drains of a storm. */
+	pthread_mutex_t lock;
+	pthread_cond_t turn;
+	uint64_t serving;
+	uint64_t next;
+	atomic_bool stop;
 };
 
 static void on_event(const union mp_event *event, void *ctx)
@@ -51,52 +47,38 @@ static void on_lost(uint32_t tgid, const struct mp_lost_range *range, void *ctx)
 	model__lost(owner->model, tgid, range);
 }
 
-/* Calls that came after the drain began wait for the next one. */
-static struct call *take_calls(struct owner *owner, bool *stop)
+static void begin_turn(struct owner *owner)
 {
-	struct call *calls;
+	uint64_t mine;
 
 	pthread_mutex_lock(&owner->lock);
-	calls = owner->calls;
-	owner->calls = NULL;
-	owner->calls_end = &owner->calls;
-	*stop = owner->stop;
+	mine = owner->next++;
+	while (owner->serving != mine)
+		pthread_cond_wait(&owner->turn, &owner->lock);
 	pthread_mutex_unlock(&owner->lock);
-	return calls;
 }
 
-static void run_calls(struct owner *owner, struct call *calls)
+static void end_turn(struct owner *owner)
 {
-	struct call *call, *next;
-
-	for (call = calls; call; call = next) {
-		next = call->next;
-		call->fn(owner->model, call->arg);
-		pthread_mutex_lock(&owner->lock);
-		call->done = true; /* its owner may free it from here */
-		pthread_cond_broadcast(&owner->done);
-		pthread_mutex_unlock(&owner->lock);
-	}
+	pthread_mutex_lock(&owner->lock);
+	if (++owner->serving != owner->next)
+		pthread_cond_broadcast(&owner->turn);
+	pthread_mutex_unlock(&owner->lock);
 }
 
 static void *owner_thread(void *arg)
 {
 	struct owner *owner = arg;
 	struct epoll_event events[2];
-	struct call *calls;
-	uint64_t woken;
-	bool stop = false;
 	int n;
 
-	while (!stop) {
+	while (!owner->stop) {
 		n = epoll_wait(owner->epoll, events, ARRAY_SIZE(events), DRAIN_EVERY_MS);
 		if (!n && collector__is_empty(owner->collector))
 			continue;
-		if (read(owner->wake, &woken, sizeof(woken)) < 0 && errno != EAGAIN)
-			break;
-		calls = take_calls(owner, &stop);
+		begin_turn(owner);
 		collector__drain(owner->collector);
-		run_calls(owner, calls);
+		end_turn(owner);
 	}
 	return NULL;
 }
@@ -149,9 +131,8 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 	if (!owner)
 		return -ENOMEM;
 	owner->epoll = owner->wake = -1;
-	owner->calls_end = &owner->calls;
 	pthread_mutex_init(&owner->lock, NULL);
-	pthread_cond_init(&owner->done, NULL);
+	pthread_cond_init(&owner->turn, NULL);
 
 	err = collector__new(&collector, why, why_len, &owner->collector);
 	if (!err) {
@@ -178,24 +159,13 @@ int owner__start(struct owner *owner)
 	return err;
 }
 
-static void wake(struct owner *owner)
-{
-	uint64_t one = 1;
-
-	/* The counter cannot overflow, and a full one would wake just as well. */
-	if (write(owner->wake, &one, sizeof(one)) < 0)
-		return;
-}
-
 void owner__free(struct owner *owner)
 {
 	if (!owner)
 		return;
 	if (owner->running) {
-		pthread_mutex_lock(&owner->lock);
 		owner->stop = true;
-		pthread_mutex_unlock(&owner->lock);
-		wake(owner);
+		eventfd_write(owner->wake, 1);
 		pthread_join(owner->thread, NULL);
 	}
 	collector__free(owner->collector);
@@ -204,7 +174,7 @@ void owner__free(struct owner *owner)
 		close(owner->epoll);
 	if (owner->wake >= 0)
 		close(owner->wake);
-	pthread_cond_destroy(&owner->done);
+	pthread_cond_destroy(&owner->turn);
 	pthread_mutex_destroy(&owner->lock);
 	free(owner);
 }
@@ -216,15 +186,10 @@ enum attach_by owner__attached_by(const struct owner *owner)
 
 void owner__call(struct owner *owner, owner_fn *fn, void *arg)
 {
-	struct call call = {.fn = fn, .arg = arg};
-
-	pthread_mutex_lock(&owner->lock);
-	*owner->calls_end = &call;
-	owner->calls_end = &call.next;
-	wake(owner);
-	while (!call.done)
-		pthread_cond_wait(&owner->done, &owner->lock);
-	pthread_mutex_unlock(&owner->lock);
+	begin_turn(owner);
+	collector__drain(owner->collector);
+	fn(owner->model, arg);
+	end_turn(owner);
 }
 
 struct list_call {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The one thread that owns the ring and the model. Others ask it to run a function on the model;
- * before it does, it drains the ring, so the function sees every event that happened before the
- * call: this is how a request reads its own writes. Between calls it drains when the ring has
- * filled to a share, and five times a second.
+ * The ring and the model have one owner at a time. Who calls becomes it, drains the ring, and runs
+ * a function on the model, which so sees every event that happened before the call: this is how a
+ * request reads its own writes. It does so on its own thread, because to wake another one and to be
+ * woken by it takes longer than most of these functions. Between calls a thread drains, when the
+ * ring has filled to a share, and five times a second.
  */
 #ifndef MEMPROV_OWNER_H
 #define MEMPROV_OWNER_H
@@ -41,8 +42,8 @@ void owner__free(struct owner *owner); /* accepts NULL */
 
 enum attach_by owner__attached_by(const struct owner *owner);
 
-/* Runs fn on the owner's thread, which has been started, after a drain, and returns when it has
- * run. Not from fn itself. */
+/* Drains, and runs fn, when those who came before are through. Not from fn itself, nor from what
+ * the model calls. */
 typedef void owner_fn(struct model *model, void *arg);
 void owner__call(struct owner *owner, owner_fn *fn, void *arg);
 

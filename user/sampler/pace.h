@@ -8,7 +8,7 @@
 
 #include <stdint.h>
 
-/* 1/128 of a core: of the 1 % that sampling may cost, some is spent on the owner's thread. */
+/* 1/128 of a core: a little below the 1 % that sampling may cost. */
 #define PACE_SHARE 128
 /* CPU time that idle times may have saved up. */
 #define PACE_SAVED_NS 20000000

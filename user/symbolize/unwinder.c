@@ -276,7 +276,7 @@ static void correct(struct unwinder *u, struct batch *batch)
 	}
 }
 
-/* On the owner's thread, which has applied everything that happened before this: whether the
+/* Everything that happened before this has been applied: whether the
  * process has left meanwhile is known. */
 static void tell_model(struct model *model, void *arg)
 {
