@@ -342,6 +342,17 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 	return 0;
 }
 
+bool model__view_holds(const struct model *model, const struct view *view)
+{
+	const struct process *process = model__find(model, view->tgid);
+
+	return process && process->start_ticks == view->start_ticks &&
+	       process->space->id == view->space_id &&
+	       process->space->generation == view->generation &&
+	       process->knowledge == view->knowledge &&
+	       process->lost_events + process->lost_names == view->lost_events;
+}
+
 void view__free(struct view *view)
 {
 	ledger__free(&view->ledger);

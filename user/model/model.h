@@ -141,6 +141,9 @@ struct view {
 int model__view(struct model *model, pid_t tgid, struct view *ret);
 void view__free(struct view *view);
 
+/* True when nothing has happened to the process since it was seen so. */
+bool model__view_holds(const struct model *model, const struct view *view);
+
 /* Somebody waits for the stacks of this process, in that address space, and of its forebears. */
 void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id);
 

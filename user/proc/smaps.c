@@ -19,6 +19,7 @@ struct smaps_parser {
 	size_t line_no;	   /* from 1 */
 	size_t next_field; /* where in fields[] to look first */
 	uint32_t seen;	   /* bits of fields[] that this record has had */
+	uint32_t kept;	   /* the bits of those that we keep: no record may lack one */
 	bool open;	   /* a record has begun and its VmFlags have not come yet */
 	bool cut;	   /* the name of this record was not kept in full */
 	int err;
@@ -87,6 +88,10 @@ struct smaps_parser *smaps_parser__new(enum smaps_format format)
 		return NULL;
 	parser->format = format;
 	parser->line_no = 1;
+	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
+		if (fields[i].offset != NOT_KEPT)
+			parser->kept |= 1u << i;
+	}
 	return parser;
 }
 
@@ -303,22 +308,13 @@ static int smaps_parser__header(struct smaps_parser *parser, const char *line, s
 
 /* --- fields -------------------------------------------------------------------------------- */
 
-/* All that we keep must have come: a field that is missing would be a zero that nobody counted. */
-static bool smaps_parser__record_is_full(const struct smaps_parser *parser)
-{
-	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (fields[i].offset != NOT_KEPT && !(parser->seen & 1u << i))
-			return false;
-	}
-	return true;
-}
-
 /* "rd wr mr mw me ac ": two letters and a space each; a kernel may have flags we do not know. */
 static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, const char *end)
 {
 	struct vma *vma = &parser->set.vmas[parser->set.n - 1];
 
-	if (!smaps_parser__record_is_full(parser) || memchr(pos, '\0', end - pos))
+	/* A field that is missing would be a zero that nobody counted. */
+	if ((parser->seen & parser->kept) != parser->kept || memchr(pos, '\0', end - pos))
 		return -EBADMSG;
 	for (;;) {
 		while (pos < end && *pos == ' ')

@@ -50,7 +50,6 @@ enum category {
 struct part {
 	uint64_t start;
 	uint64_t end; /* exclusive */
-	char perms[5];
 	uint64_t offset;
 	uint64_t inode;
 
@@ -60,6 +59,8 @@ struct part {
 	uint64_t shared;
 	uint64_t swap;
 	enum rss_source rss_source;
+	char perms[5];
+	bool inherited; /* the parent made it, before the fork */
 
 	const char *name; /* as shown: "[anon: TXMetaCache]", "/lib/x.so", "[heap]"; NULL: none */
 	const char *given_name; /* "TXMetaCache": what a program called anonymous memory; or NULL */
@@ -68,7 +69,6 @@ struct part {
 
 	enum origin origin;
 	enum coverage coverage;
-	bool inherited;		    /* the parent made it, before the fork */
 	uint32_t tid;		    /* of its creator; 0: not known */
 	char thread[PART_COMM_LEN]; /* the creator's name then; "": not known */
 	uint64_t created_ns;	    /* CLOCK_BOOTTIME; 0: not known */

@@ -141,22 +141,35 @@ static void learn(struct model *model, void *arg)
 		     s->began_ns, &s->set);
 }
 
+struct second_look {
+	const struct view *view;
+	bool holds;
+};
+
+static void look_again(struct model *model, void *arg)
+{
+	struct second_look *second = arg;
+
+	second->holds = model__view_holds(model, second->view);
+}
+
 /* Looks again: when the map is as it was before the reading, the reading shows this map. Otherwise
  * the newer view takes the place of the older one. */
 static bool settled(struct snapshot *s)
 {
-	struct view before = s->view;
-	bool same;
+	struct second_look second = {.view = &s->view};
+	struct view newer;
 
 	if (!s->traced)
 		return !s->set.torn;
-	if (view_now(s, &s->view)) {
-		s->view = before;
-		return false;
+	owner__call(s->config->taker->config.owner, look_again, &second);
+	if (second.holds)
+		return !s->set.torn;
+	if (!view_now(s, &newer)) {
+		view__free(&s->view);
+		s->view = newer;
 	}
-	same = before.space_id == s->view.space_id && before.generation == s->view.generation;
-	view__free(&before);
-	return same && !s->set.torn;
+	return false;
 }
 
 static int read_memory(struct snapshot *s)

@@ -91,14 +91,16 @@ static int fill_cgroup(struct report *report, int pidfd)
 	return row->path ? 0 : -ENOMEM;
 }
 
-static int fill_regions(struct report *report, const struct part_list *parts)
+/* Takes them over. */
+static int fill_regions(struct report *report, struct part_list *parts)
 {
-	report->regions = arena__alloc(report->strings, parts->n * sizeof(*parts->parts));
-	if (!report->regions)
+	if (!parts->n)
+		return 0;
+	if (arena__adopt(report->strings, parts->parts))
 		return -ENOMEM;
-	if (parts->n)
-		memcpy(report->regions, parts->parts, parts->n * sizeof(*parts->parts));
+	report->regions = take_ptr(parts->parts);
 	report->n_regions = parts->n;
+	parts->n = parts->cap = 0;
 	qsort(report->regions, report->n_regions, sizeof(*report->regions), larger_part);
 	return 0;
 }

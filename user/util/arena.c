@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "util/arena.h"
 
+#include <errno.h>
 #include <stdalign.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -16,8 +17,14 @@ struct block {
 	alignas(max_align_t) char bytes[];
 };
 
+struct adopted {
+	struct adopted *next;
+	void *piece;
+};
+
 struct arena {
 	struct block *blocks;
+	struct adopted *adopted;
 };
 
 struct arena *arena__new(void)
@@ -31,6 +38,9 @@ void arena__free(struct arena *arena)
 
 	if (!arena)
 		return;
+	/* First: what says so is in the blocks. */
+	for (struct adopted *adopted = arena->adopted; adopted; adopted = adopted->next)
+		free(adopted->piece);
 	for (block = arena->blocks; block; block = next) {
 		next = block->next;
 		free(block);
@@ -60,6 +70,17 @@ void *arena__alloc(struct arena *arena, size_t size)
 	piece = block->bytes + block->used;
 	block->used += need;
 	return memset(piece, 0, size);
+}
+
+int arena__adopt(struct arena *arena, void *piece)
+{
+	struct adopted *adopted = arena__alloc(arena, sizeof(*adopted));
+
+	if (!adopted)
+		return -ENOMEM;
+	*adopted = (struct adopted){arena->adopted, piece};
+	arena->adopted = adopted;
+	return 0;
 }
 
 char *arena__strdup(struct arena *arena, const char *s)

@@ -12,6 +12,11 @@ void arena__free(struct arena *arena); /* accepts NULL */
 
 /* Zeroed, aligned for any type; NULL when out of memory. Lives as long as the arena. */
 void *arena__alloc(struct arena *arena, size_t size);
+
+/* From here on a piece from malloc() is the arena's. 0; or -ENOMEM, and it is still the caller's.
+ */
+int arena__adopt(struct arena *arena, void *piece);
+
 char *arena__strdup(struct arena *arena, const char *s);
 char *arena__printf(struct arena *arena, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
