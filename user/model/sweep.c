@@ -14,12 +14,19 @@
 #include "util/clock.h"
 
 #define SWEEP_EVERY_S 2
-/* Where no task comes or goes, only every so many are made: for those that could not be read. */
+/* Every so many are made also where no task has come or gone, for those that could not be read, and
+ * look at kernel threads again: a node has hundreds. */
 #define SWEEP_ANYHOW 15
 /* Reading a map while the process changes it: after this many tries what was read is used, minus
  * what was touched meanwhile. */
 #define LEARN_TRIES 3
 #define MAX_THREADS 4096
+
+struct pid_list {
+	pid_t *pids; /* sorted */
+	size_t n;
+	size_t cap;
+};
 
 struct sweeper {
 	const char *proc;
@@ -28,6 +35,8 @@ struct sweeper {
 	atomic_bool ready;
 	char tasks[PROC_TASKS_LEN]; /* before the last sweep; "": there was none that ended well */
 	unsigned left_out;	    /* sweeps, since then */
+	struct pid_list bare;	    /* that had no memory when they were looked at last */
+	unsigned until_all;	    /* sweeps, until these are looked at again */
 	pthread_mutex_t lock;	    /* guards stop */
 	pthread_cond_t wake;
 	atomic_bool stop;
@@ -57,13 +66,14 @@ static void learn(struct model *model, void *arg)
 	struct view now;
 	uint64_t space_id = lesson->known ? lesson->before.space_id : 0;
 
-	lesson->in_time = lesson->final;
-	if (!lesson->in_time && !model__view(model, lesson->pid, &now)) {
-		lesson->in_time = lesson->known && now.space_id == lesson->before.space_id &&
-				  now.generation == lesson->before.generation;
-		view__free(&now);
-	} else if (!lesson->known) {
+	if (lesson->final) {
 		lesson->in_time = true;
+	} else if (lesson->known) {
+		lesson->in_time = model__view_holds(model, &lesson->before);
+	} else {
+		lesson->in_time = model__view(model, lesson->pid, &now) != 0;
+		if (!lesson->in_time)
+			view__free(&now);
 	}
 	if (lesson->in_time)
 		model__learn(model, lesson->pid, lesson->stat.start_ticks, lesson->stat.comm,
@@ -152,8 +162,36 @@ int sweep__process(const char *proc, struct owner *owner, pid_t pid)
 	return err;
 }
 
+static int by_pid(const void *a, const void *b)
+{
+	pid_t x = *(const pid_t *)a, y = *(const pid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* Out of memory, it is only looked at again. */
+static void pid_list__add(struct pid_list *list, pid_t pid)
+{
+	if (list->n == list->cap) {
+		size_t cap = list->cap ? list->cap * 2 : 128;
+		pid_t *pids = reallocarray(list->pids, cap, sizeof(*pids));
+
+		if (!pids)
+			return;
+		list->pids = pids;
+		list->cap = cap;
+	}
+	list->pids[list->n++] = pid;
+}
+
+static bool pid_list__has(const struct pid_list *list, pid_t pid)
+{
+	return list->n && bsearch(&pid, list->pids, list->n, sizeof(pid), by_pid);
+}
+
 struct census {
 	struct sweeper *sweeper;
+	struct pid_list bare;	     /* of this sweep */
 	struct known_process *known; /* sorted by tgid */
 	size_t n;
 	bool *seen;
@@ -170,8 +208,10 @@ static int visit(pid_t pid, void *ctx)
 	if (known)
 		census->seen[known - census->known] = true;
 	/* Those that cannot be read (gone by now, not ours to read) are tried again next time. */
-	if (!known || !known->learned)
-		sweep__process(census->sweeper->proc, census->sweeper->owner, pid);
+	if ((!known || !known->learned) &&
+	    (pid_list__has(&census->sweeper->bare, pid) ||
+	     sweep__process(census->sweeper->proc, census->sweeper->owner, pid) == -ESRCH))
+		pid_list__add(&census->bare, pid);
 	return 0;
 }
 
@@ -191,6 +231,10 @@ static int sweep(struct sweeper *sweeper)
 	_cleanup_free_ bool *seen = NULL;
 	int err;
 
+	if (!sweeper->until_all--) {
+		sweeper->until_all = SWEEP_ANYHOW;
+		sweeper->bare.n = 0;
+	}
 	err = owner__processes(sweeper->owner, &census.known, &census.n);
 	if (err)
 		return err;
@@ -203,6 +247,10 @@ static int sweep(struct sweeper *sweeper)
 		if (!seen[i])
 			owner__call(sweeper->owner, bury, &known[i]);
 	}
+	if (census.bare.n)
+		qsort(census.bare.pids, census.bare.n, sizeof(pid_t), by_pid);
+	free(sweeper->bare.pids);
+	sweeper->bare = census.bare;
 	return err;
 }
 
@@ -276,6 +324,7 @@ void sweeper__free(struct sweeper *sweeper)
 	pthread_join(sweeper->thread, NULL);
 	pthread_cond_destroy(&sweeper->wake);
 	pthread_mutex_destroy(&sweeper->lock);
+	free(sweeper->bare.pids);
 	free(sweeper);
 }
 
