@@ -176,6 +176,25 @@ static void who_is_gone_is_forgotten(void **state)
 	table__free(table);
 }
 
+/* Whoever is as old as this is looked at once in so many rounds, others in other rounds. */
+static void what_rests_is_left_alone(void **state)
+{
+	for (uint64_t age = 0; age < 20; age++) {
+		uint64_t every = !age ? 1 : age < RANK_LONGEST ? age : RANK_LONGEST;
+		unsigned first_round = 0;
+
+		for (pid_t pid = 1; pid <= 840; pid++) {
+			unsigned looks = 0;
+
+			for (uint64_t round = 100; round < 100 + every; round++)
+				looks += rank__has_a_look(pid, age, round);
+			assert_int_equal(looks, 1);
+			first_round += rank__has_a_look(pid, age, 100);
+		}
+		assert_int_equal(first_round, 840 / every);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +204,7 @@ int main(void)
 		cmocka_unit_test(who_comes_first),
 		cmocka_unit_test(the_first_and_the_newest),
 		cmocka_unit_test(who_is_gone_is_forgotten),
+		cmocka_unit_test(what_rests_is_left_alone),
 	};
 
 	return cmocka_run_group_tests_name("sampler", tests, NULL, NULL);

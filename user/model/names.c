@@ -15,6 +15,7 @@
 #include "proc/procfs.h"
 #include "proc/self.h"
 #include "util/cleanup.h"
+#include "util/thread.h"
 
 #define MAX_OF_PROCESS 256
 #define MAX_WAITING    4096
@@ -340,7 +341,7 @@ int name_reader__start(struct name_reader *reader, struct owner *owner)
 		pthread_t thread;
 
 		/* Detached: nobody waits for one that is stuck. */
-		err = -pthread_create(&thread, NULL, name_reader_thread, reader);
+		err = thread__start(&thread, "names", name_reader_thread, reader);
 		if (!err) {
 			pthread_detach(thread);
 			reader->threads++;

@@ -12,6 +12,7 @@
 
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/thread.h"
 
 /* Often enough that the ring does not fill between wakeups, rarely enough to cost nothing. */
 #define DRAIN_EVERY_MS 200
@@ -153,7 +154,7 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 
 int owner__start(struct owner *owner)
 {
-	int err = -pthread_create(&owner->thread, NULL, owner_thread, owner);
+	int err = thread__start(&owner->thread, "drain", owner_thread, owner);
 
 	owner->running = !err;
 	return err;

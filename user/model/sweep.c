@@ -12,6 +12,7 @@
 #include "proc/threads.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/thread.h"
 
 #define SWEEP_EVERY_S 2
 /* Every so many are made also where no task has come or gone, for those that could not be read, and
@@ -304,10 +305,10 @@ int sweeper__new(const char *proc, struct owner *owner, struct sweeper **ret)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&sweeper->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	err = pthread_create(&sweeper->thread, NULL, sweeper_thread, sweeper);
+	err = thread__start(&sweeper->thread, "sweeper", sweeper_thread, sweeper);
 	if (err) {
 		free(sweeper);
-		return -err;
+		return err;
 	}
 	*ret = sweeper;
 	return 0;

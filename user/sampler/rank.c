@@ -12,6 +12,13 @@ bool candidate__is_due(const struct candidate *c)
 	return c->changed || c->events || c->unsettled || c->age_ns > RANK_REFRESH_NS;
 }
 
+bool rank__has_a_look(pid_t pid, uint64_t age, uint64_t round)
+{
+	uint64_t every = age < RANK_LONGEST ? age : RANK_LONGEST;
+
+	return !every || (round + (uint64_t)pid) % every == 0;
+}
+
 static double weight(const struct candidate *c)
 {
 	return ((double)c->changed + (double)c->events) * (double)c->age_ns;

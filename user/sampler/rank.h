@@ -28,6 +28,14 @@ struct candidate {
 
 bool candidate__is_due(const struct candidate *candidate);
 
+/*
+ * Whether a process of which nothing is known to have changed is looked at in this round: one whose
+ * sample is `age` rounds old every so many rounds, at most RANK_LONGEST, so that what changes is
+ * noticed soon and what does not is left alone. Not all of them in the same round.
+ */
+#define RANK_LONGEST 8
+bool rank__has_a_look(pid_t pid, uint64_t age, uint64_t round);
+
 /* New ones come first, then those of which the most is new: by change and age, so that those that
  * change little have their turn too. */
 void candidates__sort(struct candidate *candidates, size_t n);

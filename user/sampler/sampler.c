@@ -11,11 +11,13 @@
 #include "sampler/rank.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/thread.h"
 
 #define ROUND_NS (5 * NSEC_PER_SEC)
 
 /* One round: those who are to be sampled, most urgent first. */
 struct round {
+	uint64_t number;
 	struct candidate *candidates;
 	size_t n;
 };
@@ -46,23 +48,37 @@ static struct candidate judge(const struct known_process *known, const struct sa
 	return c;
 }
 
+/* Reading statm of everybody in every round would be most of what an idle node costs. */
+static bool has_a_look(const struct known_process *known, const struct sample *sample,
+		       uint64_t round)
+{
+	uint64_t age;
+
+	if (!sample || sample->unsettled || known->space_id != sample->space_id ||
+	    known->generation != sample->generation)
+		return true;
+	age = clock__boot_ns() - sample->taken_ns;
+	return rank__has_a_look(known->tgid, age / ROUND_NS, round);
+}
+
 static void consider(struct sampler *s, const struct known_process *known, struct round *round)
 {
 	struct sample *sample = table__get(s->table, known->tgid, known->start_ticks);
 	struct proc_memory now;
 
 	table__mark(s->table, known->tgid, known->start_ticks);
-	if (!procfs__memory_of(s->taker->config.proc, known->tgid, &now)) {
+	if (has_a_look(known, sample, round->number) &&
+	    !procfs__memory_of(s->taker->config.proc, known->tgid, &now)) {
 		round->candidates[round->n] = judge(known, sample, &now, clock__boot_ns());
 		round->n += candidate__is_due(&round->candidates[round->n]);
 	}
 	sample__unref(sample);
 }
 
-static int begin_round(struct sampler *s, struct round *ret)
+static int begin_round(struct sampler *s, uint64_t number, struct round *ret)
 {
 	_cleanup_free_ struct known_process *known = NULL;
-	struct round round = {};
+	struct round round = {.number = number};
 	size_t n;
 	int err;
 
@@ -162,11 +178,11 @@ static void *sampler_thread(void *arg)
 	struct sampler *s = arg;
 	struct meter meter = {};
 
-	while (!s->stop) {
+	for (uint64_t number = 0; !s->stop; number++) {
 		uint64_t end_ns = clock__boot_ns() + ROUND_NS;
 		struct round round;
 
-		if (!begin_round(s, &round)) {
+		if (!begin_round(s, number, &round)) {
 			run_round(s, &round, end_ns, &meter);
 			free(round.candidates);
 		}
@@ -199,10 +215,8 @@ int sampler__start(struct sampler *s, struct taker *taker)
 	s->taker = taker;
 	if (!taker->config.owner)
 		return 0;
-	err = -pthread_create(&s->thread, NULL, sampler_thread, s);
+	err = thread__start(&s->thread, "sampler", sampler_thread, s);
 	s->running = !err;
-	if (!err)
-		pthread_setname_np(s->thread, "sampler");
 	return err;
 }
 

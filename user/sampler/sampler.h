@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Samples of every process, kept young at a bounded price. A thread reads statm of all processes
- * now and then, and samples those that are new or have changed, by statm or by their events. It
+ * Samples of every process, kept young at a bounded price. A thread reads statm of processes now
+ * and then, the less often the longer they rest, and samples those that are new or have changed, by
+ * statm or by their events. It
  * uses at most 1 % of a core, a process at most a tenth of that in the long run, so large ones are
  * sampled less often; and it never holds a target's mmap_lock for long (SAMPLER_LARGEST).
  *

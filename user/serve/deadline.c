@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/thread.h"
 
 #define NEVER UINT64_MAX
 
@@ -98,7 +99,7 @@ int deadline__new(struct deadline **ret)
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&deadline->sooner, &attr);
 	pthread_condattr_destroy(&attr);
-	err = -pthread_create(&deadline->thread, NULL, watch, deadline);
+	err = thread__start(&deadline->thread, "deadline", watch, deadline);
 	if (err) {
 		pthread_cond_destroy(&deadline->sooner);
 		pthread_mutex_destroy(&deadline->lock);

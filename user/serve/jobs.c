@@ -8,6 +8,7 @@
 #include <time.h>
 
 #include "util/clock.h"
+#include "util/thread.h"
 
 struct jobs {
 	pthread_mutex_t lock;
@@ -79,7 +80,7 @@ int jobs__new(size_t threads, size_t queue, void (*run)(void *job), struct jobs 
 	}
 	pthread_mutex_lock(&jobs->lock);
 	for (; jobs->n_threads < threads && !err; jobs->n_threads += !err) {
-		err = -pthread_create(&jobs->threads[jobs->n_threads], NULL, work, jobs);
+		err = thread__start(&jobs->threads[jobs->n_threads], "report", work, jobs);
 		jobs->live += !err;
 	}
 	pthread_mutex_unlock(&jobs->lock);

@@ -11,6 +11,7 @@
 #include "reconcile/frames.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/thread.h"
 
 #define MAX_BYTES	     (32u << 20) /* of stacks that wait */
 #define MAX_BYTES_OF_PROCESS (8u << 20)
@@ -473,9 +474,9 @@ int unwinder__start(struct unwinder *u, struct owner *owner)
 	int err;
 
 	u->owner = owner;
-	err = pthread_create(&u->thread, NULL, unwinder_thread, u);
+	err = thread__start(&u->thread, "unwinder", unwinder_thread, u);
 	u->running = !err;
-	return -err;
+	return err;
 }
 
 void unwinder__stop(struct unwinder *u)
