@@ -3,6 +3,8 @@
  * The sample of a process against reading its smaps with read() alone: bench_sample PID [ROUNDS].
  * All are done by turns; medians of CPU time. The sampler asks for the PSS of a large process once
  * in five minutes only. To be run as root; the process should sleep.
+ *
+ * bench_sample PID forever: samples as the sampler takes them, without pause, until it is killed.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -10,6 +12,7 @@
 #include <string.h>
 
 #include "sampler/sample.h"
+#include "sampler/sampler.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -81,6 +84,8 @@ int main(int argc, char **argv)
 	pid_t pid = argc > 1 ? atoi(argv[1]) : 0;
 	double smaps_ms, sample_ms, sums_ms;
 
+	while (argc > 2 && !strcmp(argv[2], "forever"))
+		take_sample(taker, pid, SAMPLER_LARGEST);
 	if (pid <= 0 || rounds < 1 || rounds > ROUNDS_MAX || !taker)
 		return 2;
 	for (int i = 0; i < rounds; i++) {

@@ -2,15 +2,17 @@
 """How long a program waits for its own mmap while somebody reads its memory map."""
 import contextlib
 import statistics
+import subprocess
 import threading
 import time
 
+import peers
 from memprov import Daemon
 from page import Section, table
-from reports import target
+from reports import SPARE_MIB, available_mib, target
 
 SECONDS = 2
-SIZES = [20_000, 64_000]
+SIZES = [(20_000, 0), (64_000, 0), (200, 8192)]
 
 
 @contextlib.contextmanager
@@ -31,24 +33,34 @@ def again_and_again(function):
         thread.join()
 
 
-def read_smaps(pid, daemon):
+def read_smaps(pid):
     with open(f"/proc/{pid}/smaps", "rb", buffering=0) as smaps:
         while smaps.read(1 << 16):
             pass
 
 
-def ask(pid, daemon):
-    assert daemon.get("/debug/memory", pid=pid).status == 200
+@contextlib.contextmanager
+def samples(pid):
+    process = subprocess.Popen([peers.BENCH / "bench_sample", str(pid), "forever"])
+    try:
+        yield
+        assert process.poll() is None
+    finally:
+        process.kill()
+        process.wait()
 
 
-READERS = {"nobody": None, "read() of smaps": read_smaps, "memprov's reports": ask}
+READERS = {
+    "nobody": lambda pid, daemon: contextlib.nullcontext(),
+    "read() of smaps": lambda pid, daemon: again_and_again(lambda: read_smaps(pid)),
+    "memprov's reports": lambda pid, daemon: again_and_again(lambda: daemon.text(pid)),
+    "memprov's samples": lambda pid, daemon: samples(pid),
+}
 
 
 def measure(process, daemon, reader):
     """Median, 99th percentile and worst, in nanoseconds."""
-    with contextlib.ExitStack() as stack:
-        if reader:
-            stack.enter_context(again_and_again(lambda: reader(process.pid, daemon)))
+    with reader(process.pid, daemon):
         process.tell("begin")
         time.sleep(SECONDS)
         process.tell("end")
@@ -58,13 +70,15 @@ def measure(process, daemon, reader):
 def run(rounds):
     rows = []
     with Daemon() as daemon:
-        for vmas in SIZES:
-            measured = {}
-            with target(vmas, 0) as process:
+        for vmas, mib in SIZES:
+            if available_mib() < mib + SPARE_MIB:
+                continue
+            what, measured = f"{vmas:,} VMAs" + (f", {mib >> 10} GiB resident" if mib else ""), {}
+            with target(vmas, mib) as process:
                 for _ in range(rounds):
                     for name, reader in READERS.items():
                         measured.setdefault(name, []).append(measure(process, daemon, reader))
-            rows += [[f"{vmas:,} VMAs, {name}",
+            rows += [[f"{what}: {name}",
                       *(f"{statistics.median(column) / 1000:,.1f}" for column in zip(*values)),
                       f"{max(worst for *_, worst in values) / 1000:,.1f}"]
                      for name, values in measured.items()]
