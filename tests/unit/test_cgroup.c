@@ -1,12 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* Memory cgroups: user/proc/cgroup.c, mountinfo.c. */
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -287,6 +291,54 @@ static void our_own(void **state)
 		assert_true(cgroup.limit < 1ULL << 62);
 }
 
+/* In a mount namespace of its own. */
+static int see_a_moved_one(void)
+{
+	_cleanup_close_ int self = procfs__open("/proc", getpid());
+	_cleanup_buf_ struct buf mountinfo = {};
+	char moved[] = "/tmp/test_cgroup.XXXXXX", point[256];
+	const char *pos, *end;
+	struct cgroup cgroup;
+	struct mount found;
+	int err = 1;
+
+	if (unshare(CLONE_NEWNS) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) ||
+	    procfs__read(self, "mountinfo", 1 << 20, &mountinfo))
+		return 1;
+	if (cgroup__read(self, &cgroup) || cgroup.current == CGROUP_UNKNOWN)
+		return 0; /* none is mounted here */
+	if (!mkdtemp(moved))
+		return 1;
+	pos = mountinfo.data;
+	end = pos + mountinfo.len;
+	while (mountinfo__next(&pos, end, &found) > 0) {
+		if (!(cgroup.v1 ? mount_text__is(found.type, "cgroup") &&
+					  mount_text__has(found.options, "memory")
+				: mount_text__is(found.type, "cgroup2")))
+			continue;
+		if (mount_text__decode(found.point, point, sizeof(point)) ||
+		    mount(point, moved, NULL, MS_MOVE, NULL))
+			break;
+		err = cgroup__read(self, &cgroup) || cgroup.current == CGROUP_UNKNOWN ? 2 : 0;
+		umount2(moved, MNT_DETACH);
+		break;
+	}
+	rmdir(moved);
+	return err;
+}
+
+static void mounts_that_move_are_found(void **state)
+{
+	pid_t child = fork();
+	int status;
+
+	assert_true(child >= 0);
+	if (!child)
+		_exit(see_a_moved_one());
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +350,7 @@ int main(void)
 		cmocka_unit_test(sums_of_smaps_rollup),
 		cmocka_unit_test(bridges),
 		cmocka_unit_test(our_own),
+		cmocka_unit_test(mounts_that_move_are_found),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

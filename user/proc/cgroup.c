@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -242,25 +243,72 @@ static void cgroup__read_figures(struct cgroup *cgroup, int dirfd)
 	cgroup->working_set = cgroup->current > inactive ? cgroup->current - inactive : 0;
 }
 
-static int open_dir(const struct cgroup *cgroup)
+/*
+ * The lines of our mountinfo that are of cgroups. A node that runs many pods has hundreds of
+ * mounts, and to have them all listed takes longer than all else that is read of a cgroup; these
+ * few do not change as long as what they name is there.
+ */
+static struct {
+	pthread_mutex_t lock;
+	struct buf lines;
+} mounts = {.lock = PTHREAD_MUTEX_INITIALIZER};
+
+static int read_mounts(void)
 {
-	_cleanup_buf_ struct buf mountinfo = {};
-	char path[PATH_MAX];
+	_cleanup_buf_ struct buf all = {};
+	const char *pos, *end, *line;
+	struct mount mount;
 	int fd, err;
 
-	/* Both paths are as seen from our own cgroup namespace. */
+	/* As seen from our own cgroup namespace, as the paths are. */
 	fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	err = buf__read_fd(&mountinfo, fd, FILE_MAX);
+	err = buf__read_fd(&all, fd, FILE_MAX);
 	close(fd);
 	if (err)
 		return err;
-	err = cgroup__dir(mountinfo.data, mountinfo.len, cgroup, path, sizeof(path));
+	mounts.lines.len = 0;
+	pos = line = all.data ?: "";
+	end = pos + all.len;
+	for (; (err = mountinfo__next(&pos, end, &mount)) > 0; line = pos) {
+		if (mount_text__is(mount.type, "cgroup") || mount_text__is(mount.type, "cgroup2"))
+			buf__add(&mounts.lines, line, pos - line);
+	}
+	err = err ?: buf__error(&mounts.lines);
 	if (err)
-		return err;
-	fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	return fd < 0 ? -errno : fd;
+		buf__free(&mounts.lines);
+	return err;
+}
+
+static int find_dir(const struct cgroup *cgroup, bool again, char *ret, size_t ret_len)
+{
+	int err = 0;
+
+	pthread_mutex_lock(&mounts.lock);
+	if (again || !mounts.lines.len)
+		err = read_mounts();
+	if (!err)
+		err = cgroup__dir(mounts.lines.data ?: "", mounts.lines.len, cgroup, ret, ret_len);
+	pthread_mutex_unlock(&mounts.lock);
+	return err;
+}
+
+static int open_dir(const struct cgroup *cgroup)
+{
+	char path[PATH_MAX];
+	int fd, err = -ENOENT;
+
+	for (int again = 0; again < 2 && err == -ENOENT; again++) {
+		err = find_dir(cgroup, again, path, sizeof(path));
+		if (err)
+			continue;
+		fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd >= 0)
+			return fd;
+		err = -errno;
+	}
+	return err;
 }
 
 void cgroup__read_all(struct cgroup *cgroup, struct cgroup_stat *ret)
