@@ -251,6 +251,26 @@ static void test_saved_registers_of_several_callers(void **state)
 	assert_ptr_equal(image__find(f->image, &s.head), f->a);
 }
 
+/* A distance is the register's that has it. */
+static void test_which_registers_point_into_the_stack(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s;
+
+	fill(&s, SP);
+	s.copy.regs[REG_BP] = SP + 16;
+	learn(f, &s, f->a);
+	s.copy.regs[REG_BP] = 0;
+	s.copy.regs[REG_BX] = SP + 16;
+	assert_null(image__find(f->image, &s.head));
+	learn(f, &s, f->b);
+	assert_ptr_equal(image__find(f->image, &s.head), f->b);
+	s.copy.regs[REG_BP] = SP + 16;
+	assert_null(image__find(f->image, &s.head));
+	s.copy.regs[REG_BX] = 1;
+	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+}
+
 static void test_a_shorter_copy(void **state)
 {
 	struct fixture *f = *state;
@@ -281,6 +301,63 @@ static void test_by_frame_pointers(void **state)
 	chain.ips[2]--;
 	chain.head.bytes -= 8;
 	assert_null(image__find(f->image, &chain.head));
+}
+
+/* A stack can be the inner part of another one. */
+static void test_chains_of_all_lengths(void **state)
+{
+	struct fixture *f = *state;
+	struct {
+		struct mp_stack head;
+		uint64_t ips[MP_FP_MAX];
+	} chain = {.head.kind = MP_STACK_FP};
+	struct unwound none = {0};
+
+	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
+		chain.head.bytes = n * sizeof(chain.ips[0]);
+		image__learn(f->image, &chain.head, &none, n % 2 ? f->a : f->b);
+	}
+	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
+		chain.head.bytes = n * sizeof(chain.ips[0]);
+		assert_ptr_equal(image__find(f->image, &chain.head), n % 2 ? f->a : f->b);
+	}
+}
+
+static void test_pages_it_runs_through(void **state)
+{
+	static const uint64_t ips[] = {0x405001, 0x402001, 0x409000, 0x402fff, 0x403000};
+	static const struct {
+		uint64_t addr;
+		uint64_t len;
+		bool known;
+	} ranges[] = {
+		{0x402000, 0x1000, true},
+		{0x402fff, 1, true},
+		{0x403000, 0x2000, false},
+		{0x401000, 0x1000, false},
+		{0x405000, 1, true},
+		{0x408000, 0x1000, true},
+		{0x409000, 0x1000, false},
+		{0, 0x402000, false},
+		{0, 0x402001, true},
+		{0x406000, 0x2000, false},
+		{0x409000, -0x409000ULL, false},
+		{0, UINT64_MAX, true},
+		{0x402000, 0, false},
+		{0x402000, UINT64_MAX, false},
+	};
+	struct fixture *f = *state;
+	struct frame frames[ARRAY_SIZE(ips)] = {};
+	struct unwound unwound = {.frames = frames, .n = ARRAY_SIZE(ips)};
+	struct mp_stack none = {MP_STACK_FP, 0};
+
+	for (size_t i = 0; i < ARRAY_SIZE(ips); i++)
+		frames[i].ip = ips[i];
+	assert_false(image__runs_through(f->image, 0, UINT64_MAX));
+	image__learn(f->image, &none, &unwound, f->a);
+	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
+		assert_int_equal(image__runs_through(f->image, ranges[i].addr, ranges[i].len),
+				 ranges[i].known);
 }
 
 static void test_it_is_bounded(void **state)
@@ -378,8 +455,12 @@ int main(void)
 #if defined(__aarch64__)
 		cmocka_unit_test_setup_teardown(test_signed_addresses, setup, teardown),
 #endif
+		cmocka_unit_test_setup_teardown(test_which_registers_point_into_the_stack, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(test_a_shorter_copy, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_by_frame_pointers, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_chains_of_all_lengths, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_pages_it_runs_through, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_it_is_bounded, setup, teardown),
 		cmocka_unit_test(test_call_sites_are_kept_once),
 		cmocka_unit_test(test_call_sites_are_bounded),

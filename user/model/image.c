@@ -3,67 +3,97 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
+#include "util/array.h"
 #include "util/cleanup.h"
+#include "util/dict.h"
 #include "util/pac.h"
 
-/* What decides first: the instruction that made the call (on arm64 also where it returns to), then
- * the frame pointer and everything else that calls preserve. Indices of struct mp_stack_copy's
- * regs; the first N_CODE_STEPS count as they are, others only where they point into the stack. */
+/* What decides first, as indices of struct mp_stack_copy's regs: the instruction that made the call
+ * (on arm64 also where it returns to), then the frame pointer and everything else that calls
+ * preserve, where that points into the stack. */
 #if defined(__x86_64__)
-static const unsigned char steps[] = {16, 6, 3, 12, 13, 14, 15};
-enum { N_CODE_STEPS = 1, REG_SP = 7 };
+static const unsigned char code_registers[] = {16};
+static const unsigned char saved_registers[] = {6, 3, 12, 13, 14, 15};
+enum { REG_SP = 7 };
 #elif defined(__aarch64__)
-static const unsigned char steps[] = {32, 30, 29, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28};
-enum { N_CODE_STEPS = 2, REG_SP = 31 };
+static const unsigned char code_registers[] = {32, 30};
+static const unsigned char saved_registers[] = {29, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28};
+enum { REG_SP = 31 };
 #endif
 
 /* How a word counts. */
 enum kind {
-	WORD_CODE,  /* as it is */
-	WORD_STACK, /* as its distance from the stack pointer */
-	WORD_OTHER, /* not at all */
+	WORD_CODE,	/* as it is */
+	WORD_STACK,	/* as its distance from the stack pointer */
+	WORD_REGISTERS, /* it is none: which of saved_registers point into the stack, as bits */
 };
 
 struct key {
 	uint64_t value;
-	uint32_t parent; /* 0: none */
-	uint32_t kind;
-};
+	uint32_t parent : 30; /* its number + 1; 0: none */
+	enum kind kind : 2;
+} __attribute__((packed, aligned(4)));
 
 struct node {
-	UT_hash_handle hh;
 	struct key key;
-	uint32_t id;
-	bool reads;	     /* `offset` holds */
-	uint32_t offset;     /* of the word that leads on */
+	uint32_t reads;	     /* the offset of the word that leads on, + 1; 0: none does */
 	struct trace *trace; /* of the stack that ends here, if one does */
 };
+_Static_assert(sizeof(struct node) == 24, "nodes are many");
 
 /* By frame pointers: the instruction pointers are all there is. */
 struct chain {
-	UT_hash_handle hh;
 	struct trace *trace;
+	const uint8_t *ips;
 	size_t bytes;
-	uint64_t ips[];
-};
-
-/* A page of code that known stacks run through. */
-struct code_page {
-	UT_hash_handle hh;
-	uint64_t number;
 };
 
 struct image {
 	unsigned refs;
-	struct code_page *pages;
-	struct node *nodes;
-	struct chain *chains;
-	size_t n;
+	struct dict nodes;
+	struct dict chains;
+	uint64_t *pages; /* of code that known stacks run through: their numbers, ascending */
+	size_t n_pages;
+	size_t pages_room;
 	size_t *of_all;
-	uint32_t last_id;
 };
+
+static uint64_t hash_node(const void *entry, uint64_t secret)
+{
+	const struct key *key = &((const struct node *)entry)->key;
+
+	return dict__mix(dict__mix(secret, key->value), (uint64_t)key->parent << 2 | key->kind);
+}
+
+static bool same_node(const void *a, const void *b)
+{
+	const struct key *x = &((const struct node *)a)->key, *y = &((const struct node *)b)->key;
+
+	return x->value == y->value && x->parent == y->parent && x->kind == y->kind;
+}
+
+static uint64_t hash_chain(const void *entry, uint64_t secret)
+{
+	const struct chain *chain = entry;
+	uint64_t hash = dict__mix(secret, chain->bytes), ip;
+
+	for (size_t i = 0; i < chain->bytes; i += sizeof(ip)) {
+		memcpy(&ip, chain->ips + i, sizeof(ip));
+		hash = dict__mix(hash, ip);
+	}
+	return hash;
+}
+
+static bool same_chain(const void *a, const void *b)
+{
+	const struct chain *x = a, *y = b;
+
+	return x->bytes == y->bytes && !memcmp(x->ips, y->ips, x->bytes);
+}
+
+static const struct dict_type nodes_by_key = {sizeof(struct node), hash_node, same_node};
+static const struct dict_type chains_by_ips = {sizeof(struct chain), hash_chain, same_chain};
 
 unsigned image__sp_register(void)
 {
@@ -77,6 +107,8 @@ struct image *image__new(size_t *nodes)
 	if (!image)
 		return NULL;
 	image->refs = 1;
+	image->nodes.type = &nodes_by_key;
+	image->chains.type = &chains_by_ips;
 	image->of_all = nodes;
 	return image;
 }
@@ -87,29 +119,30 @@ struct image *image__ref(struct image *image)
 	return image;
 }
 
+static size_t count_of(const struct image *image)
+{
+	return image->nodes.n + image->chains.n + image->n_pages;
+}
+
 void image__unref(struct image *image)
 {
-	struct node *node, *next;
-	struct chain *chain, *next_chain;
-	struct code_page *page, *next_page;
+	const struct node *nodes;
+	const struct chain *chains;
 
 	if (!image || --image->refs)
 		return;
-	HASH_ITER (hh, image->nodes, node, next) {
-		HASH_DEL(image->nodes, node);
-		trace__unref(node->trace);
-		free(node);
+	*image->of_all -= count_of(image);
+	nodes = image->nodes.entries;
+	for (size_t i = 0; i < image->nodes.n; i++)
+		trace__unref(nodes[i].trace);
+	chains = image->chains.entries;
+	for (size_t i = 0; i < image->chains.n; i++) {
+		trace__unref(chains[i].trace);
+		free((void *)chains[i].ips);
 	}
-	HASH_ITER (hh, image->chains, chain, next_chain) {
-		HASH_DEL(image->chains, chain);
-		trace__unref(chain->trace);
-		free(chain);
-	}
-	HASH_ITER (hh, image->pages, page, next_page) {
-		HASH_DEL(image->pages, page);
-		free(page);
-	}
-	*image->of_all -= image->n;
+	dict__free(&image->nodes);
+	dict__free(&image->chains);
+	free(image->pages);
 	free(image);
 }
 
@@ -120,61 +153,59 @@ bool image__is_shared(const struct image *image)
 
 static bool has_room(const struct image *image)
 {
-	return image->n < IMAGE_MAX_NODES && *image->of_all < IMAGES_MAX_NODES;
-}
-
-static void count(struct image *image)
-{
-	image->n++;
-	++*image->of_all;
+	return count_of(image) < IMAGE_MAX_NODES && *image->of_all < IMAGES_MAX_NODES;
 }
 
 #define CODE_PAGE 4096
 
-static struct code_page *find_page(const struct image *image, uint64_t number)
+/* The place of the first page from `number` on. */
+static size_t find_page(const struct image *image, uint64_t number)
 {
-	struct code_page *page;
+	size_t lo = 0, hi = image->n_pages;
 
-	HASH_FIND(hh, image->pages, &number, sizeof(number), page);
-	return page;
+	while (lo < hi) {
+		size_t mid = (lo + hi) / 2;
+
+		if (image->pages[mid] < number)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo;
 }
 
 bool image__runs_through(const struct image *image, uint64_t addr, uint64_t len)
 {
-	uint64_t first = addr / CODE_PAGE, last = (addr + len - 1) / CODE_PAGE;
-	struct code_page *page, *next;
+	size_t at = find_page(image, addr / CODE_PAGE);
 
 	if (!len || addr + len - 1 < addr)
 		return false;
-	if (last - first < HASH_COUNT(image->pages)) {
-		for (uint64_t number = first; number <= last; number++) {
-			if (find_page(image, number))
-				return true;
-		}
+	return at < image->n_pages && image->pages[at] <= (addr + len - 1) / CODE_PAGE;
+}
+
+static bool mark_page(struct image *image, uint64_t number)
+{
+	size_t at = find_page(image, number);
+
+	if (at < image->n_pages && image->pages[at] == number)
+		return true;
+	if (!has_room(image) ||
+	    array__grow(&image->pages, &image->pages_room, image->n_pages, sizeof(*image->pages)))
 		return false;
-	}
-	HASH_ITER (hh, image->pages, page, next) {
-		if (page->number >= first && page->number <= last)
-			return true;
-	}
-	return false;
+	memmove(&image->pages[at + 1], &image->pages[at],
+		(image->n_pages - at) * sizeof(*image->pages));
+	image->pages[at] = number;
+	image->n_pages++;
+	++*image->of_all;
+	return true;
 }
 
 /* The pages of a stack's frames; false when there is no room for them. */
 static bool mark_pages(struct image *image, const struct unwound *unwound)
 {
 	for (size_t i = 0; i < unwound->n; i++) {
-		uint64_t number = (unwound->frames[i].ip - 1) / CODE_PAGE;
-		struct code_page *page;
-
-		if (find_page(image, number))
-			continue;
-		page = has_room(image) ? calloc(1, sizeof(*page)) : NULL;
-		if (!page)
+		if (!mark_page(image, (unwound->frames[i].ip - 1) / CODE_PAGE))
 			return false;
-		page->number = number;
-		HASH_ADD(hh, image->pages, number, sizeof(page->number), page);
-		count(image);
 	}
 	return true;
 }
@@ -207,41 +238,63 @@ static struct key key_of(const struct copied_stack *s, uint32_t parent, uint64_t
 	return (struct key){pac__strip(word), parent, WORD_CODE};
 }
 
-static struct key key_of_step(const struct copied_stack *s, uint32_t parent, size_t step)
-{
-	uint64_t value = s->copy->regs[steps[step]];
-	struct key key = key_of(s, parent, value);
+#define REGISTER_KEYS (ARRAY_SIZE(code_registers) + 1 + ARRAY_SIZE(saved_registers))
 
-	if (step < N_CODE_STEPS)
-		return (struct key){pac__strip(value), parent, WORD_CODE};
-	return key.kind == WORD_STACK ? key : (struct key){0, parent, WORD_OTHER};
+/* What the registers lead to, from the root on; the parents are for the caller to fill in. */
+static size_t keys_of_registers(const struct copied_stack *s, struct key *ret)
+{
+	struct key *which;
+	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(code_registers); i++)
+		ret[n++] = (struct key){pac__strip(s->copy->regs[code_registers[i]]), 0, WORD_CODE};
+	which = &ret[n++];
+	*which = (struct key){0, 0, WORD_REGISTERS};
+	for (size_t i = 0; i < ARRAY_SIZE(saved_registers); i++) {
+		struct key key = key_of(s, 0, s->copy->regs[saved_registers[i]]);
+
+		if (key.kind != WORD_STACK)
+			continue;
+		which->value |= 1ULL << i;
+		ret[n++] = key;
+	}
+	return n;
+}
+
+/* A node's number + 1: what its children are found by. */
+static uint32_t id_of(const struct image *image, const struct node *node)
+{
+	return node - (const struct node *)image->nodes.entries + 1;
+}
+
+static struct node *node_of(const struct image *image, uint32_t id)
+{
+	return (struct node *)image->nodes.entries + (id - 1);
 }
 
 static struct node *child(const struct image *image, const struct key *key)
 {
-	struct node *node;
-
-	HASH_FIND(hh, image->nodes, key, sizeof(*key), node);
-	return node;
+	return dict__find(&image->nodes, &(struct node){.key = *key});
 }
 
 static struct trace *find_copy(const struct image *image, const struct mp_stack *stack)
 {
 	struct copied_stack s = copied(stack);
-	struct node *node = NULL;
-	struct key key;
+	struct key keys[REGISTER_KEYS], key;
+	size_t n = keys_of_registers(&s, keys);
+	const struct node *node = NULL;
 	uint64_t word;
 
-	for (size_t step = 0; step < ARRAY_SIZE(steps); step++) {
-		key = key_of_step(&s, node ? node->id : 0, step);
-		node = child(image, &key);
+	for (size_t i = 0; i < n; i++) {
+		keys[i].parent = node ? id_of(image, node) : 0;
+		node = child(image, &keys[i]);
 		if (!node)
 			return NULL;
 	}
 	while (node->reads) {
-		if (!word_at(&s, node->offset, &word))
+		if (!word_at(&s, node->reads - 1, &word))
 			return NULL;
-		key = key_of(&s, node->id, word);
+		key = key_of(&s, id_of(image, node), word);
 		node = child(image, &key);
 		if (!node)
 			return NULL;
@@ -249,30 +302,33 @@ static struct trace *find_copy(const struct image *image, const struct mp_stack 
 	return node->trace;
 }
 
+static struct chain *find_chain(const struct image *image, const struct mp_stack *stack)
+{
+	return dict__find(&image->chains,
+			  &(struct chain){.ips = stack->data, .bytes = stack->bytes});
+}
+
 struct trace *image__find(const struct image *image, const struct mp_stack *stack)
 {
-	struct chain *chain;
+	const struct chain *chain;
 
 	if (stack->kind == MP_STACK_COPY)
 		return find_copy(image, stack);
-	HASH_FIND(hh, image->chains, stack->data, stack->bytes, chain);
+	chain = find_chain(image, stack);
 	return chain ? chain->trace : NULL;
 }
 
-static struct node *grow(struct image *image, const struct key *key)
+/* The id of the node with this key, made if there is none; 0 when there is no room. */
+static uint32_t grow(struct image *image, const struct key *key)
 {
-	struct node *node = child(image, key);
+	const struct node *node = child(image, key);
 
-	if (node || !has_room(image))
-		return node;
-	node = calloc(1, sizeof(*node));
-	if (!node)
-		return NULL;
-	node->key = *key;
-	node->id = ++image->last_id;
-	HASH_ADD(hh, image->nodes, key, sizeof(node->key), node);
-	count(image);
-	return node;
+	if (node)
+		return id_of(image, node);
+	if (!has_room(image) || !dict__add(&image->nodes, &(struct node){.key = *key}))
+		return 0;
+	++*image->of_all;
+	return image->nodes.n;
 }
 
 static bool is_frame(const struct unwound *unwound, uint64_t word)
@@ -284,53 +340,54 @@ static bool is_frame(const struct unwound *unwound, uint64_t word)
 	return false;
 }
 
-/* From `node` on by a word that was read: NULL when there is no room, or when somebody else went
- * on from there by another word. The same way so far leads to the same place; else one of the two
- * was unwound when other code was there. */
-static struct node *grow_by_word(struct image *image, struct node *node, const struct key *key,
-				 uint32_t offset)
+/* From a node on by a word that was read: 0 when there is no room, or when somebody else went on
+ * from there by another word. The same way so far leads to the same place; else one of the two was
+ * unwound when other code was there. */
+static uint32_t grow_by_word(struct image *image, const struct key *key, uint32_t offset)
 {
-	if (node->trace || (node->reads && node->offset != offset))
-		return NULL;
-	node->reads = true;
-	node->offset = offset;
+	struct node *node = node_of(image, key->parent);
+
+	if (node->trace || (node->reads && node->reads != offset + 1))
+		return 0;
+	node->reads = offset + 1;
 	return grow(image, key);
 }
 
 /* The words of one frame, with the one that became the next frame's instruction pointer first:
  * which of the others point into the stack may differ from one caller to the next. */
-static struct node *grow_by_frame(struct image *image, struct node *node,
-				  const struct copied_stack *s, const struct stack_word *words,
-				  size_t n, const struct stack_word *ip)
+static uint32_t grow_by_frame(struct image *image, uint32_t id, const struct copied_stack *s,
+			      const struct stack_word *words, size_t n, const struct stack_word *ip)
 {
 	struct key key;
 
 	if (ip) {
-		key = (struct key){pac__strip(ip->value), node->id, WORD_CODE};
-		node = grow_by_word(image, node, &key, ip->offset);
+		key = (struct key){pac__strip(ip->value), id, WORD_CODE};
+		id = grow_by_word(image, &key, ip->offset);
 	}
-	for (size_t i = 0; node && i < n; i++) {
-		key = key_of(s, node->id, words[i].value);
+	for (size_t i = 0; id && i < n; i++) {
+		key = key_of(s, id, words[i].value);
 		if (&words[i] != ip && key.kind == WORD_STACK)
-			node = grow_by_word(image, node, &key, words[i].offset);
+			id = grow_by_word(image, &key, words[i].offset);
 	}
-	return node;
+	return id;
 }
 
-static void learn_copy(struct image *image, const struct mp_stack *stack,
-		       const struct unwound *unwound, struct trace *trace)
+/* The id of the node at which the stack ends; 0 when there is no way to it. */
+static uint32_t grow_copy(struct image *image, const struct mp_stack *stack,
+			  const struct unwound *unwound)
 {
 	struct copied_stack s = copied(stack);
-	struct node *node = NULL;
-	struct key key;
+	struct key keys[REGISTER_KEYS];
+	size_t n = keys_of_registers(&s, keys);
+	uint32_t id = 0;
 
-	for (size_t step = 0; step < ARRAY_SIZE(steps); step++) {
-		key = key_of_step(&s, node ? node->id : 0, step);
-		node = grow(image, &key);
-		if (!node)
-			return;
+	for (size_t i = 0; i < n; i++) {
+		keys[i].parent = id;
+		id = grow(image, &keys[i]);
+		if (!id)
+			return 0;
 	}
-	for (size_t i = 0, end; node && i < unwound->n_words; i = end) {
+	for (size_t i = 0, end; id && i < unwound->n_words; i = end) {
 		const struct stack_word *words = unwound->words, *ip = NULL;
 
 		for (end = i; end < unwound->n_words && !ip; end++) {
@@ -338,27 +395,36 @@ static void learn_copy(struct image *image, const struct mp_stack *stack,
 			    is_frame(unwound, words[end].value))
 				ip = &words[end];
 		}
-		node = grow_by_frame(image, node, &s, words + i, end - i, ip);
+		id = grow_by_frame(image, id, &s, words + i, end - i, ip);
 	}
+	return id;
+}
+
+static void learn_copy(struct image *image, const struct mp_stack *stack,
+		       const struct unwound *unwound, struct trace *trace)
+{
+	uint32_t id = grow_copy(image, stack, unwound);
+	struct node *node = id ? node_of(image, id) : NULL;
+
 	if (node && !node->reads && !node->trace)
 		node->trace = trace__ref(trace);
 }
 
 static void learn_chain(struct image *image, const struct mp_stack *stack, struct trace *trace)
 {
-	struct chain *chain;
+	_cleanup_free_ uint8_t *ips = NULL;
 
-	HASH_FIND(hh, image->chains, stack->data, stack->bytes, chain);
-	if (chain || !has_room(image))
+	if (find_chain(image, stack) || !has_room(image))
 		return;
-	chain = malloc(sizeof(*chain) + stack->bytes);
-	if (!chain)
+	ips = malloc(stack->bytes);
+	if (!ips)
 		return;
-	chain->trace = trace__ref(trace);
-	chain->bytes = stack->bytes;
-	memcpy(chain->ips, stack->data, stack->bytes);
-	HASH_ADD(hh, image->chains, ips, chain->bytes, chain);
-	count(image);
+	memcpy(ips, stack->data, stack->bytes);
+	if (!dict__add(&image->chains, &(struct chain){trace, ips, stack->bytes}))
+		return;
+	trace__ref(trace);
+	take_ptr(ips);
+	++*image->of_all;
 }
 
 void image__learn(struct image *image, const struct mp_stack *stack, const struct unwound *unwound,

@@ -2,79 +2,96 @@
 #include "model/uses.h"
 
 #include <stdlib.h>
-#include <uthash.h>
+#include <string.h>
 
-struct entry {
-	UT_hash_handle hh; /* by use.trace */
-	struct use use;
-};
+#include "util/dict.h"
 
 struct uses {
-	struct entry *entries;
+	struct dict by_trace; /* of struct use */
 };
+
+static uint64_t hash_use(const void *entry, uint64_t secret)
+{
+	const struct use *use = entry;
+
+	return dict__mix(secret, (uintptr_t)use->trace);
+}
+
+static bool same_trace(const void *a, const void *b)
+{
+	const struct use *x = a, *y = b;
+
+	return x->trace == y->trace;
+}
+
+static const struct dict_type by_trace = {sizeof(struct use), hash_use, same_trace};
+
+static struct uses *uses_new(void)
+{
+	struct uses *uses = calloc(1, sizeof(*uses));
+
+	if (uses)
+		uses->by_trace.type = &by_trace;
+	return uses;
+}
 
 void uses__free(struct uses *uses)
 {
-	struct entry *entry, *next;
+	const struct use *list;
 
 	if (!uses)
 		return;
-	HASH_ITER (hh, uses->entries, entry, next) {
-		HASH_DEL(uses->entries, entry);
-		trace__unref(entry->use.trace);
-		free(entry);
-	}
+	list = uses->by_trace.entries;
+	for (size_t i = 0; i < uses->by_trace.n; i++)
+		trace__unref(list[i].trace);
+	dict__free(&uses->by_trace);
 	free(uses);
 }
 
-static struct entry *find(struct uses *uses, struct trace *trace)
+static struct use *find(struct uses *uses, struct trace *trace)
 {
-	struct entry *entry;
+	const struct use wanted = {.trace = trace};
+	struct use *use = dict__find(&uses->by_trace, &wanted);
 
-	HASH_FIND_PTR(uses->entries, &trace, entry);
-	if (entry)
-		return entry;
-	if (trace && HASH_COUNT(uses->entries) >= USES_MAX)
+	if (use)
+		return use;
+	if (trace && uses->by_trace.n >= USES_MAX)
 		return find(uses, NULL);
-	entry = calloc(1, sizeof(*entry));
-	if (!entry)
-		return NULL;
-	entry->use.trace = trace__ref(trace);
-	HASH_ADD_PTR(uses->entries, use.trace, entry);
-	return entry;
+	use = dict__add(&uses->by_trace, &wanted);
+	if (use)
+		trace__ref(trace);
+	return use;
 }
 
 void uses__add(struct uses **uses, struct trace *trace, uint64_t bytes, uint64_t now)
 {
-	struct entry *entry;
+	struct use *use;
 
 	if (!*uses)
-		*uses = calloc(1, sizeof(**uses));
-	entry = *uses ? find(*uses, trace) : NULL;
-	if (!entry)
+		*uses = uses_new();
+	use = *uses ? find(*uses, trace) : NULL;
+	if (!use)
 		return;
-	if (!entry->use.mapped)
-		entry->use.first_ns = now;
-	entry->use.last_ns = now;
-	entry->use.mapped += bytes;
+	if (!use->mapped)
+		use->first_ns = now;
+	use->last_ns = now;
+	use->mapped += bytes;
 }
 
 struct use *uses__list(const struct uses *uses, size_t *ret_n)
 {
-	struct entry *entry, *next;
+	size_t n = uses ? uses->by_trace.n : 0;
 	struct use *list;
-	size_t n = 0;
 
 	*ret_n = 0;
-	if (!uses)
+	if (!n)
 		return NULL;
-	list = malloc(HASH_COUNT(uses->entries) * sizeof(*list));
+	list = malloc(n * sizeof(*list));
 	if (!list)
 		return NULL;
-	HASH_ITER (hh, uses->entries, entry, next) {
-		list[n] = entry->use;
-		trace__ref(list[n++].trace);
-	}
+	memcpy(list, uses->by_trace.entries, n * sizeof(*list));
+	for (size_t i = 0; i < n; i++)
+		trace__ref(list[i].trace);
 	*ret_n = n;
 	return list;
 }

@@ -8,6 +8,7 @@
 #include "model/promise.h"
 #include "reconcile/classify.h"
 #include "reconcile/share.h"
+#include "util/array.h"
 #include "util/cleanup.h"
 
 /* A piece of a VMA of which one thing is known. */
@@ -42,21 +43,6 @@ void part_list__free(struct part_list *list)
 	memset(list, 0, sizeof(*list));
 }
 
-static int grow(void **array, size_t *cap, size_t n, size_t size)
-{
-	size_t more = *cap ? *cap * 2 : 64;
-	void *larger;
-
-	if (n < *cap)
-		return 0;
-	larger = reallocarray(*array, more, size);
-	if (!larger)
-		return -ENOMEM;
-	*array = larger;
-	*cap = more;
-	return 0;
-}
-
 static int add_cut(struct cuts *cuts, uint64_t lo, uint64_t hi, const struct record *record,
 		   const struct name *name)
 {
@@ -72,7 +58,7 @@ static int add_cut(struct cuts *cuts, uint64_t lo, uint64_t hi, const struct rec
 		last->hi = hi;
 		return 0;
 	}
-	err = grow((void **)&cuts->at, &cuts->cap, cuts->n, sizeof(*cuts->at));
+	err = array__grow(&cuts->at, &cuts->cap, cuts->n, sizeof(*cuts->at));
 	if (!err)
 		cuts->at[cuts->n++] = (struct cut){lo, hi, record, name};
 	return err;
@@ -236,7 +222,7 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 	const struct share *share = &join->shares[i];
 	struct part_list *list = join->list;
 	struct part *part;
-	int err = grow((void **)&list->parts, &list->cap, list->n, sizeof(*list->parts));
+	int err = array__grow(&list->parts, &list->cap, list->n, sizeof(*list->parts));
 
 	if (err)
 		return err;

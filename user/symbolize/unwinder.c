@@ -9,11 +9,12 @@
 #include <utlist.h>
 
 #include "reconcile/frames.h"
+#include "symbolize/bundle.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/thread.h"
 
-#define MAX_BYTES	     (32u << 20) /* of stacks that wait */
+#define MAX_BYTES	     (32u << 20) /* of stacks that wait, and of their bundles */
 #define MAX_BYTES_OF_PROCESS (8u << 20)
 #define PATIENCE_NS	     (1 * NSEC_PER_SEC)
 #define PATIENCE_BYTES	     (2u << 20) /* whoever has more is no process that comes and goes */
@@ -21,10 +22,11 @@
 
 struct waiting {
 	struct waiting *prev, *next;
-	struct raw_stack raw; /* its stack points behind this */
-	bool hopeless;	      /* the process runs another program */
-	size_t bytes;
-	uint64_t copy[]; /* of the stack */
+	struct raw_stack raw;  /* its stack points behind this */
+	bool hopeless;	       /* the process runs another program */
+	struct bundle *bundle; /* that this is a piece of */
+	size_t bytes;	       /* of the piece */
+	uint64_t copy[];       /* of the stack */
 };
 
 /* A process that has had stacks to unwind: kept until it ends, to have it forgotten then. */
@@ -35,10 +37,11 @@ struct source {
 	uint64_t start_ticks;
 	struct waiting *stacks;
 	size_t bytes;
-	uint64_t due_ns;   /* its turn is not before that */
-	bool served;	   /* it is in the list of those whose turn comes, or is being served */
-	bool over;	   /* it is to be forgotten */
-	unsigned programs; /* how often it began another one */
+	struct bundle *bundle; /* that its next stacks come into; NULL: there is none yet */
+	uint64_t due_ns;       /* its turn is not before that */
+	bool served;	       /* it is in the list of those whose turn comes, or is being served */
+	bool over;	       /* it is to be forgotten */
+	unsigned programs;     /* how often it began another one */
 	struct process_end *left; /* when it last ended or began another; NULL: not yet */
 };
 
@@ -126,28 +129,41 @@ static struct source *source_of(struct unwinder *u, pid_t tgid, uint64_t start_t
 	return source;
 }
 
-static struct waiting *copy_of(const struct raw_stack *raw)
+static size_t waiting_bytes(const struct raw_stack *raw)
 {
-	size_t bytes = sizeof(*raw->stack) + raw->bytes;
-	struct waiting *waiting = malloc(sizeof(*waiting) + bytes);
+	return sizeof(struct waiting) + sizeof(*raw->stack) + raw->bytes;
+}
+
+static void append(struct source *source, struct waiting *waiting)
+{
+	DL_APPEND(source->stacks, waiting);
+	source->bytes += waiting->bytes;
+}
+
+/* A copy at the end of the source's; false when out of memory. */
+static bool add(struct unwinder *u, struct source *source, const struct raw_stack *raw)
+{
+	size_t bytes = waiting_bytes(raw);
+	struct bundle *bundle;
+	struct waiting *waiting = bundle__cut(&source->bundle, bytes, &bundle);
 	struct mp_stack *stack;
 
 	if (!waiting)
-		return NULL;
-	waiting->raw = *raw;
-	waiting->hopeless = false;
-	stack = memcpy(waiting->copy, raw->stack, bytes);
+		return false;
+	*waiting = (struct waiting){.raw = *raw, .bundle = bundle, .bytes = bytes};
+	stack = memcpy(waiting->copy, raw->stack, bytes - sizeof(*waiting));
 	stack->bytes = raw->bytes;
 	waiting->raw.stack = stack;
-	waiting->bytes = bytes;
 	trace__ref(raw->trace);
-	return waiting;
+	append(source, waiting);
+	u->bytes += bytes;
+	return true;
 }
 
-static void waiting_free(struct waiting *waiting)
+static void waiting_free(struct unwinder *u, struct waiting *waiting)
 {
 	trace__unref(waiting->raw.trace);
-	free(waiting);
+	u->bytes -= bundle__put(waiting->bundle);
 }
 
 static void take_batch(struct unwinder *u, struct source *source, struct batch *batch)
@@ -159,7 +175,6 @@ static void take_batch(struct unwinder *u, struct source *source, struct batch *
 	while (batch->n < MAX_BATCH && (waiting = source->stacks)) {
 		DL_DELETE(source->stacks, waiting);
 		source->bytes -= waiting->bytes;
-		u->bytes -= waiting->bytes;
 		batch->stacks[batch->n++] = waiting;
 	}
 }
@@ -204,10 +219,10 @@ static void forget_source(struct unwinder *u, struct source *source)
 
 	DL_FOREACH_SAFE(source->stacks, waiting, next)
 	{
-		u->bytes -= waiting->bytes;
 		pending__unref(waiting->raw.pending); /* the answer's */
-		waiting_free(waiting);
+		waiting_free(u, waiting);
 	}
+	bundle__detach(&source->bundle);
 	HASH_DEL(u->sources, source);
 	free(source->left);
 	free(source);
@@ -226,9 +241,7 @@ static bool pass_on(struct unwinder *u, const struct process_end *end, struct wa
 	waiting->raw.tgid = end->heir;
 	waiting->raw.start_ticks = end->heir_start_ticks;
 	waiting->raw.code_id = end->code_id;
-	DL_APPEND(source->stacks, waiting);
-	source->bytes += waiting->bytes;
-	u->bytes += waiting->bytes;
+	append(source, waiting);
 	queue_turn(u, source);
 	return true;
 }
@@ -312,11 +325,13 @@ static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 			batch->sites[i] = callsite_table__intern(u->table, &batch->unwound[i]);
 	}
 	owner__call(u->owner, tell_model, &telling);
+	pthread_mutex_lock(&u->lock);
 	for (size_t i = 0; i < batch->n; i++) {
 		callsite__unref(batch->sites[i]);
 		if (batch->stacks[i])
-			waiting_free(batch->stacks[i]);
+			waiting_free(u, batch->stacks[i]);
 	}
+	pthread_mutex_unlock(&u->lock);
 }
 
 static void *unwinder_thread(void *arg)
@@ -340,30 +355,24 @@ static void *unwinder_thread(void *arg)
 
 bool unwinder__take(const struct raw_stack *raw, void *ctx)
 {
+	size_t bytes = waiting_bytes(raw);
 	struct unwinder *u = ctx;
-	struct waiting *waiting = copy_of(raw);
 	struct source *source = NULL;
+	bool taken;
 
-	if (!waiting)
-		return false;
 	pthread_mutex_lock(&u->lock);
-	if (!u->stop && u->bytes + waiting->bytes <= MAX_BYTES)
+	if (!u->stop && u->bytes + bytes <= MAX_BYTES)
 		source = source_of(u, raw->tgid, raw->start_ticks);
 	/* One that is over has the number of this process, and is about to be forgotten. */
-	if (source && !source->over && source->bytes + waiting->bytes <= MAX_BYTES_OF_PROCESS) {
-		DL_APPEND(source->stacks, waiting);
-		source->bytes += waiting->bytes;
-		u->bytes += waiting->bytes;
+	taken = source && !source->over && source->bytes + bytes <= MAX_BYTES_OF_PROCESS &&
+		add(u, source, raw);
+	if (taken) {
 		if (source->bytes > PATIENCE_BYTES)
 			hurry(u, source);
 		queue_turn(u, source);
-		waiting = NULL;
 	}
 	pthread_mutex_unlock(&u->lock);
-	if (!waiting)
-		return true;
-	waiting_free(waiting);
-	return false;
+	return taken;
 }
 
 void unwinder__hurry(const struct pending *pending, void *ctx)
@@ -397,7 +406,6 @@ static void leave(struct unwinder *u, struct source *source, const struct proces
 		*source->left = *end;
 	source->over |= !end->lives_on;
 	source->programs += end->lives_on;
-	u->bytes -= source->bytes;
 	source->bytes = 0;
 	source->stacks = NULL;
 	DL_FOREACH_SAFE(stacks, waiting, next)
@@ -405,9 +413,7 @@ static void leave(struct unwinder *u, struct source *source, const struct proces
 		if (pass_on(u, end, waiting))
 			continue;
 		waiting->hopeless |= end->lives_on;
-		DL_APPEND(source->stacks, waiting);
-		source->bytes += waiting->bytes;
-		u->bytes += waiting->bytes;
+		append(source, waiting);
 	}
 	source->due_ns = 0;
 	if (source->over || source->stacks)

@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "symbolize/bundle.h"
+
+#define SIZE (BUNDLE_BYTES / 8)
+
+struct piece {
+	char *at;
+	struct bundle *bundle;
+};
+
+static struct piece cut(struct bundle **open, size_t size, int content)
+{
+	struct piece piece;
+
+	piece.at = bundle__cut(open, size, &piece.bundle);
+	assert_non_null(piece.at);
+	assert_int_equal((uintptr_t)piece.at % 8, 0);
+	memset(piece.at, content, size);
+	return piece;
+}
+
+static void assert_untouched(const struct piece *piece, size_t size, int content)
+{
+	for (size_t i = 0; i < size; i++)
+		assert_int_equal((unsigned char)piece->at[i], content);
+}
+
+/* Eight pieces to a bundle; each bundle goes with its last piece, in whatever order they go. */
+static void test_a_bundle_goes_with_its_last_piece(void **state)
+{
+	static const unsigned order[] = {3, 0, 8, 7, 1, 2, 9, 6, 15, 5, 4, 10, 11, 12, 13, 14, 16};
+	static const unsigned last[] = {4, 14, 16};
+	struct bundle *open = NULL;
+	struct piece pieces[17];
+
+	for (unsigned i = 0; i < 17; i++)
+		pieces[i] = cut(&open, SIZE, i);
+	assert_ptr_equal(open, pieces[16].bundle);
+	assert_ptr_equal(pieces[0].bundle, pieces[7].bundle);
+	assert_ptr_not_equal(pieces[7].bundle, pieces[8].bundle);
+	for (unsigned i = 0, bundles = 0; i < 17; i++) {
+		unsigned n = order[i];
+		size_t gone;
+
+		assert_untouched(&pieces[n], SIZE, n);
+		gone = bundle__put(pieces[n].bundle);
+		if (n == last[bundles])
+			assert_int_equal(gone, bundles++ < 2 ? BUNDLE_BYTES : SIZE);
+		else
+			assert_int_equal(gone, 0);
+		assert_ptr_equal(open, i < 16 ? pieces[16].bundle : NULL);
+	}
+}
+
+/* What had room left is still cut from when other pieces of it have gone. */
+static void test_an_open_bundle_is_filled(void **state)
+{
+	struct bundle *open = NULL;
+	struct piece a = cut(&open, 64, 1), b = cut(&open, 8, 2), c;
+
+	assert_int_equal(bundle__put(a.bundle), 0);
+	c = cut(&open, SIZE, 3);
+	assert_ptr_equal(c.bundle, b.bundle);
+	assert_untouched(&b, 8, 2);
+	assert_int_equal(bundle__put(b.bundle), 0);
+	assert_int_equal(bundle__put(c.bundle), 64 + 8 + SIZE);
+	assert_null(open);
+}
+
+/* The process has gone, and with it the place where the bundle was noted; the stacks wait on. */
+static void test_pieces_outlive_the_place(void **state)
+{
+	struct bundle *open = NULL;
+	struct piece old = cut(&open, SIZE, 1), young;
+
+	bundle__detach(&open);
+	assert_null(open);
+	bundle__detach(&open);
+	young = cut(&open, SIZE, 2);
+	assert_ptr_not_equal(old.bundle, young.bundle);
+	assert_untouched(&old, SIZE, 1);
+	assert_int_equal(bundle__put(old.bundle), SIZE);
+	assert_ptr_equal(open, young.bundle);
+	assert_int_equal(bundle__put(young.bundle), SIZE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_a_bundle_goes_with_its_last_piece),
+		cmocka_unit_test(test_an_open_bundle_is_filled),
+		cmocka_unit_test(test_pieces_outlive_the_place),
+	};
+
+	return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
+}

@@ -1,0 +1,51 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/bundle.h"
+
+#include <stdlib.h>
+
+struct bundle {
+	struct bundle **open; /* where this is noted as the one to cut from; NULL: nowhere */
+	size_t n;	      /* pieces that are needed */
+	size_t used;
+	_Alignas(max_align_t) char bytes[BUNDLE_BYTES];
+};
+
+void bundle__detach(struct bundle **open)
+{
+	if (*open)
+		(*open)->open = NULL;
+	*open = NULL;
+}
+
+void *bundle__cut(struct bundle **open, size_t size, struct bundle **ret_bundle)
+{
+	struct bundle *bundle = *open;
+	void *piece;
+
+	if (!bundle || sizeof(bundle->bytes) - bundle->used < size) {
+		bundle = malloc(sizeof(*bundle));
+		if (!bundle)
+			return NULL;
+		bundle->open = open;
+		bundle->n = bundle->used = 0;
+		bundle__detach(open);
+		*open = bundle;
+	}
+	piece = bundle->bytes + bundle->used;
+	bundle->used += size;
+	bundle->n++;
+	*ret_bundle = bundle;
+	return piece;
+}
+
+size_t bundle__put(struct bundle *bundle)
+{
+	size_t used = bundle->used;
+
+	if (--bundle->n)
+		return 0;
+	if (bundle->open)
+		*bundle->open = NULL;
+	free(bundle);
+	return used;
+}
