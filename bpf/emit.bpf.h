@@ -3,8 +3,9 @@
  * Putting a record on the ring, or counting that it could not be put there.
  *
  * The reader is woken rarely: a wakeup costs some 5 us, more than everything else we do for a
- * call. A record wakes it only when it is the one that carries the ring over `wake_bytes`; the
- * reader's own timer and every request take the rest.
+ * call. A record wakes it only when it is the one that carries the ring over a multiple of
+ * `wake_bytes`; the reader's own timer and every request take the rest. Over any multiple: where
+ * two CPUs carry it over one together, neither may see it.
  */
 #ifndef MEMPROV_EMIT_BPF_H
 #define MEMPROV_EMIT_BPF_H
@@ -21,7 +22,7 @@ struct {
 	__type(value, struct mp_lost_range);
 } lost_ranges SEC(".maps");
 
-const volatile __u64 wake_bytes = 1 << 20;
+const volatile __u64 wake_bytes = 1 << 20; /* a power of two */
 
 __u64 lost_events[MP_LOSS_CAUSES];
 
@@ -96,12 +97,22 @@ static __always_inline void fill_head(struct mp_event_head *head, enum mp_event_
 	head->time_ns = bpf_ktime_get_boot_ns();
 }
 
+/* What a record of that size takes of the ring. */
+static __always_inline __u64 ring_bytes(__u64 size)
+{
+	return (size + BPF_RINGBUF_HDR_SZ + 7) & ~7ULL;
+}
+
+static __always_inline __u64 wake_between(__u64 before, __u64 after)
+{
+	return (before ^ after) & ~(wake_bytes - 1) ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP;
+}
+
 static __always_inline void submit(void *record, __u64 size)
 {
-	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
-	bool crossed = waiting >= wake_bytes && waiting - size < wake_bytes;
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA); /* with this one */
 
-	bpf_ringbuf_submit(record, crossed ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+	bpf_ringbuf_submit(record, wake_between(waiting - ring_bytes(size), waiting));
 }
 
 static __always_inline __u32 current_tgid(void)

@@ -243,8 +243,8 @@ static __always_inline bool send(struct scratch *s, __u32 size, struct pt_regs *
 			take_stack(s, (struct mp_stack *)(s->record + size), regs, mapped);
 		total += head->stack_bytes;
 	}
-	if (waiting < wake_bytes && waiting + total >= wake_bytes)
-		wake = BPF_RB_FORCE_WAKEUP;
+	if (wake != BPF_RB_FORCE_WAKEUP)
+		wake = wake_between(waiting, waiting + ring_bytes(total));
 	if (total <= sizeof(s->record)) /* it always is; for the verifier */
 		sent = !bpf_ringbuf_output(&ring, s->record, total, wake);
 	give_back(s);

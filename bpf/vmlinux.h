@@ -38,6 +38,7 @@ enum {
 enum {
 	BPF_RB_NO_WAKEUP = 1,
 	BPF_RB_FORCE_WAKEUP = 2,
+	BPF_RINGBUF_HDR_SZ = 8,
 };
 
 enum {

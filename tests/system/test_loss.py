@@ -3,9 +3,12 @@
 import os
 import random
 import signal
+import subprocess
 
-from memprov import (MIB, PAGE, WORKLOADS, Agent, Daemon, check_sums, exact_report, region_at,
-                     span, task_states, until)
+import pytest
+
+from memprov import (MIB, PAGE, ROOT, WORKLOADS, Agent, Daemon, check_sums, exact_report,
+                     region_at, span, task_states, until)
 from shadow import Shadow
 
 LOST = 'memprov_events_lost_total{cause="ring_full"}'
@@ -162,3 +165,17 @@ def test_processes_born_and_changed_while_events_are_lost(bpf):
             fresh = agent.map(MIB, by=by)
             report = exact_report(daemon, pid)
             assert region_at(report, fresh)["tid"] == pid
+
+
+@pytest.mark.plain
+def test_the_reader_is_woken_in_time(bpf):
+    """Bursts after a rest: each fills this ring in some 50 ms, while the reader's own timer comes
+    every 200 ms."""
+    burst, pause_ms = 8000, 60
+    with Daemon("--ring-size", "1M", "--unwind", "none") as daemon:
+        for _ in range(12):
+            subprocess.run([ROOT / "build" / "bench" / "bench_pairs", str(burst), str(pause_ms)],
+                           check=True, stdout=subprocess.DEVNULL)
+        metrics = daemon.metrics()
+    assert metrics[LOST] == 0
+    assert metrics['memprov_events_total{type="munmap"}'] >= 12 * burst
