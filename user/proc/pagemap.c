@@ -52,15 +52,22 @@ _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the 
 
 /*
  * The kernel keeps the target's mmap_lock for a whole ioctl, or until its 512 regions are full
- * (do_pagemap_scan()), so an ioctl gets no more than this to do: pages that it finds, and address
- * space, where there may be page tables that hold none. Where there are not even tables, as in the
- * terabytes that a sanitizer or a runtime reserves, the span grows. pagemap's read(2) lets go of
- * the lock every 2 MiB by itself.
+ * (do_pagemap_scan()), so an ioctl gets no more than this to do: pages that it finds, VMAs, and
+ * address space, where there may be page tables that hold none. Where there are not even tables, as
+ * in the terabytes that a sanitizer or a runtime reserves, the span grows. pagemap's read(2) lets
+ * go of the lock every 2 MiB by itself.
+ *
+ * To let go is not enough: a reader who comes back at once takes the lock from under a writer who
+ * is still waking up, until he has waited for 4 ms (rwsem_down_read_slowpath()). So now and then
+ * there is a pause in which he gets it.
  */
-#define PAGES_AT_ONCE 32768
-#define SPAN_MIN      (1ULL << 30)
-#define SPAN_MAX      (1ULL << 36)
-#define NO_TABLES_NS  50000 /* an empty span that took no longer had none */
+#define PAGES_AT_ONCE  4096
+#define VMAS_AT_ONCE   2048
+#define SPAN_MIN       (1ULL << 30)
+#define SPAN_MAX       (1ULL << 36)
+#define NO_TABLES_NS   50000 /* an empty span that took no longer had none */
+#define PAUSE_AFTER_NS 500000
+#define PAUSE_US       10 /* some 60 with the timer's slack */
 
 static uint64_t page_size(void)
 {
@@ -100,17 +107,18 @@ static int scan_each(int fd, uint64_t start, uint64_t end, uint64_t categories, 
 		     void *ctx)
 {
 	struct scan_region regions[REGIONS_AT_ONCE];
-	uint64_t walked, span = SPAN_MIN;
+	uint64_t walked, span = SPAN_MIN, scanned_ns = 0;
 	int n;
 
 	while (start < end) {
-		uint64_t began = clock__boot_ns();
+		uint64_t began = clock__boot_ns(), took;
 
 		n = scan(fd, start, end - start < span ? end : start + span, categories, regions,
 			 ARRAY_SIZE(regions), &walked);
 		if (n < 0)
 			return n;
-		if (n || clock__boot_ns() - began > NO_TABLES_NS)
+		took = clock__boot_ns() - began;
+		if (n || took > NO_TABLES_NS)
 			span = SPAN_MIN;
 		else if (span < SPAN_MAX)
 			span *= 2;
@@ -122,6 +130,11 @@ static int scan_each(int fd, uint64_t start, uint64_t end, uint64_t categories, 
 		if (walked <= start)
 			return -EIO;
 		start = walked;
+		scanned_ns += took;
+		if (scanned_ns > PAUSE_AFTER_NS) {
+			usleep(PAUSE_US);
+			scanned_ns = 0;
+		}
 	}
 	return 0;
 }
@@ -178,7 +191,7 @@ static size_t near_each_other(const struct vma *vmas, size_t n)
 {
 	size_t i = 1;
 
-	while (i < n && vmas[i].end - vmas[0].start <= SPAN_MIN)
+	while (i < n && i < VMAS_AT_ONCE && vmas[i].end - vmas[0].start <= SPAN_MIN)
 		i++;
 	return i;
 }
