@@ -29,7 +29,8 @@ def redis(wrap):
     """A server; gives its socket."""
     with tempfile.TemporaryDirectory() as directory:
         config, socket = pathlib.Path(directory, "conf"), os.path.join(directory, "socket")
-        config.write_text(f'port 0\nunixsocket {socket}\nsave ""\ndir {directory}\n')
+        config.write_text(f'port 0\nunixsocket {socket}\nsave ""\ndir {directory}\n'
+                          f'logfile {directory}/redis.log\n')
         log = pathlib.Path(directory, "log")
         with open(log, "wb") as out:
             server = subprocess.Popen(wrap(["redis-server", config]), stdin=subprocess.DEVNULL,
