@@ -10,6 +10,7 @@
 
 #include "proc/procfs.h"
 #include "proc/threads.h"
+#include "util/array.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/thread.h"
@@ -173,16 +174,8 @@ static int by_pid(const void *a, const void *b)
 /* Out of memory, it is only looked at again. */
 static void pid_list__add(struct pid_list *list, pid_t pid)
 {
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? list->cap * 2 : 128;
-		pid_t *pids = reallocarray(list->pids, cap, sizeof(*pids));
-
-		if (!pids)
-			return;
-		list->pids = pids;
-		list->cap = cap;
-	}
-	list->pids[list->n++] = pid;
+	if (!array__grow(&list->pids, &list->cap, list->n, sizeof(*list->pids)))
+		list->pids[list->n++] = pid;
 }
 
 static bool pid_list__has(const struct pid_list *list, pid_t pid)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "proc/vma_kind.h"
+#include "util/array.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
@@ -222,18 +223,10 @@ static int smaps_parser__add_name(struct smaps_parser *parser, struct vma *vma, 
 
 static int vma_set__add(struct vma_set *set, const struct vma *vma)
 {
-	size_t cap = set->cap ? set->cap + set->cap / 2 : 64;
-
 	if (set->n == SMAPS_MAX_VMAS)
 		return -E2BIG;
-	if (set->n == set->cap) {
-		struct vma *vmas = reallocarray(set->vmas, cap, sizeof(*vmas));
-
-		if (!vmas)
-			return -ENOMEM;
-		set->vmas = vmas;
-		set->cap = cap;
-	}
+	if (array__grow(&set->vmas, &set->cap, set->n, sizeof(*set->vmas)))
+		return -ENOMEM;
 	set->vmas[set->n++] = *vma;
 	return 0;
 }

@@ -17,6 +17,7 @@
 #include "report/snapshot.h"
 #include "report/summary.h"
 #include "util/arena.h"
+#include "util/array.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -211,15 +212,8 @@ static int add_row(struct node *node, const struct report *process, const struct
 	struct arena *strings = node->report->strings;
 	struct process_row *row;
 
-	if (node->n == node->cap) {
-		size_t cap = node->cap ? node->cap * 2 : 256;
-		struct process_row *more = reallocarray(node->rows, cap, sizeof(*more));
-
-		if (!more)
-			return -ENOMEM;
-		node->rows = more;
-		node->cap = cap;
-	}
+	if (array__grow(&node->rows, &node->cap, node->n, sizeof(*node->rows)))
+		return -ENOMEM;
 	row = &node->rows[node->n];
 	*row = (struct process_row){
 		.pid = process->pid,

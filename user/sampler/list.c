@@ -9,6 +9,7 @@
 #include "report/processes.h"
 #include "sampler/parts.h"
 #include "util/arena.h"
+#include "util/array.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -68,16 +69,9 @@ static int get(struct list *list, const struct proc_stat *stat, int pidfd, struc
 
 static struct process_row *add_row(struct list *list)
 {
-	if (list->n == list->cap) {
-		size_t cap = list->cap ? list->cap * 2 : 256;
-		struct process_row *more = reallocarray(list->rows, cap, sizeof(*more));
-
-		if (!more)
-			return NULL;
-		list->rows = more;
-		list->cap = cap;
-	}
-	return &list->rows[list->n++];
+	return array__grow(&list->rows, &list->cap, list->n, sizeof(*list->rows))
+		       ? NULL
+		       : &list->rows[list->n++];
 }
 
 static int copy_names(struct process_row *row, const struct sample *sample, struct arena *strings)

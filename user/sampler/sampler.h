@@ -2,9 +2,9 @@
 /*
  * Samples of every process, kept young at a bounded price. A thread reads statm of processes now
  * and then, the less often the longer they rest, and samples those that are new or have changed, by
- * statm or by their events. It
- * uses at most 1 % of a core, a process at most a tenth of that in the long run, so large ones are
- * sampled less often; and it never holds a target's mmap_lock for long (SAMPLER_LARGEST).
+ * statm or by their events. It uses at most 1 % of a core, a process at most a tenth of that in the
+ * long run, so large ones are sampled less often; and it never holds a target's mmap_lock for long
+ * (SAMPLER_LARGEST).
  *
  * A list of all processes is made of these samples. What has changed since is sampled again for it,
  * so most of it is as young as the list; every row says how old it is.

@@ -290,8 +290,8 @@ static void correct(struct unwinder *u, struct batch *batch)
 	}
 }
 
-/* Everything that happened before this has been applied: whether the
- * process has left meanwhile is known. */
+/* Everything that happened before this has been applied: whether the process has left meanwhile is
+ * known. */
 static void tell_model(struct model *model, void *arg)
 {
 	struct telling *telling = arg;
