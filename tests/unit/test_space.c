@@ -294,6 +294,30 @@ static void test_brk_unknown(void **state)
 	assert_space(f, "b30-31@1 ");
 }
 
+/* What was lost from before a brk says nothing about where the heap ends since: what lay within the
+ * heap has gone with the brk that shrank it, and the next one goes over it. */
+static void test_brk_after_a_loss(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_brk(1, 1, 20 * PAGE, 30 * PAGE));
+	space__doubt(f->space, &f->tools, 20 * PAGE, 40 * PAGE, 2);
+	apply(f, event_mmap(2, 3, 26, 1));
+	apply(f, event_brk(1, 4, 20 * PAGE, 25 * PAGE));
+	space__settle(f->space, &f->tools);
+	assert_space(f, "26-27@2 ");
+	apply(f, event_brk(1, 5, 20 * PAGE, 30 * PAGE));
+	assert_space(f, "b25-30@1 ");
+	/* and when the brk itself is from before the loss, it does */
+	apply(f, event_brk(1, 6, 20 * PAGE, 31 * PAGE));
+	space__doubt(f->space, &f->tools, 20 * PAGE, 40 * PAGE, 7);
+	space__settle(f->space, &f->tools);
+	apply(f, event_brk(1, 8, 20 * PAGE, 32 * PAGE));
+	assert_space(f, "");
+	apply(f, event_brk(1, 9, 20 * PAGE, 33 * PAGE));
+	assert_space(f, "b32-33@1 ");
+}
+
 static void test_names(void **state)
 {
 	struct fixture *f = *state;
@@ -469,6 +493,7 @@ int main(void)
 		TEST(test_transits_are_bounded),
 		TEST(test_brk),
 		TEST(test_brk_unknown),
+		TEST(test_brk_after_a_loss),
 		TEST(test_names),
 		TEST(test_shm),
 		TEST(test_stacks),

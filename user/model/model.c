@@ -234,6 +234,7 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 	raw_stacks__leave(model, process, true);
 	space->exec_space = space->id;
 	space->heap_end = (e->start_brk + mask) & ~mask;
+	space->heap_end_ns = e->head.time_ns;
 	process->knowledge = KNOWS_ALL;
 	process->since_ns = e->head.time_ns;
 	/* What was lost after this exec, of the same drain, was the new program's. */
@@ -381,6 +382,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
 	if (process->space->heap_end == HEAP_END_UNKNOWN) {
 		process->space->heap_end = learn__heap_end(maps);
+		process->space->heap_end_ns = began_ns;
 		process->space->heap_end_learned = true;
 	}
 	if (process->learned)

@@ -66,6 +66,7 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->pending = parent->pending;
 	space->pending->refs++;
 	space->heap_end = parent->heap_end;
+	space->heap_end_ns = parent->heap_end_ns;
 	space->heap_end_learned = parent->heap_end_learned;
 	space->exec_space = parent->exec_space;
 	space->doubt = parent->doubt;
@@ -299,6 +300,7 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 	begin &= ~mask;
 	from = space->heap_end == HEAP_END_AT_START ? begin : space->heap_end;
 	space->heap_end = to;
+	space->heap_end_ns = e->head.time_ns;
 	space->heap_end_learned = false;
 	/* It is not known which part of the heap is new. Names that were given to holes are not
 	 * its; other mappings are there, and were before. */
@@ -379,7 +381,7 @@ static void sweep(struct space *space, struct space_tools *tools)
 
 	ledger__erase_older(&space->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
 	moves__doubt(space, tools);
-	if (space->heap_end <= doubt->hi &&
+	if (space->heap_end_ns <= doubt->until && space->heap_end <= doubt->hi &&
 	    (space->heap_end >= doubt->lo || space->heap_end == HEAP_END_AT_START))
 		space->heap_end = HEAP_END_UNKNOWN;
 	space->doubt.swept = true;

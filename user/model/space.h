@@ -51,6 +51,7 @@ struct space {
 	uint64_t generation;
 	struct ledger ledger;
 	uint64_t heap_end;     /* page aligned, or one of the above */
+	uint64_t heap_end_ns;  /* when it was there: what is lost from before does not matter */
 	bool heap_end_learned; /* from maps, where it may seem lower or higher than it is */
 	/* The id of the space whose exec was witnessed, this one or one it was forked from: what
 	 * no event made, that exec made. 0: none. */
