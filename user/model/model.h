@@ -78,13 +78,13 @@ struct model_config {
 	bool (*on_cold_name)(struct model *model, const struct cold_name *name, void *ctx);
 	void *ctx;
 	/* Takes a copy, and a reference to the trace, and answers with model__stack_was_unwound(),
-	 * also when the process has gone. False: it cannot take any more. NULL: there are no call
-	 * sites. */
+	 * also when the process has gone, at once (from within on_process_end) or later. False: it
+	 * cannot take any more. NULL: there are no call sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
 	/* Somebody waits for the answers to these. */
 	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
 	/* NULL: nobody wants to know. */
-	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
+	void (*on_process_end)(struct model *model, const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
 	/* The process is known no longer. NULL: nobody wants to know. */
 	void (*on_forgotten)(pid_t tgid, uint64_t start_ticks, void *forgotten_ctx);

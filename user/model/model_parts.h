@@ -48,6 +48,6 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 				    const union mp_event *event);
 
 /* The process is about to be forgotten or, if it lives on, to have another address space. */
-void raw_stacks__leave(const struct model *model, const struct process *process, bool lives_on);
+void raw_stacks__leave(struct model *model, const struct process *process, bool lives_on);
 
 #endif

@@ -25,7 +25,7 @@ struct owner_config {
 	void *ctx;
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
 	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
-	void (*on_process_end)(const struct process_end *end, void *stack_ctx);
+	void (*on_process_end)(struct model *model, const struct process_end *end, void *stack_ctx);
 	void *stack_ctx;
 	void (*on_forgotten)(pid_t tgid, uint64_t start_ticks, void *forgotten_ctx);
 	void *forgotten_ctx;

@@ -99,7 +99,7 @@ static const struct process *heir(const struct model *model, const struct proces
 	return NULL;
 }
 
-void raw_stacks__leave(const struct model *model, const struct process *process, bool lives_on)
+void raw_stacks__leave(struct model *model, const struct process *process, bool lives_on)
 {
 	const struct pending *pending = process->space->pending;
 	struct process_end end = {
@@ -117,7 +117,7 @@ void raw_stacks__leave(const struct model *model, const struct process *process,
 		end.heir = other->tgid;
 		end.heir_start_ticks = other->start_ticks;
 	}
-	model->config.on_process_end(&end, model->config.stack_ctx);
+	model->config.on_process_end(model, &end, model->config.stack_ctx);
 }
 
 void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id)

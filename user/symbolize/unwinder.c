@@ -23,7 +23,6 @@
 struct waiting {
 	struct waiting *prev, *next;
 	struct raw_stack raw;  /* its stack points behind this */
-	bool hopeless;	       /* the process runs another program */
 	struct bundle *bundle; /* that this is a piece of */
 	size_t bytes;	       /* of the piece */
 	uint64_t copy[];       /* of the stack */
@@ -164,6 +163,13 @@ static void waiting_free(struct unwinder *u, struct waiting *waiting)
 {
 	trace__unref(waiting->raw.trace);
 	u->bytes -= bundle__put(waiting->bundle);
+}
+
+/* Nobody can unwind it any more. Called from within the model. */
+static void give_up(struct unwinder *u, struct model *model, struct waiting *waiting)
+{
+	model__stack_was_unwound(model, &waiting->raw, &(struct unwound){}, NULL);
+	waiting_free(u, waiting);
 }
 
 static void take_batch(struct unwinder *u, struct source *source, struct batch *batch)
@@ -320,7 +326,7 @@ static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 			.stack = raw->stack,
 		};
 
-		if (arena && !batch->stacks[i]->hopeless &&
+		if (arena &&
 		    !symbolizer__unwind(u->symbolizer, &request, arena, &batch->unwound[i]))
 			batch->sites[i] = callsite_table__intern(u->table, &batch->unwound[i]);
 	}
@@ -395,10 +401,13 @@ void unwinder__hurry(const struct pending *pending, void *ctx)
 	pthread_mutex_unlock(&u->lock);
 }
 
-/* Its stacks that wait are its heir's now, or nobody's. */
-static void leave(struct unwinder *u, struct source *source, const struct process_end *end)
+/* Its stacks that wait are its heir's now, or nobody's: of most processes, which come and go,
+ * nobody ever reads the map. */
+static void leave(struct unwinder *u, struct source *source, struct model *model,
+		  const struct process_end *end)
 {
 	struct waiting *stacks = source->stacks, *waiting, *next;
+	bool never_read = source->due_ns > clock__boot_ns();
 
 	if (!source->left)
 		source->left = malloc(sizeof(*source->left));
@@ -412,15 +421,22 @@ static void leave(struct unwinder *u, struct source *source, const struct proces
 	{
 		if (pass_on(u, end, waiting))
 			continue;
-		waiting->hopeless |= end->lives_on;
-		append(source, waiting);
+		if (end->lives_on || never_read)
+			give_up(u, model, waiting);
+		else
+			append(source, waiting);
 	}
-	source->due_ns = 0;
-	if (source->over || source->stacks)
+	if (source->over && never_read) {
+		if (source->served)
+			DL_DELETE(u->turns, source);
+		forget_source(u, source);
+	} else if (source->over) {
+		source->due_ns = 0;
 		queue_turn(u, source);
+	}
 }
 
-void unwinder__leave(const struct process_end *end, void *ctx)
+void unwinder__leave(struct model *model, const struct process_end *end, void *ctx)
 {
 	struct unwinder *u = ctx;
 	struct source *source;
@@ -428,7 +444,7 @@ void unwinder__leave(const struct process_end *end, void *ctx)
 	pthread_mutex_lock(&u->lock);
 	HASH_FIND_INT(u->sources, &end->tgid, source);
 	if (source && source->start_ticks == end->start_ticks)
-		leave(u, source, end);
+		leave(u, source, model, end);
 	pthread_mutex_unlock(&u->lock);
 }
 

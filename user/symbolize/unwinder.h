@@ -25,7 +25,7 @@ void unwinder__stop(struct unwinder *unwinder); /* accepts NULL */
 /* The model's on_stack, on_stacks_wanted and on_process_end, with the unwinder as stack_ctx. */
 bool unwinder__take(const struct raw_stack *raw, void *unwinder);
 void unwinder__hurry(const struct pending *pending, void *unwinder);
-void unwinder__leave(const struct process_end *end, void *unwinder);
+void unwinder__leave(struct model *model, const struct process_end *end, void *unwinder);
 
 struct unwinder_stats {
 	struct symbolizer_stats symbolizer;
