@@ -2,6 +2,7 @@
 """What real programs lose: Redis with small and with large values, Java, Go, and a build."""
 import contextlib
 import csv
+import functools
 import os
 import pathlib
 import signal
@@ -10,7 +11,7 @@ import tempfile
 import time
 
 import peers
-from contest import DoesNotRun, contest
+from contest import DoesNotRun, contest, say
 from memprov import until
 from page import Goal, Section, ratio, table
 from programs import output
@@ -18,7 +19,7 @@ from programs import output
 PEERS = [peers.NONE, peers.EMPTY, peers.MEMPROV, peers.TRACE_BPF, peers.RECORD, peers.TRACE,
          peers.STRACE, peers.MEMLEAK]
 MILLISECONDS = 2000
-SOURCES = 40
+SOURCES = 100
 SETTLE_SECONDS = 2
 # Freed memory goes back at once, so that each large value is mapped and unmapped.
 GIVES_BACK = {"MALLOC_CONF": "retain:false,dirty_decay_ms:0,muzzy_decay_ms:0"}
@@ -99,43 +100,52 @@ WORKLOADS = {
     "redis, SET of 1 MiB": large_sets,
     "Java, arrays": java,
     "Go, slices": go,
-    "gcc, 40 files": build,
+    f"gcc, {SOURCES} files": build,
 }
 
 
-def measure(wrap):
-    figures = {}
+def measure(workload, wrap):
+    rate, p99 = workload(wrap)
+    return {"rate": rate} if p99 is None else {"rate": rate, "p99": p99}
+
+
+def compare(rounds):
+    """The results by workload, and who does not run. One workload after the other, so that those who are compared
+    are seconds apart: the machine's speed changes by the minute."""
+    results, refused = {}, {}
     for name, workload in WORKLOADS.items():
-        rate, p99 = workload(wrap)
-        figures[name] = rate
-        if p99 is not None:
-            figures[name, "p99"] = p99
-    return figures
+        say(f"  {name}")
+        results[name] = contest([peer for peer in PEERS if peer.name not in refused], rounds,
+                                functools.partial(measure, workload))
+        refused |= results[name].refused
+    return results, refused
 
 
 def run(rounds):
-    results = contest(PEERS, rounds, measure)
+    results, refused = compare(rounds)
 
     def loss(peer, name):
-        return results.against(peer, "none", name, lambda with_it, without: 1 - with_it / without)
+        return results[name].against(peer, "none", "rate",
+                                     lambda with_it, without: 1 - with_it / without)
 
     def p99(peer, name):
-        if (name, "p99") not in results.values[peer]:
+        if "p99" not in results[name].values[peer]:
             return ""
-        return f"{results.median(peer, (name, 'p99')):,.0f}"
+        return f"{results[name].median(peer, 'p99'):,.0f}"
 
     body = ["Operations a second, what that loses against none in the same round, and the 99th percentile in "
             f"microseconds; medians of {rounds} rounds, and how far they lie apart. Redis has been there for "
             f"{SETTLE_SECONDS} s: what a tracer does when programs start is in the last table."]
     for name in WORKLOADS:
         body.append(table([name, "a second", "spread", "loss", "p99, µs"],
-                          [[p, f"{results.median(p, name):,.0f}", f"{results.spread(p, name):.0%}",
+                          [[p, f"{results[name].median(p, 'rate'):,.0f}",
+                            f"{results[name].spread(p, 'rate'):.0%}",
                             "" if p == "none" else f"{loss(p, name):.1%}", p99(p, name)]
-                           for p in results.peers()]))
+                           for p in results[name].peers()]))
     goals = []
     for name in list(WORKLOADS)[:2]:
         for other, limit in ((peers.EMPTY, 1.15), (peers.TRACE_BPF, 1.0)):
-            if other.name not in results.refused:
+            if other.name not in refused:
                 goals.append(Goal(f"{name}: loss against that of {other.name}", limit,
                                   ratio(loss(peers.MEMPROV.name, name), loss(other.name, name))))
-    return [Section("Real programs", body, goals)], results.refused
+    return [Section("Real programs", body, goals)], refused
