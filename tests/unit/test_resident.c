@@ -166,7 +166,7 @@ static void compare(void (*make)(size_t page), uint64_t hugetlb)
 	_cleanup_close_ int pidfd = procfs__open("/proc", pid);
 
 	assert_int_equal(resident__read(pidfd, RESIDENT_ANY_SIZE, NULL, &ours), 0);
-	assert_int_equal(resident__read_smaps(pidfd, NULL, NULL, &smaps), 0);
+	assert_int_equal(resident__read_smaps(pidfd, NULL, &smaps), 0);
 	assert_same(&ours, &smaps);
 	assert_true(ours.summed && ours.pss <= ours.rss);
 	assert_int_equal(ours.swap, smaps.swap);
@@ -207,7 +207,7 @@ static void huge_pages_of_hugetlb(void **state)
 	_cleanup_close_ int pidfd = procfs__open("/proc", pid);
 
 	assert_int_equal(resident__read(pidfd, 0, NULL, &ours), 0);
-	assert_int_equal(resident__read_smaps(pidfd, NULL, NULL, &smaps), 0);
+	assert_int_equal(resident__read_smaps(pidfd, NULL, &smaps), 0);
 	assert_same(&ours, &smaps);
 	vma_set__free(&ours.set);
 	vma_set__free(&smaps.set);

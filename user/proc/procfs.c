@@ -9,7 +9,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proc/ahead.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
@@ -18,9 +17,6 @@
 
 /* What the kernel hands out at once is a page, or one record when that is longer. */
 #define READ_SIZE 16384
-
-/* So much is read without another thread, which has to be woken for it: some 300 VMAs. */
-#define ALONE_SIZE (256 << 10)
 
 #define STAT_MAX 8192
 
@@ -115,39 +111,20 @@ int procfs__open_live_thread(int pidfd)
 
 /* --- maps ---------------------------------------------------------------------------------- */
 
-struct reading {
-	enum smaps_format format;
-	const atomic_bool *stop; /* NULL: nobody stops it */
-	struct ahead *ahead;	 /* NULL: it is read here */
-};
-
-static int feed(void *parser, const char *text, size_t len)
+static int feed_fd(struct smaps_parser *parser, int fd, const atomic_bool *stop)
 {
-	return smaps_parser__feed(parser, text, len);
-}
-
-static int feed_fd(struct smaps_parser *parser, int fd, const struct reading *reading)
-{
-	size_t until_ahead = reading->ahead ? ALONE_SIZE : SIZE_MAX, all = 0;
 	char text[READ_SIZE];
 	ssize_t n;
 	int err;
 
 	for (;;) {
-		if (all >= until_ahead) {
-			err = ahead__read(reading->ahead, fd, reading->stop, feed, parser);
-			if (err != -EBUSY)
-				return err;
-			until_ahead = SIZE_MAX;
-		}
-		if (reading->stop && *reading->stop)
+		if (stop && *stop)
 			return -ECANCELED;
 		n = read(fd, text, sizeof(text));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n <= 0)
 			return n ? -errno : 0;
-		all += n;
 		err = smaps_parser__feed(parser, text, n);
 		if (err)
 			return err;
@@ -159,11 +136,10 @@ static int feed_fd(struct smaps_parser *parser, int fd, const struct reading *re
  * between two records, which looks like the end; so it is asked afterwards whether the map
  * is still there. -ESRCH: there was none to begin with; -EAGAIN: it went away meanwhile.
  */
-static int read_vmas(int dirfd, const char *file, const struct reading *reading,
+static int read_vmas(int dirfd, const char *file, enum smaps_format format, const atomic_bool *stop,
 		     struct vma_set *ret)
 {
-	_cleanup_(smaps_parser__freep) struct smaps_parser *parser =
-		smaps_parser__new(reading->format);
+	_cleanup_(smaps_parser__freep) struct smaps_parser *parser = smaps_parser__new(format);
 	_cleanup_close_ int fd = -1;
 	struct vma_set set;
 	ssize_t n;
@@ -175,7 +151,7 @@ static int read_vmas(int dirfd, const char *file, const struct reading *reading,
 	fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return gone_if_missing(-errno);
-	err = feed_fd(parser, fd, reading);
+	err = feed_fd(parser, fd, stop);
 	if (err)
 		return err;
 	err = smaps_parser__finish(parser, &set);
@@ -192,8 +168,8 @@ static int read_vmas(int dirfd, const char *file, const struct reading *reading,
 }
 
 /* The leader has exited and has no map any more; a thread that lives on still has it. */
-static int read_vmas_of_threads(int pidfd, const char *file, const struct reading *reading,
-				struct vma_set *ret)
+static int read_vmas_of_threads(int pidfd, const char *file, enum smaps_format format,
+				const atomic_bool *stop, struct vma_set *ret)
 {
 	_cleanup_dir_ DIR *dir = procfs__open_tasks(pidfd);
 	char path[sizeof("/smaps") + NAME_MAX];
@@ -206,36 +182,24 @@ static int read_vmas_of_threads(int pidfd, const char *file, const struct readin
 		if (entry->d_name[0] == '.')
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", entry->d_name, file);
-		err = read_vmas(dirfd(dir), path, reading, ret);
+		err = read_vmas(dirfd(dir), path, format, stop, ret);
 	}
 	return err;
 }
 
-static int try_vmas(int pidfd, const struct reading *reading, struct vma_set *ret)
+int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret)
 {
-	const char *file = reading->format == SMAPS_FULL ? "smaps" : "maps";
+	const char *file = format == SMAPS_FULL ? "smaps" : "maps";
 	int err;
 
 	for (int i = 0; i < MAP_TRIES; i++) {
-		err = read_vmas(pidfd, file, reading, ret);
+		err = read_vmas(pidfd, file, format, stop, ret);
 		if (err == -ESRCH)
-			err = read_vmas_of_threads(pidfd, file, reading, ret);
+			err = read_vmas_of_threads(pidfd, file, format, stop, ret);
 		if (err != -EAGAIN)
 			return err;
 	}
 	return -ESRCH;
-}
-
-int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret)
-{
-	return try_vmas(pidfd, &(struct reading){.format = format, .stop = stop}, ret);
-}
-
-int procfs__smaps_ahead(int pidfd, struct ahead *ahead, const atomic_bool *stop,
-			struct vma_set *ret)
-{
-	return try_vmas(pidfd,
-			&(struct reading){.format = SMAPS_FULL, .stop = stop, .ahead = ahead}, ret);
 }
 
 /* "0.20 0.18 0.12 1/80 11206": behind the slash, how many there are and the number of the newest.

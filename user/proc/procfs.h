@@ -16,8 +16,6 @@
 #include "proc/smaps.h"
 #include "util/buf.h"
 
-struct ahead;
-
 #define PROC_COMM_LEN	   64 /* TASK_COMM_LEN is 16; kernel threads' names can be longer in stat */
 #define PROC_TICKS_PER_SEC 100 /* USER_HZ, the unit of times in /proc/PID/stat */
 
@@ -57,10 +55,6 @@ int procfs__link(int pidfd, const char *name, char *ret, size_t len);
  * live on, through task/TID. -ESRCH when the process is gone or has no memory map any more,
  * -ECANCELED when *stop became true between two reads (stop may be NULL). */
 int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret);
-
-/* The same of smaps, the text of a large process read ahead (ahead.h); NULL: read here. */
-int procfs__smaps_ahead(int pidfd, struct ahead *ahead, const atomic_bool *stop,
-			struct vma_set *ret);
 
 /* A text that differs from an earlier one when a task has come or gone since; but for one that came
  * when all numbers had been given out once around. 0 or -errno. */

@@ -96,11 +96,10 @@ static int read_cheaply(int pidfd, uint64_t largest, const atomic_bool *stop, st
 	return lies_between(r->rss, &before, &after) ? 0 : -EUCLEAN;
 }
 
-int resident__read_smaps(int pidfd, struct ahead *ahead, const atomic_bool *stop,
-			 struct resident *ret)
+int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret)
 {
 	struct resident r = {.summed = true};
-	int err = procfs__smaps_ahead(pidfd, ahead, stop, &r.set);
+	int err = procfs__vmas(pidfd, SMAPS_FULL, stop, &r.set);
 
 	if (err)
 		return err;
@@ -129,5 +128,5 @@ int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct 
 	if (err == -ENOMEM || err == -ECANCELED)
 		return err;
 	/* Whatever it was: smaps may do, and if not, says why. */
-	return resident__read_smaps(pidfd, NULL, stop, ret);
+	return resident__read_smaps(pidfd, stop, ret);
 }

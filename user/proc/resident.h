@@ -17,8 +17,6 @@
 
 #include "proc/vma.h"
 
-struct ahead;
-
 #define RESIDENT_ANY_SIZE UINT64_MAX
 
 struct resident {
@@ -39,8 +37,7 @@ struct resident {
  */
 int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *ret);
 
-/* The same from smaps, in full, read ahead if there is somebody for that (NULL: nobody). */
-int resident__read_smaps(int pidfd, struct ahead *ahead, const atomic_bool *stop,
-			 struct resident *ret);
+/* The same from smaps, in full. */
+int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret);
 
 #endif

@@ -177,8 +177,7 @@ static int read_memory(struct snapshot *s)
 	const struct reading *reading = &s->config->reading;
 	struct resident resident;
 	int err = reading->smaps
-			  ? resident__read_smaps(s->pidfd, s->config->taker->ahead, s->config->stop,
-						 &resident)
+			  ? resident__read_smaps(s->pidfd, s->config->stop, &resident)
 			  : resident__read(s->pidfd, reading->largest, s->config->stop, &resident);
 
 	if (err)

@@ -85,7 +85,6 @@ int snapshot__summarise(const struct snapshot *snapshot, struct summary *summary
 struct taker {
 	struct taker_config config;
 	struct file_cache *files;
-	struct ahead *ahead;
 	uint64_t page_size;
 };
 

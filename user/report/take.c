@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "model/owner.h"
-#include "proc/ahead.h"
 #include "proc/cgroup.h"
 #include "proc/nspid.h"
 #include "report/container.h"
@@ -31,9 +30,8 @@ struct taker *taker__new(const struct taker_config *config)
 	taker->config = *config;
 	taker->page_size = sysconf(_SC_PAGESIZE);
 	taker->files = file_cache__new();
-	taker->ahead = ahead__new();
-	if (!taker->files || !taker->ahead) {
-		taker__free(taker);
+	if (!taker->files) {
+		free(taker);
 		return NULL;
 	}
 	return taker;
@@ -44,7 +42,6 @@ void taker__free(struct taker *taker)
 	if (!taker)
 		return;
 	file_cache__free(taker->files);
-	ahead__free(taker->ahead);
 	free(taker);
 }
 
