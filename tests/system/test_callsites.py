@@ -108,6 +108,31 @@ def test_the_same_stack_again_costs_little(bpf):
         assert cost["same"] < cost["different"] / 2
 
 
+def unwinder_reads(daemon):
+    """How often its thread has read something: at least once for each stack that it tries."""
+    for task in pathlib.Path(f"/proc/{daemon.pid}/task").iterdir():
+        if (task / "comm").read_text() == "unwinder\n":
+            return int(re.search(r"^syscr: (\d+)", (task / "io").read_text(), re.M)[1])
+    raise AssertionError("there is no thread of that name")
+
+
+def test_who_comes_and_goes_is_not_unwound(bpf):
+    """Nothing is left to read of a process that has ended: its stacks are not tried."""
+    count = 300
+    with Daemon() as daemon:
+        for _ in range(count):  # meanwhile who lives on has his first stacks unwound
+            subprocess.run(["/bin/true"], check=True)
+        time.sleep(1)
+        before, reads = daemon.metrics(), unwinder_reads(daemon)
+        for _ in range(count):
+            subprocess.run(["/bin/true"], check=True)
+        taken = daemon.metrics()['memprov_stacks_total{source="cfi"}']
+        time.sleep(1)  # for what should not happen
+        reads = unwinder_reads(daemon) - reads
+    assert taken - before['memprov_stacks_total{source="cfi"}'] > 2 * count
+    assert reads < count, "others on the machine have some, too; each of ours would be several"
+
+
 def test_stacks_beyond_what_may_wait_are_counted(bpf):
     """Of a process that makes new ones faster than they are unwound. Later ones have their turn."""
     with Daemon() as daemon, Target("again") as target:
