@@ -119,10 +119,15 @@ def unwinder_reads(daemon):
 def test_who_comes_and_goes_is_not_unwound(bpf):
     """Nothing is left to read of a process that has ended: its stacks are not tried."""
     count = 300
-    with Daemon() as daemon:
-        for _ in range(count):  # meanwhile who lives on has his first stacks unwound
-            subprocess.run(["/bin/true"], check=True)
+
+    def rests():
+        reads = unwinder_reads(daemon)
         time.sleep(1)
+        return unwinder_reads(daemon) - reads < 20
+
+    with Daemon() as daemon:
+        subprocess.run(["/bin/true"], check=True)
+        until(rests, 30, "the first stacks of those who live on")
         before, reads = daemon.metrics(), unwinder_reads(daemon)
         for _ in range(count):
             subprocess.run(["/bin/true"], check=True)
