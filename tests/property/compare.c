@@ -67,11 +67,17 @@ static bool is_exact(const struct comparison *c, const struct page *page)
 	       !(c->exact_from && page->origin == ORIGIN_BRK);
 }
 
+/* Nor its name. */
+static bool has_exact_name(const struct comparison *c, const struct page *page)
+{
+	return is_exact(c, page) && page->name_born >= c->exact_from && !page->name_doubt;
+}
+
 static int compare_name(struct comparison *c, uint64_t addr, const struct page *page,
 			const struct entry *entry)
 {
 	const char *name = entry->name ? entry->name : "";
-	bool exact = is_exact(c, page) && page->name_born >= c->exact_from;
+	bool exact = has_exact_name(c, page);
 
 	if (strcmp(name, names[page->name]) == 0 || (!exact && !name[0]))
 		return 0;
@@ -185,8 +191,8 @@ static int compare_given_name(struct comparison *c, uint64_t addr, const struct 
 		return differs(c, "%#lx is named \"%s\", the part \"%s\"", addr, expected,
 			       part->given_name);
 	/* Where the heap may be, the kernel says [heap], and that goes first. */
-	if (!part->name && expected[0] && page->kind == KIND_ANON && is_exact(c, page) &&
-	    page->name_born >= c->exact_from && !page->grown && !c->names_lost)
+	if (!part->name && expected[0] && page->kind == KIND_ANON && has_exact_name(c, page) &&
+	    !page->grown && !c->names_lost)
 		return differs(c, "%#lx is named \"%s\", the part is not", addr, expected);
 	return 0;
 }

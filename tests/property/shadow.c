@@ -81,6 +81,7 @@ void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name
 		struct page *page = shadow__at(shadow, addr + i * PAGE);
 
 		page->name_born = shadow->step;
+		page->name_doubt = false;
 		if (page->mapped)
 			page->name = name;
 		else
@@ -130,6 +131,8 @@ void shadow__remap(struct shadow *shadow, uint64_t addr, uint64_t old_n, uint64_
 			page->ghost = moved[i].ghost && !page->mapped;
 		}
 	}
+	/* The same mapping, now larger: it is called what it was called (copy_vma() and
+	 * vma_merge_extend() in mm/vma.c), since when it was. */
 	if (visible && new_n > kept) {
 		struct page like = {.tid = tid,
 				    .origin = ORIGIN_MREMAP,
@@ -137,9 +140,13 @@ void shadow__remap(struct shadow *shadow, uint64_t addr, uint64_t old_n, uint64_
 				    .prot = last.prot,
 				    .limit = last.limit,
 				    .attach = last.attach,
+				    .name = last.name,
+				    .name_doubt = last.doubt || last.vague || last.name_doubt,
 				    .pgoff = last.pgoff + (old_n ? 1 : 0)};
 
 		shadow__map(shadow, dest + kept * PAGE, new_n - kept, &like);
+		for (uint64_t i = kept; i < new_n; i++)
+			shadow__at(shadow, dest + i * PAGE)->name_born = last.name_born;
 	}
 }
 

@@ -48,13 +48,14 @@ struct page {
 	uint8_t origin; /* enum origin, as the ledger should have it */
 	uint8_t name;	/* an index of names[]; 0: none */
 	bool mapped;
-	bool touched; /* resident for certain */
-	bool maybe;   /* resident or not: MADV_FREE */
-	bool doubt;   /* a call that failed was seen to begin: who made it may be unknown */
-	bool ghost;   /* not mapped, but was named: the ledger has the name alone */
-	bool stale;   /* not mapped any more, by a call that failed: the ledger still has it */
-	bool grown;   /* by a fault: no event tells of it */
-	bool vague;   /* the target itself cannot tell what it is; its limit is 0 */
+	bool touched;	 /* resident for certain */
+	bool maybe;	 /* resident or not: MADV_FREE */
+	bool doubt;	 /* a call that failed was seen to begin: who made it may be unknown */
+	bool ghost;	 /* not mapped, but was named: the ledger has the name alone */
+	bool stale;	 /* not mapped any more, by a call that failed: the ledger still has it */
+	bool grown;	 /* by a fault: no event tells of it */
+	bool vague;	 /* the target itself cannot tell what it is; its limit is 0 */
+	bool name_doubt; /* it continues a page that was in doubt, and may lack that one's name */
 };
 
 struct window {

@@ -300,6 +300,27 @@ static void test_moves_of_what_is_doubtful(void **state)
 	assert_string_equal(shown(f, TGID), "52-54 ");
 }
 
+/* What an mremap adds lies where nobody doubts; its name comes from where somebody does. */
+static void test_doubtful_names_do_not_grow(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {12 * PAGE, 14 * PAGE, 50, 1};
+
+	apply(f, event_exec(1, PAGE));
+	apply(f, event_mmap(1, 2, 10, 4));
+	apply(f, event_mmap(1, 3, 20, 4));
+	apply(f, event_name(4, 10, 4, "old"));
+	apply(f, event_name(4, 20, 4, "old"));
+	model__lost(f->model, TGID, &lost);
+	apply(f, event_mremap(1, 30, 10, 4, 10, 6, 0));
+	apply(f, event_mremap(1, 31, 20, 4, 20, 6, 0));
+	assert_string_equal(shown(f, TGID), "10-12=old 14-16 20-24=old 24-26=old ");
+	/* the losses have been told, and what was named since is sure */
+	apply(f, event_name(60, 12, 4, "new"));
+	apply(f, event_mremap(1, 61, 10, 6, 40, 8, 1));
+	assert_string_equal(shown(f, TGID), "20-24=old 24-26=old 40-42=old 42-44=new 44-48=new ");
+}
+
 /* The child's first event was lost, and that is told before its fork. */
 static void test_losses_of_the_unborn(void **state)
 {
@@ -466,6 +487,7 @@ int main(void)
 		TEST(test_losses),
 		TEST(test_doubt_does_not_travel),
 		TEST(test_moves_of_what_is_doubtful),
+		TEST(test_doubtful_names_do_not_grow),
 		TEST(test_losses_of_the_unborn),
 		TEST(test_doubt_outlives_an_exec),
 		TEST(test_loss_parts_a_vfork_child),

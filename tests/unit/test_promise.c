@@ -151,6 +151,36 @@ static void test_a_cold_name_goes_where_its_range_goes(void **state)
 	assert_false(awaits_names(f, TGID) || awaits_names(f, 200));
 }
 
+/* The mapping is made larger while its name is being read: the whole of it has the name then, here
+ * and in the child; or, when the text cannot be read, the name of before. */
+static void test_a_cold_name_covers_what_mremap_adds(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_mmap(1, 5, 10, 4));
+	apply(f, event_name(6, 10, 4, "old"));
+	apply(f, cold_name(10, 10, 4, 0x1234));
+	apply(f, event_mremap(1, 11, 10, 4, 20, 6, MREMAP_MAYMOVE));
+	apply(f, event_mremap(1, 12, 20, 6, 20, 7, 0));
+	apply(f, event_fork(13, 200, CHILD_START, false));
+	assert_string_equal(shown(f, TGID), "20-24=old 24-27=old ");
+	assert_true(awaits_names(f, TGID));
+	model__name_was_read(f->model, &f->cold[0], "cold");
+	assert_string_equal(shown(f, TGID), "20-24=cold 24-27=cold ");
+	assert_string_equal(shown(f, 200), "20-24=cold 24-27=cold ");
+	/* its text is not there */
+	apply(f, cold_name(14, 20, 7, 0x1234));
+	apply(f, event_mremap(1, 15, 20, 7, 20, 9, 0));
+	model__name_was_read(f->model, &f->cold[1], NULL);
+	assert_string_equal(shown(f, TGID), "20-24=cold 24-27=cold 27-29=cold ");
+	/* it will never be known */
+	apply(f, cold_name(16, 20, 9, 0x1234));
+	apply(f, event_mremap(1, 17, 20, 9, 20, 10, 0));
+	model__name_was_lost(f->model, &f->cold[2]);
+	assert_string_equal(shown(f, TGID), "20-24 24-29 29-30 ");
+	assert_false(awaits_names(f, TGID) || awaits_names(f, 200));
+}
+
 /* Neighbours that have the same name by now are one range: a name given to one of them meanwhile
  * must not keep the other's from coming. */
 static void test_a_cold_name_beside_a_later_one(void **state)
@@ -263,6 +293,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_cold_names),
 		TEST(test_a_cold_name_goes_where_its_range_goes),
+		TEST(test_a_cold_name_covers_what_mremap_adds),
 		TEST(test_a_cold_name_beside_a_later_one),
 		TEST(test_a_cold_name_that_is_not_there),
 		TEST(test_a_cold_name_that_is_lost),

@@ -16,6 +16,9 @@ struct creation {
 	const char *comm;
 	struct trace *trace;
 	struct trace *reservation; /* as in struct record */
+	/* What continues a mapping is called what that is called: as in struct ledger_range. */
+	struct name *name;
+	uint64_t named_ns;
 };
 
 /* What was created is counted as a use of its stack. 0, -ENOMEM, or an error of ledger.h. */

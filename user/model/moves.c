@@ -67,9 +67,11 @@ int moves__begin(struct space *space, const struct mp_event_range *e)
 struct move {
 	struct space *space;
 	struct space_tools *tools;
-	bool several;	   /* VMAs, and holes between them */
-	uint64_t distance; /* modulo 2^64 */
-	uint64_t now;
+	const struct mp_event_mremap *e;
+	const struct ledger *ledger; /* as the call found it */
+	struct trace *trace;
+	bool several;		   /* VMAs, and holes between them */
+	uint64_t distance;	   /* modulo 2^64 */
 	const struct record *from; /* the last attachment that was moved, and what it is now */
 	struct record *to;
 };
@@ -104,10 +106,17 @@ static int move_piece(struct move *m, const struct ledger_range *range, uint64_t
 		return 0;
 	moved.start = lo + m->distance;
 	moved.end = hi + m->distance;
-	moved.touched_ns = m->now;
+	moved.touched_ns = m->e->head.time_ns;
 	if (moved.record->attached)
 		err = move_attachment(m, &moved);
 	return err ? err : creation__put(m->space, m->tools, &moved);
+}
+
+static bool is_older_than_doubt(const struct move *m, const struct ledger_range *range)
+{
+	const struct doubt *doubt = &m->space->doubt;
+
+	return doubt->hi && range->touched_ns <= doubt->until;
 }
 
 static int move_one(const struct ledger_range *range, void *ctx)
@@ -117,7 +126,7 @@ static int move_one(const struct ledger_range *range, void *ctx)
 	uint64_t lo = range->start, hi = range->end;
 	int err;
 
-	if (!doubt->hi || range->touched_ns > doubt->until)
+	if (!is_older_than_doubt(m, range))
 		return move_piece(m, range, lo, hi);
 	/* What is doubtful must not get to where nobody would doubt it. */
 	err = move_piece(m, range, lo, hi < doubt->lo ? hi : doubt->lo);
@@ -130,25 +139,33 @@ static int first_range(const struct ledger_range *range, void *ctx)
 	return 1;
 }
 
-/* What an mremap adds to the mapping at e->old_addr. An attachment stays one. */
-static int create_more(struct space *space, struct space_tools *tools, const struct ledger *before,
-		       const struct mp_event_mremap *e, struct trace *trace, uint64_t lo,
-		       uint64_t hi)
+/*
+ * What an mremap adds continues the page at `last`: the mapping's name is its name, too, and an
+ * attachment stays one. The kernel extends or copies one VMA, which has one name; where it takes
+ * no names, that VMA may have pieces of several, and the last one is continued.
+ */
+static int create_more(struct move *m, uint64_t last, uint64_t lo, uint64_t hi)
 {
+	const struct doubt *doubt = &m->space->doubt;
 	struct creation what = {.lo = lo,
 				.hi = hi,
 				.origin = ORIGIN_MREMAP,
-				.head = &e->head,
-				.comm = e->comm,
-				.trace = trace};
+				.head = &m->e->head,
+				.comm = m->e->comm,
+				.trace = m->trace};
 	struct ledger_range from = {0};
 
-	ledger__each(before, e->old_addr, e->old_addr + 1, first_range, &from);
+	ledger__each(m->ledger, last, last + 1, first_range, &from);
 	if (from.record && from.record->attached) {
 		what.attached = true;
-		what.base = from.record->lo + (e->new_addr - e->old_addr);
+		what.base = from.record->lo + m->distance;
 	}
-	return creation__apply(space, tools, &what);
+	/* A name that is doubtful must not get to where nobody would doubt it. */
+	if (!is_older_than_doubt(m, &from) || last < doubt->lo || last >= doubt->hi) {
+		what.name = from.name;
+		what.named_ns = from.named_ns;
+	}
+	return creation__apply(m->space, m->tools, &what);
 }
 
 /* Several VMAs, and the holes between them, are moved one by one (since Linux 6.17). */
@@ -185,6 +202,8 @@ int moves__end(struct space *space, struct space_tools *tools, const struct mp_e
 	uint64_t began = t ? t->began_ns : e->head.time_ns;
 	uint64_t unit = tools->page_size;
 	uint64_t old_lo = e->old_addr, old_hi = old_lo, new_lo, new_hi, kept;
+	struct move move = {
+		.space = space, .tools = tools, .e = e, .ledger = &before, .trace = trace};
 	int err = 0;
 
 	free(t);
@@ -199,18 +218,14 @@ int moves__end(struct space *space, struct space_tools *tools, const struct mp_e
 		goto out;
 	}
 	kept = old_hi - old_lo < new_hi - new_lo ? old_hi - old_lo : new_hi - new_lo;
+	move.several = moves_several(e, old_hi - old_lo, new_hi - new_lo);
+	move.distance = new_lo - old_lo;
 
 	if (new_lo == old_lo) {
 		if (old_lo + kept < old_hi)
 			err = ledger__erase_older(&space->ledger, tools->pool, old_lo + kept,
 						  old_hi, began);
 	} else {
-		struct move move = {.space = space,
-				    .tools = tools,
-				    .several = moves_several(e, old_hi - old_lo, new_hi - new_lo),
-				    .distance = new_lo - old_lo,
-				    .now = e->head.time_ns};
-
 		if (old_lo < old_hi && !(e->flags & MREMAP_DONTUNMAP))
 			err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi,
 						  began);
@@ -218,11 +233,11 @@ int moves__end(struct space *space, struct space_tools *tools, const struct mp_e
 			err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
 		if (!err && kept)
 			err = ledger__each(&before, old_lo, old_lo + kept, move_one, &move);
-		record__unref(move.to);
 	}
 	if (!err && new_lo + kept < new_hi)
-		err = create_more(space, tools, &before, e, trace, new_lo + kept, new_hi);
+		err = create_more(&move, kept ? old_hi - 1 : old_lo, new_lo + kept, new_hi);
 out:
+	record__unref(move.to);
 	ledger__free(&before);
 	return err;
 }

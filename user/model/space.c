@@ -155,8 +155,11 @@ static struct record *growth_record(struct space *space, enum origin origin, uin
 int creation__apply(struct space *space, struct space_tools *tools, const struct creation *what)
 {
 	const struct mp_event_head *head = what->head;
-	struct ledger_range range = {
-		.start = what->lo, .end = what->hi, .touched_ns = head->time_ns};
+	struct ledger_range range = {.start = what->lo,
+				     .end = what->hi,
+				     .name = what->name,
+				     .touched_ns = head->time_ns,
+				     .named_ns = what->named_ns};
 	bool growth =
 		what->origin == ORIGIN_BRK || (what->origin == ORIGIN_MREMAP && !what->attached);
 	int err;
