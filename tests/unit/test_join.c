@@ -221,7 +221,9 @@ static void test_names(void **state)
 	put(f, 30, 40, f->a, "what the attempt said");
 	put(f, 50, 60, f->a, "ring");
 	put(f, 70, 80, f->a, "not a file's");
-	p = join(f, 5);
+	add_vma(f, 90, 99, VMA_MEMFD, "/memfd:x (deleted)", 9, 2);
+	put(f, 90, 99, f->a, "a memfd's");
+	p = join(f, 6);
 	assert_string_equal(p[0].name, "[anon: glibc: malloc arena]");
 	assert_int_equal(p[0].name_source, NAME_PRCTL);
 	assert_int_equal(p[0].category, CATEGORY_RUNTIME_HEAP);
@@ -236,6 +238,8 @@ static void test_names(void **state)
 	assert_string_equal(p[4].name, "/bin/x");
 	assert_int_equal(p[4].name_source, NAME_FILE);
 	assert_int_equal(p[4].category, CATEGORY_BINARY);
+	assert_string_equal(p[5].name, "[anon_shmem: a memfd's]");
+	assert_int_equal(p[5].category, CATEGORY_NAMED);
 }
 
 static void test_thread_stack(void **state)
@@ -334,6 +338,29 @@ static void test_grows_down(void **state)
 	assert_int_equal(p[0].start, 10 * PAGE);
 }
 
+/* It is called as its lowest range. The property test's, seed 766488592: of what was there only the
+ * name of a part was seen, and what is below that may be called otherwise. */
+static void test_names_grow_down(void **state)
+{
+	struct fixture *f = *state;
+	struct record *unknown = record__new(ORIGIN_UNKNOWN, 1, NULL, NULL, NULL);
+	const struct part *p;
+
+	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 0)->flags = VMA_GROWS_DOWN;
+	add_vma(f, 30, 40, VMA_ANON, NULL, 0, 0)->flags = VMA_GROWS_DOWN;
+	put(f, 16, 18, f->a, "low");
+	put(f, 18, 20, f->a, NULL);
+	put(f, 36, 38, unknown, "part");
+	record__unref(unknown);
+	p = join(f, 5);
+	assert_int_equal(p[0].start, 10 * PAGE);
+	assert_string_equal(p[0].name, "[anon: low]");
+	assert_null(p[1].name);
+	assert_int_equal(p[2].end, 36 * PAGE);
+	assert_null(p[2].name);
+	assert_string_equal(p[3].name, "[anon: part]");
+}
+
 static void test_strays(void **state)
 {
 	struct fixture *f = *state;
@@ -400,15 +427,11 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_merged_vma),
-		TEST(test_estimates_add_up),
-		TEST(test_evidence),
-		TEST(test_names),
-		TEST(test_grows_down),
-		TEST(test_thread_stack),
-		TEST(test_strays),
-		TEST(test_what_was_reserved),
-		cmocka_unit_test(test_shares_always_add_up),
+		TEST(test_merged_vma),	      TEST(test_estimates_add_up),
+		TEST(test_evidence),	      TEST(test_names),
+		TEST(test_grows_down),	      TEST(test_names_grow_down),
+		TEST(test_thread_stack),      TEST(test_strays),
+		TEST(test_what_was_reserved), cmocka_unit_test(test_shares_always_add_up),
 	};
 
 	return cmocka_run_group_tests_name("join", tests, NULL, NULL);

@@ -52,9 +52,12 @@ bool classify__is_loader(const char *path)
 	return false;
 }
 
+/* What the kernel would name: no file, or shmem that has no path (vma_is_anon_shmem()), memfds
+ * among it; and private /dev/zero, which it would not. */
 bool classify__can_be_named(const struct vma *vma)
 {
-	return vma->kind == VMA_ANON || vma->kind == VMA_SHARED_ANON || vma->kind == VMA_DEV_ZERO;
+	return vma->kind == VMA_ANON || vma->kind == VMA_SHARED_ANON || vma->kind == VMA_MEMFD ||
+	       vma->kind == VMA_DEV_ZERO;
 }
 
 static enum category by_name(const char *name)

@@ -84,8 +84,11 @@ static int cut_vma(struct join *join, const struct vma *vma)
 	err = ledger__each(join->config->ledger, vma->start, vma->end, cut_range, cuts);
 	if (!err)
 		err = add_cut(cuts, cuts->reached, vma->end, NULL, NULL);
-	/* A MAP_GROWSDOWN mapping is extended by faults, which no event reports. */
-	if (!err && vma->flags & VMA_GROWS_DOWN && cuts->n > 1 && !cuts->at[0].record) {
+	/* A MAP_GROWSDOWN mapping is extended by faults, which no event reports: what is below the
+	 * lowest range that was seen to be made has its creator and name (expand_downwards()). A
+	 * range of which only the name was seen says nothing about what is below it. */
+	if (!err && vma->flags & VMA_GROWS_DOWN && cuts->n > 1 && !cuts->at[0].record &&
+	    cuts->at[1].record->origin != ORIGIN_UNKNOWN) {
 		cuts->at[1].lo = cuts->at[0].lo;
 		memmove(cuts->at, cuts->at + 1, --cuts->n * sizeof(*cuts->at));
 	}
