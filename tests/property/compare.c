@@ -79,7 +79,7 @@ static int compare_name(struct comparison *c, uint64_t addr, const struct page *
 	const char *name = entry->name ? entry->name : "";
 	bool exact = has_exact_name(c, page);
 
-	if (strcmp(name, names[page->name]) == 0 || (!exact && !name[0]))
+	if (strcmp(name, names[page->name]) == 0 || ((!exact || page->grown) && !name[0]))
 		return 0;
 	return differs(c, "%#lx is named \"%s\", the ledger says \"%s\"", addr, names[page->name],
 		       name);
@@ -181,6 +181,12 @@ static int compare_sums(struct comparison *c, const struct vma *vma, const struc
 	return 0;
 }
 
+/* What a kernel that takes names would name: anonymous memory and shmem without a path. */
+static bool can_be_named(enum kind kind)
+{
+	return kind == KIND_ANON || kind == KIND_SHARED_ANON || kind == KIND_MEMFD;
+}
+
 static int compare_given_name(struct comparison *c, uint64_t addr, const struct page *page,
 			      const struct part *part)
 {
@@ -191,8 +197,9 @@ static int compare_given_name(struct comparison *c, uint64_t addr, const struct 
 		return differs(c, "%#lx is named \"%s\", the part \"%s\"", addr, expected,
 			       part->given_name);
 	/* Where the heap may be, the kernel says [heap], and that goes first. */
-	if (!part->name && expected[0] && page->kind == KIND_ANON && has_exact_name(c, page) &&
-	    !page->grown && !c->names_lost)
+	if (!part->given_name && expected[0] && can_be_named(page->kind) &&
+	    !(part->name && !strcmp(part->name, "[heap]")) && has_exact_name(c, page) &&
+	    !c->names_lost)
 		return differs(c, "%#lx is named \"%s\", the part is not", addr, expected);
 	return 0;
 }

@@ -330,6 +330,17 @@ static void do_protect(struct performer *p, const struct step *s)
 	}
 }
 
+/* VMAs are split and merged; nothing is touched. */
+static void do_lock(struct performer *p, const struct step *s)
+{
+	uint64_t addr = addr_of(p, s->window, s->page), n = clip(p, addr, s->n);
+
+	if (s->bits & 1)
+		CALL6(p, mlock2, addr, n * PAGE, MLOCK_ONFAULT, 0, 0, 0);
+	else
+		CALL6(p, munlock, addr, n * PAGE, 0, 0, 0, 0);
+}
+
 static void do_advise(struct performer *p, const struct step *s)
 {
 	uint64_t addr = addr_of(p, s->window, s->page), n = clip(p, addr, s->n);
@@ -408,6 +419,9 @@ void perform__step(struct performer *p, const struct step *s)
 		break;
 	case OP_PROTECT:
 		do_protect(p, s);
+		break;
+	case OP_LOCK:
+		do_lock(p, s);
 		break;
 	case OP_ADVISE:
 		do_advise(p, s);

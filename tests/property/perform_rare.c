@@ -168,7 +168,19 @@ static void do_huge(struct performer *p, const struct step *s)
 	}
 }
 
-/* A mapping that grows by faults below it, where there is room; then it is made anew. */
+/* Names some of the pages from the lowest one on, or some above it. */
+static void name_down(struct performer *p, const struct step *s, uint32_t low)
+{
+	const struct window *w = &p->shadow->windows[WINDOW_DOWN];
+	uint64_t addr = w->base + (low + (s->bits >> 2 & 1) * 2) * PAGE, n = 1 + (s->m & 3);
+	uint8_t name = s->bits >> 3 & 3;
+
+	CALL(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, n * PAGE, names[name], 0);
+	shadow__name(p->shadow, addr, n, name);
+}
+
+/* A mapping that grows by faults below it, where there is room, and is called as it was; then it
+ * is made anew. */
 static void do_down(struct performer *p, const struct step *s)
 {
 	const struct window *w = &p->shadow->windows[WINDOW_DOWN];
@@ -190,6 +202,9 @@ static void do_down(struct performer *p, const struct step *s)
 			shadow__map(p->shadow, w->base + (w->n - 16) * PAGE, 8, &like);
 		return;
 	}
+	/* Only before it has grown: later, no event tells which part of it a name reached. */
+	if (s->bits & 2 && !pages[low].grown)
+		name_down(p, s, low);
 	like = pages[low];
 	like.touched = like.maybe = false;
 	like.grown = true;

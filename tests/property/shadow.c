@@ -15,7 +15,8 @@ static const struct {
 	[WINDOW_HUGE] = {1024, 1024}, [WINDOW_DOWN] = {640, 640},
 };
 
-const char *const names[NAMES] = {"", "alpha", "beta", "gamma delta", " trimmed", "alpha"};
+const char *const names[NAMES] = {"",	      "alpha", "beta",	     "gamma delta",
+				  " trimmed", "alpha", "[$refused`]"};
 
 unsigned window__usable(enum window_id id)
 {
@@ -132,7 +133,7 @@ void shadow__remap(struct shadow *shadow, uint64_t addr, uint64_t old_n, uint64_
 		}
 	}
 	/* The same mapping, now larger: it is called what it was called (copy_vma() and
-	 * vma_merge_extend() in mm/vma.c), since when it was. */
+	 * vma_merge_extend() in mm/vma.c). That is as well known as the mapping was. */
 	if (visible && new_n > kept) {
 		struct page like = {.tid = tid,
 				    .origin = ORIGIN_MREMAP,
@@ -146,7 +147,8 @@ void shadow__remap(struct shadow *shadow, uint64_t addr, uint64_t old_n, uint64_
 
 		shadow__map(shadow, dest + kept * PAGE, new_n - kept, &like);
 		for (uint64_t i = kept; i < new_n; i++)
-			shadow__at(shadow, dest + i * PAGE)->name_born = last.name_born;
+			shadow__at(shadow, dest + i * PAGE)->name_born =
+				last.born < last.name_born ? last.born : last.name_born;
 	}
 }
 

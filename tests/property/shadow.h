@@ -73,7 +73,7 @@ struct shadow {
 };
 
 /* What pages may be called. Two have equal texts. */
-#define NAMES 6
+#define NAMES 7
 extern const char *const names[NAMES];
 
 void shadow__init(struct shadow *shadow, const uint64_t base[WINDOWS]);

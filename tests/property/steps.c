@@ -16,12 +16,12 @@ static const struct {
 	[OP_MMAP] = {"mmap", 24, true, true},	    [OP_MUNMAP] = {"munmap", 11, true, true},
 	[OP_MREMAP] = {"mremap", 16, true, true},   [OP_DUPLICATE] = {"duplicate", 3, true, true},
 	[OP_PROTECT] = {"mprotect", 7, true, true}, [OP_ADVISE] = {"madvise", 7, true, true},
-	[OP_BRK] = {"brk", 6, true, false},	    [OP_NAME] = {"name", 11, true, true},
-	[OP_SHMAT] = {"shmat", 4, true, false},	    [OP_SHMDT] = {"shmdt", 3, true, false},
-	[OP_TOUCH] = {"touch", 20, true, true},	    [OP_READ] = {"read", 3, true, true},
-	[OP_HUGE] = {"huge", 3, false, false},	    [OP_DOWN] = {"down", 4, false, false},
-	[OP_FAIL] = {"fail", 4, true, false},	    [OP_VFORK] = {"vfork", 1, false, false},
-	[OP_FORK] = {"fork", 3, false, false},
+	[OP_LOCK] = {"mlock", 3, true, true},	    [OP_BRK] = {"brk", 6, true, false},
+	[OP_NAME] = {"name", 11, true, true},	    [OP_SHMAT] = {"shmat", 4, true, false},
+	[OP_SHMDT] = {"shmdt", 3, true, false},	    [OP_TOUCH] = {"touch", 20, true, true},
+	[OP_READ] = {"read", 3, true, true},	    [OP_HUGE] = {"huge", 3, false, false},
+	[OP_DOWN] = {"down", 4, false, false},	    [OP_FAIL] = {"fail", 4, true, false},
+	[OP_VFORK] = {"vfork", 1, false, false},    [OP_FORK] = {"fork", 3, false, false},
 };
 
 const char *op__name(enum op op)

@@ -16,6 +16,7 @@ enum op {
 	OP_MREMAP,
 	OP_DUPLICATE, /* mremap of shared memory with an old length of 0 */
 	OP_PROTECT,
+	OP_LOCK,
 	OP_ADVISE,
 	OP_BRK,
 	OP_NAME,
@@ -24,7 +25,7 @@ enum op {
 	OP_TOUCH,
 	OP_READ,
 	OP_HUGE,  /* MAP_HUGETLB, and what is done to it */
-	OP_DOWN,  /* MAP_GROWSDOWN, and growing it */
+	OP_DOWN,  /* MAP_GROWSDOWN, naming it and growing it */
 	OP_FAIL,  /* calls that the kernel refuses */
 	OP_VFORK, /* a child in the same address space maps something */
 	OP_FORK,  /* a child takes some steps of its own; or the one that is there ends */
