@@ -74,6 +74,7 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 	__u64 mapped = !failed(result) && new_len > old_len ? new_len - old_len : 0;
 	struct scratch *s = take_scratch();
 	struct mp_event_mremap *e;
+	__u64 lo, hi;
 
 	if (s) {
 		e = (struct mp_event_mremap *)s->record;
@@ -88,9 +89,12 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 		if (send(s, sizeof(*e), regs, mapped, BPF_RB_NO_WAKEUP))
 			return 0;
 	}
-	if (new_addr)
-		note_range(current_tgid(), new_addr, new_addr + new_len);
-	note_loss(loss_of(s), current_tgid(), old_addr, old_addr + old_len);
+	/* One event that spoke of two ranges: their hull. */
+	lo = new_addr && new_addr < old_addr ? new_addr : old_addr;
+	hi = old_addr + old_len;
+	if (new_addr && new_addr + new_len > hi)
+		hi = new_addr + new_len;
+	note_loss(loss_of(s), current_tgid(), lo, hi);
 	return 0;
 }
 

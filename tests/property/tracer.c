@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/param.h>
 #include <unistd.h>
 
 #include "collect/collector.h"
@@ -102,11 +103,12 @@ static void note_lost_event(struct tracer *t, const union mp_event *e)
 		hi = lo + e->range.len;
 		break;
 	case MP_EVENT_MREMAP:
-		if (e->mremap.new_addr)
-			note_loss(t, tgid, e->mremap.new_addr,
-				  e->mremap.new_addr + e->mremap.new_len, now);
 		lo = e->mremap.old_addr;
 		hi = lo + e->mremap.old_len;
+		if (e->mremap.new_addr) {
+			lo = MIN(lo, e->mremap.new_addr);
+			hi = MAX(hi, e->mremap.new_addr + e->mremap.new_len);
+		}
 		break;
 	case MP_EVENT_BRK:
 		lo = e->brk.start_brk;

@@ -85,6 +85,23 @@ def test_a_ring_that_overflows(bpf):
         assert daemon.metrics()[LOST] == metrics[LOST]
 
 
+def test_each_lost_event_counts_once(bpf):
+    """A lost mremap spoke of two ranges, and counted as two."""
+    moves, fill = 2500, 1500
+    with Daemon("--ring-size", "64k") as daemon, Agent() as agent:
+        at = agent.map(4 * PAGE)
+        before = daemon.report(agent.pid)["tracing"]["lost_events"]
+        pause(daemon)
+        storm(agent, None, fill)
+        for _ in range(moves // 2):
+            agent.call("mremap", at, PAGE, PAGE, 3, at + 2 * PAGE)
+            agent.call("mremap", at + 2 * PAGE, PAGE, PAGE, 3, at)
+        go_on(daemon)
+        lost = daemon.report(agent.pid)["tracing"]["lost_events"] - before
+        # The ring was full by then: each move lost its beginning and its end.
+        assert 2 * moves < lost <= 2 * moves + fill + 1
+
+
 def test_loss_at_random(bpf):
     """Whatever happens while the ring is full, nothing that is shown is wrong."""
     rng = random.Random(7)
