@@ -376,16 +376,21 @@ static void do_name(struct performer *p, const struct step *s)
 		CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, n * PAGE, too_long,
 		      0);
 		return;
-	} else if (how == 2) { /* its page table entry goes; the text stays where it was */
+	} else if (how >= 8) { /* its page table entry goes; the text stays where it was */
 		text = p->cold + name * COLD_STEP;
 		CALL6(p, madvise, p->cold, PAGE, MADV_DONTNEED, 0, 0, 0);
-	} else if (how == 3) {
+	} else if (how == 2) {
 		CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr + 8, n * PAGE, text,
 		      0);
 		return;
 	}
 	CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, odd(s->bits, n), text, 0);
-	shadow__name(p->shadow, addr, n, text && text[0] ? name : 0);
+	shadow__name(p->shadow, addr, n, name);
+	/* A hole that was given an empty name before that had been read: what was forked
+	 * meanwhile has it until somebody looks. */
+	for (uint64_t i = 0; how >= 8 && i < n; i++)
+		shadow__at(p->shadow, addr + i * PAGE)->ghost |=
+			!shadow__at(p->shadow, addr + i * PAGE)->mapped;
 }
 
 static void do_read(struct performer *p, const struct step *s)

@@ -80,6 +80,12 @@ void steps__generate(uint64_t seed, unsigned family, struct step *steps, size_t 
 			.bits = rng__next(&rng),
 		};
 		step->page = rng__below(&rng, window__usable(step->window));
+		/* At what the last one did: names that move, moves that are named. */
+		if (i && !rng__below(&rng, 3)) {
+			step->window = step[-1].window;
+			step->page = step[-1].page;
+			step->n = step[-1].n;
+		}
 		step->to = rng__below(&rng, window__usable(step->to_window));
 	}
 }

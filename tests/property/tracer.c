@@ -17,6 +17,7 @@
 
 #define RING_SIZE      (8 << 20)
 #define FAMILY_MAX     256
+#define COLD_MAX       64
 #define EVERYTHING     UINT64_MAX
 #define HUGE_PAGE_SIZE (2UL << 20)
 #define HEAP_REACH     (1ULL << 40) /* MP_HEAP_REACH of bpf/memory.bpf.h */
@@ -26,6 +27,12 @@ struct kin {
 	uint32_t tgid;
 	struct mp_lost_range lost;
 	uint64_t told;
+};
+
+struct cold_answer {
+	struct cold_name name;
+	bool read;
+	char text[MP_NAME_BUF];
 };
 
 struct tracer {
@@ -41,6 +48,8 @@ struct tracer {
 	uint64_t ring_full;
 	char cold[MP_NAME_BUF]; /* the text of the cold name being applied */
 	bool cold_read;
+	struct cold_answer answers[COLD_MAX]; /* given when the drain has ended */
+	size_t n_answers;
 };
 
 /* --- the family ---------------------------------------------------------------------------- */
@@ -171,9 +180,26 @@ static bool read_cold(const struct mp_event_name *e, char *text, size_t len)
 static bool on_cold_name(struct model *model, const struct cold_name *name, void *ctx)
 {
 	struct tracer *t = ctx;
+	struct cold_answer *answer = &t->answers[t->n_answers];
 
-	model__name_was_read(model, name, t->cold_read ? t->cold : NULL);
+	if (t->n_answers >= COLD_MAX)
+		return false;
+	t->n_answers++;
+	answer->name = *name;
+	answer->read = t->cold_read;
+	memcpy(answer->text, t->cold, sizeof(answer->text));
 	return true;
+}
+
+/* Late: what was named has been moved, renamed and inherited by now. */
+static void answer_cold_names(struct tracer *t)
+{
+	for (size_t i = 0; i < t->n_answers; i++) {
+		const struct cold_answer *answer = &t->answers[i];
+
+		model__name_was_read(t->model, &answer->name, answer->read ? answer->text : NULL);
+	}
+	t->n_answers = 0;
 }
 
 /* A replay has no process to read a name from: it gets what was read. */
@@ -289,6 +315,7 @@ int tracer__drain(struct tracer *t)
 	tell_losses(t);
 	if (!err)
 		err = recording__replay(t->batch.data, t->batch.len, apply, NULL, t);
+	answer_cold_names(t);
 	if (err)
 		return err;
 	return t->ring_full ? -ENOBUFS : 0;
