@@ -59,6 +59,7 @@ static const struct syscall_rule allowed[] = {
 	CALL(process_vm_readv),
 	CALL_IF(ioctl, EQUALS(1, PAGEMAP_SCAN_REQUEST)),
 	CALL_IF(ioctl, EQUALS(1, NS_GET_OWNER_UID)),
+	CALL_IF(ioctl, EQUALS(1, NS_GET_PARENT)),
 
 	/* BPF maps, and the programs' counters; when it ends, the tracepoints. */
 	CALL_IF(bpf, EQUALS(0, BPF_MAP_LOOKUP_ELEM)),

@@ -167,20 +167,25 @@ static void hosts(void **state)
 static void credentials(void **state)
 {
 	static const char good[] = "Name:\tx\nUid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n"
-				   "CapPrm:\t000001ffffffffff\n";
+				   "CapPrm:\t000001ffffffffff\nCapEff:\t0000000000000003\n";
 	static const char *const bad[] = {
 		"",
 		"Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\n",
 		"Uid:\t1\t2\nGid:\t5\t6\t7\t8\nCapPrm:\t0\n",
 		"Uid:\t1\t2\tx\t4\nGid:\t5\t6\t7\t8\nCapPrm:\t0\n",
 		"Uid:\t1\t2\t4294967296\t4\nGid:\t5\t6\t7\t8\nCapPrm:\t0\n",
-		"Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nCapPrm:\t0",
+		"Uid:\t1\t2\t3\nGid:\t5\t6\t7\t8\nCapPrm:\t0\nCapEff:\t0\n",
+		"Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nCapPrm:\t0\n",
+		"Uid:\t1\t2\t3\t4\nGid:\t5\t6\t7\t8\nCapPrm:\t0\nCapEff:\t0",
 	};
 	struct credentials c;
 
 	assert_int_equal(credentials__parse(good, strlen(good), &c), 0);
-	assert_int_equal(c.uids[0] * 100 + c.uids[1] * 10 + c.uids[2], 123);
-	assert_int_equal(c.gids[0] * 100 + c.gids[1] * 10 + c.gids[2], 567);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_int_equal(c.uids[i], 1 + i);
+		assert_int_equal(c.gids[i], 5 + i);
+	}
+	assert_true(c.effective == 3);
 	assert_true(c.permitted == 0x1ffffffffff);
 	for (size_t i = 0; i < ARRAY_SIZE(bad); i++)
 		assert_int_equal(credentials__parse(bad[i], strlen(bad[i]), &c), -EBADMSG);

@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/nsfs.h>
+#include <linux/capability.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
 
 #include "proc/procfs.h"
+#include "util/capability.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
@@ -39,14 +39,15 @@ static int scan_line(const char *text, size_t len, const char *key, int base, ui
 
 int credentials__parse(const char *text, size_t len, struct credentials *ret)
 {
-	uint64_t uids[3], gids[3];
+	uint64_t uids[4], gids[4];
 	struct credentials c;
 
-	if (scan_line(text, len, "Uid:", 10, uids, 3) ||
-	    scan_line(text, len, "Gid:", 10, gids, 3) ||
-	    scan_line(text, len, "CapPrm:", 16, &c.permitted, 1))
+	if (scan_line(text, len, "Uid:", 10, uids, 4) ||
+	    scan_line(text, len, "Gid:", 10, gids, 4) ||
+	    scan_line(text, len, "CapPrm:", 16, &c.permitted, 1) ||
+	    scan_line(text, len, "CapEff:", 16, &c.effective, 1))
 		return -EBADMSG;
-	for (int i = 0; i < 3; i++) {
+	for (int i = 0; i < 4; i++) {
 		if (uids[i] > UINT32_MAX || gids[i] > UINT32_MAX)
 			return -EBADMSG;
 		c.uids[i] = uids[i];
@@ -56,36 +57,95 @@ int credentials__parse(const char *text, size_t len, struct credentials *ret)
 	return 0;
 }
 
-static bool is_own_namespace(int pidfd, uid_t uid)
-{
-	_cleanup_close_ int fd = openat(pidfd, "ns/user", O_RDONLY | O_CLOEXEC);
-	struct stat theirs, ours;
-	uid_t owner;
-
-	if (fd < 0 || fstat(fd, &theirs) || stat("/proc/self/ns/user", &ours))
-		return false;
-	/* Of our own namespace they may be the owner, and still have no rights here. */
-	if (theirs.st_ino == ours.st_ino && theirs.st_dev == ours.st_dev)
-		return false;
-	return !ioctl(fd, NS_GET_OWNER_UID, &owner) && owner == uid;
-}
-
-bool credentials__may_read(int pidfd, uid_t uid)
+static int read_credentials(int pidfd, struct credentials *ret)
 {
 	_cleanup_buf_ struct buf text = {};
-	struct credentials c;
+
+	return procfs__read(pidfd, "status", STATUS_MAX, &text)
+		       ?: credentials__parse(text.data ?: "", text.len, ret);
+}
+
+/* This file's owner is the effective user while the process is dumpable, else root
+ * (task_dump_owner, fs/proc/base.c); the directory itself is the user's in any case. */
+static bool is_dumpable_by(int pidfd, uid_t uid)
+{
 	struct stat st;
 
-	/* Who owns this file is the effective user while the process is dumpable, else root
-	 * (task_dump_owner, fs/proc/base.c); the directory itself is the user's in any case. */
-	if (fstatat(pidfd, "environ", &st, 0) || st.st_uid != uid)
-		return false;
-	if (procfs__read(pidfd, "status", STATUS_MAX, &text) ||
-	    credentials__parse(text.data ?: "", text.len, &c))
-		return false;
+	return !fstatat(pidfd, "environ", &st, 0) && st.st_uid == uid;
+}
+
+int reader__of(int pidfd, struct reader *ret)
+{
+	struct credentials c;
+	struct reader reader;
+	int err = read_credentials(pidfd, &c);
+
+	err = err ?: namespace__read(pidfd, "ns/user", &reader.user);
+	err = err ?: namespace__read(pidfd, "ns/pid", &reader.pid);
+	if (err)
+		return err;
+	reader.uid = c.uids[3];
+	reader.gid = c.gids[3];
+	reader.effective = is_dumpable_by(pidfd, c.uids[1]) ? c.effective : 0;
+	*ret = reader;
+	return 0;
+}
+
+bool reader__equal(const struct reader *a, const struct reader *b)
+{
+	return a->uid == b->uid && a->gid == b->gid && a->effective == b->effective &&
+	       namespace__equal(&a->user, &b->user) && namespace__equal(&a->pid, &b->pid);
+}
+
+static bool may_ptrace(const struct reader *reader)
+{
+	return reader->effective & CAPABILITY_BIT(CAP_SYS_PTRACE);
+}
+
+/* Over every process, dumpable or not. */
+static bool may_ptrace_all(const struct reader *reader)
+{
+	return may_ptrace(reader) && reader->user.ino == USER_NS_INIT;
+}
+
+/* Do its capabilities reach into the process's user namespace (cap_capable, security/commoncap.c)?
+ * Over a namespace that it made itself its user has all of them, in the one that it was made from.
+ */
+static bool may_ptrace_there(const struct reader *reader, int pidfd)
+{
+	uid_t owner = (uid_t)-1;
+
+	return namespace__is_within(pidfd, "ns/user", &reader->user, &owner) &&
+	       (may_ptrace(reader) || (owner != (uid_t)-1 && owner == reader->uid));
+}
+
+static bool is_of_same_rights(const struct reader *reader, int pidfd, const struct credentials *c)
+{
+	struct ns_id theirs;
+
 	for (int i = 0; i < 3; i++) {
-		if (c.uids[i] != uid || c.gids[i] != c.gids[0])
+		if (c->uids[i] != reader->uid || c->gids[i] != reader->gid)
 			return false;
 	}
-	return !c.permitted || is_own_namespace(pidfd, uid);
+	return !(c->permitted & ~reader->effective) &&
+	       !namespace__read(pidfd, "ns/user", &theirs) &&
+	       namespace__equal(&theirs, &reader->user);
+}
+
+bool reader__may_read(const struct reader *reader, int pidfd)
+{
+	struct credentials c;
+
+	if (!namespace__is_within(pidfd, "ns/pid", &reader->pid, NULL) ||
+	    read_credentials(pidfd, &c))
+		return false;
+	if (may_ptrace_all(reader))
+		return true;
+	return is_dumpable_by(pidfd, c.uids[1]) &&
+	       (may_ptrace_there(reader, pidfd) || is_of_same_rights(reader, pidfd, &c));
+}
+
+bool reader__may_read_all(const struct reader *reader, int init)
+{
+	return may_ptrace_all(reader) && namespace__is_within(init, "ns/pid", &reader->pid, NULL);
 }

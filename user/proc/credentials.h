@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Whose a process is, as the kernel's check of ptrace asks (__ptrace_may_access, kernel/ptrace.c).
- */
+/* Which process may read which, as the kernel's check of ptrace has it (__ptrace_may_access,
+ * kernel/ptrace.c, with PTRACE_MODE_READ_FSCREDS). */
 #ifndef MEMPROV_CREDENTIALS_H
 #define MEMPROV_CREDENTIALS_H
 
@@ -9,21 +9,42 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "proc/namespace.h"
+
 struct credentials {
-	uid_t uids[3]; /* real, effective, saved */
-	gid_t gids[3];
+	uid_t uids[4]; /* real, effective, saved, file system */
+	gid_t gids[4];
 	uint64_t permitted; /* capabilities */
+	uint64_t effective;
 };
 
 /* Pure: the text of /proc/PID/status. 0 or -EBADMSG. */
 int credentials__parse(const char *text, size_t len, struct credentials *ret);
 
+/* A process that reads others: what the kernel looks at of it. */
+struct reader {
+	uid_t uid; /* of the file system, as reading /proc counts */
+	gid_t gid;
+	uint64_t effective; /* capabilities, in its own user namespace */
+	struct ns_id user;
+	struct ns_id pid;
+};
+
+/* Of the process opened as pidfd. One that is not dumpable has gained rights by an exec that its
+ * user did not have: its capabilities do not count. 0 or -errno. */
+int reader__of(int pidfd, struct reader *ret);
+
+bool reader__equal(const struct reader *a, const struct reader *b);
+
 /*
- * May the user, who has no privileges, read the process opened as pidfd? They may when it is
- * dumpable, all its users are them, all its groups are one (which of theirs, a socket does not
- * tell), and it can do nothing that they cannot: it has no capabilities, or only in a user
- * namespace that is their own.
+ * May it read the process opened as pidfd? It must be able to see it: the process is in its PID
+ * namespace or within. And either it has CAP_SYS_PTRACE over the process's user namespace, or the
+ * process is dumpable, all its users and groups are the reader's, and it has no capabilities that
+ * the reader lacks.
  */
-bool credentials__may_read(int pidfd, uid_t uid);
+bool reader__may_read(const struct reader *reader, int pidfd);
+
+/* May it read every process of the procfs whose process 1 is opened as init? */
+bool reader__may_read_all(const struct reader *reader, int init);
 
 #endif

@@ -2,6 +2,7 @@
 #include "serve/admission.h"
 
 #include <errno.h>
+#include <linux/capability.h>
 #include <microhttpd.h>
 #include <string.h>
 #include <strings.h>
@@ -10,8 +11,8 @@
 #include "options.h"
 #include "serve/address.h"
 #include "serve/host.h"
-#include "serve/peer.h"
 #include "serve/token.h"
+#include "util/capability.h"
 #include "util/log.h"
 #include "util/quote.h"
 
@@ -29,6 +30,8 @@ int admission__init(struct admission *admission, const struct options *options)
 	struct address listen;
 	int err;
 
+	admission->proc = options->proc;
+	admission->blind = !(capability__effective() & CAPABILITY_BIT(CAP_SYS_PTRACE));
 	admission->host_names = options->host_names;
 	err = options->token_file ? token__open(options->token_file, &admission->token) : 0;
 	if (err) {
@@ -118,13 +121,24 @@ static int look_at_credentials(const struct admission *admission, struct MHD_Con
 	return -1;
 }
 
-bool admission__caller(const struct admission *admission, struct MHD_Connection *connection,
-		       bool json, struct caller *ret, struct answer *answer)
+static void refuse_unknown(struct answer *answer, bool json, int err)
+{
+	answer__fail(answer, ERROR_FORBIDDEN, json,
+		     "it cannot be told whose connection this is: %s",
+		     err == -ENOENT  ? "the other end is closed, or not on this machine"
+		     : err == -ESRCH ? "no process of its user has it open"
+		     : err == -EPERM ? "processes of different rights have it open"
+		     : err == -E2BIG ? "its user's processes have too many descriptors open"
+				     : strerror(-err));
+}
+
+bool admission__client(const struct admission *admission, struct MHD_Connection *connection,
+		       bool json, struct client *ret, struct answer *answer)
 {
 	const union MHD_ConnectionInfo *info =
 		MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD);
 	int fd = info ? info->connect_fd : -1, settled = 0, err;
-	struct caller caller = {};
+	struct client client = {};
 	struct address peer;
 
 	if (peer_address(fd, &peer)) {
@@ -139,16 +153,41 @@ bool admission__caller(const struct admission *admission, struct MHD_Connection 
 		}
 	}
 	if (settled) {
-		*ret = CALLER_OURSELVES;
+		*ret = CLIENT_TRUSTED;
 		return settled > 0;
 	}
-	err = peer__uid(fd, &caller.uid);
-	if (err) {
-		answer__fail(answer, ERROR_FORBIDDEN, json,
-			     "it cannot be told whose connection this is (%s)", strerror(-err));
-		return false;
+	err = peer__look(fd, admission->proc, &client.peer);
+	if (err)
+		refuse_unknown(answer, json, err);
+	else
+		*ret = client;
+	return !err;
+}
+
+void client__put(struct client *client)
+{
+	peer__put(&client->peer);
+}
+
+static bool is_ours(uid_t uid)
+{
+	return uid == geteuid() || uid == 0;
+}
+
+bool admission__caller(const struct admission *admission, const struct client *client, bool json,
+		       struct caller *ret, struct answer *answer)
+{
+	struct reader reader;
+	int err;
+
+	if (client->trusted || (admission->blind && is_ours(client->peer.uid))) {
+		*ret = CALLER_OURSELVES;
+		return true;
 	}
-	caller.everything = caller.uid == 0 || caller.uid == geteuid();
-	*ret = caller;
-	return true;
+	err = peer__identify(&client->peer, admission->proc, &reader);
+	if (err)
+		refuse_unknown(answer, json, err);
+	else
+		*ret = caller__new(&reader, admission->proc);
+	return !err;
 }

@@ -26,10 +26,13 @@ static void work(void *job)
 	_cleanup_(answer__free) struct answer answer = {};
 	struct request *request = job;
 	struct requests *all = request->all;
+	struct caller caller;
 	size_t len;
 
-	reporter__answer(&all->reporter, request->route->kind, &request->query, &request->caller,
-			 &answer);
+	if (admission__caller(all->admission, &request->client, request->query.json, &caller,
+			      &answer))
+		reporter__answer(&all->reporter, request->route->kind, &request->query, &caller,
+				 &answer);
 	len = answer.body.len;
 	pthread_mutex_lock(&all->lock);
 	if (request->state == REQUEST_WAITING) {
@@ -48,11 +51,13 @@ static void work(void *job)
 	request__put(request);
 }
 
-int requests__init(struct requests *all, const struct reporter *reporter)
+int requests__init(struct requests *all, const struct reporter *reporter,
+		   const struct admission *admission)
 {
 	memset(all, 0, sizeof(*all));
 	TAILQ_INIT(&all->waiting);
 	all->reporter = *reporter;
+	all->admission = admission;
 	pthread_mutex_init(&all->lock, NULL);
 	return jobs__new(WORKERS, QUEUE, work, &all->jobs);
 }
@@ -85,6 +90,7 @@ struct request *request__new(struct requests *all, struct MHD_Connection *connec
 	request->all = all;
 	request->connection = connection;
 	request->refs = 1;
+	request->client = CLIENT_TRUSTED;
 	return request;
 }
 
@@ -95,6 +101,7 @@ void request__put(struct request *request)
 	pthread_mutex_lock(&request->all->lock);
 	request->all->held -= request->held;
 	pthread_mutex_unlock(&request->all->lock);
+	client__put(&request->client);
 	answer__free(&request->answer);
 	free(request);
 }

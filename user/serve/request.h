@@ -18,6 +18,7 @@
 #include <stdbool.h>
 #include <sys/queue.h>
 
+#include "serve/admission.h"
 #include "serve/answer.h"
 #include "serve/jobs.h"
 #include "serve/query.h"
@@ -34,7 +35,7 @@ struct request {
 	struct MHD_Connection *connection;
 	const struct route *route;
 	struct query query;
-	struct caller caller;	  /* known before it is submitted */
+	struct client client;	  /* known before it is submitted */
 	enum request_state state; /* under the lock while a job holds the request */
 	struct answer answer;	  /* complete once ANSWERED */
 	size_t held;		  /* bytes of the answer counted in requests.held */
@@ -46,11 +47,14 @@ struct requests {
 	TAILQ_HEAD(, request) waiting;
 	bool stopping;
 	size_t held; /* bytes of reports that clients have not taken yet */
+	const struct admission *admission;
 	struct reporter reporter;
 	struct jobs *jobs;
 };
 
-int requests__init(struct requests *all, const struct reporter *reporter);
+/* admission must outlive it. 0 or -errno. */
+int requests__init(struct requests *all, const struct reporter *reporter,
+		   const struct admission *admission);
 void requests__destroy(struct requests *all); /* only after all requests are gone */
 
 /* From here on no request waits any more: those that do are answered with 503 and resumed. */

@@ -248,12 +248,11 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 		answer_page(request);
 		return true;
 	default:
-		request->caller = CALLER_OURSELVES;
 		/* What the metrics listener shows is meant for whoever can reach it. */
 		if (listener->routes == ON_METRICS)
 			return false;
-		return !admission__caller(&listener->server->admission, request->connection, json,
-					  &request->caller, answer);
+		return !admission__client(&listener->server->admission, request->connection, json,
+					  &request->client, answer);
 	}
 }
 
@@ -416,7 +415,7 @@ static int start(struct server *server)
 				    .ctx = server->config.ctx};
 	int err = deadline__new(&server->deadline);
 
-	err = err ?: requests__init(&server->requests, &reporter);
+	err = err ?: requests__init(&server->requests, &reporter, &server->admission);
 	if (err)
 		log_error("cannot start the HTTP server: %s", strerror(-err));
 	for (int i = 0; !err && i < LISTENERS; i++)

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "proc/socket_holders.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "proc/procfs.h"
+#include "util/cleanup.h"
+
+struct search {
+	const char *proc;
+	uid_t uid;
+	char link[32]; /* what the descriptor's name leads to */
+	size_t left;   /* descriptors to look at */
+	int (*visit)(int pidfd, void *ctx);
+	void *ctx;
+};
+
+/* 1: it has; 0: it has not, or is gone; -E2BIG. */
+static int has_socket(struct search *search, int pidfd)
+{
+	int fd = openat(pidfd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	_cleanup_dir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
+	size_t len = strlen(search->link);
+	struct dirent *entry;
+	char link[sizeof(search->link)];
+
+	if (!dir && fd >= 0)
+		close(fd);
+	while (dir && (entry = readdir(dir))) {
+		if (!search->left)
+			return -E2BIG;
+		search->left--;
+		if (readlinkat(fd, entry->d_name, link, sizeof(link)) == (ssize_t)len &&
+		    !memcmp(link, search->link, len))
+			return 1;
+	}
+	return 0;
+}
+
+static int look_at(pid_t pid, void *ctx)
+{
+	struct search *search = ctx;
+	_cleanup_close_ int pidfd = procfs__open(search->proc, pid);
+	struct stat st;
+	int has;
+
+	if (pidfd < 0 || fstat(pidfd, &st) || st.st_uid != search->uid)
+		return 0;
+	has = has_socket(search, pidfd);
+	return has > 0 ? search->visit(pidfd, search->ctx) : has;
+}
+
+int socket_holders__each(const char *proc, uid_t uid, uint64_t inode,
+			 int (*visit)(int pidfd, void *ctx), void *ctx)
+{
+	struct search search = {
+		.proc = proc,
+		.uid = uid,
+		.left = SOCKET_HOLDERS_FDS_MAX,
+		.visit = visit,
+		.ctx = ctx,
+	};
+
+	snprintf(search.link, sizeof(search.link), "socket:[%" PRIu64 "]", inode);
+	return procfs__each(proc, look_at, &search);
+}
