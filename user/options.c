@@ -246,6 +246,9 @@ int options__check(const struct options *options, char error[OPTIONS_ERROR_LEN])
 	if (options->tls_client_ca && !options->tls_cert)
 		return option__fail(error, "--tls-client-ca: certificates are shown in TLS only; "
 					   "takes --tls-cert and --tls-key, too");
+	if (options->require_token && !options->token_file && !options->tls_client_ca)
+		return option__fail(error, "--require-token: there is no token to require; takes "
+					   "--token-file or --tls-client-ca, too");
 	if (options->token_file || options->tls_client_ca ||
 	    address__parse(options->listen, &listen) || address__is_loopback(&listen))
 		return 0;

@@ -45,8 +45,9 @@ struct options {
 	const char *listen;	    /* "127.0.0.1:6060" */
 	const char *metrics_listen; /* NULL: off */
 	const char *host_names;	    /* "a.example,b"; NULL: none */
-	const char *token_file;	    /* NULL: no tokens */
-	const char *tls_cert;	    /* NULL: no TLS */
+	bool require_token;
+	const char *token_file; /* NULL: no tokens */
+	const char *tls_cert;	/* NULL: no TLS */
 	const char *tls_key;
 	const char *tls_client_ca; /* NULL: no certificates of callers */
 	enum seccomp_mode seccomp;

@@ -33,7 +33,7 @@ static char *without_comment(char *start, char *end)
 
 static bool is_config_key(const struct option *o)
 {
-	return o->commands & 1u << COMMAND_SERVE && o->arg &&
+	return o->commands & 1u << COMMAND_SERVE && (o->arg || o->kind == KIND_FLAG) &&
 	       o->offset != offsetof(struct options, config);
 }
 

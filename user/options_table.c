@@ -49,6 +49,8 @@ const struct option option_table[] = {
 	 FIELD(host_names), .doc = "what --listen is called, besides localhost and addresses"},
 	{"token-file", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(token_file),
 	 .doc = "whoever shows its secret ('Authorization: Bearer ...') may read everything"},
+	{"require-token", 0, KIND_FLAG, SERVE, FIELD(require_token),
+	 .doc = "callers on loopback, too, need the token or a certificate"},
 	{"tls-cert", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_cert),
 	 .doc = "--listen talks TLS, with this certificate chain"},
 	{"tls-key", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_key),
@@ -198,11 +200,16 @@ int option__set(const struct option *o, const char *value, struct options *ret,
 {
 	size_t max =
 		o->kind == KIND_SOCKET ? sizeof(((struct sockaddr_un *)0)->sun_path) - 1 : 4095;
+	char quoted[QUOTE_LEN];
 	int err = 0;
 
 	switch (o->kind) {
 	case KIND_FLAG:
-		store(o, true, ret);
+		/* A config file has a value for it, the command line none. */
+		if (value && strcmp(value, "yes") && strcmp(value, "no"))
+			return option__fail(error, "'%s' is not accepted; takes yes or no",
+					    quote__text(value, quoted));
+		store(o, !value || !strcmp(value, "yes"), ret);
 		return 0;
 	case KIND_NUMBER:
 	case KIND_BYTES:

@@ -131,6 +131,24 @@ def test_a_token_does_not_take_from_local_users(bpf, tmp_path):
         assert answer.status == 401
 
 
+def test_a_token_may_be_required_of_local_callers(bpf, tmp_path):
+    """Root's too; the unix socket, which is root's alone, goes without."""
+    path, config = tmp_path / "token", tmp_path / "config"
+    path.write_text(SECRET)
+    config.write_text(f"token-file = {path}\nrequire-token = yes\n")
+    for args in (("--token-file", str(path), "--require-token"), ("--config", str(config))):
+        with Daemon(*args, wait_ready=False) as daemon:
+            for route in ROUTES:
+                answer = daemon.request("GET", route)
+                assert answer.status == 401 and "Bearer TOKEN" in answer.text, answer.text
+                right = {"Authorization": f"Bearer {SECRET}"}
+                assert daemon.request("GET", route, headers=right).status == 200
+            assert daemon.get_unix("/debug/memory?pid=self").status == 200
+    config.write_text("require-token = perhaps\n")
+    code, why = refused_at_start("--config", str(config))
+    assert code == 2 and "yes or no" in why
+
+
 # --- Host ---------------------------------------------------------------------------------------
 
 
@@ -154,6 +172,36 @@ def test_a_changed_host_header(bpf):
             s.sendall(b"GET /debug/memory HTTP/1.1\r\nHost: localhost\r\nHost: evil.example\r\n"
                       b"Connection: close\r\n\r\n")
             assert s.makefile("rb").readline().split()[1] in (b"400", b"403")
+
+
+def raw(daemon, request):
+    with contextlib.closing(socket.create_connection((daemon.host, daemon.port))) as s:
+        s.sendall(request)
+        return s.makefile("rb").read()
+
+
+def test_a_request_that_names_no_host(daemon):
+    """Or one that it folds over two lines, which servers read in different ways."""
+    get = b"GET /debug/memory?pid=self HTTP/1.%d\r\n%sConnection: close\r\n\r\n"
+    for minor, headers in [(1, b""), (0, b""), (1, b"Host:\r\n localhost\r\n"),
+                           (1, b"Host: local\r\n host\r\n"),
+                           (1, b"X: y\r\n Host: localhost\r\n"),
+                           (1, b"Host: localhost\r\nHost: localhost\r\n")]:
+        answer = raw(daemon, get % (minor, headers))
+        assert answer.split()[1] == b"400", (headers, answer)
+        assert answer.count(b"Host header") == 1 and b"0x" not in answer
+    assert raw(daemon, get % (1, b"Host: localhost\r\n")).split()[1] == b"200"
+
+
+def test_pages_of_other_sites(daemon):
+    """A browser says which page makes a request, and keeps what is not for others from them."""
+    for route in (*ROUTES, "/", "/healthz", "/metrics"):
+        for site, status in [("cross-site", 403), ("same-site", 403), ("same-origin", 200),
+                             ("none", 200), ("anything", 403)]:
+            answer = daemon.request("GET", route, headers={"Sec-Fetch-Site": site})
+            assert answer.status == status, (route, site)
+            assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert status == 200 or "another site" in answer.text
 
 
 # --- certificates -------------------------------------------------------------------------------

@@ -53,6 +53,19 @@ def witnessed(part):
 # --- the end ------------------------------------------------------------------------------------
 
 
+def test_its_file_is_for_its_owner_alone(tmp_path):
+    """It holds addresses and paths; whatever the umask, and whatever was there before."""
+    for name in ("new", "old"):
+        path = tmp_path / name
+        if name == "old":
+            path.write_text("before")
+            path.chmod(0o644)
+        for words in (["run", "-o", path, "--", "true"], ["show", "-o", path]):
+            subprocess.run(["sh", "-c", 'umask 0 && exec "$@"', "sh", MEMPROV, *map(str, words)],
+                           check=True, capture_output=True)
+            assert path.stat().st_mode & 0o7777 == 0o600, words
+
+
 def test_peak_and_end(report):
     whole, done = report(ENDINGS, "peak", 300)
     peak, end = whole["peak"], whole["end"]

@@ -111,6 +111,9 @@ static void test_values_of_serve(void **state)
 
 	GOOD(&o, "serve", "--listen", "0.0.0.0:1", "--token-file", "t", "--host-names", "a,b");
 	assert_string_equal(o.token_file, "t");
+	assert_false(o.require_token);
+	GOOD(&o, "serve", "--require-token", "--token-file", "t");
+	assert_true(o.require_token);
 	GOOD(&o, "serve", "--listen", "[::]:1", "--tls-client-ca", "a", "--tls-cert", "c",
 	     "--tls-key", "k");
 	GOOD(&o, "serve", "--listen", "[::1]:0", "--metrics-listen", "0.0.0.0:65535", "--ring-size",
@@ -244,6 +247,7 @@ static void test_usage_errors(void **state)
 		{{"diff", "a", "b", "--fail-over", "1x"}, {"'1x' is not a number", "suffix"}},
 		{{"diff", "a", "b", "--fail-over=-1"}, {"'-1' is not a number", "suffix"}},
 		{{"serve", "--listen", "0.0.0.0:6060"}, {"not a loopback", "--token-file"}},
+		{{"serve", "--require-token"}, {"no token to require", "--token-file"}},
 		{{"serve", "--tls-cert", "c"}, {"--tls-key is missing", "together"}},
 		{{"serve", "--tls-key", "k"}, {"--tls-cert is missing", "together"}},
 		{{"serve", "--tls-client-ca", "a"}, {"--tls-client-ca", "--tls-cert"}},

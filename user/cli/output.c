@@ -40,7 +40,8 @@ static int write_beside(const char *file, const char *text, size_t len)
 
 	if (snprintf(beside, sizeof(beside), "%s.%d.tmp", file, getpid()) >= (int)sizeof(beside))
 		return -ENAMETOOLONG;
-	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+	/* Addresses and paths: for its owner alone, whatever the umask. */
+	fd = open(beside, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
 	if (fd < 0)
 		return -errno;
 	err = write_all(fd, text, len);

@@ -33,6 +33,7 @@ int admission__init(struct admission *admission, const struct options *options)
 	admission->proc = options->proc;
 	admission->blind = !(capability__effective() & CAPABILITY_BIT(CAP_SYS_PTRACE));
 	admission->host_names = options->host_names;
+	admission->require_token = options->require_token;
 	err = options->token_file ? token__open(options->token_file, &admission->token) : 0;
 	if (err) {
 		explain_token(options->token_file, err);
@@ -54,35 +55,60 @@ void admission__destroy(struct admission *admission)
 	memset(admission, 0, sizeof(*admission));
 }
 
-struct hosts {
+struct origin {
 	const char *names;
-	const char *foreign; /* the first that is not ours */
+	size_t hosts;
+	const char *foreign; /* the first host that is not ours */
+	const char *site;    /* Sec-Fetch-Site, unless the request is from our own pages or none */
 };
 
 static enum MHD_Result look_at_header(void *ctx, enum MHD_ValueKind kind, const char *name,
 				      const char *value)
 {
-	struct hosts *hosts = ctx;
+	struct origin *origin = ctx;
 
-	if (!strcasecmp(name, MHD_HTTP_HEADER_HOST) && !hosts->foreign &&
-	    !host__is_ours(value ?: "", hosts->names))
-		hosts->foreign = value ?: "";
+	if (!value)
+		value = "";
+	if (!strcasecmp(name, MHD_HTTP_HEADER_HOST)) {
+		origin->hosts++;
+		if (!origin->foreign && !host__is_ours(value, origin->names))
+			origin->foreign = value;
+	} else if (!strcasecmp(name, "Sec-Fetch-Site") && strcmp(value, "same-origin") &&
+		   strcmp(value, "none")) {
+		origin->site = value;
+	}
 	return MHD_YES;
 }
 
-bool admission__host(const struct admission *admission, struct MHD_Connection *connection,
-		     bool json, struct answer *answer)
+bool admission__origin(const struct admission *admission, struct MHD_Connection *connection,
+		       bool json, struct answer *answer)
 {
-	struct hosts hosts = {.names = admission->host_names};
+	struct origin origin = {.names = admission->host_names};
 	char quoted[QUOTE_LEN];
 
-	MHD_get_connection_values(connection, MHD_HEADER_KIND, look_at_header, &hosts);
-	if (hosts.foreign)
+	MHD_get_connection_values(connection, MHD_HEADER_KIND, look_at_header, &origin);
+	if (origin.foreign) {
 		answer__fail(answer, ERROR_FORBIDDEN, json,
 			     "the request is for the host '%s'; takes localhost, an address, or a "
 			     "name of --host-names",
-			     quote__text(hosts.foreign, quoted));
-	return !hosts.foreign;
+			     quote__text(origin.foreign, quoted));
+		return false;
+	}
+	/* libmicrohttpd joins a folded line to the name before it: that is none, too. */
+	if (origin.hosts != 1) {
+		answer__fail(answer, ERROR_BAD_REQUEST, json,
+			     "the request has %s Host header; takes one, on one line",
+			     origin.hosts ? "more than one" : "no");
+		return false;
+	}
+	if (origin.site) {
+		answer__fail(answer, ERROR_FORBIDDEN, json,
+			     "the request comes from another site's page (Sec-Fetch-Site: %s); "
+			     "takes an address that is typed in, or links of these pages",
+			     quote__text(origin.site, quoted));
+		return false;
+	}
+	return true;
 }
 
 /* The other end's address; false for a unix socket. */
@@ -143,9 +169,9 @@ bool admission__client(const struct admission *admission, struct MHD_Connection 
 
 	if (peer_address(fd, &peer)) {
 		settled = look_at_credentials(admission, connection, json, answer);
-		if (!settled && !address__is_loopback(&peer)) {
-			answer__fail(answer, ERROR_UNAUTHORIZED, json,
-				     "from elsewhere, this takes %s%s%s",
+		if (!settled && (admission->require_token || !address__is_loopback(&peer))) {
+			answer__fail(answer, ERROR_UNAUTHORIZED, json, "%s takes %s%s%s",
+				     admission->require_token ? "this" : "from elsewhere, this",
 				     admission->token ? "'Authorization: Bearer TOKEN'" : "",
 				     admission->token && admission->tls.client_ca.len ? " or " : "",
 				     admission->tls.client_ca.len ? "a client's certificate" : "");

@@ -5,7 +5,7 @@
  *	unix socket		the process at the other end
  *	TCP, a certificate	trusted: everything. Not trusted: 403, whatever else there is
  *	TCP, a token		the right one: everything. A wrong one: 401
- *	TCP over loopback	the process at the other end
+ *	TCP over loopback	the process at the other end; with --require-token 401
  *	TCP from elsewhere	401
  *
  * A process sees what the kernel would let it ptrace-read. To find it takes a search through the
@@ -28,6 +28,7 @@ struct token;
 
 struct admission {
 	const char *proc;	/* where processes are looked for */
+	bool require_token;	/* on loopback, too */
 	bool blind;		/* without CAP_SYS_PTRACE, which takes looking for them */
 	const char *host_names; /* host__is_ours() */
 	struct token *token;	/* NULL: there are none */
@@ -38,9 +39,10 @@ struct admission {
 int admission__init(struct admission *admission, const struct options *options);
 void admission__destroy(struct admission *admission); /* a zeroed one is fine */
 
-/* False: the request was answered, since it names a host that is not us. */
-bool admission__host(const struct admission *admission, struct MHD_Connection *connection,
-		     bool json, struct answer *answer);
+/* False: the request was answered, since it names a host that is not us, or none, or a browser says
+ * that another site's page has made it. */
+bool admission__origin(const struct admission *admission, struct MHD_Connection *connection,
+		       bool json, struct answer *answer);
 
 /* What is known of a client without searching for its process. */
 struct client {

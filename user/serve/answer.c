@@ -14,6 +14,7 @@ static const struct {
 	const char *value;
 } errors[] = {
 	[ERROR_BAD_PARAMETER] = {400, "bad_parameter", NULL, NULL},
+	[ERROR_BAD_REQUEST] = {400, "bad_request", NULL, NULL},
 	[ERROR_UNAUTHORIZED] = {401, "unauthorized", "WWW-Authenticate", "Bearer"},
 	[ERROR_FORBIDDEN] = {403, "forbidden", NULL, NULL},
 	[ERROR_NO_SUCH_ROUTE] = {404, "no_such_route", NULL, NULL},

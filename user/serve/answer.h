@@ -10,6 +10,7 @@
 /* The errors of INTERFACE.md §2; each has a status and a code. */
 enum answer_error {
 	ERROR_BAD_PARAMETER,
+	ERROR_BAD_REQUEST,
 	ERROR_UNAUTHORIZED,
 	ERROR_FORBIDDEN,
 	ERROR_NO_SUCH_ROUTE,

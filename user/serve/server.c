@@ -174,6 +174,7 @@ static enum MHD_Result reply(struct server *server, struct request *request)
 	MHD_add_response_header(response, "Content-Type", answer->type);
 	MHD_add_response_header(response, "Cache-Control", "no-store");
 	MHD_add_response_header(response, "X-Content-Type-Options", "nosniff");
+	MHD_add_response_header(response, "Cross-Origin-Resource-Policy", "same-origin");
 	if (answer->policy) {
 		MHD_add_response_header(response, "Content-Security-Policy", answer->policy);
 		MHD_add_response_header(response, "Referrer-Policy", "no-referrer");
@@ -215,7 +216,7 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 	char quoted[QUOTE_LEN], list[ROUTES_LIST_LEN];
 
 	if (listener->guarded &&
-	    !admission__host(&listener->server->admission, request->connection, json, answer))
+	    !admission__origin(&listener->server->admission, request->connection, json, answer))
 		return true;
 	if (!request->route) {
 		routes__list(listener->routes, list);
