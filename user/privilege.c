@@ -44,7 +44,8 @@ const struct privilege privileges[] = {
 	{PRIVILEGE(SYS_RESOURCE), HELD_AT_START, "the maps' memory",
 	 "nothing since Linux 5.11; before, RLIMIT_MEMLOCK cannot be raised for BPF maps",
 	 "nothing since Linux 5.11; before, " AS_ROOT},
-	{PRIVILEGE(SETUID), HELD_AT_START | HELD_BY_LAUNCHER, "the symbolizer becomes nobody",
+	{PRIVILEGE(SETUID), HELD_AT_START | HELD_BY_LAUNCHER,
+	 "the symbolizer becomes a user of its own",
 	 "as root, the symbolizer refuses to run with its rights: call sites are module and offset "
 	 "at best; as another user it is not used",
 	 AS_ROOT},
@@ -56,7 +57,7 @@ const struct privilege privileges[] = {
 	 "the symbolizer's root, where it cannot be pivoted",
 	 "there, files are kept from it by seccomp alone", AS_ROOT},
 	{PRIVILEGE(KILL), HELD_AT_START | HELD_BY_LAUNCHER,
-	 "a symbolizer that hangs is nobody's, not ours", "one that hangs is left behind", AS_ROOT},
+	 "a symbolizer that hangs is of another user", "one that hangs is left behind", AS_ROOT},
 	{PRIVILEGE(NET_BIND_SERVICE), HELD_AT_START, "ports below 1024",
 	 "--listen and --metrics-listen are refused there", "a port from 1024 up"},
 };

@@ -8,6 +8,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import struct
 import subprocess
 import time
@@ -16,8 +17,8 @@ import pytest
 
 from containers import libraries
 from hanging_fs import HangingFs
-from memprov import (MIB, SLOWER, WORKLOADS, Agent, Target, check_sums, exact_report, readable,
-                     region_at, until)
+from memprov import (MIB, SLOWER, WORKLOADS, Agent, Target, check_sums, children, exact_report,
+                     readable, region_at, symbolizer, until)
 from pprof import Profile, go
 from test_pprof import folded
 
@@ -190,6 +191,30 @@ def names_of_growth(daemon, target):
         if len(names) > 3:
             return names
         assert time.monotonic() < end, names
+
+
+def another(daemon, agent, child):
+    """There is one, when there is something to unwind."""
+    agent.map(MIB)
+    daemon.report(agent.pid)
+    launcher, = children(daemon.pid)
+    return [pid for pid in children(launcher) if pid != child]
+
+
+def test_a_process_that_runs_as_nobody(daemon, agent):
+    """The symbolizer has a user of its own, and another one each time."""
+    users = set()
+    for _ in range(2):
+        child = symbolizer(daemon)
+        users.add(os.stat(f"/proc/{child}").st_uid)
+        for call in (f"os.kill({child}, 9)", f"os.setpriority(os.PRIO_PROCESS, {child}, 19)",
+                     f"resource.prlimit({child}, resource.RLIMIT_CPU, (1, 1))"):
+            done = subprocess.run(["setpriv", "--reuid", "65534", "--clear-groups", "/usr/bin/python3",
+                                   "-c", f"import os, resource\n{call}"], capture_output=True, cwd="/")
+            assert b"PermissionError" in done.stderr, (call, done)
+        os.kill(child, signal.SIGKILL)
+        until(lambda: another(daemon, agent, child), 20 * SLOWER, "another symbolizer")
+    assert len(users) == 2 and not users & {0, 65534}
 
 
 def test_its_own_files_are_read(daemon, canaries):

@@ -82,8 +82,8 @@ static pid_t launch(const struct launcher_config *config, int received)
 }
 
 /* Does not wait for long: one that is stuck in the kernel would keep us from starting another.
- * Nobody's process can be killed by root only with CAP_KILL; without, it ends when it finds nobody
- * at the other end, and one that hangs is left behind. */
+ * Another user's process can be killed by root only with CAP_KILL; without, it ends when it finds
+ * nobody at the other end, and one that hangs is left behind. */
 static void end(pid_t child)
 {
 	if (child > 0)

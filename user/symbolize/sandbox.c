@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
+#include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,7 +19,11 @@
 #include "util/sanitized.h"
 #include "util/syscall_filter.h"
 
-#define NOBODY 65534
+/* User IDs that are set aside for nothing (systemd's table of UIDs and GIDs), in a user namespace
+ * that has them. */
+#define OWN_IDS_FIRST 0x70000000U
+#define OWN_IDS	      0x0FFE0000U
+#define NOBODY	      65534U
 
 static int close_all_but(int keep)
 {
@@ -84,16 +89,37 @@ static int limit_resources(uint64_t memory)
 	return err;
 }
 
+static int become(unsigned id)
+{
+	return setresgid(id, id, id) || setresuid(id, id, id) ? -errno : 0;
+}
+
+/* Of a user of its own: what runs as nobody may kill, limit and slow down all else that does. */
+static int become_another_user(void)
+{
+	unsigned id;
+	int err;
+
+	if (setgroups(0, NULL))
+		return -errno;
+	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
+		return -EIO;
+	err = become(OWN_IDS_FIRST + id % OWN_IDS);
+	return err == -EINVAL ? become(NOBODY) : err;
+}
+
 static int drop_privileges(void)
 {
+	int err;
+
 	if (geteuid() == 0) {
 		capng_clear(CAPNG_SELECT_BOTH);
 		/* The bounding set needs a capability of its own, so it goes first. */
 		if (capng_apply(CAPNG_SELECT_BOUNDS) && errno != EPERM)
 			return -EPERM;
-		if (setgroups(0, NULL) || setresgid(NOBODY, NOBODY, NOBODY) ||
-		    setresuid(NOBODY, NOBODY, NOBODY))
-			return -errno;
+		err = become_another_user();
+		if (err)
+			return err;
 	}
 	capng_clear(CAPNG_SELECT_BOTH);
 	if (capng_apply(CAPNG_SELECT_CAPS))
