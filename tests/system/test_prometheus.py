@@ -21,6 +21,8 @@ FAMILIES = {
     "unattributed_resident_bytes": None, "snapshot_duration_seconds_bucket": "le",
     "bpf_map_bytes": None, "build_info": "version", "stacks_unwound_total": "result",
     "symbolizer_restarts_total": None, "callsites": None,
+    **{f"process_{kind}_bytes": "comm" for kind in ("hugetlb", "lazyfree", "ksm", "anon_huge_pages",
+                                                    "shmem_pmd_mapped", "file_pmd_mapped")},
 }
 
 

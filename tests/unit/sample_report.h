@@ -77,6 +77,7 @@ static inline struct report *sample_report__new(void)
 		.rss = 4096 * MB,
 		.pss = 4096 * MB,
 		.private_ = 4096 * MB,
+		.kinds = {.bytes = {[PAGES_ANON_HUGE] = 2 * MB}},
 		.name = "[anon: TXMetaCache]",
 		.name_source = NAME_PRCTL,
 		.category = CATEGORY_NAMED,

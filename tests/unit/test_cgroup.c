@@ -210,6 +210,7 @@ static void sums_of_smaps_rollup(void **state)
 				   "Pss:                 206 kB\nPss_Dirty: 116 kB\n"
 				   "Pss_Anon: 116 kB\nPss_File:   89 kB\nPss_Shmem: 1 kB\n"
 				   "Shared_Hugetlb: 2048 kB\nPrivate_Hugetlb: 4096 kB\n"
+				   "LazyFree: 8 kB\nAnonHugePages: 0 kB\n"
 				   "Swap: 12 kB\nSwapPss: 6 kB\nx";
 #define OTHERS "Rss: 1 kB\nShared_Hugetlb: 0 kB\nPrivate_Hugetlb: 0 kB\nSwap: 0 kB\n"
 	static const char *const bad[] = {
@@ -217,6 +218,8 @@ static void sums_of_smaps_rollup(void **state)
 		OTHERS "Pss: 1 kB\n", /* before 5.4 */
 		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\n",
 		"Rss: 1 kB\nPss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 kB\n",
+		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 kB\n"
+		       "KSM: 1 MB\n",
 		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: x kB\n",
 		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 MB\n",
 		OTHERS "Pss: 1 kB\nPss_Anon: 1 kB\nPss_File: 1 kB\nPss_Shmem: 1 kB",
@@ -228,8 +231,12 @@ static void sums_of_smaps_rollup(void **state)
 	assert_int_equal(rollup__parse(good, strlen(good) - 1, &rollup), 0);
 	assert_int_equal(rollup.rss, 1612 * 1024);
 	assert_int_equal(rollup.swap, 12 * 1024);
-	assert_int_equal(rollup.shared_hugetlb, 2048 * 1024);
-	assert_int_equal(rollup.private_hugetlb, 4096 * 1024);
+	assert_int_equal(rollup.kinds.bytes[PAGES_HUGETLB], 6144 * 1024);
+	assert_int_equal(rollup.kinds.bytes[PAGES_LAZYFREE], 8 * 1024);
+	assert_int_equal(rollup.kinds.bytes[PAGES_ANON_HUGE], 0);
+	/* Lines that older kernels do not have. */
+	assert_true(rollup.kinds.bytes[PAGES_KSM] == UNKNOWN_BYTES);
+	assert_true(rollup.kinds.bytes[PAGES_FILE_HUGE] == UNKNOWN_BYTES);
 	assert_int_equal(rollup.pss, 206 * 1024);
 	assert_int_equal(rollup.anonymous, 116 * 1024);
 	assert_int_equal(rollup.file, 89 * 1024);

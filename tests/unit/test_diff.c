@@ -203,7 +203,8 @@ static void test_select(void **state)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-#define TOTALS(rss) "\"totals\":{\"rss\":" #rss ",\"pss\":null,\"swap\":0,\"virtual\":9},"
+#define TOTALS(rss)                                                                                \
+	"\"totals\":{\"rss\":" #rss ",\"pss\":null,\"hugetlb\":5,\"swap\":0,\"virtual\":9},"
 #define BREAKDOWN                                                                                  \
 	"\"breakdown\":{\"runtime\":{\"heap\":1,\"stack\":2,\"metadata\":3},\"named\":[{\"name\":" \
 	"\"Cache\",\"rss\":4},{\"name\":\"(3 others)\",\"rss\":5}],\"file_backed\":[{\"name\":"    \
@@ -223,6 +224,8 @@ static void test_read(void **state)
 	assert_string_equal(saved->comm, "x");
 	assert_int_equal(saved->pid, 7);
 	assert_true(saved->totals.pss == UINT64_MAX);
+	assert_int_equal(saved->totals.kinds.bytes[PAGES_HUGETLB], 5);
+	assert_true(saved->totals.kinds.bytes[PAGES_KSM] == UNKNOWN_BYTES);
 	assert_int_equal(saved->names.n, 1);
 	assert_false(saved->names.complete);
 	assert_int_equal(difference__new(saved, saved, &d), 0);

@@ -28,6 +28,7 @@ struct fixture {
 	struct join_config config;
 	struct part_list parts;
 	const uint64_t *resident; /* pages, by part; NULL: cannot be counted */
+	const uint64_t *huge;	  /* the same of those in huge pages; NULL: none */
 	size_t asked;
 };
 
@@ -42,6 +43,7 @@ static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx
 
 	if (!f->resident)
 		return -EPERM;
+	ret->huge = f->huge ? f->huge[f->asked] * PAGE : 0;
 	ret->resident = f->resident[f->asked++] * PAGE;
 	ret->swapped = 0;
 	return 0;
@@ -423,15 +425,93 @@ static void test_shares_always_add_up(void **state)
 	}
 }
 
+#define NO_PAGES (UNKNOWN_BYTES / PAGE)
+
+static void assert_kind(const struct part *parts, enum page_kind kind, uint64_t a, uint64_t b,
+			uint64_t c)
+{
+	const uint64_t expected[] = {a, b, c};
+
+	for (size_t i = 0; i < ARRAY_SIZE(expected); i++) {
+		uint64_t bytes = parts[i].kinds.bytes[kind];
+
+		assert_int_equal(bytes == UNKNOWN_BYTES ? NO_PAGES : bytes / PAGE, expected[i]);
+	}
+}
+
+/* The kernel tells kinds of pages for the VMA: of a part they are counted, follow, or are not
+ * known. */
+static void test_kinds_of_pages(void **state)
+{
+	static const uint64_t resident[] = {512, 0, 100}, huge[] = {512, 0, 0};
+	static const uint64_t hugetlb[] = {1024, 0, 512};
+	struct fixture *f = *state;
+	const struct part *parts;
+	struct vma *vma = add_vma(f, 0x1000, 0x1c00, VMA_ANON, NULL, 0, 612);
+
+	put(f, 0x1000, 0x1400, f->a, NULL);
+	put(f, 0x1800, 0x1c00, f->b, NULL);
+	vma->kinds.bytes[PAGES_ANON_HUGE] = 512 * PAGE;
+	vma->kinds.bytes[PAGES_LAZYFREE] = 50 * PAGE;
+	vma->kinds.bytes[PAGES_KSM] = UNKNOWN_BYTES;
+	f->resident = resident;
+	f->huge = huge;
+	parts = join(f, 3);
+	assert_kind(parts, PAGES_HUGETLB, 0, 0, 0);
+	assert_kind(parts, PAGES_ANON_HUGE, 512, 0, 0);
+	assert_kind(parts, PAGES_LAZYFREE, NO_PAGES, 0, NO_PAGES);
+	assert_kind(parts, PAGES_KSM, NO_PAGES, NO_PAGES, NO_PAGES);
+
+	/* All that is resident is of the kind. */
+	f->asked = 0;
+	vma->kinds.bytes[PAGES_LAZYFREE] = 612 * PAGE;
+	part_list__free(&f->parts);
+	assert_kind(join(f, 3), PAGES_LAZYFREE, 512, 0, 100);
+
+	/* More huge pages than the kernel said: some came meanwhile. */
+	f->asked = 0;
+	vma->kinds.bytes[PAGES_ANON_HUGE] = 511 * PAGE;
+	part_list__free(&f->parts);
+	assert_kind(join(f, 3), PAGES_ANON_HUGE, NO_PAGES, 0, NO_PAGES);
+
+	/* Of pages that could not be counted nothing follows. */
+	f->resident = NULL;
+	part_list__free(&f->parts);
+	assert_kind(join(f, 3), PAGES_LAZYFREE, NO_PAGES, NO_PAGES, NO_PAGES);
+
+	/* hugetlb's pages are counted as others, and are not in Rss. */
+	f->asked = 0;
+	f->resident = hugetlb;
+	vma->rss = vma->pss = vma->private_dirty = 0;
+	memset(&vma->kinds, 0, sizeof(vma->kinds));
+	vma->private_hugetlb = vma->kinds.bytes[PAGES_HUGETLB] = 1536 * PAGE;
+	part_list__free(&f->parts);
+	parts = join(f, 3);
+	assert_kind(parts, PAGES_HUGETLB, 1024, 0, 512);
+	assert_int_equal(parts[0].rss + parts[2].rss, 0);
+
+	/* Unless they are others by now. */
+	f->asked = 0;
+	vma->private_hugetlb = vma->kinds.bytes[PAGES_HUGETLB] = 1024 * PAGE;
+	part_list__free(&f->parts);
+	assert_kind(join(f, 3), PAGES_HUGETLB, NO_PAGES, NO_PAGES, NO_PAGES);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_merged_vma),	      TEST(test_estimates_add_up),
-		TEST(test_evidence),	      TEST(test_names),
-		TEST(test_grows_down),	      TEST(test_names_grow_down),
-		TEST(test_thread_stack),      TEST(test_strays),
-		TEST(test_what_was_reserved), cmocka_unit_test(test_shares_always_add_up),
+		TEST(test_merged_vma),
+		TEST(test_estimates_add_up),
+		TEST(test_evidence),
+		TEST(test_names),
+		TEST(test_grows_down),
+		TEST(test_names_grow_down),
+		TEST(test_thread_stack),
+		TEST(test_strays),
+		TEST(test_kinds_of_pages),
+		TEST(test_what_was_reserved),
+		cmocka_unit_test(test_shares_always_add_up),
 	};
 
 	return cmocka_run_group_tests_name("join", tests, NULL, NULL);

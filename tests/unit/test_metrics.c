@@ -81,6 +81,9 @@ static void test_node(void **state)
 	struct report *report = sample_node__new();
 	_cleanup_buf_ struct buf text = {0};
 
+	report->processes[0].kinds.bytes[PAGES_HUGETLB] = 32 * MB;
+	report->processes[1].kinds = page_kinds_unknown;
+
 	metrics__encode(report, NULL, &no_snapshots, &text);
 	assert_well_formed(&text);
 	assert_has(&text, "memprov_process_resident_bytes{pid=\"4242\",comm=\"redis-server\","
@@ -89,7 +92,12 @@ static void test_node(void **state)
 			  "category=\"runtime\"} 0\n");
 	assert_has(&text, "memprov_process_proportional_bytes{pid=\"4242\",comm=\"redis-server\"} "
 			  "199229440\n");
+	assert_has(&text, "memprov_process_hugetlb_bytes{pid=\"4242\",comm=\"redis-server\"} "
+			  "33554432\n");
+	assert_has(&text, "memprov_process_lazyfree_bytes{pid=\"4242\",comm=\"redis-server\"} "
+			  "0\n");
 	/* Not known is not there. */
+	assert_int_equal(count(&text, "_bytes{pid=\"7\","), CATEGORY_GROUPS);
 	assert_lacks(&text, "memprov_process_proportional_bytes{pid=\"7\"");
 	assert_has(&text, "memprov_process_sampled_timestamp_seconds{pid=\"4242\","
 			  "comm=\"redis-server\"} 1795383065\n");

@@ -180,6 +180,7 @@ static void bad_ranges_are_refused(void **state)
 /* Huge pages, cut in their middle; smaps and mincore are asked too. */
 static void huge_pages(void **state)
 {
+	struct pagemap_counts counts;
 	struct vma_set set = {};
 	int fd = *(int *)*state, pidfd = procfs__open("/proc", getpid());
 	size_t len = 16 * MB, in_core = 0;
@@ -200,6 +201,10 @@ static void huge_pages(void **state)
 	assert_non_null(vma);
 	assert_int_equal(vma->start, (uintptr_t)whole);
 	assert_int_equal(vma->rss, 6 * MB);
+	assert_int_equal(pagemap__count(fd, (uintptr_t)whole, (uintptr_t)whole + len, &counts), 0);
+	assert_int_equal(counts.huge, vma->kinds.bytes[PAGES_ANON_HUGE]);
+	assert_int_equal(pagemap__count(fd, (uintptr_t)p + MB, (uintptr_t)p + 3 * MB, &counts), 0);
+	assert_in_range(counts.huge, 0, 2 * MB);
 	vma_set__free(&set);
 	free(core);
 	munmap(whole, len);

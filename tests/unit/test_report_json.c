@@ -36,6 +36,8 @@ static json_t *encode(const struct report *report, const struct encode_options *
 }
 
 /* The keys of an object, in order, are these, separated by spaces. */
+#define KINDS "hugetlb lazyfree ksm anon_huge_pages shmem_pmd_mapped file_pmd_mapped"
+
 static void assert_keys(json_t *object, const char *expected)
 {
 	_cleanup_buf_ struct buf keys = {0};
@@ -133,7 +135,7 @@ static void test_process(void **state)
 	assert_string(part, "state", "complete");
 	assert_string(part, "since", "2026-11-22T21:13:20.000000Z");
 
-	assert_keys(json_object_get(json, "totals"), "virtual rss pss swap hugetlb");
+	assert_keys(json_object_get(json, "totals"), "virtual rss pss swap " KINDS);
 	assert_number(json_object_get(json, "totals"), "virtual", 12288 * MB);
 	part = json_object_get(json, "breakdown");
 	assert_keys(part, "runtime named file_backed anonymous other");
@@ -145,14 +147,17 @@ static void test_process(void **state)
 
 	assert_int_equal(json_array_size(json_object_get(json, "regions")), 1);
 	region = json_array_get(json_object_get(json, "regions"), 0);
-	assert_keys(region, "start end perms offset inode rss pss private shared swap rss_source "
-			    "name name_source named_by origin inherited callsite tid thread "
-			    "created_at");
+	assert_keys(region,
+		    "start end perms offset inode rss pss private shared swap " KINDS
+		    " rss_source name name_source named_by origin inherited callsite tid thread "
+		    "created_at");
 	assert_string(region, "start", "0x7f8a40000000");
 	assert_string(region, "end", "0x7f8b78800000");
 	assert_string(region, "rss_source", "smaps");
 	assert_string(region, "name", "[anon: TXMetaCache]");
 	assert_string(region, "name_source", "prctl");
+	assert_number(region, "anon_huge_pages", 2 * MB);
+	assert_number(region, "hugetlb", 0);
 	assert_string(region, "origin", "mmap");
 	assert_true(json_is_false(json_object_get(region, "inherited")));
 	assert_json_null(region, "named_by");
@@ -303,8 +308,9 @@ static void test_node(void **state)
 	rows = json_object_get(json, "processes");
 	assert_int_equal(json_array_size(rows), 2);
 	row = json_array_get(rows, 0);
-	assert_keys(row, "pid comm rss pss swap growth container largest_name growth_since "
-			 "age_ms pss_age_ms");
+	assert_keys(row,
+		    "pid comm rss pss swap " KINDS " growth container largest_name growth_since "
+		    "age_ms pss_age_ms");
 	assert_number(row, "pid", 4242);
 	assert_number(row, "growth", -3 * (int64_t)MB - 5);
 	assert_string(row, "growth_since", "2026-11-22T21:30:07.123456Z");

@@ -19,7 +19,7 @@
 #define FIELDS_AFTER_RSS                                                                           \
 	"Pss: 4 kB\nPss_Dirty: 0 kB\nShared_Clean: 1 kB\nShared_Dirty: 2 kB\n"                     \
 	"Private_Clean: 3 kB\nPrivate_Dirty: 2 kB\nReferenced: 0 kB\nAnonymous: 0 kB\n"            \
-	"KSM: 0 kB\nLazyFree: 0 kB\nAnonHugePages: 0 kB\nShmemPmdMapped: 0 kB\n"                   \
+	"KSM: 1 kB\nLazyFree: 2 kB\nAnonHugePages: 3 kB\nShmemPmdMapped: 4 kB\n"                   \
 	"FilePmdMapped: 0 kB\nShared_Hugetlb: 5 kB\nPrivate_Hugetlb: 6 kB\nSwap: 7 kB\n"           \
 	"SwapPss: 9 kB\nLocked: 0 kB\nTHPeligible:           0\nProtectionKey:         0\n"
 #define FIELDS FIELDS_BEFORE_RSS "Rss: 8 kB\n" FIELDS_AFTER_RSS
@@ -62,8 +62,34 @@ static void every_field_goes_to_its_place(void **state)
 	assert_int_equal(vma->private_dirty, 2 * 1024);
 	assert_int_equal(vma->shared_hugetlb, 5 * 1024);
 	assert_int_equal(vma->private_hugetlb, 6 * 1024);
+	assert_int_equal(vma->kinds.bytes[PAGES_HUGETLB], 11 * 1024);
+	assert_int_equal(vma->kinds.bytes[PAGES_KSM], 1 * 1024);
+	assert_int_equal(vma->kinds.bytes[PAGES_LAZYFREE], 2 * 1024);
+	assert_int_equal(vma->kinds.bytes[PAGES_ANON_HUGE], 3 * 1024);
+	assert_int_equal(vma->kinds.bytes[PAGES_SHMEM_HUGE], 4 * 1024);
+	assert_int_equal(vma->kinds.bytes[PAGES_FILE_HUGE], 0);
 	assert_int_equal(vma->swap, 7 * 1024);
 	assert_int_equal(vma->swap_pss, 9 * 1024);
+	vma_set__free(&set);
+}
+
+/* What a kernel does not tell is not known, and no zero. */
+static void kinds_that_an_older_kernel_has_not(void **state)
+{
+	static const char old[] = HEADER FIELDS_BEFORE_RSS
+		"Rss: 8 kB\nPss: 4 kB\nShared_Clean: 1 kB\nShared_Dirty: 2 kB\n"
+		"Private_Clean: 3 kB\nPrivate_Dirty: 2 kB\nAnonHugePages: 3 kB\n"
+		"Shared_Hugetlb: 5 kB\nPrivate_Hugetlb: 6 kB\nSwap: 7 kB\nSwapPss: 9 kB\n" FLAGS;
+	struct vma_set set = {};
+
+	assert_int_equal(parse_text(SMAPS_FULL, old, &set), 0);
+	assert_int_equal(set.vmas->kinds.bytes[PAGES_HUGETLB], 11 * 1024);
+	assert_int_equal(set.vmas->kinds.bytes[PAGES_ANON_HUGE], 3 * 1024);
+	assert_true(set.vmas->kinds.bytes[PAGES_LAZYFREE] == UNKNOWN_BYTES);
+	assert_true(set.vmas->kinds.bytes[PAGES_KSM] == UNKNOWN_BYTES);
+	vma_set__free(&set);
+	assert_int_equal(parse_text(SMAPS_MAPS, HEADER, &set), 0);
+	assert_true(set.vmas->kinds.bytes[PAGES_HUGETLB] == UNKNOWN_BYTES);
 	vma_set__free(&set);
 }
 
@@ -454,6 +480,9 @@ static void torn_records_count_once(void **state)
 	assert_int_equal(set.vmas[1].rss, set.vmas[1].shared_clean + set.vmas[1].shared_dirty +
 						  set.vmas[1].private_clean +
 						  set.vmas[1].private_dirty);
+	/* Nobody knows where in it the pages lie; where there are none, there are none. */
+	assert_true(set.vmas[1].kinds.bytes[PAGES_LAZYFREE] == UNKNOWN_BYTES);
+	assert_int_equal(set.vmas[1].kinds.bytes[PAGES_FILE_HUGE], 0);
 	assert_string_equal(vma_set__name(&set, &set.vmas[1]), "[anon:a]");
 	assert_int_equal(set.vmas[2].start, 0xa000);
 	assert_int_equal(set.vmas[2].rss, 8 * 1024);
@@ -464,6 +493,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_field_goes_to_its_place),
+		cmocka_unit_test(kinds_that_an_older_kernel_has_not),
 		cmocka_unit_test(names_and_kinds),
 		cmocka_unit_test(flags_tell_huge_pages),
 		cmocka_unit_test(anon_name_fits_any_buffer),

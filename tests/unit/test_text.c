@@ -458,6 +458,50 @@ static void test_control_group(void **state)
 		"Limit:                          -\n\n");
 }
 
+/* Beside RSS, where there are any. */
+static void test_kinds_of_pages(void **state)
+{
+	struct report *report = *state;
+
+	assert_text_lacks(report, &defaults, "HugeTLB");
+	assert_text_lacks(report, &defaults, "HugePages");
+	report->totals.kinds = page_kinds_unknown;
+	assert_text_lacks(report, &defaults, "KSM");
+	report->totals.kinds.bytes[PAGES_HUGETLB] = 33 * MB - 1;
+	report->totals.kinds.bytes[PAGES_LAZYFREE] = 8 * MB;
+	report->totals.kinds.bytes[PAGES_ANON_HUGE] = 4 * MB;
+	assert_text_has(
+		report, &defaults,
+		"PSS (Proportional):       7333 MB\n"
+		"HugeTLB:                32 MB  not in RSS: pages reserved as huge ones\n"
+		"LazyFree:                8 MB  in RSS; freed by MADV_FREE, and taken when the "
+		"kernel needs memory\n"
+		"AnonHugePages:           4 MB  in RSS; transparent huge pages\n"
+		"\n");
+	report->regions[0].kinds.bytes[PAGES_LAZYFREE] = 8 * MB;
+	report->regions[0].kinds.bytes[PAGES_KSM] = UNKNOWN_BYTES;
+	assert_text_has(report, &defaults, "[anon: TXMetaCache]  (LazyFree 8 MB)\n");
+	report->regions[0].rss = 0;
+	report->regions[0].kinds.bytes[PAGES_LAZYFREE] = 0;
+	assert_text_lacks(report, &defaults, "[anon: TXMetaCache]");
+	report->regions[0].kinds.bytes[PAGES_HUGETLB] = 16 * MB;
+	assert_text_has(report, &defaults, "[anon: TXMetaCache]  (HugeTLB 16 MB)\n");
+}
+
+static void test_hugetlb_of_processes(void **state)
+{
+	struct report *report = *state;
+
+	report->processes[0].kinds.bytes[PAGES_HUGETLB] = 32 * MB;
+	report->processes[1].kinds.bytes[PAGES_HUGETLB] = UNKNOWN_BYTES;
+	assert_text_has(report, &defaults,
+			"SWAP       HUGETLB        GROWTH       AGE\n"
+			"    4242 redis-server            200 MB        190 MB          0 MB"
+			"         32 MB         -3 MB       2 s\n"
+			"       7 evil\\n\\x1b[2J           100 MB             -         12 MB"
+			"             -             -       0 s\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -469,6 +513,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_racing, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_top_and_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_names, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_kinds_of_pages, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_hugetlb_of_processes, setup_node, teardown),
 		cmocka_unit_test(test_show),
 		cmocka_unit_test(test_show_padded),
 		cmocka_unit_test_setup_teardown(test_node, setup_node, teardown),

@@ -75,6 +75,25 @@ static void test_bad_frames(void **state)
 	}
 }
 
+/* Only where there is any. */
+static void test_a_column_for_hugetlb(void **state)
+{
+	struct top_frame *frame = parse("{\"processes\":[{\"pid\":3,\"comm\":\"pg\",\"rss\":0,"
+					"\"pss\":0,\"swap\":0,\"hugetlb\":33554432}]}");
+	_cleanup_buf_ struct buf text = {};
+
+	top_frame__headings(frame, SORT_RSS, &text);
+	top_frame__line(frame, frame->rows, UNIT_MB, &text);
+	assert_non_null(strstr(text.data, "       SWAP    HUGETLB     CHANGE"));
+	assert_non_null(strstr(text.data, "       0 MB      32 MB          -"));
+	top_frame__free(frame);
+	text.len = 0;
+	frame = parse(first);
+	top_frame__headings(frame, SORT_RSS, &text);
+	assert_null(strstr(text.data, "HUGETLB"));
+	top_frame__free(frame);
+}
+
 static void test_orders(void **state)
 {
 	static const struct {
@@ -250,7 +269,7 @@ int main(void)
 		cmocka_unit_test(test_frame),	    cmocka_unit_test(test_bad_frames),
 		cmocka_unit_test(test_orders),	    cmocka_unit_test(test_growth),
 		cmocka_unit_test(test_selection),   cmocka_unit_test(test_filter_keys),
-		cmocka_unit_test(test_one_process),
+		cmocka_unit_test(test_one_process), cmocka_unit_test(test_a_column_for_hugetlb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -5,6 +5,7 @@
 
 #include "report/show_frame.h"
 #include "report/amount.h"
+#include "report/kinds.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 
@@ -132,6 +133,9 @@ void diff_encode__json(const struct difference *d, const struct diff_options *op
 	put_total(json, "pss", d->a->totals.pss, d->b->totals.pss);
 	put_total(json, "swap", d->a->totals.swap, d->b->totals.swap);
 	put_total(json, "virtual", d->a->totals.size, d->b->totals.size);
+	for (size_t i = 0; i < PAGE_KINDS; i++)
+		put_total(json, kind_words[i].key, d->a->totals.kinds.bytes[i],
+			  d->b->totals.kinds.bytes[i]);
 	json__end_object(json);
 	put_list(&w, "callsites", &d->sites);
 	put_list(&w, "names", &d->names);

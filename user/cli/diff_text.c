@@ -7,6 +7,7 @@
 
 #include "report/show_frame.h"
 #include "report/amount.h"
+#include "report/kinds.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -70,6 +71,7 @@ static void add_total(const struct text *text, const char *label, uint64_t a, ui
 static void add_totals(const struct text *text)
 {
 	const struct saved *a = text->difference->a, *b = text->difference->b;
+	char label[LABEL_WIDTH + 1];
 
 	buf__puts(text->out, "=== Growth from A to B ===\n\n");
 	add_report(text, 'A', a, text->options->files[0]);
@@ -80,6 +82,11 @@ static void add_totals(const struct text *text)
 	add_total(text, "PSS (Proportional):", a->totals.pss, b->totals.pss);
 	add_total(text, "Swap:", a->totals.swap, b->totals.swap);
 	add_total(text, "Virtual Memory:", a->totals.size, b->totals.size);
+	for (size_t i = 0; i < PAGE_KINDS; i++) {
+		snprintf(label, sizeof(label), "%s:", kind_words[i].label);
+		if (kinds__has(&a->totals.kinds, i) || kinds__has(&b->totals.kinds, i))
+			add_total(text, label, a->totals.kinds.bytes[i], b->totals.kinds.bytes[i]);
+	}
 	buf__puts(text->out, "\n");
 }
 

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "cli/json_read.h"
+#include "report/kinds.h"
 #include "util/arena.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
@@ -295,6 +296,8 @@ static int fill(struct saved *saved, const json_t *report, char error[SAVED_ERRO
 	saved->totals.pss = json_read__u64(totals, "pss");
 	saved->totals.swap = json_read__u64(totals, "swap");
 	saved->totals.size = json_read__u64(totals, "virtual");
+	for (size_t i = 0; i < PAGE_KINDS; i++)
+		saved->totals.kinds.bytes[i] = json_read__u64(totals, kind_words[i].key);
 	if (saved->totals.rss == UINT64_MAX)
 		return fail(error, "its totals hold no RSS");
 	err = read_sites(saved, report) ?: read_names(saved, breakdown) ?: read_categories(saved,

@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "model/frame.h"
+#include "proc/page_kinds.h"
 #include <sys/types.h>
 
 #define SAVED_MAX	(256UL << 20) /* bytes of JSON; a daemon answers no more */
@@ -44,7 +45,8 @@ struct saved {
 
 	struct {
 		uint64_t rss;
-		uint64_t pss, swap, size; /* UINT64_MAX: not known */
+		uint64_t pss, swap, size; /* UNKNOWN_BYTES */
+		struct page_kinds kinds;
 	} totals;
 
 	struct saved_site *sites;

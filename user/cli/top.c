@@ -66,10 +66,10 @@ static int write_frame(const struct top_frame *frame, const struct options *opti
 		text__show(&out, why_off);
 		buf__puts(&out, "\n");
 	}
-	top_frame__headings(options->sort, &out);
+	top_frame__headings(frame, options->sort, &out);
 	buf__puts(&out, "\n");
 	for (size_t i = 0; i < n && (options->all || i < options->top); i++) {
-		top_row__line(rows[i], options->kilobytes ? UNIT_KB : UNIT_MB, &out);
+		top_frame__line(frame, rows[i], options->kilobytes ? UNIT_KB : UNIT_MB, &out);
 		buf__puts(&out, "\n");
 	}
 	if (!options->once)

@@ -45,6 +45,7 @@ static int read_row(const json_t *object, struct top_row *ret)
 		.rss = json_read__u64(object, "rss"),
 		.pss = json_read__u64(object, "pss"),
 		.swap = json_read__u64(object, "swap"),
+		.hugetlb = json_read__u64(object, "hugetlb"),
 		.growth_known = json_is_integer(growth),
 		.growth = json_integer_value(growth),
 		.age_ms = json_read__u64(object, "age_ms"),
@@ -67,6 +68,7 @@ static int read_rows(struct top_frame *frame, const json_t *list)
 		err = read_row(json_array_get(list, frame->n), row);
 		if (row->rss != UNKNOWN_BYTES)
 			frame->rss += row->rss;
+		frame->has_hugetlb |= row->hugetlb && row->hugetlb != UNKNOWN_BYTES;
 	}
 	qsort(frame->rows, frame->n, sizeof(*frame->rows), by_pid);
 	return err;
@@ -212,7 +214,7 @@ size_t top_frame__pick(const struct top_frame *frame, const char *filter, enum t
 
 /* --- as text ---------------------------------------------------------------------------------- */
 
-void top_frame__headings(enum top_sort sort, struct buf *ret)
+void top_frame__headings(const struct top_frame *frame, enum top_sort sort, struct buf *ret)
 {
 	static const char *const names[] = {
 		[SORT_PID] = "PID",   [SORT_RSS] = "RSS",	[SORT_PSS] = "PSS",
@@ -228,6 +230,8 @@ void top_frame__headings(enum top_sort sort, struct buf *ret)
 		if (i == SORT_NAME)
 			buf__printf(ret, "%*s  ", AGE_WIDTH + 2, "AGE");
 		buf__printf(ret, "%*s", width, name);
+		if (i == SORT_SWAP && frame && frame->has_hugetlb)
+			buf__printf(ret, "%*s", width, "HUGETLB");
 	}
 }
 
@@ -239,12 +243,15 @@ static void add_change(struct buf *out, bool known, int64_t bytes, enum unit uni
 		buf__printf(out, "%*s", AMOUNT_WIDTH + 3, "-");
 }
 
-void top_row__line(const struct top_row *row, enum unit unit, struct buf *ret)
+void top_frame__line(const struct top_frame *frame, const struct top_row *row, enum unit unit,
+		     struct buf *ret)
 {
 	buf__printf(ret, "%*d", PID_WIDTH, row->pid);
 	amount__add(ret, row->rss, AMOUNT_WIDTH, unit);
 	amount__add(ret, row->pss, AMOUNT_WIDTH, unit);
 	amount__add(ret, row->swap, AMOUNT_WIDTH, unit);
+	if (frame->has_hugetlb)
+		amount__add(ret, row->hugetlb, AMOUNT_WIDTH, unit);
 	add_change(ret, row->change_known, row->change, unit);
 	add_change(ret, row->growth_known, row->growth, unit);
 	age__add(ret, row->age_ms, AGE_WIDTH);

@@ -19,10 +19,10 @@
 struct top_row {
 	pid_t pid;
 	const char *comm;
-	uint64_t rss, pss, swap; /* UNKNOWN_BYTES */
-	uint64_t first_rss;	 /* when top saw it first */
-	int64_t change;		 /* of RSS, since the frame before */
-	int64_t growth;		 /* of RSS: as the daemon says, else since first_rss */
+	uint64_t rss, pss, swap, hugetlb; /* UNKNOWN_BYTES */
+	uint64_t first_rss;		  /* when top saw it first */
+	int64_t change;			  /* of RSS, since the frame before */
+	int64_t growth;			  /* of RSS: as the daemon says, else since first_rss */
 	bool change_known, growth_known;
 	uint64_t age_ms; /* of the amounts; UNKNOWN_BYTES */
 };
@@ -31,6 +31,7 @@ struct top_frame {
 	struct top_row *rows; /* by PID */
 	size_t n;
 	uint64_t rss;	     /* of all */
+	bool has_hugetlb;    /* one of them: it has a column */
 	uint64_t unreadable; /* processes that are not among them */
 	json_t *tree;	     /* what the strings live in */
 };
@@ -50,8 +51,10 @@ void top_frame__compare(struct top_frame *frame, const struct top_frame *before)
 size_t top_frame__pick(const struct top_frame *frame, const char *filter, enum top_sort sort,
 		       bool reverse, const struct top_row **ret);
 
-/* Lines without an end: of headings, which marks what is sorted by, and of a row. */
-void top_frame__headings(enum top_sort sort, struct buf *ret);
-void top_row__line(const struct top_row *row, enum unit unit, struct buf *ret);
+/* Lines without an end: of headings, which marks what is sorted by (frame may be NULL), and of a
+ * row of the frame. */
+void top_frame__headings(const struct top_frame *frame, enum top_sort sort, struct buf *ret);
+void top_frame__line(const struct top_frame *frame, const struct top_row *row, enum unit unit,
+		     struct buf *ret);
 
 #endif

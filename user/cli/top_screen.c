@@ -125,13 +125,13 @@ static void draw_list(const struct top_state *state)
 	enum unit unit = state->kilobytes ? UNIT_KB : UNIT_MB;
 	_cleanup_buf_ struct buf headings = {};
 
-	top_frame__headings(state->sort, &headings);
+	top_frame__headings(state->frame, state->sort, &headings);
 	put_line(ABOVE_LIST - 1, A_BOLD, headings.data ?: "", 0);
 	for (size_t i = 0; i < state->height && state->first + i < state->n; i++) {
 		size_t at = state->first + i;
 		_cleanup_buf_ struct buf line = {};
 
-		top_row__line(state->rows[at], unit, &line);
+		top_frame__line(state->frame, state->rows[at], unit, &line);
 		put_line(ABOVE_LIST + (int)i, at == state->selected ? A_REVERSE : A_NORMAL,
 			 line.data ?: "", 0);
 	}

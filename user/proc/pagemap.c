@@ -14,6 +14,7 @@
 #define SCAN_PRESENT (1ULL << 3) /* PAGE_IS_PRESENT */
 #define SCAN_SWAPPED (1ULL << 4) /* PAGE_IS_SWAPPED */
 #define SCAN_PFNZERO (1ULL << 5) /* PAGE_IS_PFNZERO */
+#define SCAN_HUGE    (1ULL << 6) /* PAGE_IS_HUGE: mapped as one huge page */
 #define SCAN_GUARD   (1ULL << 8) /* PAGE_IS_GUARD, 6.15: shown as swapped, but nothing is */
 
 struct scan_region { /* struct page_region */
@@ -150,9 +151,12 @@ static void add_bytes(uint64_t categories, uint64_t bytes, uint64_t *resident, u
 static void add_region(const struct scan_region *region, void *ctx)
 {
 	struct pagemap_counts *counts = ctx;
+	uint64_t before = counts->resident;
 
 	add_bytes(region->categories, region->end - region->start, &counts->resident,
 		  &counts->swapped);
+	if (region->categories & SCAN_HUGE)
+		counts->huge += counts->resident - before;
 }
 
 static int count_by_scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
@@ -297,10 +301,10 @@ int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *
 
 	if (start > end || (start | end) % page_size())
 		return -EINVAL;
-	err = count_by_scan(fd, start, end, SCAN_CATEGORIES | SCAN_GUARD, ret);
+	err = count_by_scan(fd, start, end, SCAN_CATEGORIES | SCAN_HUGE | SCAN_GUARD, ret);
 	/* A category that the kernel does not know. */
 	if (err == -EINVAL)
-		err = count_by_scan(fd, start, end, SCAN_CATEGORIES, ret);
+		err = count_by_scan(fd, start, end, SCAN_CATEGORIES | SCAN_HUGE, ret);
 	/* Before 6.7 pagemap had no ioctl at all. */
 	if (err == -ENOTTY)
 		err = pagemap__count_entries(fd, start, end, ret);

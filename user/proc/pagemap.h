@@ -28,6 +28,7 @@
 struct pagemap_counts {
 	uint64_t resident; /* bytes */
 	uint64_t swapped;  /* bytes */
+	uint64_t huge;	   /* of the resident, in huge pages; PAGEMAP_SCAN alone tells, else 0 */
 };
 
 /* fd is an open /proc/PID/pagemap; start and end are page aligned. 0 or -errno; ret untouched on

@@ -42,9 +42,20 @@ static int add_sums(int pidfd, struct resident *r, uint64_t *ret_rss)
 	r->summed = true;
 	r->pss = rollup.pss;
 	r->swap = rollup.swap;
-	r->hugetlb = rollup.shared_hugetlb + rollup.private_hugetlb;
+	r->kinds = rollup.kinds;
 	*ret_rss = rollup.rss;
 	return 0;
+}
+
+/* What the process has none of, no VMA has. */
+static void share_kinds(struct resident *r)
+{
+	for (size_t i = 0; i < r->set.n; i++) {
+		for (size_t kind = 0; kind < PAGE_KINDS; kind++) {
+			if (!r->kinds.bytes[kind])
+				r->set.vmas[i].kinds.bytes[kind] = 0;
+		}
+	}
 }
 
 static uint64_t add_rss(struct resident *r)
@@ -85,13 +96,17 @@ static int read_cheaply(int pidfd, uint64_t largest, const atomic_bool *stop, st
 		return err;
 	if (add_rss(r) <= largest) {
 		err = add_sums(pidfd, r, &rss);
-		if (err || (rss == r->rss && !r->hugetlb))
+		if (err)
 			return err;
+		share_kinds(r);
+		if (rss == r->rss && !r->kinds.bytes[PAGES_HUGETLB])
+			return 0;
 	}
 	err = procfs__memory(pidfd, &after);
 	if (err)
 		return err;
-	if (r->summed && (r->hugetlb || !memcmp(&before, &after, sizeof(before))))
+	if (r->summed &&
+	    (r->kinds.bytes[PAGES_HUGETLB] || !memcmp(&before, &after, sizeof(before))))
 		return -EUCLEAN;
 	return lies_between(r->rss, &before, &after) ? 0 : -EUCLEAN;
 }
@@ -109,7 +124,7 @@ int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *re
 
 		r.pss += vma->pss;
 		r.swap += vma->swap;
-		r.hugetlb += vma->shared_hugetlb + vma->private_hugetlb;
+		page_kinds__add(&r.kinds, &vma->kinds);
 	}
 	*ret = r;
 	return 0;
@@ -117,7 +132,7 @@ int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *re
 
 int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *ret)
 {
-	struct resident r = {};
+	struct resident r = {.kinds = page_kinds_unknown};
 	int err = read_cheaply(pidfd, largest, stop, &r);
 
 	if (!err) {

@@ -2,7 +2,8 @@
 /*
  * What smaps tells of a process, for less: the VMAs from maps, what is resident of each from
  * pagemap, and the sums that only the kernel can make, PSS first of all, from smaps_rollup. Per VMA
- * there are rss and swap, and no pss, private, shared.
+ * there are rss and swap, and no pss, private, shared; of kinds of pages, those that the whole
+ * process has none of.
  *
  * smaps itself is read where this cannot be had or would not be cheaper, and where the resident
  * pages are not what the kernel counts as Rss although the process stood still: a driver's pages
@@ -27,7 +28,7 @@ struct resident {
 	bool summed;
 	uint64_t pss;
 	uint64_t swap;
-	uint64_t hugetlb; /* not part of rss */
+	struct page_kinds kinds;
 };
 
 /*

@@ -2,6 +2,7 @@
 #include "proc/rollup.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <string.h>
 
 #include "proc/procfs.h"
@@ -10,22 +11,32 @@
 
 #define ROLLUP_MAX (64 * 1024)
 
+#define FIELD(member) offsetof(struct rollup, member)
+#define KIND(kind)    FIELD(kinds.bytes[kind])
+
+/* Lines of one field add up. */
 static const struct {
 	const char *key;
 	size_t field;
+	bool optional; /* where the kernel has no such line, the amount is not known */
 } keys[] = {
-	{"Rss:", offsetof(struct rollup, rss)},
-	{"Swap:", offsetof(struct rollup, swap)},
-	{"Shared_Hugetlb:", offsetof(struct rollup, shared_hugetlb)},
-	{"Private_Hugetlb:", offsetof(struct rollup, private_hugetlb)},
-	{"Pss:", offsetof(struct rollup, pss)},
-	{"Pss_Anon:", offsetof(struct rollup, anonymous)},
-	{"Pss_File:", offsetof(struct rollup, file)},
-	{"Pss_Shmem:", offsetof(struct rollup, shmem)},
+	{"Rss:", FIELD(rss), false},
+	{"Swap:", FIELD(swap), false},
+	{"Pss:", FIELD(pss), false},
+	{"Pss_Anon:", FIELD(anonymous), false},
+	{"Pss_File:", FIELD(file), false},
+	{"Pss_Shmem:", FIELD(shmem), false},
+	{"Shared_Hugetlb:", KIND(PAGES_HUGETLB), false},
+	{"Private_Hugetlb:", KIND(PAGES_HUGETLB), false},
+	{"LazyFree:", KIND(PAGES_LAZYFREE), true},
+	{"KSM:", KIND(PAGES_KSM), true}, /* 6.8 */
+	{"AnonHugePages:", KIND(PAGES_ANON_HUGE), true},
+	{"ShmemPmdMapped:", KIND(PAGES_SHMEM_HUGE), true},
+	{"FilePmdMapped:", KIND(PAGES_FILE_HUGE), true},
 };
 
 /* "Pss:                 206 kB" */
-static int parse_line(const char *line, const char *eol, const char *key, uint64_t *ret)
+static int parse_line(const char *line, const char *eol, const char *key, uint64_t *sum)
 {
 	size_t len = strlen(key);
 	uint64_t kb;
@@ -38,14 +49,14 @@ static int parse_line(const char *line, const char *eol, const char *key, uint64
 	if (number__scan(&line, eol, 10, &kb) || kb > UINT64_MAX / 1024 || eol - line != 3 ||
 	    memcmp(line, " kB", 3))
 		return -EBADMSG;
-	*ret = kb * 1024;
+	*sum = *sum == UNKNOWN_BYTES ? kb * 1024 : *sum + kb * 1024;
 	return 0;
 }
 
 int rollup__parse(const char *text, size_t len, struct rollup *ret)
 {
 	const char *end = text + len, *eol;
-	struct rollup rollup = {};
+	struct rollup rollup = {.kinds = page_kinds_unknown};
 	unsigned seen = 0;
 	int err;
 
@@ -62,8 +73,10 @@ int rollup__parse(const char *text, size_t len, struct rollup *ret)
 				seen |= 1u << i;
 		}
 	}
-	if (seen != (1u << ARRAY_SIZE(keys)) - 1)
-		return -EBADMSG;
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		if (!keys[i].optional && !(seen & 1u << i))
+			return -EBADMSG;
+	}
 	*ret = rollup;
 	return 0;
 }

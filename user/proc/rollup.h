@@ -14,11 +14,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proc/page_kinds.h"
+
 struct rollup {
 	uint64_t rss; /* bytes, all of them */
 	uint64_t swap;
-	uint64_t shared_hugetlb; /* not part of rss */
-	uint64_t private_hugetlb;
+	struct page_kinds kinds; /* as far as this kernel tells them */
 	uint64_t pss;
 	/* PSS; they add up to pss but for rounding. */
 	uint64_t anonymous;
@@ -26,7 +27,8 @@ struct rollup {
 	uint64_t shmem;
 };
 
-/* Pure. 0, or -EBADMSG when one of the lines is missing (before Linux 5.4 the parts are). */
+/* Pure. 0, or -EBADMSG when one of the lines is missing that Linux 5.4 has (before, the
+ * parts of PSS are). */
 int rollup__parse(const char *text, size_t len, struct rollup *ret);
 
 /* 0 or -errno; -ESRCH: no memory map. */

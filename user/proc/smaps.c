@@ -20,7 +20,7 @@ struct smaps_parser {
 	size_t line_no;	   /* from 1 */
 	size_t next_field; /* where in fields[] to look first */
 	uint32_t seen;	   /* bits of fields[] that this record has had */
-	uint32_t kept;	   /* the bits of those that we keep: no record may lack one */
+	uint32_t needed;   /* the bits of those that no record may lack */
 	bool open;	   /* a record has begun and its VmFlags have not come yet */
 	bool cut;	   /* the name of this record was not kept in full */
 	int err;
@@ -30,10 +30,12 @@ enum unit { UNIT_KB, UNIT_NONE };
 
 /*
  * The fields of a record in the order of show_smap() in fs/proc/task_mmu.c, Linux 6.1 to 6.18.
- * Those without an offset are checked and passed over.
+ * Those without an offset are checked and passed over. A kind of page is not known where the
+ * kernel has no line for it; what else we keep, every kernel has.
  */
 #define NOT_KEPT     SIZE_MAX
 #define KEPT(member) offsetof(struct vma, member)
+#define KIND(kind)   offsetof(struct vma, kinds.bytes[kind])
 
 /* It pads names with their colon to 16 columns, and amounts to 8 (SEQ_PUT_DEC there). */
 #define LABEL_LEN  16
@@ -57,11 +59,11 @@ static const struct field {
 	{"Private_Dirty:  ", KEPT(private_dirty), UNIT_KB},
 	{"Referenced:     ", NOT_KEPT, UNIT_KB},
 	{"Anonymous:      ", NOT_KEPT, UNIT_KB},
-	{"KSM:            ", NOT_KEPT, UNIT_KB}, /* 6.8 */
-	{"LazyFree:       ", NOT_KEPT, UNIT_KB},
-	{"AnonHugePages:  ", NOT_KEPT, UNIT_KB},
-	{"ShmemPmdMapped: ", NOT_KEPT, UNIT_KB},
-	{"FilePmdMapped:  ", NOT_KEPT, UNIT_KB},
+	{"KSM:            ", KIND(PAGES_KSM), UNIT_KB}, /* 6.8 */
+	{"LazyFree:       ", KIND(PAGES_LAZYFREE), UNIT_KB},
+	{"AnonHugePages:  ", KIND(PAGES_ANON_HUGE), UNIT_KB},
+	{"ShmemPmdMapped: ", KIND(PAGES_SHMEM_HUGE), UNIT_KB},
+	{"FilePmdMapped:  ", KIND(PAGES_FILE_HUGE), UNIT_KB},
 	{"Shared_Hugetlb: ", KEPT(shared_hugetlb), UNIT_KB},
 	{"Private_Hugetlb:", KEPT(private_hugetlb), UNIT_KB},
 	{"Swap:           ", KEPT(swap), UNIT_KB},
@@ -72,6 +74,11 @@ static const struct field {
 };
 
 _Static_assert(ARRAY_SIZE(fields) <= 32, "seen has a bit for each");
+
+static bool field__is_kind(const struct field *field)
+{
+	return field->offset >= KIND(0) && field->offset < KIND(PAGE_KINDS);
+}
 
 static const struct {
 	char code[3];
@@ -90,8 +97,8 @@ struct smaps_parser *smaps_parser__new(enum smaps_format format)
 	parser->format = format;
 	parser->line_no = 1;
 	for (size_t i = 0; i < ARRAY_SIZE(fields); i++) {
-		if (fields[i].offset != NOT_KEPT)
-			parser->kept |= 1u << i;
+		if (fields[i].offset != NOT_KEPT && !field__is_kind(&fields[i]))
+			parser->needed |= 1u << i;
 	}
 	return parser;
 }
@@ -231,7 +238,13 @@ static int vma_set__add(struct vma_set *set, const struct vma *vma)
 	return 0;
 }
 
-/* Cuts a VMA at `end`; its amounts, known only for the whole, follow by size. */
+static void vma__sum_hugetlb(struct vma *vma)
+{
+	vma->kinds.bytes[PAGES_HUGETLB] = vma->shared_hugetlb + vma->private_hugetlb;
+}
+
+/* Cuts a VMA at `end`; its amounts, known only for the whole, follow by size. How much of a kind of
+ * page is left is not known, unless there were none. */
 static void vma__cut(struct vma *vma, uint64_t end)
 {
 	uint64_t whole = vma->end - vma->start, part = end - vma->start;
@@ -244,10 +257,14 @@ static void vma__cut(struct vma *vma, uint64_t end)
 			continue;
 		at = (char *)vma + fields[i].offset;
 		memcpy(&amount, at, sizeof(amount));
-		amount = (unsigned __int128)amount * part / whole;
+		if (!field__is_kind(&fields[i]))
+			amount = (unsigned __int128)amount * part / whole;
+		else if (amount)
+			amount = UNKNOWN_BYTES;
 		memcpy(at, &amount, sizeof(amount));
 	}
 	vma->end = end;
+	vma__sum_hugetlb(vma);
 	vma->rss = vma->shared_clean + vma->shared_dirty + vma->private_clean + vma->private_dirty;
 }
 
@@ -271,7 +288,7 @@ static int smaps_parser__header(struct smaps_parser *parser, const char *line, s
 {
 	struct vma_set *set = &parser->set;
 	const char *pos = line, *end = line + len;
-	struct vma vma = {};
+	struct vma vma = {.kinds = page_kinds_unknown};
 	int err;
 
 	/* Names are kept NUL-terminated; the kernel never writes one. */
@@ -307,7 +324,7 @@ static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, 
 	struct vma *vma = &parser->set.vmas[parser->set.n - 1];
 
 	/* A field that is missing would be a zero that nobody counted. */
-	if ((parser->seen & parser->kept) != parser->kept || memchr(pos, '\0', end - pos))
+	if ((parser->seen & parser->needed) != parser->needed || memchr(pos, '\0', end - pos))
 		return -EBADMSG;
 	for (;;) {
 		while (pos < end && *pos == ' ')
@@ -325,6 +342,7 @@ static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, 
 	/* Huge pages of a memfd, of System V and of a file in hugetlbfs have those names. */
 	if (vma->flags & VMA_HUGE_TLB)
 		vma->kind = VMA_HUGETLB;
+	vma__sum_hugetlb(vma);
 	parser->open = false;
 	return 0;
 }

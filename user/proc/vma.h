@@ -4,7 +4,8 @@
  * (fs/proc/task_mmu.c, proc(5)), and the ordered set of them that one reading gives.
  *
  * In a set the ranges ascend and never overlap. Amounts are bytes; a set read from maps has
- * none. Names are decoded: the kernel writes a newline in a path as "\012" and nothing else.
+ * none, and its kinds of pages are not known. Names are decoded: the kernel writes a newline in a
+ * path as "\012" and nothing else.
  */
 #ifndef MEMPROV_VMA_H
 #define MEMPROV_VMA_H
@@ -13,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proc/page_kinds.h"
 #include "util/buf.h"
 
 /* What a VMA is, as far as its line tells. */
@@ -64,6 +66,7 @@ struct vma {
 	uint64_t swap_pss;
 	uint64_t shared_hugetlb;
 	uint64_t private_hugetlb;
+	struct page_kinds kinds;
 };
 
 struct vma_set {

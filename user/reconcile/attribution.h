@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What joining the ledger to a snapshot gives: the snapshot's VMAs, cut where what is known of
- * them changes. The parts of a VMA add up to the VMA in every figure.
+ * them changes. The parts of a VMA add up to the VMA in every figure, but for kinds
+ * of pages, which the kernel does not tell of a part.
  */
 #ifndef MEMPROV_ATTRIBUTION_H
 #define MEMPROV_ATTRIBUTION_H
@@ -11,6 +12,7 @@
 
 #include "model/callsite.h"
 #include "model/origin.h"
+#include "proc/page_kinds.h"
 
 enum coverage {
 	COVERAGE_ATTRIBUTED, /* its creation was witnessed */
@@ -58,6 +60,7 @@ struct part {
 	uint64_t private_;
 	uint64_t shared;
 	uint64_t swap;
+	struct page_kinds kinds;
 	enum rss_source rss_source;
 	char perms[5];
 	bool inherited; /* the parent made it, before the fork */

@@ -95,6 +95,11 @@ static int cut_vma(struct join *join, const struct vma *vma)
 	return err;
 }
 
+static bool has_pages(const struct vma *vma)
+{
+	return vma->rss || vma->swap || vma->shared_hugetlb || vma->private_hugetlb;
+}
+
 /* Each cut's amounts, adding up to the VMA's. */
 static int share_vma(struct join *join, const struct vma *vma)
 {
@@ -113,12 +118,13 @@ static int share_vma(struct join *join, const struct vma *vma)
 	for (size_t i = 0; i < cuts->n; i++) {
 		struct pagemap_counts counts = {0};
 
-		if (cuts->n > 1 && counted && (vma->rss || vma->swap))
+		if (cuts->n > 1 && counted && has_pages(vma))
 			counted = !config->count(cuts->at[i].lo, cuts->at[i].hi, &counts,
 						 config->ctx);
 		join->shares[i] = (struct share){.size = cuts->at[i].hi - cuts->at[i].lo,
 						 .resident = counts.resident,
-						 .swapped = counts.swapped};
+						 .swapped = counts.swapped,
+						 .huge = counts.huge};
 	}
 	share__vma(vma, config->page_size, counted, join->shares, cuts->n);
 	return 0;
@@ -240,6 +246,7 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 		.private_ = share->private_,
 		.shared = share->shared,
 		.swap = share->swap,
+		.kinds = share->kinds,
 		.rss_source = share->source,
 		.origin = origin_of(join, vma, cut, role),
 	};

@@ -43,6 +43,7 @@ static void share_out(uint64_t total, uint64_t unit, struct share *shares, size_
 	}
 
 WEIGHT(resident, resident)
+WEIGHT(huge, huge)
 WEIGHT(rss, rss)
 ADDER(rss, rss)
 ADDER(pss, pss)
@@ -81,6 +82,53 @@ static void share_pages(uint64_t total, uint64_t unit, struct share *shares, siz
 		share_out(total - found, unit, shares, n, room_of, add);
 }
 
+/* What was counted and is of this kind; NULL: nothing tells. */
+static uint64_t (*counted_as(enum page_kind kind))(const struct share *)
+{
+	switch (kind) {
+	case PAGES_HUGETLB:
+		return resident_of;
+	case PAGES_ANON_HUGE:
+	case PAGES_SHMEM_HUGE:
+	case PAGES_FILE_HUGE:
+		return huge_of;
+	default:
+		return NULL;
+	}
+}
+
+/* A part that has all of the Rss has all of its pages' kinds; one that has none of it has none.
+ * hugetlb's pages are not in Rss, nor are those that KSM has merged with the zero page. */
+static uint64_t infer_kind(const struct vma *vma, enum page_kind kind, const struct share *share)
+{
+	uint64_t total = vma->kinds.bytes[kind];
+
+	if (share->source == RSS_ESTIMATED || kind == PAGES_HUGETLB || kind == PAGES_KSM)
+		return UNKNOWN_BYTES;
+	if (share->rss == vma->rss)
+		return total;
+	return share->rss && total != vma->rss ? UNKNOWN_BYTES : share->rss;
+}
+
+static void share_kind(const struct vma *vma, enum page_kind kind, struct share *shares, size_t n)
+{
+	uint64_t (*counted)(const struct share *) = counted_as(kind);
+	uint64_t total = vma->kinds.bytes[kind];
+	bool of_all = !total || total == UNKNOWN_BYTES || n == 1;
+	bool was_counted = counted && sum(shares, n, counted) == total;
+
+	for (size_t i = 0; i < n; i++) {
+		uint64_t *bytes = &shares[i].kinds.bytes[kind];
+
+		if (of_all)
+			*bytes = total;
+		else if (was_counted)
+			*bytes = counted(&shares[i]);
+		else
+			*bytes = infer_kind(vma, kind, &shares[i]);
+	}
+}
+
 void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct share *shares,
 		size_t n)
 {
@@ -91,7 +139,7 @@ void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct 
 	uint64_t unit = vma->rss % page_size || vma->swap % page_size ? 1 : page_size;
 
 	for (size_t i = 0; i < n && !counted; i++)
-		shares[i].resident = shares[i].swapped = 0;
+		shares[i].resident = shares[i].swapped = shares[i].huge = 0;
 	if (whole)
 		source = RSS_SMAPS;
 	else if (counted && sum(shares, n, resident_of) == vma->rss)
@@ -111,4 +159,6 @@ void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct 
 		shares[i].shared = shares[i].rss - shares[i].private_;
 		shares[i].source = source;
 	}
+	for (int kind = 0; kind < PAGE_KINDS; kind++)
+		share_kind(vma, kind, shares, n);
 }

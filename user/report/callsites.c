@@ -7,6 +7,7 @@
 
 #include "report/show_frame.h"
 #include "report/amount.h"
+#include "report/kinds.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/text.h"
@@ -19,11 +20,16 @@ static const char *const sources[] = {
 	[STACK_SOURCE_CFI] = "cfi",
 };
 
+static uint64_t held_by(const struct site_row *row)
+{
+	return page_kinds__held(&row->kinds, row->rss);
+}
+
 size_t callsites__shown(const struct report *report, const struct encode_options *options)
 {
 	size_t most = options->all ? report->n_sites : options->top, n = 0;
 
-	while (n < report->n_sites && n < most && report->sites[n].rss >= options->min)
+	while (n < report->n_sites && n < most && held_by(&report->sites[n]) >= options->min)
 		n++;
 	return n;
 }
@@ -57,6 +63,7 @@ static void add_block(struct buf *out, const struct site_row *row, size_t id, en
 	amount__add(out, row->rss, AMOUNT_WIDTH, unit);
 	buf__puts(out, "  MAPPED ");
 	amount__add(out, row->mapped, AMOUNT_WIDTH, unit);
+	kinds__add_columns(out, &row->kinds, unit);
 	buf__printf(out, "  REGIONS %" PRIu64, row->regions);
 	add_time(out, "  FIRST SEEN ", row->first_seen);
 	add_time(out, "  LAST SEEN ", row->last_seen);
@@ -105,6 +112,7 @@ static void put_site(struct json *json, const struct site_row *row, size_t id)
 	amount__put(json, "rss", row->rss);
 	amount__put(json, "mapped", row->mapped);
 	json__put_u64(json, "regions", row->regions);
+	kinds__put(json, &row->kinds);
 	amount__put(json, "total_mapped", row->total_mapped);
 	amount__put(json, "total_unmapped", row->total_unmapped);
 	json__put_time(json, "first_seen", row->first_seen);

@@ -8,6 +8,7 @@
 #include "report/callsites.h"
 #include "report/cgroup.h"
 #include "report/container.h"
+#include "report/kinds.h"
 #include "report/processes.h"
 #include "util/clock.h"
 #include "util/json.h"
@@ -52,7 +53,7 @@ static void put_totals(struct json *json, const struct report *report)
 	amount__put(json, "rss", report->totals.rss);
 	amount__put(json, "pss", report->totals.pss);
 	amount__put(json, "swap", report->totals.swap);
-	amount__put(json, "hugetlb", report->totals.hugetlb);
+	kinds__put(json, &report->totals.kinds);
 	json__end_object(json);
 }
 
@@ -169,6 +170,7 @@ static void put_region(struct json *json, const struct report *report, const str
 	amount__put(json, "private", part->private_);
 	amount__put(json, "shared", part->shared);
 	amount__put(json, "swap", part->swap);
+	kinds__put(json, &part->kinds);
 	json__put_string(json, "rss_source", rss_source__name(part->rss_source));
 	json__put_string(json, "name", part->name);
 	json__put_string(json, "name_source", name_source__name(part->name_source));

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/kinds.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -139,6 +140,16 @@ static void add_process_pss(struct buf *out, const struct process_row *row)
 		add_sample(out, "process_proportional_bytes", labels, row->pss);
 }
 
+static void add_process_kind(struct buf *out, const struct process_row *row, enum page_kind kind)
+{
+	char pid[PID_LEN];
+	const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
+						 {"comm", comm_label(row)}};
+
+	if (row->kinds.bytes[kind] != UNKNOWN_BYTES)
+		add_sample(out, kind_words[kind].metric, labels, row->kinds.bytes[kind]);
+}
+
 static void add_process_time(struct buf *out, const struct process_row *row)
 {
 	char pid[PID_LEN];
@@ -234,14 +245,23 @@ static void add_process_names(struct buf *out, const struct process_row *row)
 	arena__free(arena);
 }
 
+static void add_known(uint64_t *sum, uint64_t bytes)
+{
+	if (bytes != UNKNOWN_BYTES)
+		*sum = bytes + (*sum == UNKNOWN_BYTES ? 0 : *sum);
+}
+
 /* One row for all processes beyond the cap; its names are one, too, and its time is the oldest. */
 static void sum_others(const struct report *node, struct process_row *ret, struct named_row *name)
 {
 	const struct process_row *row;
 	size_t i, j;
 
-	*ret = (struct process_row){
-		.comm = OTHER, .named = name, .n_named = 1, .sampled_at = UINT64_MAX};
+	*ret = (struct process_row){.comm = OTHER,
+				    .kinds = page_kinds_unknown,
+				    .named = name,
+				    .n_named = 1,
+				    .sampled_at = UINT64_MAX};
 	*name = (struct named_row){.name = OTHER};
 	for (i = METRICS_PROCESSES; i < node->n_processes; i++) {
 		row = &node->processes[i];
@@ -249,6 +269,8 @@ static void sum_others(const struct report *node, struct process_row *ret, struc
 			ret->by_category_group[j] += row->by_category_group[j];
 		if (row->pss != UNKNOWN_BYTES)
 			ret->pss += row->pss;
+		for (j = 0; j < PAGE_KINDS; j++)
+			add_known(&ret->kinds.bytes[j], row->kinds.bytes[j]);
 		if (row->sampled_at < ret->sampled_at)
 			ret->sampled_at = row->sampled_at;
 		for (j = 0; j < row->n_named; j++)
@@ -265,6 +287,19 @@ static void add_each(struct buf *out, const struct report *node, const struct pr
 		add(out, &node->processes[i]);
 	if (i < node->n_processes)
 		add(out, others);
+}
+
+static void add_kinds(struct buf *out, const struct report *node, const struct process_row *others)
+{
+	size_t i, j;
+
+	for (i = 0; i < PAGE_KINDS; i++) {
+		add_family(out, kind_words[i].metric, "gauge", kind_words[i].help);
+		for (j = 0; j < node->n_processes && j < METRICS_PROCESSES; j++)
+			add_process_kind(out, &node->processes[j], i);
+		if (j < node->n_processes)
+			add_process_kind(out, others, i);
+	}
 }
 
 /* --- containers --------------------------------------------------------------------------- */
@@ -378,6 +413,7 @@ static void add_node(struct buf *out, const struct report *node)
 	add_family(out, "process_proportional_bytes", "gauge",
 		   "Resident memory of a process, each shared page divided by its users.");
 	add_each(out, node, &others, add_process_pss);
+	add_kinds(out, node, &others);
 	add_family(out, "process_sampled_timestamp_seconds", "gauge",
 		   "When the figures of a process were read, since 1970.");
 	add_each(out, node, &others, add_process_time);

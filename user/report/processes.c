@@ -6,6 +6,7 @@
 
 #include "report/amount.h"
 #include "report/container.h"
+#include "report/kinds.h"
 #include "util/clock.h"
 #include "util/text.h"
 
@@ -13,8 +14,11 @@ static int larger_process(const void *a, const void *b)
 {
 	const struct process_row *x = a, *y = b;
 
-	if (x->rss != y->rss)
-		return x->rss < y->rss ? 1 : -1;
+	uint64_t x_held = page_kinds__held(&x->kinds, x->rss);
+	uint64_t y_held = page_kinds__held(&y->kinds, y->rss);
+
+	if (x_held != y_held)
+		return x_held < y_held ? 1 : -1;
 	return (x->pid > y->pid) - (x->pid < y->pid);
 }
 
@@ -31,29 +35,44 @@ static uint64_t age_ms(uint64_t at, uint64_t now)
 	return now > at ? (now - at) / (NSEC_PER_SEC / 1000) : 0;
 }
 
-static void add_row(const struct process_row *row, uint64_t now, enum unit unit, struct buf *out)
+struct table {
+	uint64_t now; /* wall clock, ns */
+	enum unit unit;
+	bool hugetlb; /* there is some: it has a column */
+};
+
+static void add_row(const struct table *table, const struct process_row *row, struct buf *out)
 {
+	enum unit unit = table->unit;
+
 	buf__printf(out, "%8d ", row->pid);
 	text__show_padded(out, row->comm ? row->comm : "-", 16);
 	amount__add(out, row->rss, 11, unit);
 	amount__add(out, row->pss, 11, unit);
 	amount__add(out, row->swap, 11, unit);
+	if (table->hugetlb)
+		amount__add(out, row->kinds.bytes[PAGES_HUGETLB], 11, unit);
 	if (row->growth_since)
 		amount__add_change(out, row->growth, 11, unit);
 	else
 		buf__printf(out, "%14s", "-");
-	age__add(out, age_ms(row->sampled_at, now), 8);
+	age__add(out, age_ms(row->sampled_at, table->now), 8);
 	buf__puts(out, "\n");
 }
 
 void processes__add_text(const struct report *report, size_t n, enum unit unit, struct buf *out)
 {
+	struct table table = {.now = report->taken_at, .unit = unit};
 	size_t i;
 
-	buf__printf(out, "%8s %-16s%14s%14s%14s%14s%10s\n", "PID", "COMM", "RSS", "PSS", "SWAP",
-		    "GROWTH", "AGE");
 	for (i = 0; i < n && i < report->n_processes; i++)
-		add_row(&report->processes[i], report->taken_at, unit, out);
+		table.hugetlb |= kinds__has(&report->processes[i].kinds, PAGES_HUGETLB);
+	buf__printf(out, "%8s %-16s%14s%14s%14s", "PID", "COMM", "RSS", "PSS", "SWAP");
+	if (table.hugetlb)
+		buf__printf(out, "%14s", "HUGETLB");
+	buf__printf(out, "%14s%10s\n", "GROWTH", "AGE");
+	for (i = 0; i < n && i < report->n_processes; i++)
+		add_row(&table, &report->processes[i], out);
 	if (report->unreadable_processes)
 		buf__printf(out,
 			    "Processes that could not be read, so not in any figure: %" PRIu64 "\n",
@@ -80,6 +99,7 @@ static void put_row(const struct process_row *row, uint64_t now, struct json *js
 	amount__put(json, "rss", row->rss);
 	amount__put(json, "pss", row->pss);
 	amount__put(json, "swap", row->swap);
+	kinds__put(json, &row->kinds);
 	json__key(json, "growth");
 	if (row->growth_since)
 		json__i64(json, row->growth);

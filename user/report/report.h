@@ -15,8 +15,6 @@
 
 #include "reconcile/attribution.h"
 
-#define UNKNOWN_BYTES UINT64_MAX /* a figure that is not known: null in JSON */
-
 enum runtime {
 	RUNTIME_NATIVE = 0,
 	RUNTIME_GO,
@@ -59,7 +57,7 @@ struct totals {
 	uint64_t rss;
 	uint64_t pss;
 	uint64_t swap;
-	uint64_t hugetlb; /* not part of rss: the kernel counts it apart */
+	struct page_kinds kinds;
 };
 
 struct site_id {
@@ -80,6 +78,7 @@ struct site_row {
 	uint64_t rss;
 	uint64_t mapped;
 	uint64_t regions;
+	struct page_kinds kinds;
 	uint64_t total_mapped; /* since tracing began, or the process did */
 	uint64_t total_unmapped;
 	uint64_t first_seen; /* wall clock, ns; 0: it has only named */
@@ -104,10 +103,11 @@ struct process_row {
 	uint64_t rss;
 	uint64_t pss;
 	uint64_t swap;
+	struct page_kinds kinds;
 	int64_t growth;	       /* of RSS since growth_since */
 	uint64_t growth_since; /* wall clock, ns: when it was first seen; 0: growth is not known */
 	uint64_t sampled_at;   /* wall clock, ns: when rss and what adds up to it were read */
-	uint64_t pss_sampled_at; /* the same of pss and swap; 0: they are not known */
+	uint64_t pss_sampled_at; /* the same of pss, swap, kinds; 0: they are not known */
 
 	/* Which process and which program of it: its number and its name may be another's. */
 	uint64_t start_ticks;
@@ -181,16 +181,17 @@ struct report {
 	struct file_row *files; /* in the order of INTERFACE.md §3 */
 	size_t n_files;
 
-	struct part *regions; /* largest rss first, all of them: encoders cut at top */
-	size_t n_regions;     /* the report holds references to their traces */
+	struct part
+		*regions; /* largest first (page_kinds__held()), all of them: encoders cut at top */
+	size_t n_regions; /* the report holds references to their traces */
 
 	/* For report__settle(): */
 	const char *binary; /* base name of the program */
 	struct use *uses;   /* the report owns them */
 	size_t n_uses;
 
-	/* Those of live regions, and those that named some; largest rss first. The id of a call
-	 * site is its place here, counted from 1. */
+	/* Those of live regions, and those that named some; largest first, as regions. The id of a
+	 * call site is its place here, counted from 1. */
 	struct site_row *sites;
 	size_t n_sites;
 	struct site_id *site_ids; /* by address; report__site_id() */

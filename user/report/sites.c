@@ -83,6 +83,7 @@ static int add_part(struct sites *sites, const struct part *part)
 		entry->row.rss += part->rss;
 		entry->row.mapped += part->end - part->start;
 		entry->row.regions++;
+		page_kinds__add(&entry->row.kinds, &part->kinds);
 		add_bytes(&entry->row.by_class[part->category], part);
 		if (!part->inherited)
 			entry->own += part->end - part->start;
@@ -129,9 +130,11 @@ int sites__add(struct sites *sites, const struct part *parts, size_t n_parts,
 static int larger_site(const void *a, const void *b)
 {
 	const struct site_row *x = a, *y = b;
+	uint64_t x_held = page_kinds__held(&x->kinds, x->rss);
+	uint64_t y_held = page_kinds__held(&y->kinds, y->rss);
 
-	if (x->rss != y->rss)
-		return x->rss < y->rss ? 1 : -1;
+	if (x_held != y_held)
+		return x_held < y_held ? 1 : -1;
 	if (x->mapped != y->mapped)
 		return x->mapped < y->mapped ? 1 : -1;
 	/* so that equal rows do not change places */

@@ -189,7 +189,7 @@ static int read_memory(struct snapshot *s)
 		.rss = resident.rss,
 		.pss = resident.pss,
 		.swap = resident.swap,
-		.hugetlb = resident.hugetlb,
+		.kinds = resident.kinds,
 	};
 	for (size_t i = 0; i < s->set.n; i++)
 		s->totals.size += s->set.vmas[i].end - s->set.vmas[i].start;

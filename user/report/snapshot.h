@@ -59,7 +59,7 @@ struct snapshot {
 	const char *binary; /* the last part of exe, or the comm */
 	bool exe_is_go;
 	struct vma_set set;
-	struct totals totals; /* pss, swap and hugetlb only when `summed` */
+	struct totals totals; /* pss, swap and kinds only when `summed` */
 	bool summed;
 	struct part_list parts;
 	bool traced;	  /* view holds what the events told */

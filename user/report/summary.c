@@ -97,7 +97,7 @@ void summary__add_totals(struct summary *summary, const struct totals *totals)
 	summary->sums.totals.rss += totals->rss;
 	summary->sums.totals.pss += totals->pss;
 	summary->sums.totals.swap += totals->swap;
-	summary->sums.totals.hugetlb += totals->hugetlb;
+	page_kinds__add(&summary->sums.totals.kinds, &totals->kinds);
 }
 
 static int larger_row(const void *a, const void *b)

@@ -49,8 +49,11 @@ static int larger_part(const void *a, const void *b)
 {
 	const struct part *x = a, *y = b;
 
-	if (x->rss != y->rss)
-		return x->rss < y->rss ? 1 : -1;
+	uint64_t x_held = page_kinds__held(&x->kinds, x->rss);
+	uint64_t y_held = page_kinds__held(&y->kinds, y->rss);
+
+	if (x_held != y_held)
+		return x_held < y_held ? 1 : -1;
 	return (x->start > y->start) - (x->start < y->start);
 }
 
@@ -221,6 +224,7 @@ static int add_row(struct node *node, const struct report *process, const struct
 		.rss = process->totals.rss,
 		.pss = process->totals.pss,
 		.swap = process->totals.swap,
+		.kinds = process->totals.kinds,
 		.sampled_at = clock__boot_to_wall(s->began_ns),
 		.start_ticks = s->stat.start_ticks,
 		.exec_space = s->traced ? s->view.exec_space : 0,

@@ -13,6 +13,7 @@
 #include "report/callsites.h"
 #include "report/cgroup.h"
 #include "report/container.h"
+#include "report/kinds.h"
 #include "report/processes.h"
 #include "util/cleanup.h"
 #include "util/text.h"
@@ -155,6 +156,7 @@ static void add_totals(const struct text *text)
 	add_total(text, "Virtual Memory:", LABEL_WIDTH, report->totals.size);
 	add_total(text, "RSS (Resident):", LABEL_WIDTH, report->totals.rss);
 	add_total(text, "PSS (Proportional):", PSS_WIDTH, report->totals.pss);
+	kinds__add_totals(text->out, &report->totals.kinds, text->options->unit);
 	buf__puts(text->out, "\n");
 }
 
@@ -179,7 +181,13 @@ static void add_region(const struct text *text, const struct part *part)
 	add_amount(text, part->shared, SHARE_WIDTH);
 	buf__puts(text->out, " ");
 	text__show(text->out, part->name ? part->name : "[anonymous]");
+	kinds__add_remark(text->out, &part->kinds, text->options->unit);
 	buf__puts(text->out, "\n");
+}
+
+static bool holds_any(const struct part *part)
+{
+	return page_kinds__held(&part->kinds, part->rss);
 }
 
 static void add_regions(const struct text *text)
@@ -196,7 +204,7 @@ static void add_regions(const struct text *text)
 	for (i = 0; i < 120; i++)
 		buf__puts(text->out, "-");
 	buf__puts(text->out, "\n");
-	for (i = 0; i < n && (text->options->all || report->regions[i].rss); i++)
+	for (i = 0; i < n && (text->options->all || holds_any(&report->regions[i])); i++)
 		add_region(text, &report->regions[i]);
 	buf__puts(text->out, "\n");
 }

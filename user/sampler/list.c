@@ -109,6 +109,7 @@ static int add_process(struct list *list, const struct proc_stat *stat, int pidf
 		.rss = sample->rss,
 		.pss = sample->pss,
 		.swap = sample->swap,
+		.kinds = sample->kinds,
 		.sampled_at = boot_wall_ns + sample->taken_ns,
 		.pss_sampled_at = sample->summed_ns ? boot_wall_ns + sample->summed_ns : 0,
 	};

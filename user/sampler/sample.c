@@ -90,14 +90,17 @@ static struct sample *make(const struct snapshot *s, const struct report *sums, 
 static void add_sums(struct sample *sample, const struct snapshot *s, const struct sample *before)
 {
 	sample->pss = sample->swap = UNKNOWN_BYTES;
+	sample->kinds = page_kinds_unknown;
 	if (s->summed) {
 		sample->summed_ns = s->began_ns;
 		sample->pss = s->totals.pss;
 		sample->swap = s->totals.swap;
+		sample->kinds = s->totals.kinds;
 	} else if (before && before->exec_space == sample->exec_space) {
 		sample->summed_ns = before->summed_ns;
 		sample->pss = before->pss;
 		sample->swap = before->swap;
+		sample->kinds = before->kinds;
 	}
 }
 

@@ -32,12 +32,13 @@ struct sample {
 	bool unsettled; /* names or call sites were missing, or maps was torn */
 
 	uint64_t taken_ns;  /* CLOCK_BOOTTIME */
-	uint64_t summed_ns; /* the same of pss and swap; 0: they are not known */
+	uint64_t summed_ns; /* the same of pss, swap, kinds; 0: they are not known */
 	uint64_t cost_ns;   /* CPU time */
 
 	uint64_t rss; /* bytes, here and below */
 	uint64_t pss;
 	uint64_t swap;
+	struct page_kinds kinds;
 	uint64_t by_category_group[CATEGORY_GROUPS]; /* these two add up to rss */
 	uint64_t by_coverage[COVERAGES];
 	size_t n_named;
@@ -45,8 +46,9 @@ struct sample {
 };
 
 /*
- * Takes one. `largest` as resident__read() has it: where that leaves pss and swap out (0: always),
- * those of `before` (NULL: there is none) stay, with their time. Errors as taker__process().
+ * Takes one. `largest` as resident__read() has it: where that leaves pss, swap and kinds out (0:
+ * always), those of `before` (NULL: there is none) stay, with their time. Errors as
+ * taker__process().
  */
 int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 		 const struct sample *before, const atomic_bool *stop, struct sample **ret);

@@ -2,7 +2,7 @@
 // Call sites, each with its stack to unfold.
 import { select } from "d3-selection/src/index.js";
 import { el, keepingFocus, setText } from "./dom.js";
-import { baseName, bytes, clock, frameName } from "./format.js";
+import { baseName, bytes, clock, frameName, pageKinds } from "./format.js";
 
 function frameLine(frame, owner) {
   const where = frame.file ? `${baseName(frame.file)}${frame.line ? `:${frame.line}` : ""}` : "";
@@ -38,7 +38,8 @@ function fillSite(element, site) {
   const module = of && of.module ? ` in ${baseName(of.module)}` : "";
   setText(element.querySelector(".rss"), bytes(site.rss));
   setText(element.querySelector(".more"), `${module}, ${bytes(site.mapped)} mapped in ` +
-    `${site.regions} region${site.regions === 1 ? "" : "s"}`);
+    `${site.regions} region${site.regions === 1 ? "" : "s"}` +
+    pageKinds(site, true).map(([label, amount]) => `; ${label}: ${amount}`).join(""));
   setText(element.querySelector(".seen"), `In all ${bytes(site.total_mapped)} mapped, ` +
     `${bytes(site.total_unmapped)} unmapped; first seen ${clock(site.first_seen)}, last ` +
     `${clock(site.last_seen)}; stack by ${site.stack_source}.`);

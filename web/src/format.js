@@ -16,6 +16,19 @@ export function bytes(n) {
   return `${sign}${value.toFixed(digits)} ${UNITS[unit]}`;
 }
 
+/** What the kernel counts beside RSS; true: of note beside a call site, too. */
+const KINDS = [
+  ["hugetlb", "HugeTLB, not in RSS", true], ["lazyfree", "Freed lazily, in RSS", true],
+  ["ksm", "Merged by KSM", true], ["anon_huge_pages", "Transparent huge pages", false],
+  ["shmem_pmd_mapped", "Huge pages, shared", false], ["file_pmd_mapped", "Huge pages, files", false],
+];
+
+/** [label, amount] of each kind of page that there is any of. */
+export function pageKinds(of, ofNote) {
+  return KINDS.filter(([key, , note]) => of[key] && (note || !ofNote))
+    .map(([key, label]) => [label, bytes(of[key])]);
+}
+
 export function change(n) {
   if (n === null || n === undefined) return "–";
   return n > 0 ? `+${bytes(n)}` : bytes(n);

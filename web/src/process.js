@@ -3,7 +3,7 @@
 import { callsiteList } from "./callsites.js";
 import { bar, el } from "./dom.js";
 import { flameGraph } from "./flame.js";
-import { bytes, moment, percent } from "./format.js";
+import { bytes, moment, pageKinds, percent } from "./format.js";
 
 const COVERAGE = {
   attributed: "Its creation was witnessed",
@@ -36,6 +36,7 @@ function facts(report) {
   const pairs = [
     ["RSS", bytes(report.totals.rss)], ["PSS", bytes(report.totals.pss)],
     ["Swap", bytes(report.totals.swap)], ["Virtual", bytes(report.totals.virtual)],
+    ...pageKinds(report.totals),
     ["Program", report.exe], ["Runtime", report.runtime],
     ["Started", report.start_time ? moment(report.start_time) : null],
     ["Cgroup", report.cgroup && report.cgroup.path],
