@@ -218,6 +218,42 @@ def test_large_files_are_named(daemon, agent, tmp_path):
     assert rows(report)["Other Files"] == 64 * 1024
 
 
+def test_directories_of_small_files(daemon, agent, tmp_path):
+    """None is a tenth of RSS, and together they are nearly all of it."""
+    def add(name, size):
+        path = os.path.join(os.fsencode(tmp_path), name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "wb") as f:
+            f.write(os.urandom(size))
+        map_file(agent, os.fsdecode(path))
+        return os.fsdecode(path)
+
+    for n in range(40):
+        add(b"db/%04d/seg" % n, MIB // 2)
+    for n in range(20):
+        add(b"logs\xff\x1b/%d" % n, MIB // 2)
+    for n in range(20):
+        os.unlink(add(b"gone/%d" % n, MIB // 2))
+    for n in range(30):
+        fd = agent.call("memfd_create", b"ring-%d\0" % n, 0)
+        agent.call("ftruncate", fd, MIB // 2)
+        agent.call("fill", agent.map(MIB // 2, fd=fd, flags=MAP_SHARED), MIB // 2, 1)
+    add(b"alone", 64 * 1024)
+    report = exact_report(daemon, agent.pid)
+    check_sums(report)
+    found = {name: size for name, size in rows(report).items() if name[0] in "OS" and "(" in name}
+    logs = readable(f"{tmp_path}/logs" + os.fsdecode(b"\xff\x1b"))
+    assert found == {f"Other Files {tmp_path}/db/ (40 files)": 20 * MIB,
+                     f"Other Files {logs}/ (20 files)": 10 * MIB,
+                     f"Other Files {tmp_path}/gone/ (20 files)": 10 * MIB,
+                     "Shared Memory /memfd:ring-N (30 files)": 15 * MIB}
+    assert rows(report)["Other Files"] == 64 * 1024
+    text = daemon.text(agent.pid)
+    assert f"  Other Files {tmp_path}/db/ (40 files)" in text
+    assert all(c == "\n" or ord(c) >= 32 for c in text)
+    assert str(tmp_path) not in daemon.get("/metrics").text
+
+
 def test_the_parts_of_a_file(daemon, agent, tmp_path):
     """Mapped in pieces that the kernel makes one VMA of: offsets go on."""
     path = tmp_path / "data"

@@ -48,7 +48,7 @@ struct named_row {
 };
 
 struct file_row {
-	const char *name; /* "Shared Libraries", "Binary redis-server", "Other Files /srv/db" */
+	const char *name; /* "Shared Libraries", "Other Files /srv/db/ (150 files)" */
 	uint64_t rss;
 };
 

@@ -2,14 +2,17 @@
 #include "report/summary.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
+#include "report/directories.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 
-/* Other files and shared memory are named one by one when they are more than this share of RSS. */
+/* Other files and shared memory are named one by one when they are more than this share of RSS, and
+ * the directories of those that are less when they are together. */
 #define LARGE_FILE_SHARE 10
 
 /* Rows are kept by category and name. */
@@ -145,20 +148,50 @@ static int add_file_row(struct report *report, const char *kind, const char *nam
 	return 0;
 }
 
-/* A row for each large file of the category, then one for all the others. */
+static void free_directories(struct directories **directories)
+{
+	directories__free(*directories);
+}
+
+/* "Other Files /var/lib/x/ (150 files)". What they have goes off the rest. */
+static int add_directories(struct report *report, const char *kind, struct directories *directories,
+			   uint64_t *rest)
+{
+	const struct directory *found;
+	size_t n;
+	int err = directories__find(directories, report->totals.rss / LARGE_FILE_SHARE, &found, &n);
+
+	for (size_t i = 0; !err && i < n; i++) {
+		const char *name = arena__printf(report->strings, "%.*s (%" PRIu64 " files)",
+						 (int)found[i].len, found[i].name, found[i].files);
+
+		err = name ? add_file_row(report, kind, name, found[i].rss) : -ENOMEM;
+		*rest -= found[i].rss;
+	}
+	return err;
+}
+
+/* A row for each large file of the category, then for directories of small ones, then one for all
+ * the others. */
 static int add_files(struct report *report, const char *kind, enum category category,
 		     struct row *const *rows, size_t n)
 {
+	_cleanup_(free_directories) struct directories *directories = directories__new();
 	uint64_t rest = report->by_category[category];
-	int err = 0;
+	int err = directories ? 0 : -ENOMEM;
 
 	for (size_t i = 0; !err && i < n; i++) {
-		if (rows[i]->category != category ||
-		    rows[i]->rss <= report->totals.rss / LARGE_FILE_SHARE)
+		if (rows[i]->category != category || !rows[i]->rss)
 			continue;
+		if (rows[i]->rss <= report->totals.rss / LARGE_FILE_SHARE) {
+			err = directories__add(directories, category, rows[i]->name, rows[i]->rss);
+			continue;
+		}
 		err = add_file_row(report, kind, rows[i]->name, rows[i]->rss);
 		rest -= rows[i]->rss;
 	}
+	if (!err)
+		err = add_directories(report, kind, directories, &rest);
 	return err ? err : add_file_row(report, kind, NULL, rest);
 }
 
@@ -176,7 +209,7 @@ static int add_binaries(struct report *report, struct row *const *rows, size_t n
 	return err;
 }
 
-/* At most nine files of each kind are more than a tenth. */
+/* At most nine files or directories of each kind are more than a tenth. */
 #define MAX_FILE_ROWS (2 + 2 * LARGE_FILE_SHARE)
 
 static int fill_files(struct report *report, struct row *const *rows, size_t n)
