@@ -52,10 +52,15 @@ help: ## this list
 
 # --- what the machine needs -------------------------------------------------------------------
 
+# Which lines of ./packages: classes, with | between them. A target that needs some calls for them in its recipe. A
+# variable of the target's own would be wrong: one run of deps would have to do for all targets of a command.
+DEPS_FOR ?= build
+PACKAGES = $(sort $(shell sed -nE 's/^($(DEPS_FOR)) +//p' packages))
+needs = +@$(MAKE) --no-print-directory deps DEPS_FOR='$(1)'
+
 .PHONY: deps
-deps: DEPS_FOR ?= build
 deps: ## install what is missing of the packages in ./packages
-	@missing=; for p in $$(sed -nE 's/^($(DEPS_FOR)) +//p' packages); do \
+	@missing=; for p in $(PACKAGES); do \
 		dpkg-query -W -f='$${Status}' "$$p" 2>/dev/null | grep -q '^install ok installed' || \
 		missing="$$missing $$p"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
@@ -91,8 +96,8 @@ $(BUILD)/web_assets.h: web/embed $(wildcard user/web/*.html user/web/*.csp)
 	$(Q)web/embed > $@
 
 .PHONY: web
-web: DEPS_FOR := web
-web: deps ## make the pages in user/web anew, after a change in web/src
+web: ## make the pages in user/web anew, after a change in web/src
+	$(call needs,web)
 	web/build
 
 # The profile format of pprof. One run of protoc-c makes both files.
@@ -123,7 +128,8 @@ $(BUILD)/memprov: $(BUILD)/user/main.o $(LIBRARY)
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
 .PHONY: run
-run: deps ## install what is missing, build, start the daemon in the foreground
+run: ## install what is missing, build, start the daemon in the foreground
+	$(call needs,build)
 	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@exec ./build/memprov serve --listen $(LISTEN)
 
@@ -213,8 +219,8 @@ test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/pr
 	$(BUILD)/verifier
 
 .PHONY: test
-test: DEPS_FOR := build|test
-test: deps ## install what is missing, build, run every test, plain and sanitized
+test: ## install what is missing, build, run every test, plain and sanitized
+	$(call needs,build|test)
 	@tests/run-all
 
 .PHONY: unit
@@ -228,8 +234,8 @@ system: all test-programs ## only the system tests (root)
 # make test-vm KERNELS=6.12: one of them
 KERNELS ?= 6.1 6.12 6.12-arm64
 .PHONY: test-vm
-test-vm: DEPS_FOR := build|test|vm
-test-vm: deps ## the system tests on other kernels, in virtual machines (qemu, no KVM)
+test-vm: ## the system tests on other kernels, in virtual machines (qemu, no KVM)
+	$(call needs,build|test|vm)
 	@tests/run-vm $(KERNELS)
 
 # make bench ROUNDS=1 ONLY=pairs,idle PAGE=page.md
@@ -237,8 +243,8 @@ ROUNDS ?= 5
 ONLY   ?=
 PAGE   ?= build/bench.md
 .PHONY: bench
-bench: DEPS_FOR := build|bench
-bench: deps ## what memprov costs beside other tracers (root): one page, in PAGE
+bench: ## what memprov costs beside other tracers (root): one page, in PAGE
+	$(call needs,build|bench)
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCHES) build/bench/allocate \
 		build/bench/Allocate.class
 	@tests/bench/run --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) --page $(PAGE)
@@ -247,7 +253,9 @@ bench: deps ## what memprov costs beside other tracers (root): one page, in PAGE
 TARGET  ?= smaps
 SECONDS ?= 60
 .PHONY: fuzz
-fuzz: $(GENERATED) ## fuzz one reader: TARGET=smaps SECONDS=60
+fuzz: ## fuzz one reader: TARGET=smaps SECONDS=60
+	$(call needs,build|test)
+	@$(MAKE) --no-print-directory $(GENERATED)
 	@mkdir -p build/fuzz tests/fuzz/corpus/$(TARGET)
 	$(Q)$(CLANG) -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"fuzz"' -g -O1 -I user -I include \
 		-I $(BUILD) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
@@ -257,14 +265,16 @@ fuzz: $(GENERATED) ## fuzz one reader: TARGET=smaps SECONDS=60
 	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
 
 .PHONY: pictures
-pictures: DEPS_FOR := build|test
-pictures: deps all test-programs ## make docs/pictures anew (root)
+pictures: ## make docs/pictures anew (root)
+	$(call needs,build|test)
+	@$(MAKE) --no-print-directory -j$$(nproc) all test-programs
 	tests/pictures
 
 FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
 check: ## layout of the rooms, threats and their tests, formatting, both BPF targets, clang-tidy
+	$(call needs,build|test)
 	@tests/check-rooms
 	@tests/check-web
 	@tests/check-threats
