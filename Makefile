@@ -238,6 +238,11 @@ test-vm: ## the system tests on other kernels, in virtual machines (qemu, no KVM
 	$(call needs,build|test|vm)
 	@tests/run-vm $(KERNELS)
 
+.PHONY: test-fresh
+test-fresh: ## both commands of the README on a Debian 12 with nothing but make and sudo (root)
+	$(call needs,fresh)
+	@tests/fresh-root
+
 # make bench ROUNDS=1 ONLY=pairs,idle PAGE=page.md
 ROUNDS ?= 5
 ONLY   ?=
