@@ -208,7 +208,7 @@ def test_a_run(bpf, tmp_path):
     files, peaks = [], []
     for size in (20, 60):
         files.append(tmp_path / f"{size}.json")
-        subprocess.run([MEMPROV, "run", "--all", "--format", "json", "-o", files[-1], "--", "python3",
+        subprocess.run([MEMPROV, "run", "--all", "--format", "json", "-o", files[-1], "--", "/usr/bin/python3",
                         "-c", f"import time; x = b'x' * ({size} << 20); time.sleep(1)"], check=True)
         peaks.append(json.loads(files[-1].read_text())["peak"]["totals"]["rss"])
     rss = difference(*files)["totals"]["rss"]

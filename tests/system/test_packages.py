@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A fresh machine gets what it needs: each target of make installs its own classes of packages."""
+"""A fresh machine gets what it needs: each target of make installs its own classes of packages, and what the tests use
+is in a line of `packages`."""
 import os
 import re
 import subprocess
@@ -11,6 +12,7 @@ from memprov import ROOT
 pytestmark = pytest.mark.plain
 
 PACKAGES = ROOT / "packages"
+CHECK = ROOT / "tests" / "check-packages"
 # As from a shell: what runs the tests may be make itself, with other words.
 ENVIRONMENT = {name: value for name, value in os.environ.items() if not name.startswith(("MAKE", "MFLAGS"))}
 
@@ -38,3 +40,49 @@ def test_a_target_installs_its_packages(words, classes):
 
 def test_each_of_two_targets_installs_its_packages():
     assert installs("run", "test") == [listed("build"), listed("build", "test")]
+
+
+CMOCKA = ("printf '#include <%s>\\n' stdarg.h stddef.h setjmp.h stdint.h cmocka.h | "
+          "gcc -fsyntax-only -x c -")
+
+
+def check(tmp_path, without, *command, prefix=()):
+    """check-packages, with a list in which one package is not."""
+    path = tmp_path / "packages"
+    path.write_text(re.sub(rf"(?<= ){re.escape(without)}(?= |$)", "", PACKAGES.read_text(), flags=re.M))
+    return subprocess.run([*prefix, CHECK, "--packages", path, *command], capture_output=True, text=True)
+
+
+def debug_file():
+    files = subprocess.run(["dpkg-query", "-L", "libc6-dbg"], check=True, capture_output=True, text=True).stdout
+    return next(path for path in files.splitlines() if path.endswith(".debug"))
+
+
+@pytest.mark.parametrize("package, owner, command", [
+    ("clang-format", "clang-format-14", lambda: ["clang-format", "--version"]),
+    ("libc6-dbg", "libc6-dbg", lambda: ["wc", "-c", debug_file()]),
+    ("python3-pyte", "python3-pyte", lambda: ["/usr/bin/python3", "-c", "import pyte"]),
+    ("libcmocka-dev", "libcmocka-dev", lambda: ["sh", "-c", CMOCKA]),
+    ("openssl", "openssl", lambda: ["sh", "-c", "cd / && exec openssl version"])],
+    ids=lambda word: word if isinstance(word, str) else "")
+def test_what_is_used_is_in_a_line(bpf, tmp_path, package, owner, command):
+    done = check(tmp_path, "nothing", *command())
+    assert (done.returncode, "is in no line" in done.stdout) == (0, False), done.stdout
+    done = check(tmp_path, package, *command())
+    assert done.returncode == 1
+    assert f"check-packages: {owner} is in no line of packages, and was used: " in done.stdout
+
+
+def test_what_no_package_has(bpf, tmp_path):
+    prefix = ["unshare", "--mount", "sh", "-ec",
+              'mount -t tmpfs tmpfs /opt; cp /bin/true /opt/tool; exec "$@"', "sh"]
+    done = check(tmp_path, "nothing", "/opt/tool", prefix=prefix)
+    assert done.returncode == 1
+    assert "check-packages: no package is in no line of packages, and was used: /opt/tool\n" in done.stdout
+
+
+def test_the_exit_code_is_that_of_the_command(bpf, tmp_path):
+    assert check(tmp_path, "nothing", "sh", "-c", "exit 3").returncode == 3
+    assert check(tmp_path, "nothing", "sh", "-c", "kill -9 $$").returncode == 1
+    done = check(tmp_path, "nothing", "/nowhere")
+    assert (done.returncode, done.stderr) == (127, "check-packages: /nowhere: No such file or directory\n")
