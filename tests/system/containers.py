@@ -49,8 +49,8 @@ class Container(Agent):
     readonly = True
 
     def __init__(self, cgroup, limit=None, program="agent", argv=(), namespaces=NAMESPACES, mounts=(),
-                 capabilities=(), env=(), paths=()):
-        self.id = os.urandom(32).hex()
+                 capabilities=(), env=(), paths=(), id=None):
+        self.id = id or os.urandom(32).hex()
         self.cgroup = cgroup.format(id=self.id) if "{id}" in cgroup else f"{cgroup}/{self.id}"
         self.dir = pathlib.Path(tempfile.mkdtemp(prefix="memprov-runc-"))
         os.chmod(self.dir, 0o755)

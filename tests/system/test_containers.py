@@ -165,11 +165,26 @@ def test_what_is_not_there(traced, nginx):
     assert traced.get("/debug/memory/processes", pod="prod/web-0").status == 400
 
 
-def test_who_may_not_read_it_gets_nothing(traced, pod, nginx):
-    for query in (f"pod={pod}", f"container={nginx.id}", f"nspid=1&container={nginx.id}"):
-        status, body = get_as_nobody(traced, f"/debug/memory?{query}")
-        assert status == 403, body
-        assert "0x" not in body and "/app" not in body
+def test_what_is_not_theirs_is_not_there(traced, pod, nginx):
+    """Nothing tells a user that there is a container, a pod, or an id that begins so."""
+    def changed(text):
+        return text[:-1] + ("0" if text[-1] != "0" else "1")
+
+    for query in ("pod={}", "container={}", "nspid=1&container={}"):
+        there = str(pod) if query.startswith("pod") else nginx.id[:12]
+        absent = changed(there)
+        status, body = get_as_nobody(traced, "/debug/memory?" + query.format(there))
+        assert status == 404, body
+        assert (status, body.replace(there, absent)) == \
+            get_as_nobody(traced, "/debug/memory?" + query.format(absent))
+
+
+def test_an_id_that_two_begin_with_is_not_theirs(traced, pod):
+    """That it is ambiguous would tell of both."""
+    with Container("/docker/{id}", id="ab" * 32) as one, Container("/docker/{id}", id="ab" * 31 + "cd"):
+        query = f"container={one.id[:12]}"
+        assert traced.get("/debug/memory", container=one.id[:12]).status == 400
+        assert get_as_nobody(traced, f"/debug/memory?{query}")[0] == 404
 
 
 def test_systemds_names_and_the_environment(traced, pod):

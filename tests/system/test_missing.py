@@ -10,6 +10,7 @@ import pytest
 from confine import HELD, mounted, only
 from memprov import (MEMPROV, SLOWER, Agent, Daemon, NotStarted, check_sums, fexit_works,
                      smaps)
+from test_access import get_as_nobody
 
 USER = 61234
 NO_TRACEFS = [*mounted("mount -t tmpfs none /sys/kernel/tracing", "mount -t tmpfs none /sys/kernel/debug"),
@@ -84,6 +85,19 @@ def test_hidepid(bpf):
             sleeper(0) as others:
         assert daemon.stderr() == ""
         assert daemon.report(others)["totals"]["rss"] > 0
+
+
+def test_hidepid_hides_in_answers_too(bpf):
+    """Whether a process is there is what /proc keeps from other users."""
+    prefix = [*HIDDEN, *only([*BPF, "sys_ptrace"], user=USER)]
+    with Daemon(prefix=prefix, user=USER) as daemon, sleeper(0) as others, sleeper(65534) as own:
+        with subprocess.Popen(["true"]) as gone:
+            gone.wait()
+        assert get_as_nobody(daemon, f"/debug/memory?pid={own}")[0] == 200
+        status, body = get_as_nobody(daemon, f"/debug/memory?pid={gone.pid}")
+        assert status == 404
+        assert (status, body.replace(str(gone.pid), str(others))) == \
+            get_as_nobody(daemon, f"/debug/memory?pid={others}")
 
 
 def test_hidepid_without_ptrace(bpf):

@@ -11,4 +11,7 @@
  * exist. False for those who have CAP_SYS_PTRACE. */
 bool hidepid__hides_others(const char *proc);
 
+/* Whether the procfs hides processes from those who may not ptrace them. */
+bool hidepid__is_set(const char *proc);
+
 #endif

@@ -71,13 +71,17 @@ static int visit(pid_t pid, void *ctx)
 	_cleanup_close_ int pidfd = procfs__open(group->proc, pid);
 	const char *id = group->selector->container;
 	struct container container;
+	bool member;
 
 	if (pidfd < 0 || container__of_process(pidfd, &container))
 		return 0;
-	if (is_member(group, &container))
-		return add_member(group, pid, pidfd, &container);
-	if (!id || !group->n || strncmp(container.id, id, strlen(id)))
+	member = is_member(group, &container);
+	if (!member && (!id || !group->n || strncmp(container.id, id, strlen(id))))
 		return 0;
+	if (!caller__may_read(group->caller, pidfd))
+		return 0;
+	if (member)
+		return add_member(group, pid, pidfd, &container);
 	/* What a user calls theirs is no reason to doubt what the runtime calls its own. */
 	if (container.delegated)
 		return 0;
@@ -88,7 +92,7 @@ static int visit(pid_t pid, void *ctx)
 }
 
 int group__find(struct group *group, const struct selector *selector, struct pod_logs *logs,
-		const char *proc)
+		const char *proc, const struct caller *caller)
 {
 	int err;
 
@@ -96,6 +100,7 @@ int group__find(struct group *group, const struct selector *selector, struct pod
 	group->selector = selector;
 	group->logs = logs;
 	group->proc = proc;
+	group->caller = caller;
 	err = procfs__each(proc, visit, group);
 	return err ? err : group->n ? 0 : -ESRCH;
 }

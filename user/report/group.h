@@ -15,6 +15,7 @@ struct group {
 	const struct selector *selector;
 	struct pod_logs *logs;
 	const char *proc;
+	const struct caller *caller;
 	pid_t *members;
 	size_t n, cap;
 	struct container container; /* of the first member */
@@ -22,10 +23,11 @@ struct group {
 	struct rollup sums;	    /* of the members that were counted */
 };
 
-/* Lists the members; group__free in any case. 0, -ESRCH when there are none, -ENOTUNIQ when several
- * containers' ids begin so, or why procfs cannot be listed. */
+/* Lists the members that the caller may read: others might as well not be there, so that nobody
+ * learns from the answer that they are. group__free in any case. 0, -ESRCH when there are none,
+ * -ENOTUNIQ when several containers' ids begin so, or why procfs cannot be listed. */
 int group__find(struct group *group, const struct selector *selector, struct pod_logs *logs,
-		const char *proc);
+		const char *proc, const struct caller *caller);
 void group__free(struct group *group);
 
 /* Is the process opened as pidfd (still) a member? Counts its memory for the bridge if so. */

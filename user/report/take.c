@@ -417,16 +417,17 @@ int taker__group(struct taker *taker, const struct selector *selector, bool prof
 		 const struct caller *caller, const atomic_bool *stop, struct report **ret)
 {
 	_cleanup_(group__free) struct group group;
-	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc);
+	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc, caller);
 
 	return err ? err : take_many(taker, &group, profile, caller, stop, ret);
 }
 
-int taker__nspid(struct taker *taker, const struct selector *selector, pid_t wanted, pid_t *ret)
+int taker__nspid(struct taker *taker, const struct selector *selector, pid_t wanted,
+		 const struct caller *caller, pid_t *ret)
 {
 	_cleanup_(group__free) struct group group;
 	size_t best = SIZE_MAX;
-	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc);
+	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc, caller);
 
 	if (err)
 		return err;

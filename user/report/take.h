@@ -62,15 +62,16 @@ int taker__node_profile(struct taker *taker, const struct caller *caller, const 
 /*
  * The same of a group's processes, with the group's container and cgroup; profile: with
  * report->samples. As taker__node(), and
- *   -ESRCH    there is no such group, or it has no processes
+ *   -ESRCH    there is no such group, or it has no processes that the caller may read
  *   -ENOTUNIQ several containers' ids begin so
- *   -EACCES   none of its processes may be read
+ *   -EACCES   we may read none of its processes
  */
 int taker__group(struct taker *taker, const struct selector *selector, bool profile,
 		 const struct caller *caller, const atomic_bool *stop, struct report **ret);
 
 /* The process of the group that is `nspid` to itself; where several are, the one that the group's
  * outermost PID namespace shows. 0, -ESRCH, -ENOTUNIQ, or why procfs cannot be listed. */
-int taker__nspid(struct taker *taker, const struct selector *selector, pid_t nspid, pid_t *ret);
+int taker__nspid(struct taker *taker, const struct selector *selector, pid_t nspid,
+		 const struct caller *caller, pid_t *ret);
 
 #endif

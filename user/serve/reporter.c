@@ -104,7 +104,7 @@ static int take_group(const struct reporter *reporter, const struct query *query
 	if (!query->nspid)
 		return taker__group(reporter->taker, &selector, profile, caller, reporter->stop,
 				    ret);
-	err = taker__nspid(reporter->taker, &selector, query->nspid, &pid);
+	err = taker__nspid(reporter->taker, &selector, query->nspid, caller, &pid);
 	return err ? err : taker__process(reporter->taker, pid, caller, reporter->stop, ret);
 }
 
@@ -198,6 +198,9 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	} else if (is_of_group(query)) {
 		fail_group(reporter, answer, err, query);
 	} else {
+		/* To whom /proc hides others' processes, they are not there. */
+		if (err == -EACCES && !caller->everything && hidepid__is_set(reporter->proc))
+			err = -ESRCH;
 		fail_taking(reporter, answer, err, pid, query->json);
 	}
 	if (buf__error(&answer->body))
