@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The sample of a process against reading its smaps with read() alone: bench_sample PID [ROUNDS].
- * All are done by turns; medians of CPU time. The sampler asks for the PSS of a large process once
- * in five minutes only. To be run as root; the process should sleep.
+ * All are done by turns; medians of CPU time, and what was read of /proc in the last round. The
+ * sampler asks for the PSS of a large process once in five minutes only. To be run as root; the
+ * process should sleep.
  *
  * bench_sample PID forever: samples as the sampler takes them, without pause, until it is killed.
  */
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -33,7 +35,7 @@ static double median_ms(uint64_t *times, int n)
 
 static uint64_t read_smaps(pid_t pid)
 {
-	uint64_t began = sample__cpu_ns();
+	uint64_t began = clock__thread_cpu_ns();
 	static char text[1 << 16];
 	char path[64];
 	int fd;
@@ -44,7 +46,7 @@ static uint64_t read_smaps(pid_t pid)
 		;
 	if (fd >= 0)
 		close(fd);
-	return sample__cpu_ns() - began;
+	return clock__thread_cpu_ns() - began;
 }
 
 static uint64_t take_sample(struct taker *taker, pid_t pid, uint64_t largest)
@@ -60,6 +62,17 @@ static uint64_t take_sample(struct taker *taker, pid_t pid, uint64_t largest)
 	cost = sample->cost_ns;
 	sample__unref(sample);
 	return cost;
+}
+
+/* By this thread, so far. */
+static uint64_t bytes_read(void)
+{
+	_cleanup_file_ FILE *f = fopen("/proc/thread-self/io", "re");
+	uint64_t bytes;
+
+	if (!f || fscanf(f, "rchar: %" SCNu64, &bytes) != 1)
+		exit(1);
+	return bytes;
 }
 
 static size_t count_vmas(pid_t pid)
@@ -83,23 +96,27 @@ int main(int argc, char **argv)
 	int rounds = argc > 2 ? atoi(argv[2]) : 11;
 	pid_t pid = argc > 1 ? atoi(argv[1]) : 0;
 	double smaps_ms, sample_ms, sums_ms;
+	uint64_t before, between, after;
 
 	while (argc > 2 && !strcmp(argv[2], "forever"))
 		take_sample(taker, pid, SAMPLER_LARGEST);
 	if (pid <= 0 || rounds < 1 || rounds > ROUNDS_MAX || !taker)
 		return 2;
 	for (int i = 0; i < rounds; i++) {
+		before = bytes_read();
 		smaps[i] = read_smaps(pid);
+		between = bytes_read();
 		sample[i] = take_sample(taker, pid, 0);
+		after = bytes_read();
 		sums[i] = take_sample(taker, pid, RESIDENT_ANY_SIZE);
 	}
 	smaps_ms = median_ms(smaps, rounds);
 	sample_ms = median_ms(sample, rounds);
 	sums_ms = median_ms(sums, rounds);
 	printf("%zu VMAs: read() of smaps %.3f ms, sample %.3f ms (with PSS %.3f ms), ratio %.2f "
-	       "(with PSS %.2f)\n",
+	       "(with PSS %.2f); %" PRIu64 " bytes read, %" PRIu64 " by the sample\n",
 	       count_vmas(pid), smaps_ms, sample_ms, sums_ms, sample_ms / smaps_ms,
-	       sums_ms / smaps_ms);
+	       sums_ms / smaps_ms, between - before, after - between);
 	taker__free(taker);
 	return 0;
 }

@@ -22,7 +22,7 @@
 #define YOUNG		 (100 * MSEC)
 
 /*
- * A report is paid for with time that was put by: a 25th of what passes, and not more than
+ * A report is paid for with CPU time that was put by: a 25th of what passes, and not more than
  * CREDIT_MAX, so that several can follow each other closely where memory grows fast. One may cost
  * more than there is; then the next one waits until that is made up for.
  */
@@ -122,7 +122,7 @@ static void keep(struct peak *p, struct report *report, uint64_t rss)
  * quite that of smaps. */
 static void take(struct peak *p, uint64_t rss)
 {
-	uint64_t began = clock__boot_ns(), now;
+	uint64_t began = clock__thread_cpu_ns();
 	struct proc_memory after;
 	struct report *report;
 
@@ -133,9 +133,8 @@ static void take(struct peak *p, uint64_t rss)
 		keep(p, report, rss);
 	}
 	note_hwm(p);
-	now = clock__boot_ns();
-	p->credit -= now - began;
-	p->next_little_ns = now + LITTLE_EVERY;
+	p->credit -= clock__thread_cpu_ns() - began;
+	p->next_little_ns = clock__boot_ns() + LITTLE_EVERY;
 }
 
 static void put_by(struct peak *p)
@@ -180,18 +179,18 @@ static bool worth_it(const struct peak *p, uint64_t rss)
 
 static void look_at_family(struct peak *p)
 {
-	uint64_t began = clock__boot_ns(), cost;
+	uint64_t now = clock__boot_ns(), began = clock__thread_cpu_ns(), cost;
 	struct proc_family family;
 
-	if (began < p->next_family_ns)
+	if (now < p->next_family_ns)
 		return;
 	family = procfs__family(p->config.proc, p->pid);
 	if (family.n > p->family.n)
 		p->family.n = family.n;
 	if (family.rss > p->family.rss)
 		p->family.rss = family.rss;
-	cost = (clock__boot_ns() - began) * FAMILY_SHARE;
-	p->next_family_ns = began + (cost > FAMILY_EVERY ? cost : FAMILY_EVERY);
+	cost = (clock__thread_cpu_ns() - began) * FAMILY_SHARE;
+	p->next_family_ns = now + (cost > FAMILY_EVERY ? cost : FAMILY_EVERY);
 }
 
 /* When it cannot be read any more, the main thread may have exited, and others live on. */

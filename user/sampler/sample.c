@@ -3,18 +3,9 @@
 
 #include <errno.h>
 #include <string.h>
-#include <time.h>
 
 #include "util/arena.h"
 #include "util/clock.h"
-
-uint64_t sample__cpu_ns(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
-	return (uint64_t)ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
 
 /* The sums of the parts; its names are in an arena that goes. */
 static int sum_up(const struct snapshot *s, struct report *ret)
@@ -132,7 +123,7 @@ int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 		.reading = {.tries = 0, .largest = largest},
 		.patience = &patience,
 	};
-	uint64_t began = sample__cpu_ns();
+	uint64_t began = clock__thread_cpu_ns();
 	struct proc_memory memory = {};
 	struct sample *sample = NULL;
 	struct snapshot s;
@@ -161,7 +152,7 @@ int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 		err = sample ? 0 : -ENOMEM;
 	}
 	if (!err) {
-		sample->cost_ns = sample__cpu_ns() - began;
+		sample->cost_ns = clock__thread_cpu_ns() - began;
 		*ret = sample;
 	}
 	return err;

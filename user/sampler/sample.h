@@ -66,7 +66,4 @@ static inline void sample__unref(struct sample *sample)
 		free(sample);
 }
 
-/* CPU time of the calling thread, ns. */
-uint64_t sample__cpu_ns(void);
-
 #endif

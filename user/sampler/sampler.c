@@ -148,7 +148,7 @@ struct meter {
 
 static uint64_t next_ns(struct meter *meter)
 {
-	uint64_t now = clock__boot_ns(), cpu = sample__cpu_ns();
+	uint64_t now = clock__boot_ns(), cpu = clock__thread_cpu_ns();
 
 	pace__spend(&meter->pace, now, cpu - meter->cpu_ns);
 	meter->cpu_ns = cpu;

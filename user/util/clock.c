@@ -25,6 +25,11 @@ uint64_t clock__wall_ns(void)
 	return now_ns(CLOCK_REALTIME);
 }
 
+uint64_t clock__thread_cpu_ns(void)
+{
+	return now_ns(CLOCK_THREAD_CPUTIME_ID);
+}
+
 /* The two clocks cannot be read at once: who loses the CPU in between reads them again. */
 static uint64_t offset_ns(void)
 {

@@ -12,8 +12,9 @@
 #define NSEC_PER_SEC   1000000000ULL
 #define CLOCK_TEXT_LEN sizeof("2026-11-22T21:31:07.123456Z")
 
-uint64_t clock__boot_ns(void); /* now, since boot */
-uint64_t clock__wall_ns(void); /* now, since 1970 */
+uint64_t clock__boot_ns(void);	     /* now, since boot */
+uint64_t clock__wall_ns(void);	     /* now, since 1970 */
+uint64_t clock__thread_cpu_ns(void); /* CPU time that the calling thread has used */
 
 /* The wall clock time of a boot time, by the offset in force now, in whole microseconds: as long as
  * nobody sets the clock, the same time is the same text in every report. */
