@@ -199,6 +199,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(test_sequences, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_sequences_with_losses, set_up, tear_down),
 		cmocka_unit_test(test_racing),
+		cmocka_unit_test(test_the_reader_is_woken),
 		cmocka_unit_test(test_fork_exec_storm),
 	};
 	struct sequence s = {0};
