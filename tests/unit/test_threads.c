@@ -85,7 +85,7 @@ static void test_a_real_thread(void **state)
 	pthread_mutex_lock(&s.hold);
 	pthread_create(&thread, NULL, sleep_in, &s);
 	pthread_barrier_wait(&s.begun);
-	for (int i = 0; i < 1000 && !n; i++) { /* it may still be on its way to sleep */
+	for (int i = 0; i < 60000 && !n; i++) { /* it may still be on its way to sleep */
 		free(take_ptr(threads));
 		assert_int_equal(procfs__threads(pidfd, getpid(), 100, &threads, &n), 0);
 		usleep(1000);
