@@ -38,7 +38,7 @@ def redis(wrap):
                                       stdout=out, stderr=out, start_new_session=True,
                                       env={**os.environ, **GIVES_BACK})
         try:
-            until(lambda: os.path.exists(socket) or server.poll() is not None, 20, "redis")
+            until(lambda: os.path.exists(socket) or server.poll() is not None, "redis")
             time.sleep(SETTLE_SECONDS)
             yield socket
             if server.poll() is not None:  # its tracer; what it started may live on

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""How long a person or a program waits for memprov now and then."""
+import json
+import os
+import resource
+import signal
+import statistics
+import subprocess
+import tempfile
+import time
+
+from memprov import MEMPROV, MIB, WORKLOADS, Agent, Daemon, Target, known_site, stopped, symbolizer
+from page import Goal, Section, table
+
+PAIRS = 1_000_000  # of each of two threads
+
+
+def seconds(action):
+    began = time.monotonic()
+    action()
+    return time.monotonic() - began
+
+
+def end():
+    """Of a daemon that makes 20 reports of 60,000 VMAs."""
+    with Target("many_vmas", 60000) as target, Daemon() as daemon:
+        assert target.line() == "ready"
+        asked = [daemon.connection() for _ in range(20)]
+        for connection in asked:
+            connection.request("GET", f"/debug/memory?pid={target.pid}&format=json")
+        time.sleep(0.1)
+        took = seconds(daemon.stop)
+        for connection in asked:
+            connection.close()
+        return took
+
+
+def answer_without_child():
+    """A report that waits for a stack, while the process that unwinds does not answer."""
+    with Daemon() as daemon, Agent() as agent:
+        daemon.report(agent.pid)
+        os.kill(symbolizer(daemon), signal.SIGSTOP)
+        at = agent.map(MIB)
+        return seconds(lambda: known_site(daemon, agent.pid, at))
+
+
+def longest_pair():
+    """Of mmap and munmap, in two threads, while the daemon is stopped and its ring is full."""
+    with Daemon("--unwind", "none") as daemon, Target("pairs", 2, PAIRS) as target, stopped(daemon.pid):
+        target.tell("go")
+        return int(target.line()) / 1e9
+
+
+def unseen_of_a_burst():
+    """Of 64 MiB for no longer than they take to be touched: the share that no report of `run` has."""
+    with tempfile.TemporaryDirectory() as directory:
+        path = os.path.join(directory, "report")
+        subprocess.run([MEMPROV, "run", "--format", "json", "-o", path, "--",
+                        os.path.join(WORKLOADS, "endings"), "peak", "0"], check=True)
+        with open(path) as file:
+            whole = json.load(file)
+    return 1 - whole["peak"]["totals"]["rss"] / whole["peak_rss"]
+
+
+def cpu_of_run():
+    """Beside a program that sleeps for three seconds."""
+    def used():
+        children = resource.getrusage(resource.RUSAGE_CHILDREN)
+        return children.ru_utime + children.ru_stime
+
+    before = used()
+    subprocess.run([MEMPROV, "run", "-o", "/dev/null", "--", "/bin/sleep", "3"], check=True)
+    return used() - before
+
+
+def first_paint():
+    """Of the page with the list, in Chromium."""
+    from browser import Browser
+    browser = Browser()
+    try:
+        with Daemon() as daemon:
+            browser.driver.get(f"http://{daemon.host}:{daemon.port}/")
+            while not browser.all("tbody tr"):
+                time.sleep(0.01)
+            return browser.run("return performance.getEntriesByName('first-contentful-paint')[0].startTime") / 1e3
+    finally:
+        browser.close()
+
+
+MOMENTS = [
+    ("the end, while 20 reports are made", end, 1, "{:.2f} s"),
+    ("a report whose stack nobody unwinds", answer_without_child, 2, "{:.2f} s"),
+    ("the longest mmap and munmap while the daemon is stopped", longest_pair, 1, "{:.4f} s"),
+    ("the share of a burst of 64 MiB that run does not see", unseen_of_a_burst, 0.5, "{:.2f}"),
+    ("CPU of run, its start included, beside a program that sleeps for 3 s", cpu_of_run, 1, "{:.2f} s"),
+    ("the first paint of the page", first_paint, 1, "{:.2f} s"),
+]
+
+
+def run(rounds):
+    rows, goals = [], []
+    for what, measure, limit, form in MOMENTS:
+        found = [measure() for _ in range(rounds)]
+        rows.append([what, form.format(min(found)), form.format(statistics.median(found)), form.format(max(found))])
+        goals.append(Goal(what, limit, statistics.median(found), form))
+    return [Section("Moments", [f"{rounds} rounds.", table(["what", "least", "median", "most"], rows)], goals)], {}
