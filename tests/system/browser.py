@@ -4,7 +4,9 @@ import json
 import shutil
 import tempfile
 
+from memprov import HANG, until
 from selenium import webdriver
+from selenium.common.exceptions import ElementClickInterceptedException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -12,6 +14,13 @@ from selenium.webdriver.common.by import By
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
          "--disable-background-networking", "--disable-component-update", "--disable-sync",
          "--disable-dev-shm-usage", "--hide-scrollbars"]
+
+# Whether it is where it was two frames ago.
+RESTS = """
+const [element, done] = arguments, place = () => JSON.stringify(element.getBoundingClientRect());
+element.scrollIntoView({block: 'center'});
+const before = place();
+requestAnimationFrame(() => requestAnimationFrame(() => done(place() === before)));"""
 
 
 class Browser:
@@ -23,7 +32,8 @@ class Browser:
             options.add_argument(flag)
         options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
         self.driver = webdriver.Chrome(service=Service("/usr/bin/chromedriver"), options=options)
-        self.driver.set_page_load_timeout(30)
+        self.driver.set_page_load_timeout(HANG)
+        self.driver.set_script_timeout(HANG)
 
     def close(self):
         self.driver.quit()
@@ -64,6 +74,20 @@ class Browser:
 
     def run(self, script, *args):
         return self.driver.execute_script(script, *args)
+
+    def click(self, what):
+        """What is a selector or an element: clicked when it rests and nothing lies over it."""
+        def clicked():
+            try:
+                element = self.one(what) if isinstance(what, str) else what
+                if not self.driver.execute_async_script(RESTS, element):
+                    return False
+                element.click()
+                return True
+            except ElementClickInterceptedException:
+                return False
+
+        until(clicked, f"{what} to be clicked")
 
     def text(self, css="body"):
         return self.one(css).text

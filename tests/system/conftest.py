@@ -12,7 +12,7 @@ import pytest
 sys.path.insert(0, os.path.dirname(__file__))
 from memprov import Agent, Daemon, SLOWER  # noqa: E402
 
-TEST_SECONDS = 60
+TEST_SECONDS = 300 * SLOWER  # far more than any of them needs: a hang
 
 
 def why_no_bpf():
@@ -37,7 +37,6 @@ NO_BPF = why_no_bpf()
 def pytest_configure(config):
     # Who starts us in the background may have it ignored, and so would all that we start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    config.addinivalue_line("markers", "seconds(n): it may take longer than others")
     config.addinivalue_line("markers", "plain: left out of the sanitized run, because it measures "
                                        "memprov's cost, or what others (a browser, gdb, Prometheus) "
                                        "make of answers that further tests ask for, too")
@@ -55,14 +54,11 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(autouse=True)
 def time_limit(request):
     """A hang is a failure, with a trace of where it hung."""
-    own = request.node.get_closest_marker("seconds")
-    seconds = (own.args[0] if own else TEST_SECONDS) * SLOWER
-
     def late(number, frame):
-        raise TimeoutError(f"the test took more than {seconds} s")
+        raise TimeoutError(f"the test took more than {TEST_SECONDS} s")
 
     signal.signal(signal.SIGALRM, late)
-    signal.alarm(seconds)
+    signal.alarm(TEST_SECONDS)
     yield
     signal.alarm(0)
 

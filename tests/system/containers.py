@@ -90,7 +90,7 @@ class Container(Agent):
             if program == "agent":
                 line = self.line()
                 assert line == "ready", self.stderr()
-            until(lambda: pid_file.exists() and pid_file.read_text(), 20, "the container's pid")
+            until(lambda: pid_file.exists() and pid_file.read_text(), "the container's pid")
         except AssertionError:
             print(self.stderr())
             self.close()

@@ -18,7 +18,7 @@ class HangingFs(Target):
     def __init__(self, directory, mountpoint):
         self.mountpoint = mountpoint
         super().__init__("/usr/bin/python3", __file__, directory, mountpoint)
-        until(lambda: os.path.ismount(mountpoint), 10, "the file system to be mounted")
+        until(lambda: os.path.ismount(mountpoint), "the file system to be mounted")
 
     def hangs(self):
         """A context in which it does."""

@@ -140,7 +140,7 @@ def go(*args, **run):
     """What `go tool pprof` says; it may write nothing but here."""
     with tempfile.TemporaryDirectory(prefix="memprov-pprof-") as home:
         done = subprocess.run(["go", "tool", "pprof", *map(str, args)], capture_output=True,
-                              text=True, env=go_env(home), timeout=60, **run)
+                              text=True, env=go_env(home), timeout=120, **run)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

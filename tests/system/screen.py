@@ -17,7 +17,7 @@ import time
 
 import pyte
 
-from memprov import MEMPROV, SLOWER
+from memprov import HANG, MEMPROV
 
 UP, DOWN, PAGE_DOWN, HOME, END, ESC, ENTER, TAB = \
     b"\x1bOA", b"\x1bOB", b"\x1b[6~", b"\x1bOH", b"\x1bOF", b"\x1b", b"\r", b"\t"
@@ -102,8 +102,8 @@ class Terminal:
     def text(self):
         return "\n".join(self.lines)
 
-    def wait(self, condition, what, seconds=15):
-        end = time.monotonic() + seconds * SLOWER
+    def wait(self, condition, what):
+        end = time.monotonic() + HANG
         while True:
             self.read()
             if condition(self.text):
@@ -111,8 +111,8 @@ class Terminal:
             assert self.poll() is None, f"it ended with {self.status}: {self.raw!r}"
             assert time.monotonic() < end, f"no {what} on the screen:\n{self.text}"
 
-    def wait_for(self, word, **more):
-        return self.wait(lambda text: word in text, repr(word), **more)
+    def wait_for(self, word):
+        return self.wait(lambda text: word in text, repr(word))
 
     def poll(self):
         if self.status is None:
@@ -120,9 +120,9 @@ class Terminal:
             self.status = os.waitstatus_to_exitcode(status) if pid else None
         return self.status
 
-    def ended(self, seconds=10):
+    def ended(self):
         """The exit status, when it has ended and left the terminal as it found it."""
-        end = time.monotonic() + seconds * SLOWER
+        end = time.monotonic() + HANG
         while self.poll() is None:
             self.read()
             assert time.monotonic() < end, f"it does not end:\n{self.text}"

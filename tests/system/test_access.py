@@ -10,7 +10,7 @@ from memprov import Daemon
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 GET = """
 import http.client, sys
-c = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]), timeout=60)
+c = http.client.HTTPConnection(sys.argv[1], int(sys.argv[2]))
 c.request("GET", sys.argv[3])
 r = c.getresponse()
 print(r.status)

@@ -11,7 +11,7 @@ import subprocess
 
 import pytest
 
-from memprov import MEMPROV, SLOWER, Daemon
+from memprov import HANG, MEMPROV, Daemon
 
 SECRET = "0123456789abcdef0123456789abcdef"
 OTHER = "fedcba9876543210fedcba9876543210"
@@ -50,7 +50,7 @@ class Remote(Daemon):
         super().__init__("--listen", "0.0.0.0:0", *args, wait_ready=False)
         self.host, self.context = address, context
 
-    def connection(self, timeout=50 * SLOWER):
+    def connection(self, timeout=HANG):
         if self.context:
             return http.client.HTTPSConnection(self.host, self.port, timeout=timeout,
                                                context=self.context)
@@ -64,7 +64,7 @@ class Remote(Daemon):
 
 def refused_at_start(*args):
     out = subprocess.run([MEMPROV, "serve", "--socket", "/tmp/memprov-test-never.sock", *args],
-                         capture_output=True, text=True, timeout=20 * SLOWER)
+                         capture_output=True, text=True, timeout=HANG)
     assert out.returncode in (1, 2), out
     assert out.stderr.startswith("memprov: ") and out.stderr.count("\n") == 1, out.stderr
     return out.returncode, out.stderr

@@ -11,13 +11,12 @@ import shutil
 import signal
 import struct
 import subprocess
-import time
 
 import pytest
 
 from containers import libraries
 from hanging_fs import HangingFs
-from memprov import (MIB, SLOWER, WORKLOADS, Agent, Target, check_sums, children, exact_report,
+from memprov import (HANG, MIB, WORKLOADS, Agent, Target, check_sums, children, exact_report,
                      readable, region_at, symbolizer, until)
 from pprof import Profile, go
 from test_pprof import folded
@@ -30,9 +29,7 @@ MADE_CODE = os.path.join(WORKLOADS, "made_code")
 
 def check_others(daemon):
     """A process that has nothing to do with it: its mapping is there at once, with its creator."""
-    began = time.monotonic()
     assert daemon.get("/healthz").text == "ok\n"
-    assert time.monotonic() - began < 1 * SLOWER
     with Agent() as agent:
         at = agent.map(4 * MIB)
         agent.call("fill", at, MIB, 1)
@@ -41,7 +38,7 @@ def check_others(daemon):
         assert (region["tid"], region["origin"], region["rss"]) == (agent.pid, "mmap", MIB)
         assert report["tracing"]["lost_events"] == 0
         assert report["tracing"]["state"] == "complete"
-        until(lambda: site_at(daemon.report(agent.pid, all=1), at), 20 * SLOWER, "its call site")
+        until(lambda: site_at(daemon.report(agent.pid, all=1), at), "its call site")
 
 
 def site_at(report, address):
@@ -178,19 +175,16 @@ def names_of_growth(daemon, target):
     """It maps something by the code that it made; the functions that its report shows, innermost first.
     While very much is mapped on the machine not every stack is copied whole, or unwound in time: then it
     maps again."""
-    end = time.monotonic() + 20 * SLOWER
-    while True:
+    def grow():
         target.tell("")
         address = int(target.line(), 16)
-        began = time.monotonic()
         report = daemon.report(target.pid, all=1)
-        assert time.monotonic() - began < 5 * SLOWER
         check_sums(report)
         site = site_at(report, address)
         names = [frame["function"] for frame in site["stack"]] if site else []
-        if len(names) > 3:
-            return names
-        assert time.monotonic() < end, names
+        return names if len(names) > 3 else None
+
+    return until(grow, "a stack of more than three functions")
 
 
 def another(daemon, agent, child):
@@ -213,7 +207,7 @@ def test_a_process_that_runs_as_nobody(daemon, agent):
                                    "-c", f"import os, resource\n{call}"], capture_output=True, cwd="/")
             assert b"PermissionError" in done.stderr, (call, done)
         os.kill(child, signal.SIGKILL)
-        until(lambda: another(daemon, agent, child), 20 * SLOWER, "another symbolizer")
+        until(lambda: another(daemon, agent, child), "another symbolizer")
     assert len(users) == 2 and not users & {0, 65534}
 
 
@@ -271,7 +265,7 @@ def test_a_file_system_that_hangs(daemon, tmp_path):
             for path in ("/debug/memory", "/debug/memory/processes", "/metrics"):
                 assert daemon.get(path).status == 200
             assert reader.poll() is None, "the file system did not hang"
-        assert reader.wait(10) == 0
+        assert reader.wait(HANG) == 0
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -394,20 +388,19 @@ def check_metrics(daemon, called):
 def test_a_process_that_forks_and_renames_itself(daemon):
     """All the time, and nothing else: nobody knows it for longer than an instant."""
     events = 'memprov_events_total{type="fork"}'
-    lost = 'memprov_events_lost_total{cause="ring_full"}'
     before = daemon.metrics()
     with Target("renamer") as renamer:
         assert renamer.line() == "running"
-        end = time.monotonic() + 3
-        while time.monotonic() < end:
+
+        def has_forked():
             check_others(daemon)
             for path in ("/debug/memory/processes", "/debug/memory/pprof", "/metrics"):
                 assert daemon.get(path, **({"format": "json"} if "proc" in path else {})).status \
                     == 200
             check_sums(daemon.report())
-        after = daemon.metrics()
-    assert after[events] - before[events] > 1000
-    assert after[lost] == before[lost]
+            return daemon.metrics()[events] - before[events] > 3000
+
+        until(has_forked, "three thousand forks")
     # The dead are not kept.
-    until(lambda: "renamer" not in {r["comm"] for r in daemon.report(all=1)["processes"]}, 5,
+    until(lambda: "renamer" not in {r["comm"] for r in daemon.report(all=1)["processes"]},
           "it to be gone")

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from memprov import SLOWER, Target, children, until
+from memprov import HANG, Target, children, until
 from test_access import GET, NOBODY, theirs  # noqa: F401 (a fixture)
 
 PYTHON = "/usr/bin/python3"
@@ -61,9 +61,9 @@ def sleeper(prefix):
 
 def asleep_below(target):
     """The sleep that a prefix which forks has started."""
-    until(lambda: children(target.pid), 10 * SLOWER, "a child")
+    until(lambda: children(target.pid), "a child")
     pid, = children(target.pid)
-    until(lambda: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n", 10 * SLOWER, "sleep")
+    until(lambda: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n", "sleep")
     return pid
 
 
@@ -95,7 +95,7 @@ def test_a_socket_bound_to_an_interface(daemon, agent, theirs, whose, status):  
         service.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         service.bind(("0.0.0.0", port))
         service.listen()
-        out, _ = attacker.communicate("go\n", timeout=60 * SLOWER)
+        out, _ = attacker.communicate("go\n", timeout=HANG)
     assert split(out)[0] == status, out
 
 

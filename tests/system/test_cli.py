@@ -8,7 +8,7 @@ import subprocess
 
 import pytest
 
-from memprov import (MEMPROV, MIB, Daemon, Target, breakdown_sum, check_sums, region_at, smaps,
+from memprov import (HANG, MEMPROV, MIB, Daemon, Target, breakdown_sum, check_sums, region_at, smaps,
                      stopped)
 
 # Another user's program must be able to read it, and to run it.
@@ -19,7 +19,7 @@ ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="not root")
 
 def run(*args, prefix=(), **more):
     return subprocess.run([*prefix, MEMPROV, *map(str, args)], capture_output=True, text=True,
-                          timeout=60, **more)
+                          timeout=HANG, **more)
 
 
 def good(*args, **more):
@@ -152,7 +152,7 @@ def public():
 
 def run_as_nobody(public, *args):
     return subprocess.run([*NOBODY, public, *map(str, args)], capture_output=True, text=True,
-                          timeout=60, cwd="/")
+                          timeout=HANG, cwd="/")
 
 
 @ROOT

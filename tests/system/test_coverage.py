@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 import test_gdb
-from memprov import MIB, Daemon, Target, children, span, until
+from memprov import HANG, MIB, Daemon, Target, children, span, until
 
 
 def check_anonymous(report):
@@ -61,7 +61,7 @@ def load_postgres(tmp):
                 "-c", f"unix_socket_directories={tmp}", user="postgres", cwd="/",
                 stderr=subprocess.DEVNULL) as target:
         until(lambda: not subprocess.run([f"{programs}/pg_isready", "-q", *map(str, address)],
-                                         cwd="/").returncode, 30, "postgres to be ready")
+                                         cwd="/").returncode, "postgres to be ready")
         with Target(f"{programs}/psql", "-XqAt", *address, "-U", "postgres", cwd="/") as session:
             session.tell(test_gdb.SQL + "select pg_backend_pid();")
             assert session.line() == "60000"
@@ -72,13 +72,13 @@ def load_postgres(tmp):
                 yield [target.pid, *started]
             finally:  # killed, it would leave its shared memory behind
                 target.process.send_signal(signal.SIGQUIT)
-                target.process.wait(20)
+                target.process.wait(HANG)
 
 
 def load_script(tmp, file, text, *words):
     (tmp / file).write_text(text)
     with Target(*words, tmp / file) as target:
-        target.line(60)
+        target.line()
         yield [target.pid]
 
 
@@ -184,11 +184,16 @@ def test_java_agrees_with_its_own_account(roomy, tmp_path, collector):
     with Target("/usr/bin/java", "-XX:NativeMemoryTracking=summary", "-XX:+AlwaysPreTouch",
                 f"-XX:+Use{collector}GC", "-Xms128m", "-Xmx128m",
                 tmp_path / "Sleep.java") as target:
-        assert target.line(60) == "ready"
+        assert target.line() == "ready"
         native_memory(target.pid)  # starts a thread of its own
-        theirs = native_memory(target.pid)
-        report = roomy.report(target.pid, all=1)
-        by_hotspot = committed_by_hotspot(roomy, target.pid)
+
+        def accounts():
+            """All of a time in which it committed nothing: its compilers go on for a while."""
+            theirs = native_memory(target.pid)
+            ours = roomy.report(target.pid, all=1), committed_by_hotspot(roomy, target.pid)
+            return (theirs, *ours) if native_memory(target.pid) == theirs else None
+
+        theirs, report, by_hotspot = until(accounts, "the JVM to rest")
     # HotSpot counts its guard pages as committed, which nobody touches. They lie below the stacks.
     stacks = {span(r)[0] for r in report["regions"] if (r["name"] or "").startswith("[stack: ")}
     guards = sum(hi - lo for r in report["regions"] for lo, hi in [span(r)]

@@ -13,13 +13,9 @@ import time
 
 import pytest
 
-from memprov import (MIB, SANITIZED, SLOWER, Agent, Answer, Daemon, Target, check_sums, region_at, smaps,
+from memprov import (HANG, MIB, SANITIZED, Agent, Answer, Daemon, Target, check_sums, region_at, smaps,
                      until)
 from pprof import Profile
-
-
-def lost(daemon):
-    return daemon.metrics()['memprov_events_lost_total{cause="ring_full"}']
 
 
 def check_tracing(daemon):
@@ -33,7 +29,7 @@ def check_tracing(daemon):
             answers.append(daemon.get_unix(f"/debug/memory?pid={agent.pid}&format=json&all=1"))
             return answers[-1].status != 503
 
-        until(answered, 20 * SLOWER, "an answer")
+        until(answered, "an answer")
         report = answers[-1].json
         region = region_at(report, at)
         assert (region["tid"], region["rss"], region["origin"]) == (agent.pid, MIB, "mmap")
@@ -95,13 +91,13 @@ class Crowd:
 
 @pytest.mark.plain
 def test_ten_thousand_connections(bpf, many_files):
-    """However many wait, who comes and asks gets in; and nobody waits for longer than 15 seconds."""
+    """However many wait, who comes and asks gets in; and nobody stays who does not ask."""
     with Daemon("--metrics-listen", "127.0.0.1:0") as daemon:
         line = daemon.process.stdout.readline().decode()
         metrics = int(line.split("http://127.0.0.1:")[1].split("/")[0])
 
         def health(port):
-            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=5)) as c:
+            with contextlib.closing(http.client.HTTPConnection("127.0.0.1", port, timeout=HANG)) as c:
                 c.request("GET", "/healthz")
                 return c.getresponse().status
 
@@ -117,19 +113,20 @@ def test_ten_thousand_connections(bpf, many_files):
             if i % 20 == 0:
                 crowd.look()
             if i % 1000 == 999:
-                until(gets_in, 2 * SLOWER, "an answer in the crowd")
+                until(gets_in, "an answer in the crowd")
                 assert health(metrics) == 200
                 check_tracing(daemon)
         # A byte now and then would hold a connection for ever.
-        began = time.monotonic()
-        while crowd.open and time.monotonic() - began < 20 * SLOWER:
+        def all_were_told():
             crowd.look(0.5)
             crowd.drip()
-            assert gets_in()
-        assert crowd.open == 0 and sum(crowd.became.values()) == 10000
+            until(gets_in, "an answer in the crowd")
+            return not crowd.open
+
+        until(all_were_told, "the end of all that drip")
+        assert sum(crowd.became.values()) == 10000
         print(crowd.became)
         assert crowd.became["asks", True] > 1000
-        assert lost(daemon) == 0
 
 
 # --- clients that take nothing ------------------------------------------------------------------
@@ -152,7 +149,7 @@ def test_slow_readers(bpf):
         for _ in range(3 * 64 * MIB // large // 2):
             clients.append(stack.enter_context(socket.socket()))
             clients[-1].setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-            clients[-1].settimeout(50 * SLOWER)
+            clients[-1].settimeout(HANG)
             clients[-1].connect(("127.0.0.1", daemon.port))
             clients[-1].sendall(request.encode())
         for client in clients:
@@ -168,7 +165,7 @@ def test_slow_readers(bpf):
         stack.close()
         if not SANITIZED:
             # Free memory goes back to the kernel every ten seconds.
-            until(lambda: resident(daemon) - before < 32 * MIB, 25, "the memory to be gone")
+            until(lambda: resident(daemon) - before < 32 * MIB, "the memory to be gone")
 
 
 # --- a hundred clients --------------------------------------------------------------------------
@@ -188,6 +185,7 @@ def check_folded(answer):
 
 
 # Path, its status, and what else must hold.
+QUESTIONS = 2 * 13  # of each client
 ASKED = [
     ("/debug/memory?pid={pid}&format=json", 200, check_report),
     ("/debug/memory?pid={pid}", 200, lambda answer: "TXMetaCache" in answer.text),
@@ -208,10 +206,10 @@ ASKED = [
 class Client(threading.Thread):
     """Asks one thing after the other; `failed` says what was not as it should be."""
 
-    def __init__(self, daemon, pid, number, end):
+    def __init__(self, daemon, pid, number, questions):
         super().__init__()
-        self.daemon_, self.pid, self.end = daemon, pid, end
-        self.asked = itertools.islice(itertools.cycle(ASKED), number, None)
+        self.daemon_, self.pid = daemon, pid
+        self.asked = itertools.islice(itertools.cycle(ASKED), number, number + questions)
         # Half of them stay, the others come anew each time.
         self.connection = daemon.connection() if number % 2 else None
         self.failed, self.answers = None, collections.Counter()
@@ -224,8 +222,6 @@ class Client(threading.Thread):
 
     def run(self):
         for path, status, holds in self.asked:
-            if time.monotonic() > self.end:
-                break
             try:
                 answer = self.ask(path.format(pid=self.pid))
                 self.answers[path, answer.status] += 1
@@ -243,23 +239,16 @@ class Client(threading.Thread):
 
 
 @pytest.mark.plain
-@pytest.mark.seconds(120)
 def test_a_hundred_clients(bpf):
-    """For half a minute, of every route, while others map and unmap without pause: no error but 503, no
-    event more is lost than without them, and afterwards the memory is what it was."""
-    seconds = 8 if SANITIZED else 30
+    """Of every route, while another maps and unmaps without pause, and is read: no error but 503, what is
+    mapped meanwhile is known, and afterwards the memory is what it was."""
     with Daemon() as daemon, Target("named_region") as target, Target("churn", "1") as churn:
         target.line()
         assert churn.line() == "running"
-        events = 'memprov_events_total{type="mmap"}'
         for path, _, _ in ASKED:
             daemon.get(path.format(pid=target.pid))
-        at_rest = daemon.metrics()[events], lost(daemon)
-        time.sleep(seconds / 6)
-        without = daemon.metrics()[events], lost(daemon)
         before = resident(daemon)
-        clients = [Client(daemon, target.pid, number, time.monotonic() + seconds)
-                   for number in range(100)]
+        clients = [Client(daemon, target.pid, number, QUESTIONS) for number in range(100)]
         for client in clients:
             client.start()
         while any(client.is_alive() for client in clients):
@@ -269,13 +258,9 @@ def test_a_hundred_clients(bpf):
             client.join()
         assert [client.failed for client in clients if client.failed] == []
         answers = sum((client.answers for client in clients), collections.Counter())
-        after = daemon.metrics()[events], lost(daemon)
-        print(f"{without[0] - at_rest[0]:.0f} mmap alone, {after[0] - without[0]:.0f} with clients; "
-              f"{sum(answers.values())} answers, "
+        print(f"{sum(answers.values())} answers, "
               f"{sum(n for (_, status), n in answers.items() if status == 503)} of them 503")
         assert all(answers[path, status] for path, status, _ in ASKED), answers
-        assert after[1] - without[1] <= without[1] - at_rest[1]
-        if not SANITIZED:
-            # Free memory goes back to the kernel every ten seconds.
-            until(lambda: resident(daemon) - before < 16 * MIB, 25, "the memory to be gone")
-            print(f"{before / MIB:.1f} MiB before, {resident(daemon) / MIB:.1f} after")
+        # Free memory goes back to the kernel every ten seconds.
+        until(lambda: resident(daemon) - before < 16 * MIB, "the memory to be gone")
+        print(f"{before / MIB:.1f} MiB before, {resident(daemon) / MIB:.1f} after")

@@ -6,14 +6,14 @@ import subprocess
 
 import pytest
 
-from memprov import MEMPROV, MIB, SLOWER, Agent, Target, until
+from memprov import HANG, MEMPROV, MIB, Agent, Target, until
 
 LISTS = ("callsites", "names", "categories")
 
 
 def run(*args, **more):
     return subprocess.run([MEMPROV, "diff", *map(str, args)], capture_output=True, text=True,
-                          timeout=60, **more)
+                          timeout=HANG, **more)
 
 
 def good(*args, **more):
@@ -53,7 +53,7 @@ def save(daemon, path, pid=None, **parameters):
         path.write_text(json.dumps(report))
         return all(r["callsite"] for r in report["regions"] if r["origin"] == "mmap")
 
-    until(is_told, 20 * SLOWER, "all call sites")
+    until(is_told, "all call sites")
     return path
 
 

@@ -15,7 +15,7 @@ import time
 
 import pytest
 
-from memprov import SLOWER, Daemon
+from memprov import HANG, Daemon
 
 pytestmark = pytest.mark.plain
 
@@ -74,7 +74,7 @@ def free_port():
 def connect(port):
     for _ in range(300):
         with contextlib.suppress(OSError):
-            return socket.create_connection(("127.0.0.1", port), timeout=30)
+            return socket.create_connection(("127.0.0.1", port), timeout=HANG)
         time.sleep(0.1)
     raise AssertionError(f"nobody listens on {port}")
 
@@ -204,12 +204,12 @@ def test_stacks_are_those_of_gdb(tracing, tmp_path, name):
     target = program(name, tmp_path)
     out = tmp_path / "stacks.json"
     gdb = ["gdb", "-nx", "-batch", "-x", str(SCRIPT), "--args", *target.words]
-    environment = dict(os.environ, STACKS_OUT=str(out), STACKS_MAX="250", STACKS_SECONDS="20",
+    environment = dict(os.environ, STACKS_OUT=str(out), STACKS_MAX="120",
                        STACKS_DAEMON=f"http://{tracing.host}:{tracing.port}")
     if target.load:
         threading.Thread(target=target.load, daemon=True).start()
     done = subprocess.run(gdb, env=environment, capture_output=True, text=True, cwd="/",
-                          timeout=50 * SLOWER, user=target.user, input=target.stdin)
+                          timeout=HANG, user=target.user, input=target.stdin)
     rows = [json.loads(line) for line in out.read_text().splitlines()] if out.exists() else []
     assert len(rows) >= 15, done.stdout[-2000:] + done.stderr[-2000:]
     results = [compare(row) for row in rows]

@@ -5,12 +5,11 @@ import os
 import pathlib
 import signal
 import subprocess
-import time
 
 import pytest
 
-from memprov import (MIB, SANITIZED, SLOWER, Agent, Daemon, Target, family, functions, site_at,
-                     status_kb, symbolizer, until)
+from memprov import (MIB, SANITIZED, SLOWER, Agent, Daemon, Target, family, functions, known_site, status_kb,
+                     symbolizer, until)
 
 
 def shared_object(tmp):
@@ -87,23 +86,21 @@ def replaced(path):
     other.rename(path)
 
 
-def starved_seconds(daemon):
-    """For how long each thread of the daemon and of those that it started was ready to run and had no CPU."""
-    return {path: int(path.read_text().split()[1]) / 1e9
+def cpu_seconds(daemon):
+    """Of each thread of the daemon and of those that it started."""
+    return {path: int(path.read_text().split()[0]) / 1e9
             for pid in family(daemon)
             for path in pathlib.Path(f"/proc/{pid}/task").glob("*/schedstat")}
 
 
 @contextlib.contextmanager
-def quick(daemon):
-    """An answer comes within 2 s. What the daemon spends waiting for a CPU is others' doing."""
-    began, before = time.monotonic(), starved_seconds(daemon)
+def cheap(daemon):
+    """An answer costs no more than 2 s of CPU time, however long it takes on this machine."""
+    before = cpu_seconds(daemon)
     yield
-    took = time.monotonic() - began
-    starved = sum(seconds - before.get(thread, 0)
-                  for thread, seconds in starved_seconds(daemon).items())
-    print(f"{took:.2f} s, of which {starved:.2f} s without a CPU")
-    assert took - starved < 2 * SLOWER
+    took = sum(seconds - before.get(thread, 0) for thread, seconds in cpu_seconds(daemon).items())
+    print(f"{took:.2f} s of CPU")
+    assert took < 2 * SLOWER
 
 
 @pytest.mark.parametrize("damage", [truncate, many_sections, looping, sparse, fifo, device, link,
@@ -118,10 +115,9 @@ def test_hostile_files(daemon, agent, tmp_path, damage):
         damage(library)
         target.tell("grow")
         at = int(target.line())
-        with quick(daemon):
-            report = daemon.report(target.pid, all=1)
-        site, _ = site_at(report, at)
-        assert site and site["stack"], site
+        with cheap(daemon):
+            site = known_site(daemon, target.pid, at)
+        assert site["stack"], site
         # The mapping keeps what was there; of what was changed in place nobody knows the rest.
         frames = [f for f in site["stack"] if f["module"] and f["module"].startswith(str(library))]
         if damage in (fifo, device, link, replaced):
@@ -130,26 +126,23 @@ def test_hostile_files(daemon, agent, tmp_path, damage):
             assert int(frame["offset"], 16) < 65536 and frame["function"] in (None, "library_grow")
         assert site["stack"][0]["module"].startswith("/"), site["stack"][0]
         # of other processes
-        other, _ = site_at(daemon.report(agent.pid, all=1), control)
+        other = known_site(daemon, agent.pid, control)
         assert functions(other)[-1] == "_start" and "serve" in functions(other)
     print(f"{damage.__name__}: {functions(site)[:4]}, truncated {site['truncated']}")
 
 
 def test_a_child_that_hangs(bpf):
-    """It is given up in time for whoever waits, and the next one knows names again."""
+    """It is given up, not waited for, and the next one knows names again."""
     with Daemon() as daemon, Agent() as agent:
         worker = agent.thread()
         daemon.report(agent.pid)
         child = symbolizer(daemon)
         os.kill(child, signal.SIGSTOP)
         at = agent.map(MIB, by=worker)
-        with quick(daemon):
-            report = daemon.report(agent.pid, all=1)
-        frame = site_at(report, at)[0]["stack"][0]
+        frame = known_site(daemon, agent.pid, at)["stack"][0]
         assert frame["module"].endswith("/libc.so.6") and int(frame["offset"], 16) > 0, frame
-        until(lambda: family(daemon)[2:] not in ([], [child]), 5 * SLOWER, "another child")
-        at = agent.map(MIB)
-        site, _ = site_at(daemon.report(agent.pid, all=1), at)
+        until(lambda: family(daemon)[2:] not in ([], [child]), "another child")
+        site = known_site(daemon, agent.pid, agent.map(MIB))
         assert functions(site)[-1] == "_start", site
 
 
@@ -197,7 +190,7 @@ def test_three_hundred_programs(bpf, tmp_path):
         if not SANITIZED:
             assert most < 256 * 1024
         for pid in (daemon.pid, child):
-            until(lambda pid=pid: not [path for path in open_files(pid) if "program-" in path], 3,
+            until(lambda pid=pid: not [path for path in open_files(pid) if "program-" in path],
                   "their files to be let go")
         assert symbolizer(daemon) == child, "the child was replaced"
 
@@ -211,7 +204,7 @@ def test_a_replaced_library_is_read_through_the_mapping(daemon, tmp_path):
         assert target.line() == "loaded"
         replaced(library)
         target.tell("grow")
-        site, _ = site_at(daemon.report(target.pid, all=1), int(target.line()))
+        site = known_site(daemon, target.pid, int(target.line()))
     assert functions(site)[1] == "library_grow"
     assert functions(site)[-1] == "_start" and not site["truncated"]
 
@@ -228,7 +221,7 @@ def test_perf_map_in_another_mount_namespace(daemon, tmp_path):
                 f"mkdir -p {tmp_path}/own && cp {script} {tmp_path}/own && "
                 f"mount --bind {tmp_path}/own /tmp && exec node --perf-basic-prof "
                 "--interpreted-frames-native-stack /tmp/jit.js", cwd=tmp_path) as target:
-        assert target.line(30).startswith("ready")
+        assert target.line().startswith("ready")
         assert not os.path.exists(f"/tmp/perf-{target.pid}.map")
         report = daemon.report(target.pid, all=1)
     names = {name for site in report["callsites"] for name in functions(site) if name}

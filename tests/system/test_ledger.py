@@ -335,8 +335,8 @@ def test_a_child_that_shares_the_map_until_its_exec(stage, how):
     for _ in range(3):
         child = stage.agent.call(how, os.path.join(WORKLOADS, "quiet").encode() + b"\0")
         stage.check()
-        until(lambda: b"quiet" in open(f"/proc/{child}/cmdline", "rb").read(), 5, "the exec")
-        until(lambda: stage.daemon.report(child)["breakdown"]["named"] != [], 5, "its mapping")
+        until(lambda: b"quiet" in open(f"/proc/{child}/cmdline", "rb").read(), "the exec")
+        until(lambda: stage.daemon.report(child)["breakdown"]["named"] != [], "its mapping")
         report = exact_report(stage.daemon, child)
         assert report["comm"] == "quiet"
         assert report["breakdown"]["named"] == [
@@ -416,7 +416,7 @@ def test_a_leader_that_is_gone(daemon):
     """Its threads live on: /proc/PID itself shows no memory, its threads do."""
     with Target("leader_exit") as target:
         tid, address = target.line().split()
-        until(lambda: open(f"/proc/{target.pid}/stat").read().split()[2] == "Z", 5, "the leader")
+        until(lambda: open(f"/proc/{target.pid}/stat").read().split()[2] == "Z", "the leader")
         report = daemon.report(target.pid, all=1)
         check_sums(report)
         region = region_at(report, int(address, 16))

@@ -1,18 +1,20 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """How the daemon begins and ends, and what it makes of processes that come and go."""
+import collections
 import contextlib
+import http.client
 import json
 import os
 import pathlib
 import re
+import select
 import signal
 import subprocess
-import threading
 
 import pytest
 
-from memprov import (MIB, PAGE, SANITIZED, SLOWER, Agent, Daemon, Target, check_sums,
-                     check_tiling, exact_report, region_at, smaps, span, until)
+from memprov import (MIB, PAGE, SANITIZED, Agent, Daemon, Target, check_sums, check_tiling, exact_report,
+                     region_at, smaps, span, stopped, until)
 
 BPFTOOL = "/usr/sbin/bpftool"
 
@@ -51,38 +53,36 @@ def test_it_ends_and_nothing_stays(bpf, sig):
         ours = bpf_ids(daemon.pid)
         assert {kind for kind, _ in ours} >= {"prog", "map"}
         assert ours <= existing_ids()
-        assert daemon.stop(sig) < 1 * SLOWER
-        until(lambda: not ours & existing_ids(), 2, "BPF objects to go")
+        daemon.stop(sig)
+        until(lambda: not ours & existing_ids(), "BPF objects to go")
     assert pathlib.Path("/proc/mounts").read_text() == mounts
 
 
 def test_it_ends_while_requests_run(bpf):
-    with Target("many_vmas", "60000") as target, Daemon() as daemon:
+    """Not only after the last of them: of 60, each of which takes a while, some have no report."""
+    with Target("many_vmas", "60000") as target, Daemon() as daemon, contextlib.ExitStack() as stack:
         assert target.line() == "ready"
-        got = []
-
-        def ask():
+        with stopped(daemon.pid):
+            asked = []
+            for _ in range(60):
+                asked.append(stack.enter_context(contextlib.closing(daemon.connection())))
+                asked[-1].request("GET", f"/debug/memory?pid={target.pid}&format=json")
+        until(lambda: select.select([connection.sock for connection in asked], [], [], 0)[0],
+              "the first answer")
+        daemon.stop()
+        got = collections.Counter()
+        for connection in asked:
             try:
-                got.append(daemon.get("/debug/memory", pid=target.pid, format="json").status)
-            except OSError:
-                got.append(None)  # it hung up
-            except Exception as e:
-                got.append(e)
-
-        clients = [threading.Thread(target=ask) for _ in range(20)]
-        for client in clients:
-            client.start()
-        threading.Event().wait(0.1)
-        assert daemon.stop() < 1 * SLOWER
-        for client in clients:
-            client.join()
-        assert set(got) <= {200, 503, None} and len(got) == 20, got
+                got[connection.getresponse().status] += 1
+            except (OSError, http.client.HTTPException):
+                got["hung up"] += 1
+        print(got)
+        assert set(got) <= {200, 503, "hung up"} and 0 < got[200] < 60, got
 
 
 def test_it_ends_before_it_is_ready(bpf):
     for _ in range(3):
-        daemon = Daemon(wait_ready=False)
-        assert daemon.stop() < 1 * SLOWER
+        Daemon(wait_ready=False).stop()
 
 
 def test_killed_and_started_again(bpf):
@@ -96,7 +96,7 @@ def test_killed_and_started_again(bpf):
         first.process.kill()
         first.process.wait()
         assert os.path.exists(first.socket)
-        until(lambda: not ours & existing_ids(), 2, "BPF objects to go")
+        until(lambda: not ours & existing_ids(), "BPF objects to go")
         # The same socket again: the dead one's file is no obstacle. (The last --socket counts.)
         with Daemon("--socket", first.socket) as second:
             second.socket = first.socket
@@ -153,10 +153,10 @@ def test_processes_that_come_and_go(bpf):
     """300 a second for five seconds: the dead are gone, and the memory for them too."""
     with Daemon() as daemon:
         with Target("spawn_storm", "300", "1") as storm:
-            storm.line(40 * SLOWER)  # tables and buffers have the size that they need
+            storm.line()  # tables and buffers have the size that they need
         before, _ = resident(daemon.pid)
         with Target("spawn_storm", "300", "5") as storm:
-            assert storm.line(40 * SLOWER) == "1500"
+            assert storm.line() == "1500"
             def listed():
                 return daemon.get("/debug/memory/processes", format="json", all=1).json["processes"]
 
@@ -169,20 +169,21 @@ def test_processes_that_come_and_go(bpf):
             assert report["tracing"]["lost_events"] == 0
             assert report["coverage"]["unknown"] == 0
         metrics = daemon.metrics()
-        assert metrics['memprov_events_total{type="exec"}'] >= 1800
-        assert metrics['memprov_events_lost_total{cause="ring_full"}'] == 0
-        # Each end was seen; the sweep of /proc had none to find.
-        assert metrics['memprov_resyncs_total{cause="dead_process"}'] == 0
+        # Each end was seen, if none was lost; the sweep of /proc had none to find.
+        lost = metrics['memprov_events_lost_total{cause="ring_full"}']
+        assert metrics['memprov_events_total{type="exec"}'] + lost >= 1800
+        assert metrics['memprov_resyncs_total{cause="dead_process"}'] <= lost
         # Free memory goes back to the kernel every ten seconds.
         if not SANITIZED:
-            until(lambda: resident(daemon.pid)[0] - before < 4 * MIB, 15, "the memory to be gone")
+            until(lambda: resident(daemon.pid)[0] - before < 4 * MIB, "the memory to be gone")
 
 
 def test_a_thousand_children(bpf):
-    with Daemon() as daemon:
+    """Without stacks, of which those of the whole machine are in what it holds."""
+    with Daemon("--unwind", "none") as daemon:
         before, _ = resident(daemon.pid)
         with Target("forks", "1000") as parent:
-            last = int(parent.line(60))
+            last = int(parent.line())
             report = exact_report(daemon, last)
             assert report["coverage"]["unknown"] == 0
             assert sum(r["inherited"] and r["tid"] == parent.pid
@@ -194,7 +195,7 @@ def test_a_thousand_children(bpf):
                                                   all=1).json["processes"]
                         if row["comm"] == "forks"]
             assert len(children) == 1001
-        until(lambda: "forks" not in {row["comm"] for row in daemon.report(all=1)["processes"]}, 5,
+        until(lambda: "forks" not in {row["comm"] for row in daemon.report(all=1)["processes"]},
               "the children to be gone")
 
 
@@ -249,7 +250,7 @@ def test_a_number_that_is_used_again(daemon):
         with Target("quiet") as target:
             if target.pid != pid:
                 continue
-            until(lambda: daemon.report(pid)["breakdown"]["named"] != [], 5, "its mapping")
+            until(lambda: daemon.report(pid)["breakdown"]["named"] != [], "its mapping")
             report = exact_report(daemon, pid)
             assert [row["name"] for row in report["breakdown"]["named"]] == ["quiet"]
             assert report["comm"] == "quiet"

@@ -9,44 +9,32 @@ import threading
 
 import pytest
 
-from memprov import (MIB, PAGE, SANITIZED, Agent, Daemon, Target, check_sums, exact_report, until)
+from memprov import MIB, PAGE, Agent, Daemon, Target, check_sums, exact_report, until
 from test_loss import go_on, pause
 
-SECONDS = 4 if SANITIZED else 10
+PAIRS = 150_000  # of each of two threads
+RING = 8 * MIB  # the default
+SMALLEST = 64   # bytes of it that an event takes at least
 MANIFEST = pathlib.Path("deploy/kubernetes/base/daemonset.yaml")
 
 
-def calls(daemon):
-    """Events of mmap and munmap that were received, and those that were lost to a full ring; of the
-    whole machine."""
-    metrics = daemon.metrics()
-    received = sum(metrics[f'memprov_events_total{{type="{kind}"}}'] for kind in ("mmap", "munmap"))
-    return received, metrics['memprov_events_lost_total{cause="ring_full"}']
-
-
 def test_without_cpu_under_a_storm(bpf):
-    """Stopped for ten seconds in which two threads map all the time: they go on as if it were not
-    there, each event is either received or counted as lost, and then it heals."""
-    with Daemon("--unwind", "none") as daemon, Target("pairs", 2, SECONDS) as target, \
-            Agent() as agent:
+    """Stopped while two threads map more than it has room for: they come to their end, each event is
+    either received or counted as lost, and then it heals."""
+    with Daemon("--unwind", "none") as daemon, Target("pairs", 2, PAIRS) as target, Agent() as agent:
         at = agent.map(4 * MIB)
         agent.name(at, 4 * MIB, b"before")
         assert daemon.report(target.pid)["tracing"]["state"] == "complete"
-        received, lost = calls(daemon)
         pause(daemon)
         target.tell("go")
-        pairs, worst = map(int, target.line(SECONDS + 20).split())
+        target.line()
         go_on(daemon)
         report = daemon.report(target.pid)
-        now_received, now_lost = calls(daemon)
-        seen, lost = now_received - received, now_lost - lost
-        print(f"{pairs} pairs in {SECONDS} s, the longest {worst / 1e6:.1f} ms; "
-              f"{seen:.0f} events received, {lost:.0f} lost")
-        # The ring holds some 100,000 of them; others on the machine map something, too.
-        assert lost > pairs and seen > 1000
-        assert 2 * pairs <= seen + lost <= 2 * pairs * 1.02 + 20000
-        assert worst < 1e9
-        assert report["tracing"]["lost_events"] >= 0.9 * lost
+        lost = report["tracing"]["lost_events"]
+        print(f"{lost} of {4 * PAIRS} events lost")
+        # A thread has some further calls; others on the machine take room in the ring, too.
+        assert 4 * PAIRS - RING // SMALLEST <= lost <= 4 * PAIRS + 100
+        assert daemon.metrics()['memprov_events_lost_total{cause="ring_full"}'] >= lost
         assert report["tracing"]["state"] == "resynced"
         check_sums(report)
         # What came before the storm is known as ever, and so is what comes after it.
@@ -80,7 +68,7 @@ def memory_limit(size):
     try:
         yield inside, figures
     finally:
-        until(lambda: not (group / "cgroup.procs").read_text(), 10, "the cgroup to be empty")
+        until(lambda: not (group / "cgroup.procs").read_text(), "the cgroup to be empty")
         group.rmdir()
 
 
@@ -94,7 +82,7 @@ def test_within_the_memory_of_the_manifest(bpf):
         large = [stack.enter_context(Target("many_vmas", 60000)) for _ in range(3)]
         busy = [stack.enter_context(Target("churn", 4)), stack.enter_context(Target("callsites", 1000))]
         for target in large + busy:
-            assert target.line(60)
+            assert target.line()
         answers = []
 
         def ask(pid):

@@ -3,21 +3,19 @@
 import os
 import random
 import signal
-import subprocess
 
-import pytest
-
-from memprov import (MIB, PAGE, ROOT, WORKLOADS, Agent, Daemon, check_sums, exact_report,
-                     region_at, span, task_states, until)
+from memprov import (MIB, PAGE, WORKLOADS, Agent, Daemon, check_sums, exact_report, region_at, span,
+                     task_states, until)
 from shadow import Shadow
 
 LOST = 'memprov_events_lost_total{cause="ring_full"}'
 FIXED = 0x32
+RING = "256k"  # what others on the machine do in an instant finds room
 
 
 def pause(daemon):
     os.kill(daemon.pid, signal.SIGSTOP)
-    until(lambda: set(task_states(daemon.pid)) == {"T"}, 5, "the daemon to stop")
+    until(lambda: set(task_states(daemon.pid)) == {"T"}, "the daemon to stop")
 
 
 def go_on(daemon):
@@ -47,14 +45,16 @@ def storm(agent, by, n=1500):
 
 
 def test_a_ring_that_overflows(bpf):
-    with Daemon("--ring-size", "64k") as daemon, Agent() as agent:
-        assert daemon.metrics()['memprov_ring_buffer_bytes{state="size"}'] == 65536
+    with Daemon("--ring-size", RING) as daemon, Agent() as agent:
+        metrics = daemon.metrics()
+        assert metrics['memprov_ring_buffer_bytes{state="size"}'] == 256 * 1024
+        assert metrics["memprov_bpf_map_bytes"] > 256 * 1024
         worker = agent.thread()
         safe, stale = agent.map(4 * MIB), agent.map(4 * MIB)
         agent.name(safe, 4 * MIB, b"safe")
         agent.name(stale, 4 * MIB, b"stale")
-        assert daemon.report(agent.pid)["tracing"]["state"] == "complete"
-        assert daemon.metrics()[LOST] == 0
+        tracing = daemon.report(agent.pid)["tracing"]
+        assert (tracing["state"], tracing["lost_events"]) == ("complete", 0)
         pause(daemon)
         storm(agent, worker)
         # Lost: the range has another creator and no name now.
@@ -63,9 +63,10 @@ def test_a_ring_that_overflows(bpf):
         go_on(daemon)
         report = exact_report(daemon, agent.pid)
         assert report["tracing"]["state"] == "resynced"
-        assert report["tracing"]["lost_events"] > 0
+        lost_events = report["tracing"]["lost_events"]
+        assert lost_events > 0
         metrics = daemon.metrics()
-        assert metrics[LOST] >= report["tracing"]["lost_events"]
+        assert metrics[LOST] >= lost_events
         assert metrics['memprov_resyncs_total{cause="ring_full"}'] > 0
         region = region_at(report, stale)
         assert region["tid"] in (worker.tid, None) and region["name"] is None, region
@@ -78,11 +79,12 @@ def test_a_ring_that_overflows(bpf):
         new = agent.map(2 * MIB, by=worker)
         agent.name(new, 2 * MIB, b"new")
         agent.call("fill", new, MIB, 1)
-        region = region_at(exact_report(daemon, agent.pid), new)
+        report = exact_report(daemon, agent.pid)
+        region = region_at(report, new)
         assert (region["tid"], region["name"], region["origin"]) == \
             (worker.tid, "[anon: new]", "mmap")
         assert region["rss"] == MIB
-        assert daemon.metrics()[LOST] == metrics[LOST]
+        assert report["tracing"]["lost_events"] == lost_events
 
 
 def test_each_lost_event_counts_once(bpf):
@@ -105,7 +107,7 @@ def test_each_lost_event_counts_once(bpf):
 def test_loss_at_random(bpf):
     """Whatever happens while the ring is full, nothing that is shown is wrong."""
     rng = random.Random(7)
-    with Daemon("--ring-size", "64k") as daemon, Agent() as agent:
+    with Daemon("--ring-size", RING) as daemon, Agent() as agent:
         makers = [None, agent.thread(), agent.thread()]
         shadow = Shadow()
         base = agent.map(1024 * PAGE)
@@ -152,7 +154,7 @@ def test_loss_at_random(bpf):
 
 def test_processes_born_and_changed_while_events_are_lost(bpf):
     quiet = os.path.join(WORKLOADS, "quiet").encode() + b"\0"
-    with Daemon("--ring-size", "64k") as daemon, Agent() as agent:
+    with Daemon("--ring-size", RING) as daemon, Agent() as agent:
         at = agent.map(4 * MIB)
         agent.name(at, 4 * MIB, b"of the parent")
         dying = agent.fork()
@@ -165,7 +167,7 @@ def test_processes_born_and_changed_while_events_are_lost(bpf):
         agent.call("kill", dying.pid, 9)
         agent.call("wait4", dying.pid, 0, 0, 0)
         until(lambda: open(f"/proc/{spawned}/comm").read() == "quiet\n" and
-              task_states(spawned) == ["S"], 5, "the child")
+              task_states(spawned) == ["S"], "the child")
         go_on(daemon)
 
         report = exact_report(daemon, born.pid)
@@ -182,17 +184,3 @@ def test_processes_born_and_changed_while_events_are_lost(bpf):
             fresh = agent.map(MIB, by=by)
             report = exact_report(daemon, pid)
             assert region_at(report, fresh)["tid"] == pid
-
-
-@pytest.mark.plain
-def test_the_reader_is_woken_in_time(bpf):
-    """Bursts after a rest: each fills this ring in some 50 ms, while the reader's own timer comes
-    every 200 ms."""
-    burst, pause_ms = 8000, 60
-    with Daemon("--ring-size", "1M", "--unwind", "none") as daemon:
-        for _ in range(12):
-            subprocess.run([ROOT / "build" / "bench" / "bench_pairs", str(burst), str(pause_ms)],
-                           check=True, stdout=subprocess.DEVNULL)
-        metrics = daemon.metrics()
-    assert metrics[LOST] == 0
-    assert metrics['memprov_events_total{type="munmap"}'] >= 12 * burst

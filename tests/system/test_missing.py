@@ -8,8 +8,7 @@ import subprocess
 import pytest
 
 from confine import HELD, mounted, only
-from memprov import (MEMPROV, SLOWER, Agent, Daemon, NotStarted, check_sums, fexit_works,
-                     smaps)
+from memprov import HANG, MEMPROV, Agent, Daemon, NotStarted, check_sums, fexit_works, smaps
 from test_access import get_as_nobody
 
 USER = 61234
@@ -26,7 +25,7 @@ BPF = ["bpf", "perfmon", "sys_admin", "checkpoint_restore", "dac_read_search"]
 
 def run(prefix, *args):
     return subprocess.run([*prefix, MEMPROV, *map(str, args)], capture_output=True, text=True,
-                          timeout=50 * SLOWER)
+                          timeout=HANG)
 
 
 def doctor_line(prefix, name):

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from huge_pages import HUGE, reserved
-from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MEMPROV, MIB, PAGE, SLOWER, Refused,
+from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MEMPROV, MIB, PAGE, Refused,
                      Target, check_sums, exact_report, region_at, smaps, until)
 
 MAP_HUGETLB = 0x40000
@@ -40,7 +40,7 @@ def unwound_report(daemon, pid):
         reports.append(exact_report(daemon, pid))
         return all(r["callsite"] for r in reports[-1]["regions"] if r["origin"] == "mmap")
 
-    until(unwound, 40 * SLOWER, "the stacks")
+    until(unwound, "the stacks")
     return reports[-1]
 
 
@@ -180,7 +180,7 @@ def postgres(daemon, tmp_path):
                 def psql(query):
                     return subprocess.run([bin_ / "psql", "-h", data, "-d", "postgres", "-qAtc", query],
                                           capture_output=True, text=True, **as_user)
-                until(lambda: psql("select 1").returncode == 0, 60 * SLOWER, "PostgreSQL")
+                until(lambda: psql("select 1").returncode == 0, "PostgreSQL")
                 target.psql = psql
                 yield target
     finally:
@@ -195,7 +195,7 @@ def test_postgres_with_huge_pages(daemon, postgres):
         return report, sum(v.bytes("Shared_Hugetlb", "Private_Hugetlb")
                            for v in smaps(postgres.pid))
 
-    until(lambda: (lambda r, kernel: r["totals"]["hugetlb"] == kernel)(*seen()), 20, "it to rest")
+    until(lambda: (lambda r, kernel: r["totals"]["hugetlb"] == kernel)(*seen()), "it to rest")
     report, kernel = seen()
     assert kernel >= HUGE
     site = next(s for s in report["callsites"] if s["hugetlb"])
@@ -303,7 +303,7 @@ def test_merged_pages(daemon, agent, ksm):
     def merged():
         return next(v for v in smaps(agent.pid) if v.start == at).bytes("KSM")
 
-    until(lambda: merged() == 2 * MIB, 60 * SLOWER, "the kernel to merge equal pages")
+    until(lambda: merged() == 2 * MIB, "the kernel to merge equal pages")
     report = exact_report(daemon, agent.pid)
     assert region_at(report, at)["ksm"] == report["totals"]["ksm"] == 2 * MIB
     assert total_lines(daemon.text(agent.pid))["KSM"][0] == "2"

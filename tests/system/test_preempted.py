@@ -4,9 +4,7 @@
 There is more to see with APPEND=preempt=full tests/run-vm 6.1, where fexit loses events and is not what memprov
 takes by itself; everywhere else nothing may be lost.
 """
-import time
-
-from memprov import BACKEND, Daemon, Target, check_sums, region_at
+from memprov import BACKEND, Daemon, Target, check_sums, region_at, until
 
 PREEMPTED = 'memprov_events_lost_total{cause="preempted"}'
 RING_FULL = 'memprov_events_lost_total{cause="ring_full"}'
@@ -16,7 +14,7 @@ def test_more_threads_than_cpus(bpf):
     with Daemon("--ring-size", "64M") as daemon, Target("churn", "8") as other, \
             Target("churn", "8", "keep") as target:
         assert other.line() == target.line() == "running"
-        time.sleep(3)
+        until(lambda: daemon.metrics()['memprov_events_total{type="mmap"}'] > 100000, "a hundred thousand events")
         target.tell("stop")
         kept = {}
         for line in iter(target.line, "stopped"):

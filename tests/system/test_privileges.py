@@ -10,8 +10,7 @@ import subprocess
 import pytest
 
 from confine import HELD, mask, mounted, only, status
-from memprov import (MEMPROV, MIB, ROOT, SLOWER, Agent, Daemon, NotStarted, check_sums, children, region_at,
-                     until)
+from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, until)
 
 # As user/privilege.c has them.
 OF_DAEMON = ["bpf", "sys_ptrace", "checkpoint_restore", "dac_read_search"]
@@ -63,7 +62,7 @@ def call_site(daemon, agent, named=True):
         known.update({site["id"]: site for site in report["callsites"]}, id=number)
         return number and (not named or functions(known[number])[0] == "syscall")
 
-    until(is_known, 20 * SLOWER, "a call site")
+    until(is_known, "a call site")
     return known[known["id"]]
 
 
@@ -87,15 +86,15 @@ def test_only_what_is_used_is_kept(bpf):
         first, = children(launcher)
         os.kill(first, signal.SIGKILL)
         call_site(daemon, agent)
-        until(lambda: children(launcher) not in ([], [first]), 10 * SLOWER, "another child")
+        until(lambda: children(launcher) not in ([], [first]), "another child")
         child, = children(launcher)
         assert children(daemon.pid) == [launcher]
-        until(lambda: status(child, "Seccomp") == "2", 10 * SLOWER, "its filter")
+        until(lambda: status(child, "Seccomp") == "2", "its filter")
         for field in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
             assert caps(child, field) == 0, field
         assert int(status(child, "Uid")) in OWN_USERS
         pids = (launcher, child)
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), 5, "both to be gone")
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "both to be gone")
 
 
 def test_nobody_outlives_a_daemon_that_was_killed(bpf):
@@ -104,7 +103,7 @@ def test_nobody_outlives_a_daemon_that_was_killed(bpf):
     child, = children(launcher)
     daemon.kill()
     # Whose parent has gone, others reap: it may stay as a zombie.
-    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in (launcher, child)), 5,
+    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in (launcher, child)),
           "both to be gone")
 
 

@@ -9,7 +9,7 @@ import urllib.parse
 
 import pytest
 
-from memprov import MIB, SLOWER, Agent, Daemon, smaps, stopped, until
+from memprov import HANG, MIB, Agent, Daemon, smaps, stopped, until
 
 NAMES = [b'"quoted" \\ back', b"two\nlines", b"\xff not UTF-8", "\u202eright to left".encode()]
 
@@ -44,7 +44,7 @@ def test_promtool_is_silent(daemon, named):
 
 def test_every_family_is_there(daemon, named):
     # Stacks of a new process are unwound when it is a second old, or when somebody waits for them.
-    until(lambda: daemon.metrics()["memprov_callsites"] > 0, 10 * SLOWER, "call sites")
+    until(lambda: daemon.metrics()["memprov_callsites"] > 0, "call sites")
     series = daemon.metrics()
     for family, label in FAMILIES.items():
         found = [name for name in series if name.split("{")[0] == f"memprov_{family}"]
@@ -92,7 +92,7 @@ class Prometheus:
 
     def stop(self):
         self.process.terminate()
-        self.process.wait(20)
+        self.process.wait(HANG)
 
 
 @pytest.mark.plain
@@ -110,9 +110,9 @@ def test_prometheus_scrapes_it(bpf, tmp_path):
             try:
                 with stopped(agent.pid):
                     mine = f'memprov_process_resident_bytes{{pid="{agent.pid}"}}'
-                    until(lambda: prometheus.answers(mine), 40 * SLOWER, "a scrape")
+                    until(lambda: prometheus.answers(mine), "a scrape")
                     rss = sum(v.rss for v in smaps(agent.pid))
-                    until(lambda: prometheus.query(f"sum({mine})")[0][1] == rss, 10 * SLOWER,
+                    until(lambda: prometheus.query(f"sum({mine})")[0][1] == rss,
                           "the same RSS")
                 named = {labels["name"]: value for labels, value in prometheus.query(
                     f'memprov_named_region_resident_bytes{{pid="{agent.pid}"}}')}

@@ -141,7 +141,7 @@ def check_program(daemon, pid, runtime, binary):
 def test_runtime(daemon, tmp_path, program, runtime, binary):
     argv = program(tmp_path)
     with Target(*argv, stderr=subprocess.STDOUT) as target:
-        assert target.line(60) == "ready"
+        assert target.line() == "ready"
         check_program(daemon, target.pid, runtime, binary)
 
 
@@ -158,7 +158,7 @@ def test_redis(daemon, tmp_path):
     path = tmp_path / "redis.sock"
     with Target("/usr/bin/redis-server", "--port", "0", "--unixsocket", path, "--save", "",
                 "--appendonly", "no", "--dir", tmp_path) as target:
-        until(path.exists, 10, "redis to listen")
+        until(path.exists, "redis to listen")
         ask_redis(path, *(f"SETRANGE blob:{i} {MIB} x" for i in range(24)))
         over = threading.Event()
 

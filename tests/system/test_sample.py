@@ -8,7 +8,7 @@ import time
 import pytest
 
 from memprov import (MADV_DONTNEED, MADV_NOHUGEPAGE, MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MIB, PAGE, ROOT,
-                     SLOWER, Agent, Daemon, Target, smaps, stopped, until)
+                     Agent, Daemon, Target, smaps, stopped, until)
 
 MAP_NORESERVE = 0x4000
 
@@ -56,7 +56,7 @@ def test_another_program_begins_anew(daemon):
         before = rows(daemon)[target.pid]
         target.tell("go on")
         comm = pathlib.Path(f"/proc/{target.pid}/comm")
-        until(lambda: comm.read_text() == "sleep\n", 10 * SLOWER, "the exec")
+        until(lambda: comm.read_text() == "sleep\n", "the exec")
         target.settle()
         after = rows(daemon)[target.pid]
         assert after["comm"] == "sleep"
@@ -75,7 +75,7 @@ def test_ages_are_true(daemon):
         asked = time.monotonic()
         assert row["age_ms"] <= (asked - began) * 1000 + 1
         # Nothing changes, so it is not read again.
-        until(lambda: rows(daemon)[agent.pid]["age_ms"] >= 500, 10 * SLOWER, "an older sample")
+        until(lambda: rows(daemon)[agent.pid]["age_ms"] >= 500, "an older sample")
         row = rows(daemon)[agent.pid]
         assert 500 <= row["age_ms"] <= (time.monotonic() - began) * 1000 + 1
         assert row["pss_age_ms"] >= row["age_ms"]
@@ -132,27 +132,29 @@ def sampler_seconds(daemon):
 
 
 @pytest.mark.plain
-def test_at_most_one_percent(bpf, capsys):
-    """500 processes that all change, and a larger one: more than it can keep up with."""
-    seconds = 10
+def test_at_most_one_percent(bpf):
+    """500 processes that all change, and a larger one: more than it can keep up with. It goes on sampling,
+    and however long that takes it stays within what it may use of the CPU."""
     with Target("breathe", 500) as many, Target("many_vmas", 5000) as large, Daemon() as daemon:
         assert many.line() == large.line() == "ready"
-        until(lambda: sampler_seconds(daemon) > 0.03, 20 * SLOWER, "the first samples")
         before, began = sampler_seconds(daemon), time.monotonic()
-        time.sleep(seconds)
-        share = (sampler_seconds(daemon) - before) / (time.monotonic() - began)
-        with capsys.disabled():
-            print(f"\n500 processes that change, one of 5,000 VMAs: {share:.2%} of a core")
-        assert 0.003 < share < 0.01
+        until(lambda: sampler_seconds(daemon) - before > 0.15, "the samples of a quarter of a minute")
+        used, took = sampler_seconds(daemon) - before, time.monotonic() - began
+    print(f"500 processes that change, one of 5,000 VMAs: {used:.3f} s of CPU in {took:.1f} s")
+    # What may have been saved up, and a sample of the large one.
+    assert used < 0.01 * took + 0.05
 
 
 @pytest.mark.plain
-def test_cheaper_than_smaps(bpf, capsys):
+def test_a_sample_reads_less_than_smaps(bpf):
+    """Of what the kernel would have to write. (How long it takes: tests/bench/sample.py.)"""
     with Target("many_vmas", 20000) as target:
         assert target.line() == "ready"
         target.settle()
-        bench = subprocess.run([ROOT / "build" / "bench" / "bench_sample", str(target.pid), "11"],
+        bench = subprocess.run([ROOT / "build" / "bench" / "bench_sample", str(target.pid), "1"],
                                capture_output=True, text=True, check=True)
-        with capsys.disabled():
-            print("\n" + bench.stdout.strip())
-        assert float(re.search(r"ratio (\S+)", bench.stdout)[1]) < 0.5
+    print(bench.stdout)
+    smaps_bytes, sample_bytes = map(int, re.search(r"(\d+) bytes read, (\d+) by the sample",
+                                                   bench.stdout).groups())
+    assert 20000 * PAGE / 8 < smaps_bytes
+    assert sample_bytes < smaps_bytes / 5

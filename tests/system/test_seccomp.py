@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from confine import status
-from memprov import SLOWER, WORKLOADS, Agent, Daemon, family, symbolizer, until
+from memprov import HANG, WORKLOADS, Agent, Daemon, family, symbolizer, until
 
 # Of x86-64, as a line for inject.
 GETSID = "124,0"  # harmless, and nothing calls it
@@ -28,7 +28,7 @@ ROUTES = [("/debug/memory", ("text", "json", "pprof", "folded")), ("/", ()), ("/
 def call(pid, *calls):
     """Their results, -errno where they fail; fewer when the process did not outlive them."""
     out = subprocess.run([os.path.join(WORKLOADS, "inject"), str(pid), *calls], capture_output=True,
-                         text=True, timeout=50 * SLOWER, check=True).stdout
+                         text=True, timeout=HANG, check=True).stdout
     return [int(line) for line in out.split()]
 
 
@@ -45,7 +45,7 @@ def use(daemon, agent):
     os.kill(symbolizer(daemon), signal.SIGKILL)
     agent.name(agent.map(1 << 20), 1 << 20, b"cold")
     daemon.report(agent.pid)
-    until(lambda: daemon.metrics()["memprov_symbolizer_restarts_total"] == 1, 10 * SLOWER,
+    until(lambda: daemon.metrics()["memprov_symbolizer_restarts_total"] == 1,
           "another symbolizer")
 
 
@@ -74,9 +74,9 @@ def test_what_only_an_attacker_calls(bpf, number):
     try:
         all_of_it = family(daemon)
         assert call(daemon.pid, number) == []
-        assert daemon.process.wait(10 * SLOWER) == -signal.SIGSYS
+        assert daemon.process.wait(HANG) == -signal.SIGSYS
         # Whose parent has gone, others reap: it may stay as a zombie.
-        until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in all_of_it), 5 * SLOWER,
+        until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in all_of_it),
               "its children to be gone")
     finally:
         daemon.kill()
@@ -90,7 +90,7 @@ def test_log(bpf):
         use(daemon, agent)
         assert logged(daemon.pid) == set()
         assert call(daemon.pid, GETSID) == [os.getsid(daemon.pid)]
-        until(lambda: len(logged(daemon.pid)) == 1, 5, "a line in the kernel's log")
+        until(lambda: len(logged(daemon.pid)) == 1, "a line in the kernel's log")
     assert len(logged(daemon.pid)) == 1
 
 

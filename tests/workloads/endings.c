@@ -9,8 +9,8 @@
  *   threads       the same, with 8 threads that come one after the other
  *   exec          another thread execs this program: peak
  *   signal N      raises it
- *   count MS      prints "ready", and so long after that how often it got SIGUSR1
- *   traceme       prints whether it may be traced by its parent
+ *   count         prints "ready"; at each SIGUSR1 how many it got, until SIGUSR2, and then once
+ * more traceme       prints whether it may be traced by its parent
  */
 #include <pthread.h>
 #include <signal.h>
@@ -27,7 +27,6 @@
 
 static pthread_t leader;
 static char *self;
-static volatile sig_atomic_t counted;
 
 static void sleep_ms(long ms)
 {
@@ -92,9 +91,22 @@ static void in_thread(void *(*fn)(void *), long arg)
 		exit(1);
 }
 
-static void count(int number)
+static void count(void)
 {
-	counted++;
+	int number, counted = 0;
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	puts("ready");
+	do {
+		fflush(stdout);
+		sigwait(&set, &number);
+		counted += number == SIGUSR1;
+		printf("%d\n", counted);
+	} while (number == SIGUSR1);
 }
 
 int main(int argc, char **argv)
@@ -118,11 +130,7 @@ int main(int argc, char **argv)
 		fill(8 * MIB);
 		raise(number);
 	} else if (!strcmp(how, "count")) {
-		signal(SIGUSR1, count);
-		puts("ready");
-		fflush(stdout);
-		sleep_ms(number);
-		printf("%d\n", (int)counted);
+		count();
 	} else if (!strcmp(how, "traceme")) {
 		puts(ptrace(PTRACE_TRACEME, 0, 0, 0) ? "no" : "yes");
 	}
