@@ -222,7 +222,71 @@ static const struct {
 	{"mmap@" C "|?@/usr/lib/libcuda.so.1|cuMemHostAlloc@/usr/lib/libcuda.so.1|train@" APP,
 	 "train", FRAME_NATIVE, FRAME_NO_USE},
 	{"mmap@" C "|?@/opt/dotnet/libcoreclr.so (deleted)|?@?", "", FRAME_DOTNET, FRAME_METADATA},
+	/* What malloc calls is malloc's, whatever it is called; a signal handler is not. */
+	{"mmap@" APP "|grow_chunk@" APP "|?@" APP "|__malloc@" APP "|malloc_pool_grow@" APP
+	 "|main@" APP,
+	 "malloc_pool_grow", FRAME_NATIVE, FRAME_HEAP},
+	{"mmap@" APP "|__libc_malloc_impl@" APP "|leak_session@" APP, "leak_session", FRAME_NATIVE,
+	 FRAME_HEAP},
+	{"__mmap64@" C "|dump_state@" APP "|on_signal@" APP "|__restore_rt@" C "|_int_malloc@" C
+	 "|malloc@" C "|handle@" APP,
+	 "dump_state", FRAME_NATIVE, FRAME_NO_USE},
+	{"__mmap64@" C "|os_pages_map.constprop.0@" APP "|je_pages_map@" APP "|pac_alloc_real@" APP
+	 "|je_pa_alloc@" APP "|je_malloc_default@" APP "|load@" APP,
+	 "load", FRAME_NATIVE, FRAME_HEAP},
+	{"mmap@" C "|_rjem_je_pages_map@" APP "|do_rallocx@" APP "|_rjem_rallocx@" APP
+	 "|<tikv_jemallocator::Jemalloc as core::alloc::global::GlobalAlloc>::realloc@" APP
+	 "|__rust_realloc@" APP "|my::read@" APP,
+	 "my::read", FRAME_NATIVE, FRAME_HEAP},
+	{"__mmap64@" C "|_mi_prim_alloc@" APP "|mi_segment_alloc@" APP "|_mi_malloc_generic@" APP
+	 "|mi_session_grow@" APP "|main@" APP,
+	 "mi_session_grow", FRAME_NATIVE, FRAME_HEAP},
+	{"__mmap64@" C "|snmalloc::PALLinux::reserve(unsigned long)@" APP
+	 "|snmalloc::Allocator::alloc(unsigned long)@" APP "|load@" APP,
+	 "load", FRAME_NATIVE, FRAME_HEAP},
+	{"__mmap64@" C "|?@/lib/libgc.so.1.5.1|?@/lib/libgc.so.1.5.1"
+	 "|GC_generic_malloc@/lib/libgc.so.1.5.1|GC_malloc_kind_global@/lib/libgc.so.1.5.1"
+	 "|scm_c_make_vector@/lib/libguile-3.0.so.1.5.0|?@?",
+	 "", FRAME_NATIVE, FRAME_HEAP},
+	{"__mmap64@" C "|?@/lib/libapr-1.so.0.7.2|apr_palloc@/lib/libapr-1.so.0.7.2|conf@" APP,
+	 "conf", FRAME_NATIVE, FRAME_HEAP},
+	/* Runtimes that have no heading of their own. */
+	{"__mmap64@" C "|erts_mmap@/usr/lib/beam.smp|?@/usr/lib/beam.smp"
+	 "|erts_mseg_alloc_opt@/usr/lib/beam.smp|?@/usr/lib/beam.smp"
+	 "|erts_alcu_alloc_thr_pref@/usr/lib/beam.smp|db_store_term@/usr/lib/beam.smp"
+	 "|?@/memfd:vmem (deleted)",
+	 "", FRAME_OTHER_RUNTIME, FRAME_HEAP},
+	{"__mmap64@" C
+	 "|asmjit::_abi_1_9::VirtMem::allocDualMapping(asmjit::VirtMem::DualMapping*)@/usr/lib/"
+	 "beam.smp|beamasm_init@/usr/lib/beam.smp|main@/usr/lib/beam.smp",
+	 "", FRAME_OTHER_RUNTIME, FRAME_METADATA},
+	{"mmap@" C "|os_alloc_gc_space@/usr/bin/sbcl|?@/usr/bin/sbcl|main@/usr/bin/sbcl", "",
+	 FRAME_OTHER_RUNTIME, FRAME_HEAP},
+	{MMAPPED "|__libc_malloc@" C "|caml_alloc_for_heap@" APP "|expand_heap@" APP
+		 "|caml_alloc_shr@" APP "|caml_alloc_string@" APP "|camlStdlib__Bytes__make_93@" APP
+		 "|camlO__entry@" APP,
+	 "camlO__entry", FRAME_NATIVE, FRAME_HEAP},
+	{"__mmap64@" C "|my_mmap@" APP "|osCommitMemory@" APP "|getMBlocks@" APP
+	 "|alloc_mega_group@" APP "|allocGroupOnNode@" APP "|todo_block_full@" APP
+	 "|scavenge_loop@" APP "|GarbageCollect@" APP "|scheduleDoGC.constprop.0.isra.0@" APP
+	 "|schedule@" APP "|scheduleWaitThread@" APP "|rts_evalLazyIO@" APP "|hs_main@" APP
+	 "|main@" APP,
+	 "main", FRAME_OTHER_RUNTIME, FRAME_HEAP},
+	{MMAPPED "|malloc@" C "|Rf_allocVector3@/usr/lib/R/lib/libR.so|?@/usr/lib/R/lib/libR.so"
+		 "|Rf_eval@/usr/lib/R/lib/libR.so|main@/usr/lib/R/bin/exec/R",
+	 "", FRAME_NATIVE, FRAME_HEAP},
+	{"mmap@" C "|?@/usr/bin/luajit|?@/usr/bin/luajit|lua_pcall@/usr/bin/luajit", "",
+	 FRAME_OTHER_RUNTIME, FRAME_HEAP},
+	{MMAPPED "|realloc@" C "|l_alloc@" APP "|luaM_realloc_@" APP "|luaH_resize@" APP
+		 "|luaV_execute@" APP "|lua_pcall@" APP "|run_script@" APP,
+	 "run_script", FRAME_NATIVE, FRAME_HEAP},
 	/* Names that only look like those above. */
+	{"mmap@" C "|malloc_pool_grow@" APP "|main@" APP, "malloc_pool_grow", FRAME_NATIVE,
+	 FRAME_NO_USE},
+	{"mmap@" C "|arena_grow@" APP "|GC_collect_cache@" APP, "arena_grow", FRAME_NATIVE,
+	 FRAME_NO_USE},
+	{"mmap@" C "|tc_table_alloc@" APP "|main@" APP, "tc_table_alloc", FRAME_NATIVE,
+	 FRAME_NO_USE},
 	{"mmap@" C "|runtimes_open@" APP, "runtimes_open", FRAME_NATIVE, FRAME_NO_USE},
 	{"mmap@" C "|app::load(std::string, v8::internal::Heap::X)@" APP,
 	 "app::load(std::string, v8::internal::Heap::X)", FRAME_NATIVE, FRAME_NO_USE},
@@ -314,6 +378,46 @@ static void as_reserved(void **state)
 	}
 }
 
+/* Whose shared memory it is. */
+static void shared_memory(void **state)
+{
+	static const struct {
+		const char *stack;
+		enum frame_use use;
+		bool private_only;
+	} rows[] = {
+		{"__GI___mmap64@" C "|ZPhysicalMemoryBacking::map(unsigned long)@" JVM, FRAME_HEAP,
+		 false},
+		{"mmap@" C "|?@" JVM "|?@" JVM, FRAME_METADATA, false},
+		{"mmap@" C "|?@/opt/dotnet/libcoreclr.so|?@/opt/dotnet/libcoreclr.so",
+		 FRAME_METADATA, false},
+		{"mmap@" C "|?@/usr/lib/php/20220829/opcache.so|?@/usr/bin/php8.2", FRAME_METADATA,
+		 false},
+		/* FileChannel.map, and a foreign call of what the JVM compiled. */
+		{"mmap@" C "|FileChannelImpl_map0@/usr/lib/jvm/lib/libnio.so|?@?|?@" JVM,
+		 FRAME_NO_USE, false},
+		{"mmap@" C "|?@?|?@?|JavaCalls::call_helper(X)@" JVM, FRAME_METADATA, true},
+		/* mmap.mmap(-1, n), IO::Buffer, shmop: functions without a name. */
+		{"mmap@" C "|?@/usr/bin/python3.11|_PyEval_EvalFrameDefault@/usr/bin/python3.11",
+		 FRAME_HEAP, true},
+		{"mmap@" C "|?@/usr/lib/libruby-3.1.so.3.1|rb_call@/usr/lib/libruby.so", FRAME_HEAP,
+		 true},
+		{"shmat@" C "|?@/usr/bin/php8.2|execute_ex@/usr/bin/php8.2", FRAME_HEAP, true},
+		{"mmap@" C "|attach_cache@" APP "|main@" APP, FRAME_NO_USE, false},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		_cleanup_free_ char *text = strdup(rows[i].stack);
+		struct frame storage[32] = {};
+		const struct frame *frames[32];
+		size_t n = parse(text, storage, frames);
+		struct frames_class class = frames__class(frames, n);
+
+		assert_int_equal(class.use, rows[i].use);
+		assert_int_equal(class.private_only, rows[i].private_only);
+	}
+}
+
 static void nothing_known(void **state)
 {
 	static const struct frame none;
@@ -343,9 +447,8 @@ static void no_row_is_hidden(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stacks),
-		cmocka_unit_test(as_reserved),
-		cmocka_unit_test(nothing_known),
+		cmocka_unit_test(stacks),	    cmocka_unit_test(as_reserved),
+		cmocka_unit_test(shared_memory),    cmocka_unit_test(nothing_known),
 		cmocka_unit_test(no_row_is_hidden),
 	};
 

@@ -123,9 +123,27 @@ static bool may_own(const struct frame *frame, const struct frame_row *row)
 	return !row || row->kind == FRAME_OTHER;
 }
 
+/* How many frames, the innermost ones, an allocator's entry holds, itself among them. */
+static size_t inside_allocator(const struct frame *const *frames, size_t n)
+{
+	size_t inside = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		const struct frame_row *row = row_of(frames[i]);
+
+		if (row && row->kind == FRAME_SIGNAL)
+			break;
+		if (row && row->kind == FRAME_ENTRY)
+			inside = i + 1;
+		if (row && row->kind == FRAME_ENTRY_AND_CALLER)
+			inside = i + 2;
+	}
+	return inside < n ? inside : n;
+}
+
 int frames__owner(const struct frame *const *frames, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = inside_allocator(frames, n); i < n; i++)
 		if (may_own(frames[i], row_of(frames[i])))
 			return (int)i;
 	return -1;
@@ -134,23 +152,35 @@ int frames__owner(const struct frame *const *frames, size_t n)
 struct frames_class frames__class(const struct frame *const *frames, size_t n)
 {
 	const struct frame_row *fallback = NULL;
-	bool owned = false;
+	size_t inside = inside_allocator(frames, n);
+	bool owned = false, unknown = false, private_only = false;
 
 	for (size_t i = 0; i < n; i++) {
 		const struct frame_row *row = row_of(frames[i]);
 
-		owned = may_own(frames[i], row);
+		owned = i >= inside && may_own(frames[i], row);
 		if (owned)
 			break;
+		unknown |= !frames[i]->module && !frames[i]->function;
 		if (!row || row->use == FRAME_UNSAID)
 			continue;
-		if (row->say != FRAME_SAYS_AT_LAST)
-			return (struct frames_class){row->runtime, row->use,
-						     row->say == FRAME_SAYS_IF_NOT_RESERVED};
-		if (!fallback)
+		if (row->say < FRAME_SAYS_AT_LAST)
+			return (struct frames_class){
+				.runtime = row->runtime,
+				.use = row->use,
+				.as_reserved = row->say == FRAME_SAYS_IF_NOT_RESERVED,
+			};
+		if (!fallback) {
 			fallback = row;
+			/* Behind unknown code: a program's that the runtime compiled, perhaps. */
+			private_only = unknown || row->say == FRAME_SAYS_AT_LAST_OF_PRIVATE;
+		}
 	}
 	if (fallback)
-		return (struct frames_class){fallback->runtime, fallback->use, false};
-	return (struct frames_class){FRAME_NATIVE, FRAME_NO_USE, !owned};
+		return (struct frames_class){
+			.runtime = fallback->runtime,
+			.use = fallback->use,
+			.private_only = private_only,
+		};
+	return (struct frames_class){.use = FRAME_NO_USE, .as_reserved = !owned};
 }

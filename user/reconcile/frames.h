@@ -12,12 +12,18 @@
  *	sysmalloc        libc.so.6     allocator    use: heap   ← the innermost that says a use
  *	malloc           libc.so.6     allocator
  *	std::vector<…>   ingest        runtime (C++)
- *	ingest_grow      ingest        owner                    ← nothing is read beyond
+ *	ingest_grow      ingest        owner
  *	main             ingest
+ *
+ * No allocator calls the program back: whatever stands inside malloc, a static function or one
+ * without a name, is malloc's, so the owner lies outside the outermost entry of an allocator. A
+ * signal handler begins anew.
  *
  * The use is what the innermost frame with one says, short of the owner: what an application maps
  * itself is no runtime's, also if the application is called by one. A runtime without symbols has
- * its module's default, which counts only if no function said more.
+ * its module's default, which counts only if no function said more. An interpreter also maps what
+ * its programs share with others (Python's mmap, Ruby's IO::Buffer), by functions whose names may
+ *be stripped: so its default speaks of private memory only.
  *
  * A runtime may reserve addresses for several uses, and make memory of all of them by the same
  * calls, as HotSpot's G1 does for its heap and for the tables beside it. Then the stack of the
@@ -35,7 +41,10 @@ enum frame_kind {
 	FRAME_LIBC,  /* also what stands between: libstdc++, sanitizers' interceptors */
 	FRAME_LOADER,
 	FRAME_ALLOCATOR,
-	FRAME_THREADS, /* makes threads and their stacks */
+	FRAME_ENTRY,		/* malloc and its like: what it calls is the allocator's, too */
+	FRAME_ENTRY_AND_CALLER, /* so is its only caller, whose name others have, too */
+	FRAME_SIGNAL,		/* where a handler returns to */
+	FRAME_THREADS,		/* makes threads and their stacks */
 	FRAME_RUNTIME,
 };
 
@@ -49,6 +58,7 @@ enum frame_runtime {
 	FRAME_RUBY,
 	FRAME_DOTNET,
 	FRAME_CUDA,
+	FRAME_OTHER_RUNTIME,
 };
 
 enum frame_use {
@@ -63,6 +73,8 @@ enum frame_say {
 	FRAME_SAYS,		    /* the use */
 	FRAME_SAYS_IF_NOT_RESERVED, /* what the addresses were reserved for tells more, if known */
 	FRAME_SAYS_AT_LAST,	    /* only if no other row says one */
+	/* As before, and only of private memory: the module also maps what a program shares. */
+	FRAME_SAYS_AT_LAST_OF_PRIVATE,
 };
 
 struct frame_row {
@@ -78,6 +90,7 @@ struct frames_class {
 	enum frame_runtime runtime;
 	enum frame_use use; /* FRAME_NO_USE: nothing is said of it */
 	bool as_reserved;   /* the stack of the reservation, if there is one, tells more */
+	bool private_only;  /* of shared memory nothing is said */
 };
 
 /* Of frames, innermost first: the owner's index, -1 when all are of the C library, of allocators or

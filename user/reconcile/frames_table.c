@@ -5,94 +5,7 @@
  * that only carry others' requests on (os::commit_memory), the use is unsaid.
  */
 #include "reconcile/frames.h"
-
-#define ANY NULL
-/* Short, so that a row stays a line. */
-#define LIBC_FUNCTION(name)                                                                        \
-	{                                                                                          \
-		name, ANY, FRAME_LIBC, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                      \
-	}
-#define LIBC_MODULE(name)                                                                          \
-	{                                                                                          \
-		ANY, name, FRAME_LIBC, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                      \
-	}
-#define LOADER_FUNCTION(name, use)                                                                 \
-	{                                                                                          \
-		name, ANY, FRAME_LOADER, FRAME_NATIVE, use, FRAME_SAYS                             \
-	}
-#define LOADER_MODULE(name)                                                                        \
-	{                                                                                          \
-		ANY, name, FRAME_LOADER, FRAME_NATIVE, FRAME_NO_USE, FRAME_SAYS                    \
-	}
-#define STACK(name)                                                                                \
-	{                                                                                          \
-		name, ANY, FRAME_THREADS, FRAME_NATIVE, FRAME_STACK, FRAME_SAYS                    \
-	}
-#define MALLOC(name)                                                                               \
-	{                                                                                          \
-		name, ANY, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, FRAME_SAYS                   \
-	}
-#define MALLOC_IN(name, module)                                                                    \
-	{                                                                                          \
-		name, module, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, FRAME_SAYS                \
-	}
-#define MALLOC_META(name, module)                                                                  \
-	{                                                                                          \
-		name, module, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_METADATA, FRAME_SAYS            \
-	}
-#define MALLOC_MODULE(name)                                                                        \
-	{                                                                                          \
-		ANY, name, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_HEAP, FRAME_SAYS_AT_LAST           \
-	}
-#define CALLS_MALLOC(name)                                                                         \
-	{                                                                                          \
-		name, ANY, FRAME_ALLOCATOR, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                 \
-	}
-#define LANGUAGE(name)                                                                             \
-	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                   \
-	}
-#define GO(name, use)                                                                              \
-	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_GO, use, FRAME_SAYS                                \
-	}
-#define JAVA(name, use)                                                                            \
-	{                                                                                          \
-		name, "libjvm.so", FRAME_RUNTIME, FRAME_JAVA, use, FRAME_SAYS                      \
-	}
-#define JAVA_COMMITS(name, use)                                                                    \
-	{                                                                                          \
-		name, "libjvm.so", FRAME_RUNTIME, FRAME_JAVA, use, FRAME_SAYS_IF_NOT_RESERVED      \
-	}
-#define V8(name, use)                                                                              \
-	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_NODE, use, FRAME_SAYS                              \
-	}
-#define PYTHON(name, use)                                                                          \
-	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_PYTHON, use, FRAME_SAYS                            \
-	}
-#define PHP(name, use)                                                                             \
-	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_PHP, use, FRAME_SAYS                               \
-	}
-#define RUBY(name, use)                                                                            \
-	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_RUBY, use, FRAME_SAYS                              \
-	}
-#define CUDA(name)                                                                                 \
-	{                                                                                          \
-		name, ANY, FRAME_ALLOCATOR, FRAME_CUDA, FRAME_UNSAID, FRAME_SAYS                   \
-	}
-#define RUNTIME_MODULE(name, runtime, use)                                                         \
-	{                                                                                          \
-		ANY, name, FRAME_RUNTIME, runtime, use, FRAME_SAYS_AT_LAST                         \
-	}
-
-#define UNSAID	 FRAME_UNSAID
-#define NO_USE	 FRAME_NO_USE
-#define HEAP	 FRAME_HEAP
-#define METADATA FRAME_METADATA
+#include "reconcile/frames_rows.h"
 
 const struct frame_row frames_table[] = {
 	/* --- system calls, wherever they are linked in --- */
@@ -109,6 +22,9 @@ const struct frame_row frames_table[] = {
 	LIBC_FUNCTION("shmat"),
 	LIBC_FUNCTION("syscall"),
 
+	{"__restore_rt", ANY, FRAME_SIGNAL, FRAME_NATIVE, UNSAID, FRAME_SAYS},
+	{"__kernel_rt_sigreturn", ANY, FRAME_SIGNAL, FRAME_NATIVE, UNSAID, FRAME_SAYS},
+
 	/* --- threads: before malloc, which shares its module --- */
 	STACK("allocate_stack"),
 	STACK("allocate_thread_stack"),
@@ -122,7 +38,18 @@ const struct frame_row frames_table[] = {
 	MALLOC_META("je_base_*", ANY),
 	MALLOC_IN("*", "libjemalloc*"),
 	MALLOC_MODULE("libjemalloc*"),
+	MALLOC_META("_rjem_je_base_*", ANY), /* Rust's crates have prefixes of their own */
+	MALLOC_META("base_block_alloc", ANY),
+	MALLOC_META("base_map", ANY),
+	MALLOC_META("rtree_leaf_alloc*", ANY),
+	MALLOC_META("rtree_node_alloc*", ANY),
+	ENTRY("je_*alloc*"),
+	ENTRY("_rjem_*alloc*"),
+	ENTRY("malloc_default"),
+	ENTRY("malloc_init_hard*"),
+	ENTRY("jemalloc_constructor"),
 	MALLOC("je_*"),
+	MALLOC("_rjem_*"),
 	MALLOC("os_pages_map"),
 	MALLOC("pages_map"),
 	MALLOC("extent_alloc_mmap"),
@@ -134,17 +61,82 @@ const struct frame_row frames_table[] = {
 	MALLOC_MODULE("libtcmalloc*"),
 	MALLOC("tcmalloc::*"),
 	MALLOC("TCMalloc*"),
-	MALLOC("tc_*alloc*"),
+	MALLOC("*SysAllocator::Alloc*"),
+	ENTRY("tc_malloc*"),
+	ENTRY("tc_calloc"),
+	ENTRY("tc_realloc"),
+	ENTRY("tc_new*"),
+	ENTRY("tc_memalign"),
+	ENTRY("tc_posix_memalign"),
+	ENTRY("tc_valloc"),
+	ENTRY("tc_pvalloc"),
 	MALLOC_IN("*", "libmimalloc*"),
 	MALLOC_MODULE("libmimalloc*"),
-	MALLOC("mi_*"),
-	MALLOC("_mi_*"),
-	MALLOC("rpmalloc*"),
+	ENTRY("mi_malloc*"),
+	ENTRY("mi_calloc*"),
+	ENTRY("mi_realloc*"),
+	ENTRY("mi_zalloc*"),
+	ENTRY("mi_new*"),
+	ENTRY("mi_memalign"),
+	ENTRY("mi_posix_memalign"),
+	ENTRY("mi_aligned_alloc"),
+	ENTRY("mi_heap_*alloc*"),
+	ENTRY("mi_process_init"),
+	ENTRY("mi_process_load"),
+	ENTRY("_mi_*"),
+	MALLOC("mi_os_*"),
+	MALLOC("mi_arena*"),
+	MALLOC("mi_reserve_*"),
+	MALLOC("snmalloc::*"),
+	ENTRY("sn_*alloc*"),
+	ENTRY("rpmalloc*"),
+	ENTRY("rpcalloc"),
+	ENTRY("rpzalloc"),
+	ENTRY("rprealloc"),
+	ENTRY("rpaligned_*alloc"),
+	ENTRY("rpmemalign"),
+	ENTRY("rpposix_memalign"),
+	ENTRY("dlmalloc*"),
+	ENTRY("dlcalloc"),
+	ENTRY("dlrealloc*"),
+	ENTRY("dlmemalign"),
+	ENTRY("dlposix_memalign"),
+	ENTRY("mspace_*alloc"),
+	ENTRY("create_mspace*"),
+	ENTRY("scalable_*alloc*"), /* oneTBB */
+	MALLOC("rml::internal::*"),
+	MALLOC("partition_alloc::*"), /* Chromium */
+	MALLOC("allocator_shim::*"),
+	MALLOC("bmalloc::*"), /* WebKit */
+	MALLOC("WTF::fastMalloc*"),
 	MALLOC("scudo::*"),
+	MALLOC("Hoard::*"),
+	MALLOC_MODULE("libhoard*"),
+	MALLOC_MODULE("libtbbmalloc*"),
+	MALLOC_MODULE("libsnmalloc*"),
+	MALLOC_MODULE("librpmalloc*"),
+	MALLOC_MODULE("libscudo*"),
+	MALLOC_MODULE("libhardened_malloc*"),
+	MALLOC_MODULE("libmesh.so*"),
+	MALLOC_MODULE("libumem.so*"),
 	MALLOC_MODULE("libasan.so*"),
 	MALLOC("__asan::*"),
 	MALLOC("__sanitizer::*"),
 	MALLOC("__interceptor_*"),
+	/* --- Boehm's collector. It also calls what it is given (GC_call_with_stack_base). --- */
+	MALLOC_META("GC_scratch_alloc", ANY),
+	MALLOC_META("GC_init_headers", ANY),
+	ENTRY("GC_malloc*"),
+	ENTRY("GC_*_malloc*"),
+	ENTRY("GC_calloc*"),
+	ENTRY("GC_realloc"),
+	ENTRY("GC_memalign"),
+	ENTRY("GC_posix_memalign"),
+	ENTRY("GC_expand_hp*"),
+	ENTRY("GC_collect_or_expand"),
+	ENTRY("GC_unix_*get_mem"),
+	ENTRY("GC_init"),
+	MALLOC_MODULE("libgc.so*"),
 
 	/* --- the loader; before malloc: it has a malloc of its own --- */
 	{"*malloc", "ld-linux*", FRAME_LOADER, FRAME_NATIVE, METADATA, FRAME_SAYS},
@@ -178,34 +170,48 @@ const struct frame_row frames_table[] = {
 	MALLOC("arena_get*"),
 	MALLOC("tcache_init"),
 	MALLOC_IN("alloc_*", "ld-musl*"),
-	MALLOC("malloc"),
-	MALLOC("calloc"),
-	MALLOC("realloc"),
-	MALLOC("reallocarray"),
-	MALLOC("free"),
-	MALLOC("cfree"),
-	MALLOC("memalign"),
-	MALLOC("posix_memalign"),
-	MALLOC("__posix_memalign"),
-	MALLOC("aligned_alloc"),
-	MALLOC("valloc"),
-	MALLOC("pvalloc"),
-	MALLOC("malloc_trim"),
-	MALLOC("__libc_malloc"),
-	MALLOC("__libc_calloc"),
-	MALLOC("__libc_realloc"),
-	MALLOC("__libc_memalign"),
-	MALLOC("__libc_valloc"),
-	MALLOC("__libc_pvalloc"),
-	MALLOC("__libc_free"),
+	ENTRY("malloc"),
+	ENTRY("calloc"),
+	ENTRY("realloc"),
+	ENTRY("reallocarray"),
+	ENTRY("free"),
+	ENTRY("cfree"),
+	ENTRY("memalign"),
+	ENTRY("posix_memalign"),
+	ENTRY("aligned_alloc"),
+	ENTRY("valloc"),
+	ENTRY("pvalloc"),
+	ENTRY("malloc_trim"),
+	ENTRY("__malloc"),
+	ENTRY("__calloc"),
+	ENTRY("__realloc"),
+	ENTRY("__memalign"),
+	ENTRY("__posix_memalign"),
+	ENTRY("__aligned_alloc"),
+	ENTRY("__valloc"),
+	ENTRY("__pvalloc"),
+	ENTRY("__free"),
+	ENTRY("__libc_malloc*"),
+	ENTRY("__libc_calloc"),
+	ENTRY("__libc_realloc*"),
+	ENTRY("__libc_memalign"),
+	ENTRY("__libc_valloc"),
+	ENTRY("__libc_pvalloc"),
+	ENTRY("__libc_free*"),
+	ENTRY("__libc_aligned_alloc"),
+	ENTRY("__malloc_donate"),
+	ENTRY("__expand_heap"),
+	ENTRY("default_malloc"),
 
 	/* --- what only calls malloc: C++, Rust and their containers, glib --- */
-	CALLS_MALLOC("operator new*"),
-	CALLS_MALLOC("operator delete*"),
-	CALLS_MALLOC("__rust_alloc*"),
-	CALLS_MALLOC("__rust_realloc"),
-	CALLS_MALLOC("__rdl_*"),
-	CALLS_MALLOC("__rg_*"),
+	ENTRY("operator new*"),
+	ENTRY("operator delete*"),
+	ENTRY("__rust_alloc*"),
+	ENTRY("__rust_realloc"),
+	ENTRY("__rdl_*"),
+	ENTRY("__rg_*"),
+	CALLS_MALLOC("swift_slowAlloc*"),
+	CALLS_MALLOC("swift_allocObject*"),
 	CALLS_MALLOC("zmalloc*"), /* Redis */
 	CALLS_MALLOC("zcalloc*"),
 	CALLS_MALLOC("zrealloc*"),
@@ -220,9 +226,21 @@ const struct frame_row frames_table[] = {
 	CALLS_MALLOC("xmalloc"),
 	CALLS_MALLOC("xcalloc"),
 	CALLS_MALLOC("xrealloc"),
+	CALLS_MALLOC("moz_x*alloc*"),
 	CALLS_MALLOC("g_malloc*"),
 	CALLS_MALLOC("g_realloc*"),
-	CALLS_MALLOC("g_slice_alloc*"),
+	CALLS_MALLOC("g_try_*alloc*"),
+	CALLS_MALLOC("g_slice_*"),
+	ENTRY("apr_palloc*"), /* APR's pools, also by mmap */
+	ENTRY("apr_pcalloc*"),
+	ENTRY("apr_pool_create*"),
+	ENTRY("apr_allocator_alloc"),
+	CALLS_MALLOC("apr_bucket_alloc"),
+	CALLS_MALLOC("apr_pstr*"),
+	CALLS_MALLOC("apr_pmemdup"),
+	CALLS_MALLOC("talloc_*"),
+	CALLS_MALLOC("_talloc_*"),
+	MALLOC_MODULE("libtalloc*"),
 	LANGUAGE("std::*"),
 	LANGUAGE("<std::*"),
 	LANGUAGE("core::*"),
@@ -309,7 +327,7 @@ const struct frame_row frames_table[] = {
 	RUNTIME_MODULE("libjava.so", FRAME_JAVA, UNSAID),
 	RUNTIME_MODULE("libjimage.so", FRAME_JAVA, UNSAID),
 	RUNTIME_MODULE("libzip.so", FRAME_JAVA, UNSAID),
-	RUNTIME_MODULE("libnio.so", FRAME_JAVA, UNSAID),
+	RUNTIME_MODULE("libnio.so", FRAME_JAVA, NO_USE), /* FileChannel.map */
 	RUNTIME_MODULE("libnet.so", FRAME_JAVA, UNSAID),
 	RUNTIME_MODULE("libverify.so", FRAME_JAVA, UNSAID),
 	RUNTIME_MODULE("java", FRAME_JAVA, UNSAID),
@@ -353,12 +371,12 @@ const struct frame_row frames_table[] = {
 	PYTHON("push_chunk", METADATA),
 	PYTHON("_Py_*", UNSAID),
 	PYTHON("Py_*", UNSAID),
-	RUNTIME_MODULE("python", FRAME_PYTHON, HEAP),
-	RUNTIME_MODULE("python2*", FRAME_PYTHON, HEAP),
-	RUNTIME_MODULE("python3*", FRAME_PYTHON, HEAP),
-	RUNTIME_MODULE("libpython*", FRAME_PYTHON, HEAP),
-	RUNTIME_MODULE("pypy*", FRAME_PYTHON, HEAP),
-	RUNTIME_MODULE("libpypy*", FRAME_PYTHON, HEAP),
+	INTERPRETER("python", FRAME_PYTHON),
+	INTERPRETER("python2*", FRAME_PYTHON),
+	INTERPRETER("python3*", FRAME_PYTHON),
+	INTERPRETER("libpython*", FRAME_PYTHON),
+	INTERPRETER("pypy*", FRAME_PYTHON),
+	INTERPRETER("libpypy*", FRAME_PYTHON),
 
 	/* --- PHP, Ruby, .NET --- */
 	PHP("zend_mm_*", HEAP),
@@ -370,27 +388,162 @@ const struct frame_row frames_table[] = {
 	PHP("zend_jit_*", METADATA),
 	PHP("zend_fiber_*", FRAME_STACK),
 	PHP("zend_*", UNSAID),
-	RUNTIME_MODULE("php", FRAME_PHP, HEAP),
-	RUNTIME_MODULE("php5*", FRAME_PHP, HEAP),
-	RUNTIME_MODULE("php7*", FRAME_PHP, HEAP),
-	RUNTIME_MODULE("php8*", FRAME_PHP, HEAP),
-	RUNTIME_MODULE("php-fpm*", FRAME_PHP, HEAP),
-	RUNTIME_MODULE("libphp*", FRAME_PHP, HEAP),
+	RUNTIME_MODULE("opcache.so", FRAME_PHP, METADATA),
+	INTERPRETER("php", FRAME_PHP),
+	INTERPRETER("php5*", FRAME_PHP),
+	INTERPRETER("php7*", FRAME_PHP),
+	INTERPRETER("php8*", FRAME_PHP),
+	INTERPRETER("php-fpm*", FRAME_PHP),
+	INTERPRETER("libphp*", FRAME_PHP),
 	RUBY("heap_page_*", HEAP),
 	RUBY("gc_aligned_malloc", HEAP),
 	RUBY("rb_aligned_malloc", HEAP),
 	RUBY("fiber_pool_*", FRAME_STACK),
 	RUBY("rb_yjit_*", METADATA),
 	RUBY("rb_*", UNSAID),
-	RUNTIME_MODULE("ruby", FRAME_RUBY, HEAP),
-	RUNTIME_MODULE("ruby2*", FRAME_RUBY, HEAP),
-	RUNTIME_MODULE("ruby3*", FRAME_RUBY, HEAP),
-	RUNTIME_MODULE("libruby*", FRAME_RUBY, HEAP),
+	INTERPRETER("ruby", FRAME_RUBY),
+	INTERPRETER("ruby2*", FRAME_RUBY),
+	INTERPRETER("ruby3*", FRAME_RUBY),
+	INTERPRETER("libruby*", FRAME_RUBY),
 	{"*gc_heap::*", "libc*r*.so", FRAME_RUNTIME, FRAME_DOTNET, HEAP, FRAME_SAYS},
 	{"GCToOSInterface::*", "libc*r*.so", FRAME_RUNTIME, FRAME_DOTNET, UNSAID, FRAME_SAYS},
 	RUNTIME_MODULE("libcoreclr.so", FRAME_DOTNET, METADATA),
 	RUNTIME_MODULE("libclrgc.so", FRAME_DOTNET, HEAP),
 	RUNTIME_MODULE("libclrjit.so", FRAME_DOTNET, METADATA),
+
+	/* The code that its JIT compiler wrote, as a module. */
+	RUNTIME_MODULE("memfd:doublemapper*", FRAME_DOTNET, UNSAID),
+	DOTNET("mono_code_manager_*", METADATA),
+	DOTNET("mono_mempool_*", METADATA),
+	DOTNET("mono_image_*", NO_USE),
+	DOTNET("mono_file_map*", NO_USE),
+	DOTNET("sgen_card_table_*", METADATA),
+	DOTNET("sgen_*", HEAP),
+	DOTNET("mono_*", UNSAID),
+	INTERPRETER("mono", FRAME_DOTNET),
+	INTERPRETER("mono-*", FRAME_DOTNET),
+	INTERPRETER("libmono*", FRAME_DOTNET),
+
+	/* --- Erlang: what of it is stripped stands between these --- */
+	OTHER_ENTRY("erts_mmap*"),
+	OTHER_ENTRY("erts_mseg_alloc*"),
+	OTHER_ENTRY("erts_mseg_realloc*"),
+	OTHER_ENTRY("erts_alcu_alloc*"),
+	OTHER_ENTRY("erts_alcu_realloc*"),
+	OTHER_ENTRY("erts_sys_alloc"),
+	OTHER_ENTRY("erts_sys_realloc"),
+	OTHER_ENTRY("erts_alloc_*"),
+	OTHER_ENTRY("erts_realloc_*"),
+	OTHER_ENTRY("erts_fix_alloc*"),
+	OTHER("asmjit::*", METADATA),
+	OTHER("erts_*", UNSAID),
+	INTERPRETER("beam.*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("beam", FRAME_OTHER_RUNTIME),
+	RUNTIME_MODULE("memfd:vmem*", FRAME_OTHER_RUNTIME, UNSAID),
+
+	/* --- Lisp and Scheme --- */
+	OTHER("gc_allocate_ptes", METADATA), /* SBCL */
+	OTHER("gc_alloc_card_marks", METADATA),
+	OTHER("alloc_thread_struct", FRAME_STACK),
+	OTHER("create_thread_struct", FRAME_STACK),
+	OTHER("os_alloc_gc_space", HEAP),
+	{"os_*", "sbcl*", FRAME_RUNTIME, FRAME_OTHER_RUNTIME, UNSAID, FRAME_SAYS},
+	RUNTIME_MODULE("sbcl.core", FRAME_OTHER_RUNTIME, UNSAID),
+	INTERPRETER("sbcl", FRAME_OTHER_RUNTIME),
+	OTHER("scm_load_thunk_from_*", METADATA), /* Guile */
+	OTHER("scm_*", UNSAID),
+	INTERPRETER("guile*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("libguile*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("lisp.run", FRAME_OTHER_RUNTIME), /* CLISP */
+	INTERPRETER("libecl.so*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("racket*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("libracket*", FRAME_OTHER_RUNTIME),
+
+	/* --- OCaml: what it compiles is called camlModule__function --- */
+	OTHER_ENTRY("caml_alloc*"),
+	OTHER_ENTRY("caml_stat_*alloc*"),
+	OTHER_ENTRY("caml_shared_try_alloc*"),
+	OTHER_ENTRY("caml_mem_map*"),
+	OTHER_ENTRY("caml_init_major_heap"),
+	OTHER_ENTRY("caml_set_minor_heap*"),
+	OTHER_ENTRY("caml_init_domains"),
+	OTHER_ENTRY("caml_make_vect"),
+	OTHER_ENTRY("caml_gc_dispatch"),
+	OTHER_ENTRY("caml_empty_minor_heap*"),
+	OTHER("caml_ba_map*", NO_USE), /* Unix.map_file */
+	OTHER("caml_unix_map_file*", NO_USE),
+	OTHER("caml_*", UNSAID),
+	OTHER("camlStdlib*", UNSAID),
+	INTERPRETER("ocamlrun*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("libcamlrun*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("libasmrun*", FRAME_OTHER_RUNTIME),
+
+	/* --- GHC's runtime --- */
+	OTHER_ENTRY("osReserveHeapMemory"),
+	OTHER_ENTRY("osCommitMemory"),
+	OTHER_ENTRY("osGetMBlocks"),
+	OTHER_ENTRY("getMBlock*"),
+	OTHER_ENTRY("getCommittedMBlocks"),
+	OTHER_ENTRY("initMBlocks"),
+	OTHER_ENTRY("allocGroup*"),
+	OTHER_ENTRY("allocBlock*"),
+	OTHER_ENTRY("allocMBlock*"),
+	OTHER_ENTRY("allocateMightFail"),
+	OTHER_ENTRY("allocatePinned"),
+	OTHER_ENTRY("GarbageCollect"),
+	OTHER_ENTRY("initStorage"),
+	OTHER_ENTRY("stgMallocBytes"),
+	OTHER_ENTRY("stgCallocBytes"),
+	OTHER_ENTRY("stgReallocBytes"),
+	OTHER_ENTRY("stgMallocAlignedBytes"),
+	OTHER("mmapForLinker*", METADATA),
+	{"scheduleDoGC*", ANY, FRAME_ENTRY_AND_CALLER, FRAME_OTHER_RUNTIME, HEAP, FRAME_SAYS},
+	OTHER("scheduleWaitThread", UNSAID), /* "schedule" is between these */
+	OTHER("scheduleWorker", UNSAID),
+	OTHER("workerStart", UNSAID),
+	OTHER("performMajorGC", UNSAID),
+	OTHER("hs_init*", UNSAID),
+	OTHER("hs_main", UNSAID),
+	OTHER("rts_eval*", UNSAID),
+	RUNTIME_MODULE("libHSrts*", FRAME_OTHER_RUNTIME, HEAP),
+
+	/* --- R, Lua, LuaJIT, Perl, Tcl, Prolog, Julia, SpiderMonkey, D --- */
+	OTHER("Rf_*", UNSAID),
+	INTERPRETER("libR.so*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("R", FRAME_OTHER_RUNTIME),
+	OTHER_ENTRY("luaM_*"),
+	OTHER("lua_*", UNSAID),
+	OTHER("luaL_*", UNSAID),
+	OTHER("luaC_*", UNSAID),
+	OTHER("luaD_*", UNSAID),
+	OTHER("luaH_*", UNSAID),
+	OTHER("luaS_*", UNSAID),
+	OTHER("luaV_*", UNSAID),
+	OTHER("lj_mcode_*", METADATA),
+	OTHER_ENTRY("lj_alloc_*"),
+	OTHER_ENTRY("lj_mem_*"),
+	OTHER("lj_*", UNSAID),
+	INTERPRETER("lua", FRAME_OTHER_RUNTIME),
+	INTERPRETER("lua5*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("luajit*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("liblua*", FRAME_OTHER_RUNTIME),
+	OTHER("Perl_*", UNSAID),
+	INTERPRETER("perl", FRAME_OTHER_RUNTIME),
+	INTERPRETER("perl5*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("libperl.so*", FRAME_OTHER_RUNTIME),
+	OTHER_ENTRY("Tcl_*Alloc*"),
+	OTHER_ENTRY("Tclp*Alloc*"),
+	INTERPRETER("tclsh*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("libtcl8*", FRAME_OTHER_RUNTIME),
+	INTERPRETER("swipl", FRAME_OTHER_RUNTIME),
+	INTERPRETER("libswipl*", FRAME_OTHER_RUNTIME),
+	OTHER_ENTRY("jl_gc_*alloc*"),
+	OTHER("jl_gc_*", HEAP),
+	INTERPRETER("libjulia*", FRAME_OTHER_RUNTIME),
+	OTHER("js::gc::*", HEAP),
+	OTHER("js::jit::ExecutableAllocator::*", METADATA),
+	OTHER("core.internal.gc.*", HEAP),
+	OTHER("gc.impl.*", HEAP),
 
 	/* --- CUDA: memory of the host that a device reaches; whoever asked for it owns it --- */
 	CUDA("cuMem*"),
@@ -401,6 +554,11 @@ const struct frame_row frames_table[] = {
 	{ANY, "libnvidia-*", FRAME_ALLOCATOR, FRAME_CUDA, UNSAID, FRAME_SAYS},
 
 	/* --- the C library and what belongs to it: whatever else they do --- */
+	LIBC_FUNCTION("__libc_*"), /* before main, where it is linked in */
+	LIBC_FUNCTION("libc_start_main*"),
+	LIBC_FUNCTION("static_init_tls"),
+	LIBC_FUNCTION("_start"),
+	LIBC_FUNCTION("_start_c"),
 	LIBC_MODULE("libc.so*"),
 	LIBC_MODULE("libc-2.*"),
 	LIBC_MODULE("ld-musl*"),
