@@ -327,6 +327,50 @@ static void test_what_was_reserved(void **state)
 	assert_ptr_equal(join(f, 1)->reservation, f->a->reservation);
 }
 
+/* A runtime's heap is its heap wherever its pages come from; what a program shares stays shared. */
+static void test_memory_of_all_kinds(void **state)
+{
+	static const char gone[] = "/tmp/jvmheap (deleted)";
+	static const struct {
+		enum category before;
+		const char *perms, *name;
+		enum frame_use use;
+		bool private_only;
+		enum category after;
+	} rows[] = {
+		{CATEGORY_SHARED_MEMORY, "rw-s", "/memfd:java_heap (deleted)", FRAME_HEAP, false,
+		 CATEGORY_RUNTIME_HEAP},
+		{CATEGORY_SHARED_MEMORY, "r-xs", "/memfd:vmem (deleted)", FRAME_METADATA, false,
+		 CATEGORY_RUNTIME_METADATA},
+		{CATEGORY_SHARED_MEMORY, "rw-s", "/dev/shm/x", FRAME_HEAP, true,
+		 CATEGORY_SHARED_MEMORY},
+		{CATEGORY_SHARED_MEMORY, "rw-s", "/memfd:java_heap (deleted)", FRAME_NO_USE, false,
+		 CATEGORY_SHARED_MEMORY},
+		{CATEGORY_OTHER_FILE, "rw-s", gone, FRAME_HEAP, false, CATEGORY_RUNTIME_HEAP},
+		{CATEGORY_OTHER_FILE, "rw-s", gone, FRAME_HEAP, true, CATEGORY_OTHER_FILE},
+		{CATEGORY_OTHER_FILE, "r--s", gone, FRAME_HEAP, false, CATEGORY_OTHER_FILE},
+		{CATEGORY_OTHER_FILE, "rw-p", gone, FRAME_HEAP, false, CATEGORY_OTHER_FILE},
+		{CATEGORY_OTHER_FILE, "rw-s", "/tmp/data", FRAME_HEAP, false, CATEGORY_OTHER_FILE},
+		{CATEGORY_LIBRARY, "rw-s", gone, FRAME_HEAP, false, CATEGORY_LIBRARY},
+		{CATEGORY_ANON_RW, "rw-p", NULL, FRAME_HEAP, true, CATEGORY_RUNTIME_HEAP},
+		{CATEGORY_NAMED, "rw-s", "[anon_shmem: cache]", FRAME_HEAP, false, CATEGORY_NAMED},
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(rows); i++) {
+		struct trace *trace = trace__new();
+		struct callsite *site = site_for(rows[i].use, false);
+		struct part part = {
+			.trace = trace, .category = rows[i].before, .name = rows[i].name};
+
+		memcpy(part.perms, rows[i].perms, sizeof(part.perms));
+		site->private_only = rows[i].private_only;
+		answer(trace, site);
+		parts__resolve(&part, 1);
+		assert_int_equal(part.category, rows[i].after);
+		trace__unref(trace);
+	}
+}
+
 /* Faults extend it downwards, and no event says so. */
 static void test_grows_down(void **state)
 {
@@ -511,6 +555,7 @@ int main(void)
 		TEST(test_strays),
 		TEST(test_kinds_of_pages),
 		TEST(test_what_was_reserved),
+		TEST(test_memory_of_all_kinds),
 		cmocka_unit_test(test_shares_always_add_up),
 	};
 

@@ -19,9 +19,10 @@ struct callsite {
 	enum stack_source source;
 	bool truncated;
 	/* What a judge made of it, once: */
-	int owner;	  /* index of the frame whose code it is; -1: none */
-	unsigned use;	  /* of reconcile/frames.h */
-	bool as_reserved; /* the use of its reservation, if that has one, goes before */
+	int owner;	   /* index of the frame whose code it is; -1: none */
+	unsigned use;	   /* of reconcile/frames.h */
+	bool as_reserved;  /* the use of its reservation, if that has one, goes before */
+	bool private_only; /* the use is not known of memory that is shared */
 	size_t n;
 	const struct frame *frames[]; /* innermost first; of a frame_table */
 };
@@ -30,7 +31,7 @@ struct callsite *callsite__ref(struct callsite *site); /* accepts NULL */
 void callsite__unref(struct callsite *site);	       /* accepts NULL; on any thread */
 bool callsite__is_other(const struct callsite *site);
 
-/* Fills in owner, use and as_reserved of a new call site. */
+/* Fills in what a judge makes of a new call site. */
 typedef void callsite_judge_fn(struct callsite *site);
 
 /* Thread-safe. */

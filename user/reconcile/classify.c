@@ -12,6 +12,7 @@
  * Go: runtime/set_vma_name_linux.go and the callers of sysReserve and sysAlloc (1.25).
  * glibc: __set_vma_name in malloc/, elf/, nptl/, stdlib/ (2.39; glibc.mem.decorate_maps).
  * tcmalloc: "tcmalloc_region_" and the tag; jemalloc: JEMALLOC_PAGEID; Android: scudo, bionic.
+ * PHP: the callers of zend_mmap_set_name (8.3; Debian's 8.2, too).
  */
 static const struct {
 	const char *name;
@@ -31,6 +32,9 @@ static const struct {
 	{"libc_malloc", false, CATEGORY_RUNTIME_HEAP},
 	{"scudo:", true, CATEGORY_RUNTIME_HEAP},
 	{"stack_and_tls:", true, CATEGORY_RUNTIME_STACK},
+	{"zend_alloc", false, CATEGORY_RUNTIME_HEAP},
+	{"zend_fiber_stack", false, CATEGORY_RUNTIME_STACK},
+	{"zend_huge_code_pages", false, CATEGORY_RUNTIME_METADATA},
 };
 
 /* Base names of PT_INTERP, as far as Linux distributions have them. */
@@ -96,23 +100,51 @@ static enum category by_role(enum file_role role)
 	return CATEGORY_OTHER_FILE;
 }
 
-enum category classify__by_use(enum category category, enum frame_use use)
+/* Nobody can open it any more, and its pages are written: HotSpot makes a heap of such a file
+ * (-XX:AllocateHeapAt), on tmpfs or on a disk. */
+static bool is_unlinked_memory(const struct part *part)
 {
-	if (category != CATEGORY_ANON_RW && category != CATEGORY_ANON_RO &&
-	    category != CATEGORY_ANON_X)
-		return category;
-	switch (use) {
+	static const char deleted[] = " (deleted)";
+	size_t len = part->name ? strlen(part->name) : 0;
+
+	return part->perms[1] == 'w' && part->perms[3] == 's' && len >= strlen(deleted) &&
+	       !strcmp(part->name + len - strlen(deleted), deleted);
+}
+
+static bool holds_memory(const struct part *part, const struct callsite *site)
+{
+	switch (part->category) {
+	case CATEGORY_ANON_RW:
+	case CATEGORY_ANON_RO:
+	case CATEGORY_ANON_X:
+		return true;
+	case CATEGORY_SHARED_MEMORY:
+		return !site->private_only;
+	case CATEGORY_OTHER_FILE:
+		return !site->private_only && is_unlinked_memory(part);
+	default:
+		return false;
+	}
+}
+
+void classify__by_site(struct part *part, const struct callsite *site)
+{
+	if (!holds_memory(part, site))
+		return;
+	switch ((enum frame_use)site->use) {
 	case FRAME_HEAP:
-		return CATEGORY_RUNTIME_HEAP;
+		part->category = CATEGORY_RUNTIME_HEAP;
+		break;
 	case FRAME_STACK:
-		return CATEGORY_RUNTIME_STACK;
+		part->category = CATEGORY_RUNTIME_STACK;
+		break;
 	case FRAME_METADATA:
-		return CATEGORY_RUNTIME_METADATA;
+		part->category = CATEGORY_RUNTIME_METADATA;
+		break;
 	case FRAME_UNSAID:
 	case FRAME_NO_USE:
 		break;
 	}
-	return category;
 }
 
 enum category classify__part(const struct vma *vma, const char *given_name, enum file_role role)

@@ -10,9 +10,13 @@
 /* given_name: what the program called it, or NULL; role: of its file, if it has one. */
 enum category classify__part(const struct vma *vma, const char *given_name, enum file_role role);
 
-/* The category of a part whose call site says what it is used for: what nobody has named, and no
- * file holds, is then the runtime's. */
-enum category classify__by_use(enum category category, enum frame_use use);
+/*
+ * Moves a part to the runtime's categories when its call site says what a runtime uses it for.
+ * Names that programs give and files that others can open go before that. Everything else is
+ * memory, whatever backs it: anonymous, a memfd, SysV, /dev/shm, an unlinked file that is mapped
+ * writable.
+ */
+void classify__by_site(struct part *part, const struct callsite *site);
 
 /* True for the path of a dynamic loader, which exec maps beside the program (PT_INTERP). */
 bool classify__is_loader(const char *path);

@@ -323,9 +323,9 @@ static void classify(struct part *part)
 			return;
 		reserved = trace__site(part->reservation);
 		if (reserved)
-			part->category = classify__by_use(part->category, reserved->use);
+			classify__by_site(part, reserved);
 	}
-	part->category = classify__by_use(part->category, site->use);
+	classify__by_site(part, site);
 }
 
 void parts__resolve(struct part *parts, size_t n)

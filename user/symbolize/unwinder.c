@@ -455,6 +455,7 @@ static void judge(struct callsite *site)
 	site->owner = frames__owner(site->frames, site->n);
 	site->use = class.use;
 	site->as_reserved = class.as_reserved;
+	site->private_only = class.private_only;
 }
 
 int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret)
