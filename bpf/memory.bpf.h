@@ -12,7 +12,8 @@
 /* A heap that moved unseen spoke of no more than this much above its start. */
 #define MP_HEAP_REACH (1ULL << 40)
 
-#define MP_MREMAP_FIXED 2
+#define MP_MREMAP_FIXED	 2
+#define MP_MAP_ANONYMOUS 0x20
 
 static __always_inline int on_mmap(struct pt_regs *regs, long result)
 {
@@ -31,6 +32,9 @@ static __always_inline int on_mmap(struct pt_regs *regs, long result)
 		e->flags = SYSARG3(regs);
 		e->offset = SYSARG5(regs);
 		bpf_get_current_comm(e->comm, sizeof(e->comm));
+		/* Pieces of libraries are small, too, and known by their files. */
+		if (e->flags & MP_MAP_ANONYMOUS)
+			count_growth(s, e->len);
 		if (send(s, sizeof(*e), regs, e->len, BPF_RB_NO_WAKEUP))
 			return 0;
 	}
@@ -86,6 +90,7 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 		e->flags = SYSARG3(regs);
 		e->failed = failed(result);
 		bpf_get_current_comm(e->comm, sizeof(e->comm));
+		count_growth(s, mapped);
 		if (send(s, sizeof(*e), regs, mapped, BPF_RB_NO_WAKEUP))
 			return 0;
 	}

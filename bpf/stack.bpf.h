@@ -6,6 +6,10 @@
  * Hardly any C library has frame pointers, so the stack itself is taken, with the registers, and
  * unwound outside by call frame information. That costs up to 32 KiB of ring: it is done for
  * mappings of some size, and not faster than a rate. All others get what frame pointers tell.
+ *
+ * Some allocators grow by small mappings alone: Ruby's pages, musl's groups. Once a process has
+ * mapped GROWTH_MIN in small pieces, these are copied too, at a lower rate of their own, so that a
+ * storm of them takes no copies from large mappings.
  */
 #ifndef MEMPROV_STACK_BPF_H
 #define MEMPROV_STACK_BPF_H
@@ -15,6 +19,10 @@
 #define EVENT_ROOM     256	 /* for the event before the stack */
 #define COPY_EVERY_NS  100000ULL /* 10,000 copies a second and CPU, which cost 2-4 % of it, */
 #define COPIES_AT_ONCE 5000	 /* after as many in a row: programs that start */
+#define GROWTH_MIN     (1 << 20)
+#define GROWTH_SLOTS   16384
+#define SMALL_EVERY_NS 400000ULL /* 2,500 copies a second and CPU for small mappings */
+#define SMALL_AT_ONCE  2500
 
 enum unwind_mode { UNWIND_MODE_NONE, UNWIND_MODE_FP, UNWIND_MODE_CFI };
 
@@ -25,9 +33,28 @@ const volatile __u64 copy_below_bytes = 4 << 20;
 
 __u64 stacks_taken[MP_STACKS];
 
+/*
+ * What each process has mapped in small pieces. A process has one slot, by its number, and takes it
+ * from whoever had it before: two that grow at once in one slot are not noticed, and keep what
+ * frame pointers tell. CPUs that count at once may lose a piece.
+ */
+struct growth {
+	__u64 start_ns; /* of the process */
+	__u64 bytes;
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, GROWTH_SLOTS);
+	__type(key, __u32);
+	__type(value, struct growth);
+} growths SEC(".maps");
+
 struct scratch {
 	__u64 next_copy_ns;
+	__u64 next_small_ns;
 	__u64 taken;
+	__u64 grown; /* the mapping is small, one of many; a word, which keeps the record aligned */
 	__u8 record[EVENT_ROOM + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +
 		    MP_STACK_MAX + CHUNK];
 };
@@ -51,7 +78,10 @@ static __always_inline struct scratch *take_scratch(void)
 	__u32 cpu = bpf_get_smp_processor_id();
 	struct scratch *s = bpf_map_lookup_elem(&scratches, &cpu);
 
-	return s && !__sync_lock_test_and_set(&s->taken, 1) ? s : NULL;
+	if (!s || __sync_lock_test_and_set(&s->taken, 1))
+		return NULL;
+	s->grown = 0;
+	return s;
 }
 
 static __always_inline void give_back(struct scratch *s)
@@ -65,19 +95,40 @@ static __always_inline enum mp_loss loss_of(const struct scratch *s)
 	return s ? MP_LOSS_RING_FULL : MP_LOSS_PREEMPTED;
 }
 
-/* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */
-static __always_inline bool may_copy(struct scratch *s)
+/* Counts a small mapping; notes whether the process has made enough of them. */
+static __always_inline void count_growth(struct scratch *s, __u64 mapped)
 {
-	__u64 now = bpf_ktime_get_ns(), next = s->next_copy_ns;
+	const struct mp_event_head *head = (struct mp_event_head *)s->record;
+	__u32 slot = head->tgid % GROWTH_SLOTS;
+	struct growth *g;
+
+	if (mapped >= stack_min)
+		return;
+	g = bpf_map_lookup_elem(&growths, &slot);
+	if (!g)
+		return;
+	if (g->start_ns != head->start_ns) {
+		g->start_ns = head->start_ns;
+		g->bytes = 0;
+	}
+	s->grown = g->bytes >= GROWTH_MIN;
+	if (!s->grown)
+		g->bytes += mapped;
+}
+
+/* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */
+static __always_inline bool may_copy(__u64 *next_ns, __u64 every_ns, __u64 at_once)
+{
+	__u64 now = bpf_ktime_get_ns(), next = *next_ns;
 
 	/* With this one: a small ring has no room for copies at all. */
 	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX > copy_below_bytes)
 		return false;
 	if (next < now)
 		next = now;
-	if (next - now > COPIES_AT_ONCE * COPY_EVERY_NS)
+	if (next - now > at_once * every_ns)
 		return false;
-	s->next_copy_ns = next + COPY_EVERY_NS;
+	*next_ns = next + every_ns;
 	return true;
 }
 
@@ -210,14 +261,17 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 					struct pt_regs *regs, __u64 mapped)
 {
 	enum mp_stack_outcome outcome = MP_STACKS_FP;
+	bool large = mapped >= stack_min;
 	__u32 bytes;
 
 	if (unwind_mode == UNWIND_MODE_NONE) {
 		count_stack(MP_STACKS_NONE);
 		return 0;
 	}
-	if (unwind_mode == UNWIND_MODE_CFI && mapped >= stack_min) {
-		if (may_copy(s)) {
+	if (unwind_mode == UNWIND_MODE_CFI && (large || s->grown)) {
+		if (may_copy(large ? &s->next_copy_ns : &s->next_small_ns,
+			     large ? COPY_EVERY_NS : SMALL_EVERY_NS,
+			     large ? COPIES_AT_ONCE : SMALL_AT_ONCE)) {
 			count_stack(MP_STACKS_COPY);
 			return sizeof(*stack) + copy_stack(stack, regs);
 		}
