@@ -73,6 +73,26 @@ bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *r
 	return true;
 }
 
+bool fp__is_jump(const uint8_t *code, int32_t *ret)
+{
+	if (code[0] != 0xe9)
+		return false;
+	memcpy(ret, code + 1, sizeof(*ret));
+	*ret += 5; /* from behind it */
+	return true;
+}
+
+/* jmp *GOT(%rip), perhaps behind endbr64. */
+bool fp__is_import(const uint8_t *code)
+{
+	static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+	if (!memcmp(code, endbr, sizeof(endbr)))
+		code += sizeof(endbr);
+	return (code[0] == 0xff && code[1] == 0x25) ||
+	       (code[0] == 0xf2 && code[1] == 0xff && code[2] == 0x25);
+}
+
 /* A call leaves its return address on top of the stack. */
 bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
 		     uint64_t *ret_sp)
@@ -124,6 +144,26 @@ bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *r
 	/* 26 bits with a sign count instructions from its own. */
 	*ret = pc - sizeof(code) + (int64_t)((int32_t)(code << 6) >> 6) * 4;
 	return true;
+}
+
+bool fp__is_jump(const uint8_t *code, int32_t *ret)
+{
+	uint32_t word;
+
+	memcpy(&word, code, sizeof(word));
+	if (word >> 26 != 0x05)
+		return false;
+	*ret = ((int32_t)(word << 6) >> 6) * 4;
+	return true;
+}
+
+/* adrp x16, GOT */
+bool fp__is_import(const uint8_t *code)
+{
+	uint32_t word;
+
+	memcpy(&word, code, sizeof(word));
+	return (word & 0x9f00001f) == 0x90000010;
 }
 
 /* A call leaves its return address in a register. */

@@ -23,6 +23,12 @@ bool fp__is_call(const uint8_t *before, size_t len);
  * is the return address. */
 bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *ret);
 
+/* A direct jump that the code begins with (CALL_LEN_MAX bytes): how far, from its first byte. */
+bool fp__is_jump(const uint8_t *code, int32_t *ret);
+
+/* An entry of a procedure linkage table, which calls to other modules go through. */
+bool fp__is_import(const uint8_t *code);
+
 /* Where a function that has set up no frame returns to, and the caller's stack pointer. */
 bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
 		     uint64_t *ret_sp);

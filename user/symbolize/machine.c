@@ -23,6 +23,16 @@ bool copied_stack__read(struct copied_stack *stack, uint64_t address, size_t siz
 	return true;
 }
 
+bool copied_stack__peek(const struct copied_stack *stack, uint64_t address, uint64_t *ret)
+{
+	uint64_t offset = address - stack->sp;
+
+	if (address < stack->sp || stack->len < sizeof(*ret) || offset > stack->len - sizeof(*ret))
+		return false;
+	memcpy(ret, stack->bytes + offset, sizeof(*ret));
+	return true;
+}
+
 bool machine__get(struct machine *machine, struct copied_stack *stack, unsigned reg, uint64_t *ret)
 {
 	uint64_t value;

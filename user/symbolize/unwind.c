@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "symbolize/unwind.h"
 
+#include <elf.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "symbolize/cfi.h"
@@ -130,6 +132,81 @@ static bool step_leaf(const struct code_map *map, const struct found_frame *fram
 	return true;
 }
 
+#define SCAN_MAX     2048  /* bytes of the stack that a function's frame may take */
+#define FUNCTION_MAX 16384 /* bytes of code */
+#define ENTRY_MAX    64	   /* of a program's first function */
+#define JUMPS_MAX    4	   /* that lead from a function's name to itself */
+
+/* Whether a call to target runs the frame's function; a name of it may only jump there. */
+static bool leads_to(const struct code_map *map, uint64_t target, const struct found_frame *frame)
+{
+	uint8_t code[CALL_LEN_MAX];
+
+	for (int jumps = 0; jumps < JUMPS_MAX; jumps++) {
+		const struct code_row *row = code_map__find(map, target);
+		int32_t distance;
+
+		if (!row || !row->module)
+			return false;
+		if (row->module == frame->row->module && target <= frame->pc &&
+		    frame->pc - target < FUNCTION_MAX)
+			return true;
+		if (elf_module__read(row->module, target - row->wire.start + row->wire.offset, code,
+				     sizeof(code)) != sizeof(code))
+			return false;
+		/* Where that leads the loader has written; to another module at least. */
+		if (fp__is_import(code))
+			return row->module != frame->row->module;
+		if (!fp__is_jump(code, &distance))
+			return false;
+		target += distance;
+	}
+	return false;
+}
+
+/* In the function where the kernel starts a program. */
+static bool is_entry(const struct code_map *map, uint64_t pc)
+{
+	const struct code_row *row = code_map__find(map, pc);
+	uint64_t entry, address;
+
+	return row && row->module &&
+	       elf_module__read(row->module, offsetof(Elf64_Ehdr, e_entry), &entry,
+				sizeof(entry)) == sizeof(entry) &&
+	       elf_module__address(row->module, pc - row->wire.start + row->wire.offset,
+				   &address) &&
+	       address >= entry && address - entry < ENTRY_MAX;
+}
+
+/*
+ * A function that has neither call frame information nor a frame pointer: Debian's musl consists of
+ * them. Its caller is told by what calls say: the first word on the stack that a call to just this
+ * function would have left there. Words that are passed over are not recorded as read, since the
+ * frames do not follow from them.
+ */
+static bool step_scan(const struct code_map *map, const struct found_frame *frame,
+		      struct found_stack *found, struct machine *machine)
+{
+	uint64_t sp, pc, target;
+
+	if (!frame->module || !machine__get(machine, &found->stack, MACHINE_SP, &sp))
+		return false;
+	for (uint64_t at = sp; at - sp < SCAN_MAX; at += sizeof(pc)) {
+		if (!copied_stack__peek(&found->stack, at, &pc))
+			return false;
+		if (!call_target(map, pc, &target) ||
+		    !(leads_to(map, target, frame) || is_entry(map, pc - 1)))
+			continue;
+		if (!copied_stack__read(&found->stack, at, sizeof(pc), &pc))
+			return false;
+		*machine = (struct machine){};
+		machine__set(machine, MACHINE_SP, at + sizeof(pc));
+		machine__set(machine, MACHINE_PC, pc);
+		return true;
+	}
+	return false;
+}
+
 enum step { STEP_CALLER, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
 
 /* Without call frame information. */
@@ -154,11 +231,12 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 		}
 	}
 	found->by_fp = true;
-	if (!fp__step(machine, &found->stack, &caller, &pc))
-		return STEP_UNKNOWN;
+	if (frame->module && is_entry(map, frame->pc))
+		return STEP_OUTERMOST;
 	/* Where a thread begins, the chain ends with zeros. */
-	if (pc && !may_return_to(map, hooks, frame, pc, found, &caller))
-		return STEP_UNKNOWN;
+	if (!fp__step(machine, &found->stack, &caller, &pc) ||
+	    (pc && !may_return_to(map, hooks, frame, pc, found, &caller)))
+		return step_scan(map, frame, found, machine) ? STEP_CALLER : STEP_UNKNOWN;
 	/* Only who has made no call can be without a frame. */
 	if (frame->pc == frame->ip && step_leaf(map, frame, pc, found, machine))
 		return STEP_CALLER;
