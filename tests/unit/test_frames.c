@@ -250,6 +250,13 @@ static const struct {
 	 "", FRAME_NATIVE, FRAME_HEAP},
 	{"__mmap64@" C "|?@/lib/libapr-1.so.0.7.2|apr_palloc@/lib/libapr-1.so.0.7.2|conf@" APP,
 	 "conf", FRAME_NATIVE, FRAME_HEAP},
+	{"mmap@/lib/libc.so|?@/lib/libc.so|leak_session@" APP, "leak_session", FRAME_NATIVE,
+	 FRAME_HEAP},
+	{"mmap@/lib/libc.so|ingest_grow@" APP, "ingest_grow", FRAME_NATIVE, FRAME_NO_USE},
+	/* An allocator that the loader sets up. */
+	{"__mmap64@" C "|?@/lib/libjemalloc.so.2|?@/lib/libjemalloc.so.2|call_init@" LD
+	 "|_dl_start_user@" LD,
+	 "", FRAME_NATIVE, FRAME_HEAP},
 	/* Runtimes that have no heading of their own. */
 	{"__mmap64@" C "|erts_mmap@/usr/lib/beam.smp|?@/usr/lib/beam.smp"
 	 "|erts_mseg_alloc_opt@/usr/lib/beam.smp|?@/usr/lib/beam.smp"

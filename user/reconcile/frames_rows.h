@@ -18,7 +18,7 @@
 	}
 #define LOADER_MODULE(name)                                                                        \
 	{                                                                                          \
-		ANY, name, FRAME_LOADER, FRAME_NATIVE, FRAME_NO_USE, FRAME_SAYS                    \
+		ANY, name, FRAME_LOADER, FRAME_NATIVE, FRAME_NO_USE, FRAME_SAYS_AT_LAST            \
 	}
 #define STACK(name)                                                                                \
 	{                                                                                          \

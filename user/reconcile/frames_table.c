@@ -234,7 +234,7 @@ const struct frame_row frames_table[] = {
 	ENTRY("apr_palloc*"), /* APR's pools, also by mmap */
 	ENTRY("apr_pcalloc*"),
 	ENTRY("apr_pool_create*"),
-	ENTRY("apr_allocator_alloc"),
+	ENTRY("apr_allocator_*"),
 	CALLS_MALLOC("apr_bucket_alloc"),
 	CALLS_MALLOC("apr_pstr*"),
 	CALLS_MALLOC("apr_pmemdup"),
@@ -559,9 +559,11 @@ const struct frame_row frames_table[] = {
 	LIBC_FUNCTION("static_init_tls"),
 	LIBC_FUNCTION("_start"),
 	LIBC_FUNCTION("_start_c"),
+	/* musl's own functions have no names, and what maps is its malloc. */
+	{ANY, "libc.so", FRAME_LIBC, FRAME_NATIVE, HEAP, FRAME_SAYS_AT_LAST},
+	{ANY, "ld-musl*", FRAME_LIBC, FRAME_NATIVE, HEAP, FRAME_SAYS_AT_LAST},
 	LIBC_MODULE("libc.so*"),
 	LIBC_MODULE("libc-2.*"),
-	LIBC_MODULE("ld-musl*"),
 	LIBC_MODULE("libpthread*"),
 	LIBC_MODULE("libm.so*"),
 	LIBC_MODULE("libdl*"),
