@@ -236,6 +236,8 @@ const struct frame_row frames_table[] = {
 	ENTRY("apr_pool_create*"),
 	ENTRY("apr_allocator_*"),
 	CALLS_MALLOC("apr_bucket_alloc"),
+	CALLS_MALLOC("apr_pool_initialize"),
+	CALLS_MALLOC("apr_initialize"),
 	CALLS_MALLOC("apr_pstr*"),
 	CALLS_MALLOC("apr_pmemdup"),
 	CALLS_MALLOC("talloc_*"),
