@@ -41,7 +41,7 @@ int main(int argc, char **argv)
 					   .child_memory = 512 << 20,
 					   .timeout_ms = 10000,
 					   .launcher_capabilities = UINT64_MAX};
-	struct unwind_request request = {.image = 1};
+	struct unwind_request request = {};
 	struct symbolizer *symbolizer;
 	struct symbolizer_stats stats;
 	struct unwound unwound;

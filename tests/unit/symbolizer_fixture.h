@@ -37,7 +37,8 @@ static inline int tear_down(void **state)
 
 static inline struct unwound unwind(struct fixture *fixture, const struct traced *traced)
 {
-	struct unwind_request request = {traced->pid, traced->start_ticks, 1, traced->stack};
+	struct unwind_request request = {
+		.tgid = traced->pid, .start_ticks = traced->start_ticks, .stack = traced->stack};
 	struct unwound unwound;
 
 	assert_int_equal(

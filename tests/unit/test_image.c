@@ -135,7 +135,7 @@ static void learn(struct fixture *f, const struct stack *s, struct trace *trace)
 	struct path path;
 	struct unwound unwound = walk(s, &path);
 
-	image__learn(f->image, &s->head, &unwound, trace);
+	image__learn(f->image, &s->head, &unwound, trace, 0);
 }
 
 static void test_the_same_again(void **state)
@@ -223,7 +223,7 @@ static void test_signed_addresses(void **state)
 	sign(&s);
 	for (size_t i = 0; i < path.n_words; i++)
 		path.words[i].value = s.words[path.words[i].offset / 8];
-	image__learn(f->image, &s.head, &unwound, f->a);
+	image__learn(f->image, &s.head, &unwound, f->a, 0);
 	assert_ptr_equal(image__find(f->image, &s.head), f->a);
 	fill(&s, SP + 0x20000);
 	sign(&s);
@@ -294,7 +294,7 @@ static void test_by_frame_pointers(void **state)
 	struct unwound none = {0};
 
 	assert_null(image__find(f->image, &chain.head));
-	image__learn(f->image, &chain.head, &none, f->a);
+	image__learn(f->image, &chain.head, &none, f->a, 0);
 	assert_ptr_equal(image__find(f->image, &chain.head), f->a);
 	chain.ips[2]++;
 	assert_null(image__find(f->image, &chain.head));
@@ -315,7 +315,7 @@ static void test_chains_of_all_lengths(void **state)
 
 	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
 		chain.head.bytes = n * sizeof(chain.ips[0]);
-		image__learn(f->image, &chain.head, &none, n % 2 ? f->a : f->b);
+		image__learn(f->image, &chain.head, &none, n % 2 ? f->a : f->b, 0);
 	}
 	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
 		chain.head.bytes = n * sizeof(chain.ips[0]);
@@ -354,7 +354,7 @@ static void test_pages_it_runs_through(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(ips); i++)
 		frames[i].ip = ips[i];
 	assert_false(image__runs_through(f->image, 0, UINT64_MAX));
-	image__learn(f->image, &none, &unwound, f->a);
+	image__learn(f->image, &none, &unwound, f->a, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
 		assert_int_equal(image__runs_through(f->image, ranges[i].addr, ranges[i].len),
 				 ranges[i].known);

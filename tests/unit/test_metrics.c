@@ -112,7 +112,7 @@ static void test_tracer(void **state)
 {
 	static const struct metrics_counter resyncs[] = {{"lost", 3}, {"start", 200}};
 	static const struct unwinder_stats unwinder = {
-		.symbolizer = {.restarts = 3, .unwound = 100, .truncated = 8},
+		.symbolizer = {.restarts = 3, .unwound = 100, .truncated = 8, .maps_read = 45},
 		.callsites = {.sites = 61, .bytes = 8192, .turned_away = 2},
 	};
 	static const struct tracer_stats stats = {
@@ -137,6 +137,7 @@ static void test_tracer(void **state)
 	assert_has(&text, "\nmemprov_stacks_unwound_total{result=\"truncated\"} 8\n");
 	assert_has(&text, "\nmemprov_stacks_dropped_total 17\n");
 	assert_has(&text, "\nmemprov_symbolizer_restarts_total 3\n");
+	assert_has(&text, "\nmemprov_symbolizer_maps_read_total 45\n");
 	assert_has(&text, "\nmemprov_callsites 61\n");
 	assert_has(&text, "\nmemprov_callsites_bytes 8192\n");
 	assert_has(&text, "\nmemprov_callsites_turned_away_total 2\n");

@@ -127,7 +127,8 @@ static void no_privileges(void **state)
 	struct fixture *fixture = *state;
 	char *argv[] = {STACKS, "chain", NULL};
 	struct traced traced = traced__start(argv, MP_STACK_MAX);
-	struct unwind_request forget = {traced.pid, traced.start_ticks, 1, traced.stack};
+	struct unwind_request forget = {
+		.tgid = traced.pid, .start_ticks = traced.start_ticks, .stack = traced.stack};
 	pid_t child;
 	char link[64], name[64] = "";
 
@@ -318,7 +319,8 @@ static void gone(void **state)
 	struct fixture *fixture = *state;
 	char *argv[] = {STACKS, "chain", NULL};
 	struct traced traced = traced__start(argv, MP_STACK_MAX);
-	struct unwind_request request = {traced.pid, traced.start_ticks, 1, traced.stack};
+	struct unwind_request request = {
+		.tgid = traced.pid, .start_ticks = traced.start_ticks, .stack = traced.stack};
 	struct mp_stack *stack = traced.stack;
 	struct unwound unwound;
 
@@ -377,14 +379,15 @@ static void *map_file(const char *path, const void *data, size_t len, off_t size
 }
 
 /* A stack of this very process, which does nothing of the kind. */
-static struct unwound unwind_at(struct fixture *fixture, uint64_t pc, uint64_t image)
+static struct unwound unwind_at(struct fixture *fixture, uint64_t pc, uint64_t since_ns)
 {
 	static struct {
 		struct mp_stack stack;
 		struct mp_stack_copy copy;
 		uint64_t words[32];
 	} raw;
-	struct unwind_request request = {getpid(), 0, image, &raw.stack};
+	struct unwind_request request = {
+		.tgid = getpid(), .stack = &raw.stack, .map_since_ns = since_ns};
 	int pidfd = procfs__open("/proc", getpid());
 	struct unwound unwound;
 	struct proc_stat stat;
@@ -406,11 +409,10 @@ static void check_hostile(struct fixture *fixture, const char *what, const void 
 {
 	char path[] = "/tmp/memprov-hostile";
 	void *at = map_file(path, data, len, size);
-	static uint64_t image;
 	struct unwound unwound;
 
 	for (uint64_t offset = 0x1000; offset < 0x1400; offset += 0x1f3) {
-		unwound = unwind_at(fixture, (uintptr_t)at + offset, ++image);
+		unwound = unwind_at(fixture, (uintptr_t)at + offset, clock__boot_ns());
 		assert_true(unwound.n >= 1);
 		if (!unwound.frames[0].module || strcmp(unwound.frames[0].module, path))
 			fail_msg("%s: module %s", what, unwound.frames[0].module);
@@ -549,8 +551,8 @@ static void many_files(void **state)
 	}
 	for (int i = 0; i < MANY; i++)
 		munmap(at[i], 65536);
-	/* The image is another one: what is not mapped any more is not kept. */
-	unwind_at(fixture, (uintptr_t)at[0] + 0x11f0, 2);
+	/* The map is read anew: what is not mapped any more is not kept. */
+	unwind_at(fixture, (uintptr_t)at[0] + 0x11f0, clock__boot_ns());
 	for (int i = 0; i < 6000 && count_entries(child, "fd") > 60; i++)
 		usleep(10000);
 	assert_true(count_entries(child, "fd") <= 60);

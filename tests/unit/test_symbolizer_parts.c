@@ -235,13 +235,13 @@ static void debug_link(void **state)
 	clean();
 }
 
-static struct unwound unwind_self(struct fixture *fixture, uint64_t pc, uint64_t image)
+static struct unwound unwind_self(struct fixture *fixture, uint64_t pc)
 {
 	static struct {
 		struct mp_stack stack;
 		__u64 ips[1];
 	} raw = {.stack = {MP_STACK_FP, 8}};
-	struct unwind_request request = {getpid(), 0, image, &raw.stack};
+	struct unwind_request request = {.tgid = getpid(), .stack = &raw.stack};
 	int pidfd = procfs__open("/proc", getpid());
 	struct unwound unwound;
 	struct proc_stat stat;
@@ -265,7 +265,7 @@ static void perf_map(void **state)
 	FILE *map;
 
 	assert_true(code != MAP_FAILED);
-	unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+	unwound = unwind_self(fixture, (uintptr_t)code + 20);
 	assert_null(unwound.frames[0].function);
 	assert_null(unwound.frames[0].module);
 	assert_int_equal(unwound.frames[0].offset, (uintptr_t)code + 20);
@@ -274,17 +274,17 @@ static void perf_map(void **state)
 	map = fopen(path, "w");
 	fprintf(map, "%lx 40 made-here\n", (unsigned long)code);
 	fclose(map);
-	unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+	unwound = unwind_self(fixture, (uintptr_t)code + 20);
 	assert_string_equal(unwound.frames[0].function, "made-here");
 	assert_null(unwound.frames[0].module);
 	/* Anyone may write to /tmp: what is not the process's own says nothing. */
 	if (!chown(path, 65534, 65534)) {
-		unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+		unwound = unwind_self(fixture, (uintptr_t)code + 20);
 		assert_null(unwound.frames[0].function);
 	}
 	unlink(path);
 	assert_int_equal(symlink("/proc/kmsg", path), 0);
-	unwound = unwind_self(fixture, (uintptr_t)code + 20, 1);
+	unwound = unwind_self(fixture, (uintptr_t)code + 20);
 	assert_null(unwound.frames[0].function);
 	unlink(path);
 	munmap(code, 4096);

@@ -3,11 +3,6 @@
 
 #include <sys/mman.h>
 
-static bool is_code(const struct mp_event_mmap *e)
-{
-	return e->prot & PROT_EXEC && !(e->flags & MAP_ANONYMOUS);
-}
-
 /* Without MAP_FIXED the kernel looks for a place where nothing is. */
 static bool removes_code(const struct image *image, const union mp_event *event)
 {
@@ -26,35 +21,58 @@ static bool removes_code(const struct image *image, const union mp_event *event)
 	}
 }
 
+static void begin_anew(struct space *space, struct space_tools *tools)
+{
+	image__unref(space->image);
+	space->image = image__new(&tools->image_nodes);
+}
+
 void code__follow(struct space *space, struct space_tools *tools, const union mp_event *event)
 {
 	bool removed = space->image && removes_code(space->image, event);
-	bool added = event->head.type == MP_EVENT_MMAP && is_code(&event->mmap);
+	bool added = event->head.type == MP_EVENT_MMAP && event->mmap.prot & PROT_EXEC;
 
 	if (!removed && !added)
 		return;
 	space->code_id = ++tools->last_code_id;
+	if (added)
+		space->code_added_ns = event->head.time_ns;
+	if (removed)
+		space->code_gone_ns = event->head.time_ns;
 	/* Two spaces with one image could each map other code at the same place. */
-	if (removed || (space->image && image__is_shared(space->image))) {
-		image__unref(space->image);
-		space->image = image__new(&tools->image_nodes);
-	}
+	if (removed || (space->image && image__is_shared(space->image)))
+		begin_anew(space, tools);
 }
 
-static int is_newer(const struct ledger_range *range, void *ctx)
+void code__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		 uint64_t until)
 {
+	if (!space->image || !image__runs_through(space->image, lo, hi - lo))
+		return;
+	space->code_id = ++tools->last_code_id;
+	space->code_gone_ns = until;
+	begin_anew(space, tools);
+}
+
+static int find_newest(const struct ledger_range *range, void *ctx)
+{
+	uint64_t *newest = ctx;
+
 	/* What was there before us was there before the stack, whenever we learned of it. */
-	return range->record->origin != ORIGIN_PREDATES &&
-	       range->touched_ns > *(const uint64_t *)ctx;
+	if (range->record->origin != ORIGIN_PREDATES && range->touched_ns > *newest)
+		*newest = range->touched_ns;
+	return 0;
 }
 
-bool code__was_there(const struct space *space, const struct unwound *unwound, uint64_t taken_ns)
+uint64_t code__newest_ns(const struct space *space, const struct unwound *unwound)
 {
+	uint64_t newest = 0;
+
 	for (size_t i = 0; i < unwound->n; i++) {
 		uint64_t ip = unwound->frames[i].ip;
 
-		if (ledger__each(&space->ledger, ip, ip + 1, is_newer, &taken_ns))
-			return false;
+		/* A call may be the last thing in its mapping. */
+		ledger__each(&space->ledger, ip - 1, ip, find_newest, &newest);
 	}
-	return true;
+	return newest;
 }

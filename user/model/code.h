@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which events change the code that a space has mapped: from then on what is known of its modules
- * is stale, and where code went away, stacks that looked the same may not be.
+ * What events do to the code that a space has mapped, and what that means for stacks.
+ *
+ * A stack is unwound some time after it was taken, by a map that is read then, once for all that
+ * wait. That is right as long as what is mapped at its frames is what was there when it was taken,
+ * and the ledger knows since when it is. So code that is mapped where none was invalidates nothing;
+ * only what goes from under stacks that are known does.
  */
 #ifndef MEMPROV_CODE_H
 #define MEMPROV_CODE_H
@@ -12,8 +16,11 @@
  * stack is unwound. */
 void code__follow(struct space *space, struct space_tools *tools, const union mp_event *event);
 
-/* False when something was mapped, after taken_ns, where a frame is: the unwinder may have read
- * that and not the code that the stack was taken in. */
-bool code__was_there(const struct space *space, const struct unwound *unwound, uint64_t taken_ns);
+/* Events that spoke of [lo, hi) are lost, up to `until`: other code may be there. */
+void code__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
+		 uint64_t until);
+
+/* When the newest of what the frames lie in was mapped; 0: all of it before us. */
+uint64_t code__newest_ns(const struct space *space, const struct unwound *unwound);
 
 #endif

@@ -46,6 +46,7 @@ struct unwound {
 	 * word that was read, in that order, each offset once. */
 	const struct stack_word *words;
 	size_t n_words;
+	uint64_t map_read_ns; /* when the reading began of the map that they were found by */
 };
 
 #endif

@@ -56,6 +56,7 @@ struct image {
 	uint64_t *pages; /* of code that known stacks run through: their numbers, ascending */
 	size_t n_pages;
 	size_t pages_room;
+	uint64_t newest_ns;
 	size_t *of_all;
 };
 
@@ -427,11 +428,18 @@ static void learn_chain(struct image *image, const struct mp_stack *stack, struc
 	++*image->of_all;
 }
 
+uint64_t image__newest_ns(const struct image *image)
+{
+	return image->newest_ns;
+}
+
 void image__learn(struct image *image, const struct mp_stack *stack, const struct unwound *unwound,
-		  struct trace *trace)
+		  struct trace *trace, uint64_t newest_ns)
 {
 	if (!mark_pages(image, unwound))
 		return;
+	if (newest_ns > image->newest_ns)
+		image->newest_ns = newest_ns;
 	if (stack->kind == MP_STACK_COPY)
 		learn_copy(image, stack, unwound, trace);
 	else

@@ -44,9 +44,13 @@ bool image__runs_through(const struct image *image, uint64_t addr, uint64_t len)
 /* The trace of a stack that is known; borrowed, NULL when it is not. */
 struct trace *image__find(const struct image *image, const struct mp_stack *stack);
 
-/* From here on a stack like this one, which was unwound to this, is known as `trace`. When there
- * is no room or no memory nothing is learned. */
+/* From here on a stack like this one, which was unwound to this, is known as `trace`: its code is
+ * there since newest_ns. When there is no room or no memory nothing is learned. */
 void image__learn(struct image *image, const struct mp_stack *stack, const struct unwound *unwound,
-		  struct trace *trace);
+		  struct trace *trace, uint64_t newest_ns);
+
+/* Since when the code of all known stacks is there: one that was taken before, and looks the same,
+ * may have run through other code. */
+uint64_t image__newest_ns(const struct image *image);
 
 #endif

@@ -233,6 +233,7 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 	}
 	raw_stacks__leave(model, process, true);
 	space->exec_space = space->id;
+	space->code_gone_ns = e->head.time_ns;
 	space->heap_end = (e->start_brk + mask) & ~mask;
 	space->heap_end_ns = e->head.time_ns;
 	process->knowledge = KNOWS_ALL;

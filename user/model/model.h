@@ -49,8 +49,9 @@ struct raw_stack {
 	pid_t tgid;
 	uint64_t start_ticks;
 	uint64_t space_id;
-	uint64_t code_id; /* as in struct space */
 	uint64_t taken_ns;
+	uint64_t code_added_ns; /* as in struct space, when it was taken */
+	uint64_t map_since_ns;	/* a map that was read before shows code that has gone since */
 	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;
@@ -66,7 +67,6 @@ struct process_end {
 	bool lives_on; /* it runs another program */
 	pid_t heir;    /* 0: there is none, or no stack waits */
 	uint64_t heir_start_ticks;
-	uint64_t code_id; /* of both */
 };
 
 struct model_config {
@@ -107,6 +107,15 @@ void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range 
  */
 void model__name_was_read(struct model *model, const struct cold_name *name, const char *text);
 void model__name_was_lost(struct model *model, const struct cold_name *name);
+
+/* A stack that waits may be known by now, like another one that was answered meanwhile. Then this
+ * has answered it: true. */
+bool model__stack_is_known(struct model *model, const struct raw_stack *raw);
+
+/* True when code that the stack runs through was mapped before it was taken, yet after the map was
+ * read that it was unwound by: with a newer one it is to be unwound again. */
+bool model__map_was_stale(const struct model *model, const struct raw_stack *raw,
+			  const struct unwound *unwound);
 
 /* The answer to on_stack: what it was unwound to, and its call site; site NULL when that cannot be
  * known. */

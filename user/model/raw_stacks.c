@@ -36,8 +36,9 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 		.tgid = process->tgid,
 		.start_ticks = process->start_ticks,
 		.space_id = space->id,
-		.code_id = space->code_id,
 		.taken_ns = event->head.time_ns,
+		.code_added_ns = space->code_added_ns,
+		.map_since_ns = space->code_gone_ns,
 		.pending = space->pending,
 		.stack = stack,
 	};
@@ -61,22 +62,60 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 	return raw.trace;
 }
 
+/* The space that the stack was taken in, or of an heir; NULL when it has gone. */
+static struct space *space_of(const struct model *model, const struct raw_stack *raw)
+{
+	const struct process *process = model__find(model, raw->tgid);
+
+	if (!process || process->start_ticks != raw->start_ticks ||
+	    process->space->pending != raw->pending)
+		return NULL;
+	return process->space;
+}
+
+bool model__stack_is_known(struct model *model, const struct raw_stack *raw)
+{
+	const struct space *space = space_of(model, raw);
+	struct trace *known;
+
+	if (!space || space->id != raw->space_id || !space->image ||
+	    raw->taken_ns < space->code_gone_ns || raw->taken_ns < image__newest_ns(space->image))
+		return false;
+	known = image__find(space->image, raw->stack);
+	if (!known)
+		return false;
+	raw->pending->answered++;
+	trace__resolve(raw->trace, trace__site(known));
+	pending__unref(raw->pending);
+	return true;
+}
+
+bool model__map_was_stale(const struct model *model, const struct raw_stack *raw,
+			  const struct unwound *unwound)
+{
+	const struct space *space = space_of(model, raw);
+	uint64_t newest = space ? code__newest_ns(space, unwound) : 0;
+
+	return newest > unwound->map_read_ns && newest <= raw->taken_ns;
+}
+
 void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 			      const struct unwound *unwound, struct callsite *site)
 {
 	const struct process *process = model__find(model, raw->tgid);
 	struct space *space = process ? process->space : NULL;
+	uint64_t newest = space && site ? code__newest_ns(space, unwound) : 0;
 
 	raw->pending->answered++;
 	/* Of a process that has gone, its children may have inherited what it made. One that runs
 	 * another program may have been unwound in that. */
 	if (space && (process->start_ticks != raw->start_ticks || space->pending != raw->pending))
 		site = process->start_ticks != raw->start_ticks ? site : NULL;
-	else if (space && site && !code__was_there(space, unwound, raw->taken_ns))
+	else if (newest > raw->taken_ns) /* what was unwound may not be what was there */
 		site = NULL;
 	trace__resolve(raw->trace, site);
 	if (site && !unwound->makeshift && space && space->id == raw->space_id && space->image)
-		image__learn(space->image, raw->stack, unwound, raw->trace);
+		image__learn(space->image, raw->stack, unwound, raw->trace, newest);
 	pending__unref(raw->pending);
 }
 
@@ -106,7 +145,6 @@ void raw_stacks__leave(struct model *model, const struct process *process, bool 
 		.tgid = process->tgid,
 		.start_ticks = process->start_ticks,
 		.lives_on = lives_on,
-		.code_id = process->space->code_id,
 	};
 	const struct process *other;
 

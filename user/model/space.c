@@ -63,6 +63,8 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->ledger = ledger__copy(&parent->ledger);
 	space->image = parent->image ? image__ref(parent->image) : NULL;
 	space->code_id = parent->code_id;
+	space->code_added_ns = parent->code_added_ns;
+	space->code_gone_ns = parent->code_gone_ns;
 	space->pending = parent->pending;
 	space->pending->refs++;
 	space->heap_end = parent->heap_end;
@@ -418,6 +420,7 @@ void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, u
 		.hi = doubt->hi > hi ? doubt->hi : hi,
 		.until = doubt->until > until ? doubt->until : until,
 	};
+	code__doubt(space, tools, lo, hi, until);
 	space->generation++;
 }
 

@@ -63,6 +63,8 @@ struct space {
 	struct image *image;  /* the code that is mapped, and its known stacks */
 	/* Changes whenever code is mapped or unmapped; never used twice. */
 	uint64_t code_id;
+	uint64_t code_added_ns;	 /* when code was last mapped; 0: never */
+	uint64_t code_gone_ns;	 /* when code last went that known stacks ran through, or exec */
 	struct uses *uses;	 /* what each trace has mapped so far: uses.h */
 	struct pending *pending; /* its stacks, and those of its forebears, that wait */
 	bool late_names;	 /* there have been some: promise.h */

@@ -493,6 +493,9 @@ static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
 	add_family(out, "symbolizer_restarts_total", "counter",
 		   "Times that the process that unwinds died or hung, and was replaced.");
 	add_sample(out, "symbolizer_restarts_total", no_labels, symbolizer->restarts);
+	add_family(out, "symbolizer_maps_read_total", "counter",
+		   "Times that the map of a process was read to unwind stacks.");
+	add_sample(out, "symbolizer_maps_read_total", no_labels, symbolizer->maps_read);
 	add_family(out, "callsites", "gauge", "Call sites that are known.");
 	add_sample(out, "callsites", no_labels, callsites->sites);
 	add_family(out, "callsites_bytes", "gauge", "Memory of the call sites that are known.");

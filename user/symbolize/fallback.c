@@ -10,13 +10,17 @@
 
 static const struct image_row *find_row(const struct image *image, uint64_t pc)
 {
-	for (size_t i = 0; image && i < image->n; i++) {
-		const struct wire_row *row = &image->rows[i].wire;
+	size_t lo = 0, hi = image ? image->n : 0;
 
-		if (row->start <= pc && pc < row->end)
-			return &image->rows[i];
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (image->rows[mid].wire.end <= pc)
+			lo = mid + 1;
+		else
+			hi = mid;
 	}
-	return NULL;
+	return image && lo < image->n && image->rows[lo].wire.start <= pc ? &image->rows[lo] : NULL;
 }
 
 /* False when no code is there, as far as is known. */
@@ -100,6 +104,7 @@ int fallback__unwind(const struct image *image, const struct mp_stack *stack, st
 		}
 	}
 	unwound.frames = frames;
+	unwound.map_read_ns = image ? image->read_ns : 0;
 	if (!err)
 		*ret = unwound;
 	return err;

@@ -14,8 +14,11 @@
 #include "symbolize/file_table.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/dict.h"
 
-#define REFRESH_NS (NSEC_PER_SEC / 2)
+#define REFRESH_NS	     (NSEC_PER_SEC / 2)
+#define FILES_OF_PROCESS_MAX (WIRE_FILES_MAX / 4 * 3)
+#define ROWS_MAX	     (4 * WIRE_ROWS_MAX) /* of all images */
 
 struct known_image {
 	struct image public;
@@ -29,6 +32,7 @@ struct images {
 	struct file_table *files;
 	struct known_image *first; /* the last one asked for */
 	uint32_t last_number;
+	uint64_t maps_read;
 	size_t vdso_size; /* of our own; 0: not known */
 };
 
@@ -154,6 +158,34 @@ void images__blame(struct images *images, uint32_t file)
 
 /* --- reading ------------------------------------------------------------------------------- */
 
+/* A file that the process has mapped, as often as it may be. */
+struct mapped_file {
+	const struct vma *vma; /* the first of its mappings */
+	const char *text;      /* as the kernel names it */
+	uint32_t number;       /* 0: none */
+	const char *name;
+};
+
+static uint64_t hash_file(const void *entry, uint64_t secret)
+{
+	const struct vma *vma = ((const struct mapped_file *)entry)->vma;
+	uint64_t hash = dict__mix(secret, vma->inode);
+
+	hash = dict__mix(hash, (uint64_t)vma->major << 32 | vma->minor);
+	return dict__mix(hash, vma->kind);
+}
+
+static bool same_file(const void *x, const void *y)
+{
+	const struct mapped_file *f = x, *g = y;
+	const struct vma *a = f->vma, *b = g->vma;
+
+	return a->inode == b->inode && a->major == b->major && a->minor == b->minor &&
+	       a->kind == b->kind && !strcmp(f->text, g->text);
+}
+
+static const struct dict_type mapped_files = {sizeof(struct mapped_file), hash_file, same_file};
+
 struct reading {
 	struct images *images;
 	int pidfd;
@@ -161,9 +193,10 @@ struct reading {
 	struct buf mounts;
 	struct arena *arena;
 	struct image_row *rows;
-	const struct vma **vmas; /* of the rows */
 	size_t n;
-	int told; /* what went wrong when the child was told */
+	struct dict files; /* of struct mapped_file */
+	size_t n_files;	   /* that have a number */
+	int told;	   /* what went wrong when the child was told */
 };
 
 /* The number of a file, which the child has been told; 0: none. Takes no possession of fd. */
@@ -207,36 +240,15 @@ static int copy_vdso(const struct images *images, const struct vma *vma, struct 
 	return take_fd(fd);
 }
 
-static bool same_file(const struct vma *a, const struct vma *b)
+static uint32_t open_file(struct reading *reading, const struct vma *vma, const char *name)
 {
-	return a->inode == b->inode && a->major == b->major && a->minor == b->minor &&
-	       a->kind == b->kind;
-}
-
-/* Another mapping of the same file has its number already. */
-static uint32_t number_of_same(const struct reading *reading, const struct vma *vma)
-{
-	for (size_t i = reading->n; i-- > 0;) {
-		if (reading->rows[i].wire.file && same_file(reading->vmas[i], vma) &&
-		    reading->vmas[i]->name == vma->name)
-			return reading->rows[i].wire.file;
-	}
-	return 0;
-}
-
-static uint32_t find_file(struct reading *reading, const struct vma *vma, const char *name)
-{
-	uint32_t number = number_of_same(reading, vma);
 	_cleanup_close_ int fd = -1;
 	struct file_identity identity;
 	struct stat st;
 
-	if (number) {
-		file_table__take_again(reading->images->files, number);
-		return number;
-	}
-	/* A child that cannot be told of files has no use for them. */
-	if (reading->told)
+	/* A child that cannot be told of files has no use for them; and one process does not push
+	 * out those of all others. */
+	if (reading->told || reading->n_files >= FILES_OF_PROCESS_MAX)
 		return 0;
 	if (vma->kind == VMA_KERNEL && !strcmp(name, "[vdso]")) {
 		fd = copy_vdso(reading->images, vma, &identity);
@@ -249,34 +261,57 @@ static uint32_t find_file(struct reading *reading, const struct vma *vma, const 
 }
 
 /* As a user would write it. */
-static const char *name_of(struct reading *reading, const struct vma *vma, const char *name)
+static const char *name_of(struct reading *reading, const char *name)
 {
 	static const char deleted[] = " (deleted)";
 	size_t len = strlen(name);
-	char *copy;
+	char *copy = arena__strdup(reading->arena, name);
 
-	if (vma->kind == VMA_ANON || vma->kind == VMA_ANON_NAMED || vma->kind == VMA_SHMEM_NAMED ||
-	    vma->kind == VMA_HEAP || vma->kind == VMA_STACK || vma->kind == VMA_DEV_ZERO ||
-	    vma->kind == VMA_SHARED_ANON || vma->kind == VMA_HUGETLB)
-		return NULL;
-	copy = arena__strdup(reading->arena, name);
 	if (copy && len > sizeof(deleted) && !strcmp(name + len + 1 - sizeof(deleted), deleted))
 		copy[len + 1 - sizeof(deleted)] = '\0';
 	return copy;
 }
 
+/* Of a mapping that has a name. */
+static struct mapped_file find_file(struct reading *reading, const struct vma *vma)
+{
+	struct mapped_file file = {.vma = vma, .text = vma_set__name(reading->set, vma)};
+	const struct mapped_file *known = dict__find(&reading->files, &file);
+
+	if (known) {
+		if (known->number)
+			file_table__take_again(reading->images->files, known->number);
+		return *known;
+	}
+	file.number = open_file(reading, vma, file.text);
+	file.name = name_of(reading, file.text);
+	reading->n_files += !!file.number;
+	dict__add(&reading->files, &file);
+	return file;
+}
+
+static bool is_anonymous(const struct vma *vma)
+{
+	return vma->kind == VMA_ANON || vma->kind == VMA_ANON_NAMED ||
+	       vma->kind == VMA_SHMEM_NAMED || vma->kind == VMA_HEAP || vma->kind == VMA_STACK ||
+	       vma->kind == VMA_DEV_ZERO || vma->kind == VMA_SHARED_ANON ||
+	       vma->kind == VMA_HUGETLB;
+}
+
 static void add_row(struct reading *reading, const struct vma *vma)
 {
-	const char *name = vma_set__name(reading->set, vma);
-	struct image_row *row = &reading->rows[reading->n];
-	uint32_t file = find_file(reading, vma, name);
+	struct mapped_file file = {};
 
-	reading->vmas[reading->n++] = vma;
-	*row = (struct image_row){
-		.wire = {.start = vma->start, .end = vma->end, .offset = vma->offset, .file = file},
-		.name = name_of(reading, vma, name),
+	if (!is_anonymous(vma))
+		file = find_file(reading, vma);
+	reading->rows[reading->n++] = (struct image_row){
+		.wire = {.start = vma->start,
+			 .end = vma->end,
+			 .offset = vma->offset,
+			 .file = file.number,
+			 .named = !!file.name},
+		.name = file.name,
 	};
-	row->wire.named = !!row->name;
 }
 
 static int add_rows(struct reading *reading)
@@ -291,8 +326,7 @@ static int add_rows(struct reading *reading)
 	if (!reading->arena)
 		return -ENOMEM;
 	reading->rows = arena__alloc(reading->arena, n * sizeof(*reading->rows) + 1);
-	reading->vmas = arena__alloc(reading->arena, n * sizeof(struct vma *) + 1);
-	if (!reading->rows || !reading->vmas)
+	if (!reading->rows)
 		return -ENOMEM;
 	/* Without the mounts no file is known to be safe to open. */
 	open__read_mounts(reading->pidfd, &reading->mounts);
@@ -301,6 +335,15 @@ static int add_rows(struct reading *reading)
 			add_row(reading, &reading->set->vmas[i]);
 	}
 	return 0;
+}
+
+static size_t count_rows(const struct images *images)
+{
+	size_t n = 0;
+
+	for (const struct known_image *known = images->first; known; known = known->next)
+		n += known->public.n;
+	return n;
 }
 
 static int finish(struct reading *reading, struct known_image *known)
@@ -318,6 +361,8 @@ static int finish(struct reading *reading, struct known_image *known)
 	known->public.rows = reading->rows;
 	known->public.n = reading->n;
 	known->public.names = names;
+	while (count_rows(reading->images) > ROWS_MAX && drop_oldest(reading->images))
+		;
 	return 0;
 }
 
@@ -325,7 +370,7 @@ static int finish(struct reading *reading, struct known_image *known)
 static int read_image(struct images *images, struct known_image *known, int *ret_told)
 {
 	_cleanup_close_ int pidfd = images__open_process(images, &known->public);
-	struct reading reading = {.images = images, .pidfd = pidfd};
+	struct reading reading = {.images = images, .pidfd = pidfd, .files.type = &mapped_files};
 	struct vma_set set;
 	int err;
 
@@ -341,6 +386,7 @@ static int read_image(struct images *images, struct known_image *known, int *ret
 		release_rows(images, reading.rows, reading.n);
 		arena__free(reading.arena);
 	}
+	dict__free(&reading.files);
 	buf__free(&reading.mounts);
 	vma_set__free(&set);
 	*ret_told = reading.told;
@@ -391,21 +437,24 @@ static void move_to_front(struct images *images, struct known_image **place)
 	images->first = known;
 }
 
-int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_t image,
+int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_t since_ns,
 		struct image **ret)
 {
 	struct known_image **place = find(images, tgid, start_ticks), *known;
 	int err, told = 0;
+	uint64_t began;
 
 	if (*place)
 		move_to_front(images, place);
 	else if (!add(images, tgid, start_ticks))
 		return -ENOMEM;
 	known = images->first;
-	if (known->public.told && known->public.image == image) {
+	if (known->public.told && known->public.read_ns >= since_ns) {
 		*ret = &known->public;
 		return 0;
 	}
+	began = clock__boot_ns();
+	images->maps_read++;
 	err = read_image(images, known, &told);
 	/* Who has gone had the code that was there last. */
 	if (err && !(err == -ESRCH && known->public.n)) {
@@ -413,19 +462,25 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 		return err;
 	}
 	told = told ?: images->teller.rows(images->teller.ctx, &known->public);
-	known->public.image = image;
-	known->public.read_ns = clock__boot_ns();
+	known->public.read_ns = began;
 	known->public.told = !told;
 	*ret = &known->public;
 	return told ? -ECOMM : 0;
 }
 
-bool images__refresh(struct image *image)
+bool images__refresh(struct image *image, uint64_t taken_ns, uint64_t code_added_ns)
 {
-	if (clock__boot_ns() - image->read_ns < REFRESH_NS)
+	if (image->read_ns > taken_ns)
+		return false;
+	if (code_added_ns < image->read_ns && clock__boot_ns() - image->read_ns < REFRESH_NS)
 		return false;
 	image->told = false;
 	return true;
+}
+
+uint64_t images__maps_read(const struct images *images)
+{
+	return images->maps_read;
 }
 
 const char *images__name_of(const struct image *image, uint32_t file)

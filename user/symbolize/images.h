@@ -28,8 +28,7 @@ struct image {
 	uint32_t number; /* of the process, for the child */
 	pid_t tgid;
 	uint64_t start_ticks;
-	uint64_t image;	  /* the caller's number for this state of the map */
-	uint64_t read_ns; /* when */
+	uint64_t read_ns; /* when reading it began */
 	bool told;	  /* the child knows */
 	struct image_row *rows;
 	const char **names; /* of the rows */
@@ -51,17 +50,23 @@ struct images *images__new(const char *proc, const struct images_teller *teller)
 void images__free(struct images *images); /* accepts NULL */
 
 /*
- * The process's code, which the child has been told when this returns. Read anew when `image` is
- * another number than before. -ECOMM, with *ret all the same, when the child could not be told;
+ * The process's code, which the child has been told when this returns. Read anew when it was last
+ * read before since_ns. -ECOMM, with *ret all the same, when the child could not be told;
  * -ESRCH when the process has gone before anything could be read, or what else kept it from being
  * read. Valid until the next call.
  */
-int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_t image,
+int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_t since_ns,
 		struct image **ret);
 
-/* Code may also be where none was, without the caller's number telling: mprotect(2) makes it. True
- * when the image was read long enough ago; then images__get() reads it again. */
-bool images__refresh(struct image *image);
+/*
+ * A stack led to where no code is. True when that may be because the map was read before the stack
+ * was taken; then images__get() reads it again. So one reading serves all stacks that waited for
+ * it. When no code was mapped since (mprotect(2) makes some, and no event tells), a map is not read
+ * again so soon: most such stacks lead nowhere.
+ */
+bool images__refresh(struct image *image, uint64_t taken_ns, uint64_t code_added_ns);
+
+uint64_t images__maps_read(const struct images *images);
 
 void images__forget(struct images *images, pid_t tgid, uint64_t start_ticks);
 

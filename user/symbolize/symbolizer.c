@@ -277,6 +277,7 @@ static int ask_child(struct symbolizer *symbolizer, const struct unwind_request 
 		.n = reading.n_frames,
 		.words = reading.words,
 		.n_words = reading.n_words,
+		.map_read_ns = image->read_ns,
 	};
 	*ret_strayed = reading.strayed;
 	return 0;
@@ -326,13 +327,14 @@ static int unwind(struct symbolizer *symbolizer, const struct unwind_request *re
 	for (int i = 0; i < TRIES; i++) {
 		started = start(symbolizer);
 		err = images__get(symbolizer->images, request->tgid, request->start_ticks,
-				  request->image, &image);
+				  request->map_since_ns, &image);
 		if (err && err != -ECOMM)
 			return err;
 		if (err || started || is_deadly(image))
 			break;
 		err = ask_child(symbolizer, request, image, arena, ret, &strayed);
-		if (!err && strayed && i < TRIES - 1 && images__refresh(image))
+		if (!err && strayed && i < TRIES - 1 &&
+		    images__refresh(image, request->taken_ns, request->code_added_ns))
 			continue;
 		if (!err)
 			return keep_modules(arena, ret);
@@ -372,4 +374,5 @@ void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t star
 void symbolizer__stats(struct symbolizer *symbolizer, struct symbolizer_stats *ret)
 {
 	*ret = symbolizer->stats;
+	ret->maps_read = images__maps_read(symbolizer->images);
 }

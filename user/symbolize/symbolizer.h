@@ -38,10 +38,10 @@ void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the 
 struct unwind_request {
 	pid_t tgid;
 	uint64_t start_ticks; /* with tgid, the process */
-	/* Two requests with the same number are of one process image in which no code was mapped or
-	 * unmapped in between: what is known of its modules is still true. */
-	uint64_t image;
 	const struct mp_stack *stack;
+	uint64_t taken_ns;	/* CLOCK_BOOTTIME, as what follows */
+	uint64_t code_added_ns; /* when code was last mapped, before that */
+	uint64_t map_since_ns;	/* a map that was read before is of no use */
 };
 
 /* Blocks up to the timeout (longer when the child has got little of the CPU by then, and is at
@@ -60,6 +60,7 @@ struct symbolizer_stats {
 	uint64_t restarts; /* of the child: it died or took too long */
 	uint64_t unwound;
 	uint64_t truncated;
+	uint64_t maps_read;
 };
 void symbolizer__stats(struct symbolizer *symbolizer, struct symbolizer_stats *ret);
 

@@ -19,6 +19,7 @@
 #define PATIENCE_NS	     (1 * NSEC_PER_SEC)
 #define PATIENCE_BYTES	     (2u << 20) /* whoever has more is no process that comes and goes */
 #define MAX_BATCH	     32		/* stacks of one process that are answered in one go */
+#define MAX_LOOK	     1024	/* of one process, to see whether they are known by now */
 
 struct waiting {
 	struct waiting *prev, *next;
@@ -70,6 +71,7 @@ struct batch {
 	struct waiting *stacks[MAX_BATCH];
 	struct unwound unwound[MAX_BATCH];
 	struct callsite *sites[MAX_BATCH];
+	bool again[MAX_BATCH]; /* to be unwound once more, by a newer map */
 	size_t n;
 	unsigned programs; /* the source's, when it was taken */
 };
@@ -172,16 +174,22 @@ static void give_up(struct unwinder *u, struct model *model, struct waiting *wai
 	waiting_free(u, waiting);
 }
 
-static void take_batch(struct unwinder *u, struct source *source, struct batch *batch)
+/* From within the model, which knows many of those that wait by what was answered last: a program
+ * that does the same a thousand times has one stack unwound. */
+static void take_batch(struct unwinder *u, struct model *model, struct batch *batch)
 {
+	struct source *source = batch->source;
 	struct waiting *waiting;
 
-	*batch = (struct batch){.source = source, .programs = source->programs};
-	DL_DELETE(u->turns, source);
-	while (batch->n < MAX_BATCH && (waiting = source->stacks)) {
+	batch->programs = source->programs;
+	for (size_t i = 0; i < MAX_LOOK && batch->n < MAX_BATCH && source->stacks; i++) {
+		waiting = source->stacks;
 		DL_DELETE(source->stacks, waiting);
 		source->bytes -= waiting->bytes;
-		batch->stacks[batch->n++] = waiting;
+		if (model__stack_is_known(model, &waiting->raw))
+			waiting_free(u, waiting);
+		else
+			batch->stacks[batch->n++] = waiting;
 	}
 }
 
@@ -198,12 +206,11 @@ static void wait_until(struct unwinder *u, uint64_t due_ns)
 	pthread_cond_clockwait(&u->more, &u->lock, CLOCK_MONOTONIC, &due);
 }
 
-/* Waits for a batch; false when there will be none. */
-static bool next_batch(struct unwinder *u, struct batch *batch)
+/* Waits for whose turn it is; NULL when there will be nobody. */
+static struct source *take_turn(struct unwinder *u)
 {
 	struct source *source;
 	uint64_t due_ns;
-	bool stop;
 
 	pthread_mutex_lock(&u->lock);
 	while (!(source = next_turn(u, &due_ns)) && !u->stop) {
@@ -212,11 +219,12 @@ static bool next_batch(struct unwinder *u, struct batch *batch)
 		else
 			wait_until(u, due_ns);
 	}
-	stop = u->stop;
-	if (!stop)
-		take_batch(u, source, batch);
+	if (u->stop)
+		source = NULL;
+	if (source)
+		DL_DELETE(u->turns, source);
 	pthread_mutex_unlock(&u->lock);
-	return !stop;
+	return source;
 }
 
 static void forget_source(struct unwinder *u, struct source *source)
@@ -246,7 +254,6 @@ static bool pass_on(struct unwinder *u, const struct process_end *end, struct wa
 		return false;
 	waiting->raw.tgid = end->heir;
 	waiting->raw.start_ticks = end->heir_start_ticks;
-	waiting->raw.code_id = end->code_id;
 	append(source, waiting);
 	queue_turn(u, source);
 	return true;
@@ -296,6 +303,25 @@ static void correct(struct unwinder *u, struct batch *batch)
 	}
 }
 
+static void ask_model(struct model *model, void *arg)
+{
+	struct telling *telling = arg;
+
+	pthread_mutex_lock(&telling->unwinder->lock);
+	take_batch(telling->unwinder, model, telling->batch);
+	pthread_mutex_unlock(&telling->unwinder->lock);
+}
+
+/* By a map that was read after it was taken, which is as new as is needed. */
+static bool must_be_unwound_again(const struct model *model, struct raw_stack *raw,
+				  const struct unwound *unwound)
+{
+	if (raw->map_since_ns > raw->taken_ns || !model__map_was_stale(model, raw, unwound))
+		return false;
+	raw->map_since_ns = raw->taken_ns + 1;
+	return true;
+}
+
 /* Everything that happened before this has been applied: whether the process has left meanwhile is
  * known. */
 static void tell_model(struct model *model, void *arg)
@@ -307,10 +333,33 @@ static void tell_model(struct model *model, void *arg)
 	correct(telling->unwinder, batch);
 	pthread_mutex_unlock(&telling->unwinder->lock);
 	for (size_t i = 0; i < batch->n; i++) {
-		if (batch->stacks[i])
+		if (!batch->stacks[i])
+			continue;
+		batch->again[i] =
+			must_be_unwound_again(model, &batch->stacks[i]->raw, &batch->unwound[i]);
+		if (!batch->again[i])
 			model__stack_was_unwound(model, &batch->stacks[i]->raw, &batch->unwound[i],
 						 batch->sites[i]);
 	}
+}
+
+/* Keeps of the batch what is to be unwound again. */
+static void end_batch(struct unwinder *u, struct batch *batch)
+{
+	size_t n = 0;
+
+	pthread_mutex_lock(&u->lock);
+	for (size_t i = 0; i < batch->n; i++) {
+		callsite__unref(batch->sites[i]);
+		batch->sites[i] = NULL;
+		batch->unwound[i] = (struct unwound){};
+		if (batch->stacks[i] && batch->again[i])
+			batch->stacks[n++] = batch->stacks[i];
+		else if (batch->stacks[i])
+			waiting_free(u, batch->stacks[i]);
+	}
+	batch->n = n;
+	pthread_mutex_unlock(&u->lock);
 }
 
 static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
@@ -322,8 +371,10 @@ static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 		struct unwind_request request = {
 			.tgid = raw->tgid,
 			.start_ticks = raw->start_ticks,
-			.image = raw->code_id,
 			.stack = raw->stack,
+			.taken_ns = raw->taken_ns,
+			.code_added_ns = raw->code_added_ns,
+			.map_since_ns = raw->map_since_ns,
 		};
 
 		if (arena &&
@@ -331,27 +382,24 @@ static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 			batch->sites[i] = callsite_table__intern(u->table, &batch->unwound[i]);
 	}
 	owner__call(u->owner, tell_model, &telling);
-	pthread_mutex_lock(&u->lock);
-	for (size_t i = 0; i < batch->n; i++) {
-		callsite__unref(batch->sites[i]);
-		if (batch->stacks[i])
-			waiting_free(u, batch->stacks[i]);
-	}
-	pthread_mutex_unlock(&u->lock);
+	end_batch(u, batch);
 }
 
 static void *unwinder_thread(void *arg)
 {
 	struct unwinder *u = arg;
 	struct batch *batch = malloc(sizeof(*batch));
+	struct source *source;
 
-	while (batch && next_batch(u, batch)) {
+	while (batch && (source = take_turn(u))) {
 		struct arena *arena = arena__new();
 
-		if (batch->n)
+		*batch = (struct batch){.source = source};
+		owner__call(u->owner, ask_model, &(struct telling){u, batch});
+		while (batch->n)
 			unwind(u, batch, arena);
 		arena__free(arena);
-		end_turn(u, batch->source);
+		end_turn(u, source);
 	}
 	free(batch);
 	return NULL;

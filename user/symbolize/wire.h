@@ -31,9 +31,9 @@
 
 #define WIRE_PACKET_MAX	  65536
 #define WIRE_STRING_MAX	  4096
-#define WIRE_BUILD_ID_MAX 64   /* bytes; SHA-512 */
-#define WIRE_ROWS_MAX	  4096 /* executable mappings of a process that are told */
-#define WIRE_FILES_MAX	  512  /* in all */
+#define WIRE_BUILD_ID_MAX 64	/* bytes; SHA-512 */
+#define WIRE_ROWS_MAX	  65536 /* executable mappings of a process that are told */
+#define WIRE_FILES_MAX	  1024	/* in all */
 #define WIRE_NO_ROW	  UINT32_MAX
 
 enum wire_type {
