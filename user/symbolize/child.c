@@ -71,11 +71,73 @@ static void enter(void *ctx, const struct code_row *row)
 		elf_module__use(row->module, child->requests);
 }
 
+#define KNOWN_MAX 8 /* answers that are kept while a stack is unwound */
+
 struct looking {
 	struct child *child;
 	struct child_process *process;
 	struct reply *reply;
+	struct {
+		uint64_t pc;
+		bool is_same;
+	} known[KNOWN_MAX];
+	size_t n_known; /* ever */
 };
+
+static size_t ask_code(uint32_t process, uint64_t at, uint8_t *ret)
+{
+	struct wire_need need = {{WIRE_NEED, process}, WIRE_NEED_CODE, sizeof(at), ""};
+	struct wire_code code;
+
+	memcpy(need.text, &at, sizeof(at));
+	if (channel__send(CHILD_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	    channel__receive(CHILD_SOCKET, &code, sizeof(code), NULL, CHANNEL_FOREVER) !=
+		    sizeof(code) ||
+	    code.head.type != WIRE_CODE || code.head.number > sizeof(code.bytes))
+		_exit(1);
+	memcpy(ret, code.bytes, code.head.number);
+	return code.head.number;
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+	return a < b ? a : b;
+}
+
+/* WIRE_CODE_LEN bytes around pc, or as many of them as are code of the file. */
+static bool compare(const struct looking *looking, const struct code_row *row, uint64_t pc,
+		    const struct code_place *place)
+{
+	uint64_t before = least(least(pc - row->wire.start, place->before), WIRE_CODE_LEN / 2);
+	uint64_t at = pc - before, skip = 0, len;
+	uint8_t theirs[WIRE_CODE_LEN], ours[WIRE_CODE_LEN];
+
+	if (row->wire.end - row->wire.start < WIRE_CODE_LEN)
+		return false;
+	if (row->wire.end - at < WIRE_CODE_LEN)
+		skip = at - (row->wire.end - WIRE_CODE_LEN);
+	len = least(WIRE_CODE_LEN - skip, before + place->left);
+	return ask_code(looking->process->number, at - skip, theirs) == WIRE_CODE_LEN &&
+	       elf_module__read(row->module, place->offset - before, ours, len) == (ssize_t)len &&
+	       !memcmp(theirs + skip, ours, len);
+}
+
+/* Asked about the same place again and again. What is there may have changed by the next stack. */
+static bool is_same(void *ctx, const struct code_row *row, uint64_t pc,
+		    const struct code_place *place)
+{
+	struct looking *looking = ctx;
+	size_t i;
+
+	for (i = 0; i < least(looking->n_known, KNOWN_MAX); i++) {
+		if (looking->known[i].pc == pc)
+			return looking->known[i].is_same;
+	}
+	i = looking->n_known++ % KNOWN_MAX;
+	looking->known[i].pc = pc;
+	looking->known[i].is_same = compare(looking, row, pc, place);
+	return looking->known[i].is_same;
+}
 
 static int open_map(void *ctx, uint32_t process)
 {
@@ -113,8 +175,11 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	struct found_stack *found = &child->found;
 	struct reply *reply;
 	struct looking looking = {.child = child, .process = process};
-	struct unwind_hooks hooks = {
-		.enter = enter_for, .look = look, .is_outermost = is_outermost, .ctx = &looking};
+	struct unwind_hooks hooks = {.enter = enter_for,
+				     .is_same = is_same,
+				     .look = look,
+				     .is_outermost = is_outermost,
+				     .ctx = &looking};
 	const struct mp_stack_copy *copy = (const void *)request->data;
 
 	if (len < sizeof(*request) || request->bytes != len - sizeof(*request))

@@ -16,7 +16,7 @@
 #include "symbolize/wire.h"
 #include "util/cleanup.h"
 
-#define SEGMENTS_MAX 64	   /* executable ones that are kept; a linker makes one */
+#define SEGMENTS_MAX 64	   /* that are loaded and kept; a linker makes four */
 #define PHNUM_MAX    1024  /* PN_XNUM means more than anyone has */
 #define SITES_MAX    16384 /* addresses of a module; then it begins anew */
 
@@ -211,6 +211,7 @@ static int read_segments(struct elf_module *module)
 {
 	_cleanup_free_ Elf64_Phdr *headers = NULL;
 	Elf64_Ehdr header;
+	bool executable = false;
 	size_t size;
 
 	if (elf_module__read(module, 0, &header, sizeof(header)) != sizeof(header) ||
@@ -226,10 +227,12 @@ static int read_segments(struct elf_module *module)
 	if (elf_module__read(module, header.e_phoff, headers, size) != (ssize_t)size)
 		return -EBADMSG;
 	for (size_t i = 0; i < header.e_phnum && module->n_segments < SEGMENTS_MAX; i++) {
-		if (headers[i].p_type == PT_LOAD && headers[i].p_flags & PF_X)
-			module->segments[module->n_segments++] = headers[i];
+		if (headers[i].p_type != PT_LOAD)
+			continue;
+		module->segments[module->n_segments++] = headers[i];
+		executable |= headers[i].p_flags & PF_X;
 	}
-	return module->n_segments ? 0 : -EBADMSG;
+	return executable ? 0 : -EBADMSG;
 }
 
 static int load(struct elf_module *module)
@@ -286,10 +289,51 @@ bool elf_module__address(const struct elf_module *module, uint64_t offset, uint6
 	for (size_t i = 0; i < module->n_segments; i++) {
 		const Elf64_Phdr *segment = &module->segments[i];
 
-		if (offset >= segment->p_offset && offset - segment->p_offset < segment->p_filesz) {
+		if (segment->p_flags & PF_X && offset >= segment->p_offset &&
+		    offset - segment->p_offset < segment->p_filesz) {
 			*ret = offset - segment->p_offset + segment->p_vaddr;
 			return true;
 		}
+	}
+	return false;
+}
+
+/* The segment that a mapping from `offset` on, in whole pages, is of. Two may share a page of the
+ * file: the one that begins in it is meant. */
+static const Elf64_Phdr *mapped_segment(const struct elf_module *module, uint64_t offset)
+{
+	const Elf64_Phdr *found = NULL;
+	uint64_t page = sysconf(_SC_PAGESIZE);
+
+	for (size_t i = 0; i < module->n_segments; i++) {
+		const Elf64_Phdr *segment = &module->segments[i];
+
+		if (segment->p_offset / page == offset / page)
+			return segment;
+		if (offset >= segment->p_offset && offset - segment->p_offset < segment->p_filesz)
+			found = segment;
+	}
+	return found;
+}
+
+bool elf_module__place(const struct elf_module *module, uint64_t start, uint64_t offset,
+		       uint64_t pc, struct code_place *ret)
+{
+	const Elf64_Phdr *mapped = mapped_segment(module, offset);
+	uint64_t address;
+
+	if (!mapped)
+		return false;
+	address = pc - start + offset - mapped->p_offset + mapped->p_vaddr;
+	for (size_t i = 0; i < module->n_segments; i++) {
+		const Elf64_Phdr *segment = &module->segments[i];
+		uint64_t within = address - segment->p_vaddr;
+
+		if (!(segment->p_flags & PF_X) || within >= segment->p_filesz)
+			continue;
+		*ret = (struct code_place){segment->p_offset + within, within,
+					   segment->p_filesz - within};
+		return true;
 	}
 	return false;
 }

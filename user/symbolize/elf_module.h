@@ -43,6 +43,17 @@ size_t elf_module__bytes(const struct elf_module *module);	/* mapped of its file
 /* The address of the byte at an offset of the file; false when it is not loaded to memory. */
 bool elf_module__address(const struct elf_module *module, uint64_t offset, uint64_t *ret);
 
+/* The file's code that belongs to address `pc`, when the byte at `offset` is mapped at `start`: its
+ * offset, and how many bytes of the code there are in front of it and from it on. False when none
+ * belongs there. */
+struct code_place {
+	uint64_t offset;
+	uint64_t before;
+	uint64_t left;
+};
+bool elf_module__place(const struct elf_module *module, uint64_t start, uint64_t offset,
+		       uint64_t pc, struct code_place *ret);
+
 /* 0 bytes: none. */
 size_t elf_module__build_id(const struct elf_module *module, const unsigned char **ret);
 

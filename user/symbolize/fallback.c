@@ -8,31 +8,17 @@
 #include "symbolize/machine.h"
 #include "util/pac.h"
 
-static const struct image_row *find_row(const struct image *image, uint64_t pc)
-{
-	size_t lo = 0, hi = image ? image->n : 0;
-
-	while (lo < hi) {
-		size_t mid = lo + (hi - lo) / 2;
-
-		if (image->rows[mid].wire.end <= pc)
-			lo = mid + 1;
-		else
-			hi = mid;
-	}
-	return image && lo < image->n && image->rows[lo].wire.start <= pc ? &image->rows[lo] : NULL;
-}
-
 /* False when no code is there, as far as is known. */
 static bool add_frame(const struct image *image, uint64_t ip, struct frame *frames, size_t *n)
 {
 	uint64_t pc = ip - (*n ? 1 : 0);
-	const struct image_row *row = find_row(image, pc);
+	const struct image_row *row = image ? image__row_at(image, pc) : NULL;
 
 	if (image && !row)
 		return false;
 	frames[*n] = (struct frame){.ip = ip, .offset = pc};
-	if (row && row->name) {
+	/* Nobody has looked whose code is beside a file's. */
+	if (row && row->name && !row->wire.beside) {
 		frames[*n].module = row->name;
 		frames[*n].offset = pc - row->wire.start + row->wire.offset;
 	}

@@ -11,6 +11,7 @@
 
 #include "proc/open.h"
 #include "proc/procfs.h"
+#include "symbolize/beside.h"
 #include "symbolize/file_table.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -194,6 +195,7 @@ struct reading {
 	struct arena *arena;
 	struct image_row *rows;
 	size_t n;
+	struct beside beside;
 	struct dict files; /* of struct mapped_file */
 	size_t n_files;	   /* that have a number */
 	int told;	   /* what went wrong when the child was told */
@@ -298,18 +300,22 @@ static bool is_anonymous(const struct vma *vma)
 	       vma->kind == VMA_HUGETLB;
 }
 
-static void add_row(struct reading *reading, const struct vma *vma)
+static void add_row(struct reading *reading, size_t index)
 {
+	const struct vma *vma = &reading->set->vmas[index], *beside = NULL;
 	struct mapped_file file = {};
 
-	if (!is_anonymous(vma))
-		file = find_file(reading, vma);
+	if (is_anonymous(vma))
+		beside = beside__find(&reading->beside, index);
+	if (!is_anonymous(vma) || beside)
+		file = find_file(reading, beside ?: vma);
 	reading->rows[reading->n++] = (struct image_row){
 		.wire = {.start = vma->start,
 			 .end = vma->end,
-			 .offset = vma->offset,
+			 .offset = beside ? beside->offset : vma->offset,
 			 .file = file.number,
-			 .named = !!file.name},
+			 .named = !beside && file.name,
+			 .beside = beside ? beside->start : 0},
 		.name = file.name,
 	};
 }
@@ -332,7 +338,7 @@ static int add_rows(struct reading *reading)
 	open__read_mounts(reading->pidfd, &reading->mounts);
 	for (size_t i = 0; reading->n < n && i < reading->set->n; i++) {
 		if (reading->set->vmas[i].perms[2] == 'x')
-			add_row(reading, &reading->set->vmas[i]);
+			add_row(reading, i);
 	}
 	return 0;
 }
@@ -379,7 +385,7 @@ static int read_image(struct images *images, struct known_image *known, int *ret
 	err = procfs__vmas(pidfd, SMAPS_MAPS, NULL, &set);
 	if (err)
 		return err;
-	reading.set = &set;
+	reading.set = reading.beside.set = &set;
 	err = add_rows(&reading);
 	err = err ?: finish(&reading, known);
 	if (err) {
@@ -481,6 +487,21 @@ bool images__refresh(struct image *image, uint64_t taken_ns, uint64_t code_added
 uint64_t images__maps_read(const struct images *images)
 {
 	return images->maps_read;
+}
+
+const struct image_row *image__row_at(const struct image *image, uint64_t pc)
+{
+	size_t lo = 0, hi = image->n;
+
+	while (lo < hi) {
+		size_t mid = lo + (hi - lo) / 2;
+
+		if (image->rows[mid].wire.end <= pc)
+			lo = mid + 1;
+		else
+			hi = mid;
+	}
+	return lo < image->n && image->rows[lo].wire.start <= pc ? &image->rows[lo] : NULL;
 }
 
 const char *images__name_of(const struct image *image, uint32_t file)

@@ -20,7 +20,7 @@ struct images;
 
 struct image_row {
 	struct wire_row wire;
-	const char *name; /* as the process sees it; NULL: no file is there */
+	const char *name; /* as the process sees it; NULL: no file is there, nor beside it */
 };
 
 /* A process's code as last read. */
@@ -79,6 +79,7 @@ void images__blame(struct images *images, uint32_t file);
 /* The process's mapping of a file that the child asks about, and its directory: a descriptor, or
  * -ESRCH, -ENOENT. The name is the image's. */
 int images__open_process(const struct images *images, const struct image *image);
+const struct image_row *image__row_at(const struct image *image, uint64_t pc); /* or NULL */
 const char *images__name_of(const struct image *image, uint32_t file);
 
 #endif

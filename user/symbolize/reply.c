@@ -102,7 +102,7 @@ static struct wire_frame *add(struct reply *reply, const struct found_frame *fra
 	};
 	/* A file that is no program (a JIT's memfd), or cannot be read, is a module all the same.
 	 */
-	if (frame->row->wire.named) {
+	if (frame->row->wire.named || frame->module) {
 		wire->row = frame->row - reply->rows;
 		wire->offset = frame->pc - frame->row->wire.start + frame->row->wire.offset;
 	}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proc/glance.h"
 #include "symbolize/channel.h"
 #include "symbolize/fallback.h"
 #include "symbolize/images.h"
@@ -28,6 +29,7 @@ struct symbolizer {
 	struct launcher launcher;
 	struct launched child;
 	struct images *images;
+	struct glancer *glancer;
 	uint64_t began;	   /* the request */
 	uint64_t deadline; /* of the request */
 	uint64_t waited;   /* what the child had waited for a CPU before the request */
@@ -147,7 +149,8 @@ int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **
 	symbolizer->config = *config;
 	symbolizer->restarts_left = RESTARTS_AT_ONCE;
 	symbolizer->images = images__new(config->proc, &teller);
-	if (symbolizer->images)
+	symbolizer->glancer = glancer__new(config->proc);
+	if (symbolizer->images && symbolizer->glancer)
 		err = launcher__start(config->child_memory, config->launcher_capabilities,
 				      &symbolizer->launcher);
 	if (!err)
@@ -160,6 +163,11 @@ int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **
 	return 0;
 }
 
+int symbolizer__start(struct symbolizer *symbolizer)
+{
+	return glancer__start(symbolizer->glancer);
+}
+
 void symbolizer__free(struct symbolizer *symbolizer)
 {
 	if (!symbolizer)
@@ -167,22 +175,43 @@ void symbolizer__free(struct symbolizer *symbolizer)
 	launch__end(&symbolizer->launcher, &symbolizer->child);
 	launcher__stop(&symbolizer->launcher);
 	images__free(symbolizer->images);
+	glancer__free(symbolizer->glancer);
 	free(symbolizer);
 }
 
 /* --- one stack ----------------------------------------------------------------------------- */
+
+/* What the process has where a file's code belongs; the child gets nothing else of its memory. */
+static int answer_code(struct symbolizer *symbolizer, const struct image *image, int pidfd,
+		       uint64_t at)
+{
+	const struct image_row *row = image__row_at(image, at);
+	struct wire_code code = {.head.type = WIRE_CODE};
+	ssize_t n = -EFAULT;
+
+	if (pidfd >= 0 && row && row->wire.beside && row->wire.end - at >= WIRE_CODE_LEN)
+		n = glancer__read(symbolizer->glancer, pidfd, image->tgid, at, code.bytes,
+				  sizeof(code.bytes));
+	code.head.number = n > 0 ? n : 0;
+	return send_to_child(symbolizer, &code, sizeof(code), NULL, 0, -1);
+}
 
 static int answer_need(struct symbolizer *symbolizer, const struct image *image, size_t len)
 {
 	const struct wire_need *need = (const void *)symbolizer->packet;
 	_cleanup_close_ int pidfd = -1, fd = -1;
 	const char *path = NULL;
+	uint64_t at;
 
 	if (wire__check_need(need, len))
 		return -EBADMSG;
-	if (need->what != WIRE_NEED_PERF_MAP)
+	if (need->what == WIRE_NEED_BUILD_ID || need->what == WIRE_NEED_LINK)
 		path = images__name_of(image, need->head.number);
 	pidfd = images__open_process(symbolizer->images, image);
+	if (need->what == WIRE_NEED_CODE) {
+		memcpy(&at, need->text, sizeof(at));
+		return answer_code(symbolizer, image, pidfd, at);
+	}
 	if (pidfd >= 0)
 		fd = needs__open(pidfd, need, path);
 	return tell_head(symbolizer, WIRE_OPENED, pidfd < 0 || fd == -ESRCH, fd);

@@ -35,6 +35,10 @@ struct symbolizer_config {
 int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret);
 void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the child */
 
+/* Starts the threads that look into processes' memory (proc/glance.h): without them, code that a
+ * program has moved is nobody's. 0 or -errno. */
+int symbolizer__start(struct symbolizer *symbolizer);
+
 struct unwind_request {
 	pid_t tgid;
 	uint64_t start_ticks; /* with tgid, the process */

@@ -24,37 +24,73 @@ const struct code_row *code_map__find(const struct code_map *map, uint64_t pc)
 	return lo < map->n && map->rows[lo].wire.start <= pc ? &map->rows[lo] : NULL;
 }
 
+/* What is at an address. */
+struct code {
+	const struct code_row *row;
+	struct elf_module *module; /* whose code it is; NULL: none that is known */
+	uint64_t offset;	   /* of the address in the module's file */
+};
+
+/* An anonymous mapping beside a file's: is the code the one that belongs there? The file is asked
+ * where, the process what it has there. */
+static bool belongs(const struct code_row *row, uint64_t pc, const struct unwind_hooks *hooks,
+		    uint64_t *ret_offset)
+{
+	struct code_place place;
+
+	hooks->enter(hooks->ctx, row);
+	if (elf_module__load(row->module) ||
+	    !elf_module__place(row->module, row->wire.beside, row->wire.offset, pc, &place) ||
+	    !hooks->is_same(hooks->ctx, row, pc, &place))
+		return false;
+	*ret_offset = place.offset;
+	return true;
+}
+
+static bool find_code(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
+		      struct code *ret)
+{
+	const struct code_row *row = code_map__find(map, pc);
+
+	if (!row)
+		return false;
+	*ret = (struct code){row, row->module, pc - row->wire.start + row->wire.offset};
+	if (row->module && row->wire.beside && !belongs(row, pc, hooks, &ret->offset))
+		ret->module = NULL;
+	return true;
+}
+
 /* Which frame an instruction pointer means; false when no code is there. */
 static bool locate(const struct code_map *map, uint64_t ip, bool is_call,
 		   const struct unwind_hooks *hooks, struct found_frame *ret)
 {
 	uint64_t pc = ip - (is_call ? 1 : 0);
-	const struct code_row *row = code_map__find(map, pc);
-	struct found_frame frame = {.ip = ip, .pc = pc, .row = row};
+	struct code code;
 
-	if (!row)
+	if (!find_code(map, hooks, pc, &code))
 		return false;
-	if (row->module) {
-		hooks->enter(hooks->ctx, row);
-		if (!elf_module__load(row->module) &&
-		    elf_module__address(row->module, pc - row->wire.start + row->wire.offset,
-					&frame.address))
-			frame.module = row->module;
+	*ret = (struct found_frame){
+		.ip = ip, .pc = pc, .row = code.row, .made = !code.module, .offset = code.offset};
+	if (code.module) {
+		hooks->enter(hooks->ctx, code.row);
+		if (!elf_module__load(code.module) &&
+		    elf_module__address(code.module, code.offset, &ret->address))
+			ret->module = code.module;
 	}
-	*ret = frame;
 	return true;
 }
 
 /* The bytes before a return address, if it lies in a file. */
-static bool read_before(const struct code_map *map, uint64_t pc, uint8_t *ret)
+static bool read_before(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
+			uint8_t *ret)
 {
-	const struct code_row *row = code_map__find(map, pc - 1);
+	struct code code;
 	uint64_t offset;
 
-	if (!row || !row->module)
+	if (!find_code(map, hooks, pc - 1, &code) || !code.module)
 		return false;
-	offset = pc - row->wire.start + row->wire.offset;
-	return offset >= CALL_LEN_MAX && elf_module__read(row->module, offset - CALL_LEN_MAX, ret,
+	offset = code.offset + 1;
+	return offset >= CALL_LEN_MAX && elf_module__read(code.module, offset - CALL_LEN_MAX, ret,
 							  CALL_LEN_MAX) == CALL_LEN_MAX;
 }
 
@@ -62,49 +98,51 @@ static bool read_before(const struct code_map *map, uint64_t pc, uint8_t *ret)
  * Code that was made at run time cannot be read. Compilers that make it keep frame pointers, so
  * what its own say is believed; of others' frames, if the frame that it would have leads on.
  */
-static bool may_return_to_jit(const struct code_map *map, const struct found_frame *frame,
-			      struct found_stack *found, const struct machine *caller)
+static bool may_return_to_jit(const struct code_map *map, const struct unwind_hooks *hooks,
+			      const struct found_frame *frame, struct found_stack *found,
+			      const struct machine *caller)
 {
 	struct machine jit = *caller, beyond;
 	uint8_t before[CALL_LEN_MAX];
-	const struct code_row *row;
+	struct code code;
 	uint64_t pc;
 
-	if (!frame->row->module)
+	if (frame->made)
 		return true;
 	if (!fp__step(&jit, &found->stack, &beyond, &pc))
 		return false;
-	row = code_map__find(map, pc - 1);
-	if (!row)
+	if (!find_code(map, hooks, pc - 1, &code))
 		return false;
-	return !row->module ||
-	       (read_before(map, pc, before) && fp__is_call(before, sizeof(before)));
+	return !code.module ||
+	       (read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)));
 }
 
 static bool may_return_to(const struct code_map *map, const struct unwind_hooks *hooks,
 			  const struct found_frame *frame, uint64_t pc, struct found_stack *found,
 			  const struct machine *caller)
 {
-	const struct code_row *row = code_map__find(map, pc - 1);
 	uint8_t before[CALL_LEN_MAX];
 	struct found_frame first;
+	struct code code;
 
-	found->strayed = !row;
-	if (!row)
+	found->strayed = !find_code(map, hooks, pc - 1, &code);
+	if (found->strayed)
 		return false;
-	if (!row->module)
-		return may_return_to_jit(map, frame, found, caller);
-	if (read_before(map, pc, before) && fp__is_call(before, sizeof(before)))
+	if (!code.module)
+		return may_return_to_jit(map, hooks, frame, found, caller);
+	if (read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)))
 		return true;
 	/* Go makes a goroutine's first function return to where nobody called it. */
 	return locate(map, pc, true, hooks, &first) && hooks->is_outermost(hooks->ctx, &first);
 }
 
-static bool call_target(const struct code_map *map, uint64_t pc, uint64_t *ret)
+static bool call_target(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
+			uint64_t *ret)
 {
 	uint8_t before[CALL_LEN_MAX];
 
-	return read_before(map, pc, before) && fp__call_target(before, sizeof(before), pc, ret);
+	return read_before(map, hooks, pc, before) &&
+	       fp__call_target(before, sizeof(before), pc, ret);
 }
 
 #define LEAF_MAX 4096 /* bytes of such a function: they are written by hand */
@@ -114,13 +152,15 @@ static bool call_target(const struct code_map *map, uint64_t pc, uint64_t *ret)
  * caller's, who would be left out. Told by what calls say: the word on top of the stack is where a
  * call to just before here returns to, and the call that made the frame was one to somewhere else.
  */
-static bool step_leaf(const struct code_map *map, const struct found_frame *frame,
-		      uint64_t frame_pc, struct found_stack *found, struct machine *machine)
+static bool step_leaf(const struct code_map *map, const struct unwind_hooks *hooks,
+		      const struct found_frame *frame, uint64_t frame_pc, struct found_stack *found,
+		      struct machine *machine)
 {
 	uint64_t sp, pc, target, frame_target;
 
-	if (!fp__leaf_return(machine, &found->stack, &pc, &sp) || !call_target(map, pc, &target) ||
-	    !call_target(map, frame_pc, &frame_target))
+	if (!fp__leaf_return(machine, &found->stack, &pc, &sp) ||
+	    !call_target(map, hooks, pc, &target) ||
+	    !call_target(map, hooks, frame_pc, &frame_target))
 		return false;
 	if (target > frame->ip || frame->ip - target >= LEAF_MAX)
 		return false;
@@ -220,7 +260,7 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 	ssize_t n;
 
 	if (frame->module) {
-		uint64_t offset = frame->ip - frame->row->wire.start + frame->row->wire.offset;
+		uint64_t offset = frame->offset + (frame->ip - frame->pc);
 
 		n = elf_module__read(frame->module, offset, code, sizeof(code));
 		if (n > 0 && fp__is_sigreturn(code, n)) {
@@ -238,7 +278,7 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 	    (pc && !may_return_to(map, hooks, frame, pc, found, &caller)))
 		return step_scan(map, frame, found, machine) ? STEP_CALLER : STEP_UNKNOWN;
 	/* Only who has made no call can be without a frame. */
-	if (frame->pc == frame->ip && step_leaf(map, frame, pc, found, machine))
+	if (frame->pc == frame->ip && step_leaf(map, hooks, frame, pc, found, machine))
 		return STEP_CALLER;
 	*machine = caller;
 	return STEP_CALLER;
@@ -278,6 +318,7 @@ static const struct cfi_site *find_site(struct found_frame *frame)
 	site = elf_module__cfi(frame->module, frame->address);
 	if (site && site->signal && frame->pc != frame->ip) {
 		frame->address += frame->ip - frame->pc;
+		frame->offset += frame->ip - frame->pc;
 		frame->pc = frame->ip;
 	}
 	return site;

@@ -31,6 +31,8 @@ struct found_frame {
 	const struct code_row *row;
 	struct elf_module *module; /* NULL: no ELF file is there */
 	uint64_t address;	   /* of pc within the module */
+	uint64_t offset;	   /* of pc within its file */
+	bool made;		   /* at run time, as far as is known: no file has it */
 };
 
 struct found_stack {
@@ -46,6 +48,9 @@ struct found_stack {
 struct unwind_hooks {
 	/* Before a module is read, which may be the last thing the child does. */
 	void (*enter)(void *ctx, const struct code_row *row);
+	/* Whether the process has, at pc, what its row's file has at the place. */
+	bool (*is_same)(void *ctx, const struct code_row *row, uint64_t pc,
+			const struct code_place *place);
 	/* May set *outermost, or return false: the caller's stack is another one. */
 	bool (*look)(void *ctx, const struct found_frame *frame, bool *outermost);
 	/* Whether nobody calls the function: then no call need be in front of its address. */

@@ -542,8 +542,10 @@ void unwinder__free(struct unwinder *u)
 
 int unwinder__start(struct unwinder *u, struct owner *owner)
 {
-	int err;
+	int err = symbolizer__start(u->symbolizer);
 
+	if (err)
+		return err;
 	u->owner = owner;
 	err = thread__start(&u->thread, "unwinder", unwinder_thread, u);
 	u->running = !err;

@@ -168,6 +168,8 @@ int wire__check_need(const struct wire_need *need, size_t len)
 		return !strcmp(need->text, ".") || !strcmp(need->text, "..") ? -EBADMSG : 0;
 	case WIRE_NEED_PERF_MAP:
 		return 0;
+	case WIRE_NEED_CODE:
+		return need->len == sizeof(uint64_t) ? 0 : -EBADMSG;
 	}
 	return -EBADMSG;
 }

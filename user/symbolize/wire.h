@@ -9,6 +9,7 @@
  *     UNWIND process, stack ─────────────▶
  *                       ◀────────────── NEED   a debug file, the JIT's map
  *     OPENED [fd]       ─────────────────▶     or none
+ *     CODE bytes        ─────────────────▶     to NEED_CODE
  *                       ◀────────────── ANSWER frames; as many packets as it takes
  *                       ◀────────────── STALE  instead of an answer: it has let the process go
  *     DROP_PROCESS, DROP_FILE ───────────▶
@@ -46,6 +47,7 @@ enum wire_type {
 	WIRE_NEED,
 	WIRE_ANSWER,
 	WIRE_STALE,
+	WIRE_CODE, /* number: how many bytes follow, 0 when they could not be read */
 };
 
 struct wire_head {
@@ -59,6 +61,9 @@ struct wire_row {
 	uint64_t offset; /* within the file */
 	uint32_t file;	 /* 0: none that can be read */
 	uint32_t named;	 /* 1: the process has mapped something that has a name */
+	/* Not 0: an anonymous mapping where the file's code belongs, as that of one next to it
+	 * says, which begins here, with `offset`. It is the file's if the bytes are. */
+	uint64_t beside;
 };
 
 struct wire_image {
@@ -80,6 +85,8 @@ enum wire_need_what {
 	WIRE_NEED_BUILD_ID = 1, /* text: its bytes */
 	WIRE_NEED_LINK,		/* text: the name in .gnu_debuglink */
 	WIRE_NEED_PERF_MAP,	/* number: of the process; the others, of the file */
+	WIRE_NEED_CODE, /* number: of the process; text: an address of 8 bytes, in a mapping that
+			 * lies beside a file's. WIRE_CODE_LEN bytes from there are wanted */
 };
 
 struct wire_need {
@@ -87,6 +94,13 @@ struct wire_need {
 	uint32_t what;
 	uint32_t len;
 	char text[256];
+};
+
+#define WIRE_CODE_LEN 128
+
+struct wire_code {
+	struct wire_head head;
+	uint8_t bytes[WIRE_CODE_LEN];
 };
 
 struct wire_answer {
