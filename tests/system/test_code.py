@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from memprov import MIB, Daemon, Target, functions, sites_of
+from memprov import Daemon, Target, functions, sites_of
 
 MAPS_READ = "memprov_symbolizer_maps_read_total"
 DROPPED = "memprov_stacks_dropped_total"

@@ -178,26 +178,27 @@ static bool step_leaf(const struct code_map *map, const struct unwind_hooks *hoo
 #define JUMPS_MAX    4	   /* that lead from a function's name to itself */
 
 /* Whether a call to target runs the frame's function; a name of it may only jump there. */
-static bool leads_to(const struct code_map *map, uint64_t target, const struct found_frame *frame)
+static bool leads_to(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t target,
+		     const struct found_frame *frame)
 {
-	uint8_t code[CALL_LEN_MAX];
+	uint8_t bytes[CALL_LEN_MAX];
+	struct code code;
 
 	for (int jumps = 0; jumps < JUMPS_MAX; jumps++) {
-		const struct code_row *row = code_map__find(map, target);
 		int32_t distance;
 
-		if (!row || !row->module)
+		if (!find_code(map, hooks, target, &code) || !code.module)
 			return false;
-		if (row->module == frame->row->module && target <= frame->pc &&
+		if (code.module == frame->module && target <= frame->pc &&
 		    frame->pc - target < FUNCTION_MAX)
 			return true;
-		if (elf_module__read(row->module, target - row->wire.start + row->wire.offset, code,
-				     sizeof(code)) != sizeof(code))
+		if (elf_module__read(code.module, code.offset, bytes, sizeof(bytes)) !=
+		    sizeof(bytes))
 			return false;
 		/* Where that leads the loader has written; to another module at least. */
-		if (fp__is_import(code))
-			return row->module != frame->row->module;
-		if (!fp__is_jump(code, &distance))
+		if (fp__is_import(bytes))
+			return code.module != frame->module;
+		if (!fp__is_jump(bytes, &distance))
 			return false;
 		target += distance;
 	}
@@ -205,17 +206,16 @@ static bool leads_to(const struct code_map *map, uint64_t target, const struct f
 }
 
 /* In the function where the kernel starts a program. */
-static bool is_entry(const struct code_map *map, uint64_t pc)
+static bool is_entry(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc)
 {
-	const struct code_row *row = code_map__find(map, pc);
 	uint64_t entry, address;
+	struct code code;
 
-	return row && row->module &&
-	       elf_module__read(row->module, offsetof(Elf64_Ehdr, e_entry), &entry,
+	return find_code(map, hooks, pc, &code) && code.module &&
+	       elf_module__read(code.module, offsetof(Elf64_Ehdr, e_entry), &entry,
 				sizeof(entry)) == sizeof(entry) &&
-	       elf_module__address(row->module, pc - row->wire.start + row->wire.offset,
-				   &address) &&
-	       address >= entry && address - entry < ENTRY_MAX;
+	       elf_module__address(code.module, code.offset, &address) && address >= entry &&
+	       address - entry < ENTRY_MAX;
 }
 
 /*
@@ -224,8 +224,9 @@ static bool is_entry(const struct code_map *map, uint64_t pc)
  * function would have left there. Words that are passed over are not recorded as read, since the
  * frames do not follow from them.
  */
-static bool step_scan(const struct code_map *map, const struct found_frame *frame,
-		      struct found_stack *found, struct machine *machine)
+static bool step_scan(const struct code_map *map, const struct unwind_hooks *hooks,
+		      const struct found_frame *frame, struct found_stack *found,
+		      struct machine *machine)
 {
 	uint64_t sp, pc, target;
 
@@ -234,8 +235,8 @@ static bool step_scan(const struct code_map *map, const struct found_frame *fram
 	for (uint64_t at = sp; at - sp < SCAN_MAX; at += sizeof(pc)) {
 		if (!copied_stack__peek(&found->stack, at, &pc))
 			return false;
-		if (!call_target(map, pc, &target) ||
-		    !(leads_to(map, target, frame) || is_entry(map, pc - 1)))
+		if (!call_target(map, hooks, pc, &target) ||
+		    !(leads_to(map, hooks, target, frame) || is_entry(map, hooks, pc - 1)))
 			continue;
 		if (!copied_stack__read(&found->stack, at, sizeof(pc), &pc))
 			return false;
@@ -271,12 +272,12 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 		}
 	}
 	found->by_fp = true;
-	if (frame->module && is_entry(map, frame->pc))
+	if (frame->module && is_entry(map, hooks, frame->pc))
 		return STEP_OUTERMOST;
 	/* Where a thread begins, the chain ends with zeros. */
 	if (!fp__step(machine, &found->stack, &caller, &pc) ||
 	    (pc && !may_return_to(map, hooks, frame, pc, found, &caller)))
-		return step_scan(map, frame, found, machine) ? STEP_CALLER : STEP_UNKNOWN;
+		return step_scan(map, hooks, frame, found, machine) ? STEP_CALLER : STEP_UNKNOWN;
 	/* Only who has made no call can be without a frame. */
 	if (frame->pc == frame->ip && step_leaf(map, hooks, frame, pc, found, machine))
 		return STEP_CALLER;
