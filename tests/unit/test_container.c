@@ -267,16 +267,18 @@ static void own_pids(void **state)
 		pid_t pid;
 		size_t depth;
 	} cases[] = {
-		{"Name:\tx\nNSpid:\t42\nThreads:\t1\n", 0, 42, 0},
-		{"NSpid:\t21126\t7\n", 0, 7, 1},
-		{"NSpid:\t21126\t7\t1\n", 0, 1, 2},
+		{"Name:\tx\nNStgid:\t42\nThreads:\t1\n", 0, 42, 0},
+		{"NStgid:\t21126\t7\n", 0, 7, 1},
+		/* As a thread's status has it. */
+		{"Tgid:\t42\nPid:\t43\nNStgid:\t42\t5\nNSpid:\t43\t6\n", 0, 5, 1},
+		{"NStgid:\t21126\t7\t1\n", 0, 1, 2},
 		/* A comm is shown with its newlines escaped. */
-		{"Name:\tx\\nNSpid:\t1\nNSpid:\t5\n", 0, 5, 0},
-		{"NSpid:\n", -EBADMSG},
-		{"NSpid:\tx\n", -EBADMSG},
-		{"NSpid:\t1 2\n", -EBADMSG},
-		{"NSpid:\t1", -EBADMSG},
-		{"NStgid:\t1\n", -EBADMSG},
+		{"Name:\tx\\nNStgid:\t1\nNStgid:\t5\n", 0, 5, 0},
+		{"NStgid:\n", -EBADMSG},
+		{"NStgid:\tx\n", -EBADMSG},
+		{"NStgid:\t1 2\n", -EBADMSG},
+		{"NStgid:\t1", -EBADMSG},
+		{"NSpid:\t1\n", -EBADMSG},
 		{"", -EBADMSG},
 	};
 

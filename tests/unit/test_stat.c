@@ -16,6 +16,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "proc/process.h"
 #include "proc/procfs.h"
 #include "util/cleanup.h"
 
@@ -112,11 +113,11 @@ static void ourselves_and_a_kernel_thread(void **state)
 	assert_string_equal(stat.comm, "x) R (y\nz");
 	assert_int_equal(stat.state, 'R');
 	assert_true(stat.start_ticks > 0);
-	assert_int_equal(procfs__link(fd, "exe", path, sizeof(path)), 0);
+	assert_int_equal(process__link(fd, "exe", path, sizeof(path)), 0);
 	assert_true(readlink("/proc/self/exe", expected, sizeof(expected) - 1) > 0);
 	assert_string_equal(path, expected);
-	assert_int_equal(procfs__link(fd, "exe", path, strlen(expected)), -ENAMETOOLONG);
-	assert_int_equal(procfs__link(fd, "exe", path, strlen(expected) + 1), 0);
+	assert_int_equal(process__link(fd, "exe", path, strlen(expected)), -ENAMETOOLONG);
+	assert_int_equal(process__link(fd, "exe", path, strlen(expected) + 1), 0);
 	close(fd);
 
 	/* Not there when the tests run in a pid namespace of their own. */

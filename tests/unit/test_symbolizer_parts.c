@@ -135,14 +135,16 @@ static void statuses(void **state)
 		pid_t pid;
 		uid_t uid;
 	} cases[] = {
-		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t44\n", 0, 44, 2},
-		{"Name:\tx\nUid:\t0\t1000\t0\t0\nNSpid:\t44\t7\t1\nVmPeak: 5\n", 0, 1, 1000},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNStgid:\t44\n", 0, 44, 2},
+		{"Name:\tx\nUid:\t0\t1000\t0\t0\nNStgid:\t44\t7\t1\nVmPeak: 5\n", 0, 1, 1000},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNStgid:\t44\nNSpid:\t45\n", 0, 44, 2},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t44\n", -EBADMSG, 0, 0},
 		{"Name:\tx\nUid:\t1\t2\t3\t4\n", -EBADMSG, 0, 0},
-		{"Name:\tx\nNSpid:\t44\n", -EBADMSG, 0, 0},
-		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t44", -EBADMSG, 0, 0},
-		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t\n", -EBADMSG, 0, 0},
-		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t0\n", -EBADMSG, 0, 0},
-		{"Name:\tx\nUid:\t1\t2\t3\t4\nNSpid:\t99999999999\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nNStgid:\t44\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNStgid:\t44", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNStgid:\t\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNStgid:\t0\n", -EBADMSG, 0, 0},
+		{"Name:\tx\nUid:\t1\t2\t3\t4\nNStgid:\t99999999999\n", -EBADMSG, 0, 0},
 		{"", -EBADMSG, 0, 0},
 	};
 

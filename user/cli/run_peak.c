@@ -8,6 +8,7 @@
 #include <stdlib.h>
 
 #include "proc/memory.h"
+#include "proc/process.h"
 #include "proc/procfs.h"
 #include "report/report.h"
 #include "report/take.h"
@@ -69,22 +70,6 @@ struct peak {
 	struct proc_memory now;
 };
 
-/* The directory to read its figures in: a thread's, when the main one has exited. */
-static int open_figures(const struct peak *p)
-{
-	int pidfd = procfs__open(p->config.proc, p->pid);
-	struct proc_memory memory;
-	int thread;
-
-	if (pidfd < 0 || !procfs__memory(pidfd, &memory))
-		return pidfd;
-	thread = procfs__open_live_thread(pidfd);
-	if (thread < 0)
-		return pidfd;
-	close(pidfd);
-	return thread;
-}
-
 static void note(struct peak *p, uint64_t rss)
 {
 	if (rss > p->rss)
@@ -93,7 +78,7 @@ static void note(struct peak *p, uint64_t rss)
 
 static void note_hwm(struct peak *p)
 {
-	_cleanup_close_ int pidfd = open_figures(p);
+	_cleanup_close_ int pidfd = procfs__open(p->config.proc, p->pid);
 	uint64_t hwm;
 
 	if (pidfd >= 0 && !procfs__peak(pidfd, &hwm))
@@ -193,7 +178,7 @@ static void look_at_family(struct peak *p)
 	p->next_family_ns = now + (cost > FAMILY_EVERY ? cost : FAMILY_EVERY);
 }
 
-/* When it cannot be read any more, the main thread may have exited, and others live on. */
+/* When it cannot be read any more, the thread that it is of may have exited, and others live on. */
 static int read_figures(struct peak *p, struct proc_memory *ret)
 {
 	_cleanup_close_ int pidfd = -1;
@@ -202,8 +187,8 @@ static int read_figures(struct peak *p, struct proc_memory *ret)
 		return 0;
 	if (p->statm >= 0)
 		close(p->statm);
-	pidfd = open_figures(p);
-	p->statm = pidfd < 0 ? -1 : openat(pidfd, "statm", O_RDONLY | O_CLOEXEC);
+	pidfd = procfs__open(p->config.proc, p->pid);
+	p->statm = pidfd < 0 ? -1 : process__openat(pidfd, "statm", O_RDONLY);
 	return p->statm < 0 ? -ESRCH : procfs__statm(p->statm, ret);
 }
 

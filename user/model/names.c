@@ -167,15 +167,6 @@ static enum result read_name(int pidfd, pid_t pid, uint64_t at, char text[MP_NAM
 	return n < 0 ? RESULT_LOST : RESULT_TEXT;
 }
 
-/* The number by which the process's memory is to be had: a leader that has exited has none. */
-static pid_t number_of(const struct name_reader *reader, const struct proc_stat *stat,
-		       const struct cold_name *name)
-{
-	if (!reader->same_numbers)
-		return 0;
-	return stat->state == 'Z' || stat->state == 'X' ? (pid_t)name->tid : name->tgid;
-}
-
 static void read_batch(const struct name_reader *reader, struct batch *batch)
 {
 	_cleanup_close_ int pidfd = procfs__open(reader->proc, batch->queue->tgid);
@@ -188,7 +179,7 @@ static void read_batch(const struct name_reader *reader, struct batch *batch)
 		const struct cold_name *name = &batch->names[i];
 
 		if (stat.start_ticks == name->start_ticks)
-			batch->results[i] = read_name(pidfd, number_of(reader, &stat, name),
+			batch->results[i] = read_name(pidfd, reader->same_numbers ? name->tgid : 0,
 						      name->name_ptr, batch->texts[i]);
 	}
 	/* Was it the same one to the end? */

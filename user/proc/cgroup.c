@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "proc/mountinfo.h"
+#include "proc/process.h"
 #include "proc/procfs.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
@@ -358,7 +359,7 @@ int cgroup__read(int pidfd, struct cgroup *ret)
 	};
 	int err;
 
-	err = procfs__read(pidfd, "cgroup", FILE_MAX, &text);
+	err = process__read(pidfd, "cgroup", FILE_MAX, &text);
 	if (err)
 		return err;
 	err = cgroup__parse(text.data, text.len, &cgroup);

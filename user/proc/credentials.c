@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proc/process.h"
 #include "proc/procfs.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
@@ -57,11 +58,11 @@ int credentials__parse(const char *text, size_t len, struct credentials *ret)
 	return 0;
 }
 
-static int read_credentials(int pidfd, struct credentials *ret)
+static int read_credentials(int dir, struct credentials *ret)
 {
 	_cleanup_buf_ struct buf text = {};
 
-	return procfs__read(pidfd, "status", STATUS_MAX, &text)
+	return procfs__read(dir, "status", STATUS_MAX, &text)
 		       ?: credentials__parse(text.data ?: "", text.len, ret);
 }
 
@@ -74,21 +75,31 @@ static bool is_dumpable_by(int pidfd, uid_t uid)
 	return !fstatat(pidfd, "environ", &st, 0) && st.st_uid == uid;
 }
 
-int reader__of(int pidfd, struct reader *ret)
+static int look_at(int dir, pid_t tid, void *ctx)
 {
+	struct reader *reader = ctx;
 	struct credentials c;
-	struct reader reader;
-	int err = read_credentials(pidfd, &c);
+	int err = read_credentials(dir, &c);
 
-	err = err ?: namespace__read(pidfd, "ns/user", &reader.user);
-	err = err ?: namespace__read(pidfd, "ns/pid", &reader.pid);
+	(void)tid;
+	err = err ?: namespace__read(dir, "ns/user", &reader->user);
+	err = err ?: namespace__read(dir, "ns/pid", &reader->pid);
 	if (err)
 		return err;
-	reader.uid = c.uids[3];
-	reader.gid = c.gids[3];
-	reader.effective = is_dumpable_by(pidfd, c.uids[1]) ? c.effective : 0;
-	*ret = reader;
+	reader->uid = c.uids[3];
+	reader->gid = c.gids[3];
+	reader->effective = is_dumpable_by(dir, c.uids[1]) ? c.effective : 0;
 	return 0;
+}
+
+int reader__of(int pidfd, struct reader *ret)
+{
+	struct reader reader;
+	int err = process__visit(pidfd, look_at, &reader);
+
+	if (!err)
+		*ret = reader;
+	return err;
 }
 
 bool reader__equal(const struct reader *a, const struct reader *b)
@@ -132,17 +143,24 @@ static bool is_of_same_rights(const struct reader *reader, int pidfd, const stru
 	       namespace__equal(&theirs, &reader->user);
 }
 
-bool reader__may_read(const struct reader *reader, int pidfd)
+/* 1 or 0. */
+static int judge(int dir, pid_t tid, void *ctx)
 {
+	const struct reader *reader = *(const struct reader **)ctx;
 	struct credentials c;
 
-	if (!namespace__is_within(pidfd, "ns/pid", &reader->pid, NULL) ||
-	    read_credentials(pidfd, &c))
-		return false;
+	(void)tid;
+	if (!namespace__is_within(dir, "ns/pid", &reader->pid, NULL) || read_credentials(dir, &c))
+		return 0;
 	if (may_ptrace_all(reader))
-		return true;
-	return is_dumpable_by(pidfd, c.uids[1]) &&
-	       (may_ptrace_there(reader, pidfd) || is_of_same_rights(reader, pidfd, &c));
+		return 1;
+	return is_dumpable_by(dir, c.uids[1]) &&
+	       (may_ptrace_there(reader, dir) || is_of_same_rights(reader, dir, &c));
+}
+
+bool reader__may_read(const struct reader *reader, int pidfd)
+{
+	return process__visit(pidfd, judge, &reader) == 1;
 }
 
 bool reader__may_read_all(const struct reader *reader, int init)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/process.h"
 #include "proc/procfs.h"
 #include "util/cleanup.h"
 #include "util/number.h"
@@ -64,28 +65,41 @@ int procfs__statm(int fd, struct proc_memory *ret)
 	return 0;
 }
 
+static int try_statm(int dir, pid_t tid, void *ctx)
+{
+	_cleanup_close_ int fd = openat(dir, "statm", O_RDONLY | O_CLOEXEC);
+
+	(void)tid;
+	return fd < 0 ? -errno : procfs__statm(fd, ctx);
+}
+
 int procfs__memory(int pidfd, struct proc_memory *ret)
 {
-	_cleanup_close_ int fd = openat(pidfd, "statm", O_RDONLY | O_CLOEXEC);
+	int err = try_statm(pidfd, 0, ret);
 
-	return fd < 0 ? -errno : procfs__statm(fd, ret);
+	return err == -ESRCH ? process__visit(pidfd, try_statm, ret) : err;
 }
 
 int procfs__memory_of(const char *proc, pid_t pid, struct proc_memory *ret)
 {
-	_cleanup_close_ int fd = -1;
+	_cleanup_close_ int fd = -1, pidfd = -1;
 	char path[PATH_MAX];
+	int err;
 
 	if (snprintf(path, sizeof(path), "%s/%d/statm", proc, pid) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : procfs__statm(fd, ret);
+	err = fd < 0 ? -errno : procfs__statm(fd, ret);
+	if (err != -ESRCH)
+		return err;
+	pidfd = procfs__open(proc, pid);
+	return pidfd < 0 ? pidfd : procfs__memory(pidfd, ret);
 }
 
 int procfs__peak(int pidfd, uint64_t *ret)
 {
 	_cleanup_buf_ struct buf text = {};
-	int err = procfs__read(pidfd, "status", STATUS_MAX, &text);
+	int err = process__read(pidfd, "status", STATUS_MAX, &text);
 
 	if (!err)
 		err = proc_status__parse_peak(text.data, text.len, ret);

@@ -19,14 +19,14 @@ int proc_statm__parse(const char *text, size_t len, uint64_t page_size, struct p
  * /proc/PID/status. 0; -EBADMSG; -ENODATA when there is no such line (no memory map any more). */
 int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret);
 
-/* From the directory of a process or of one of its threads. -ESRCH when it has no memory map any
- * more; in the directory of a process, that is also so when only its leader has exited. */
+/* -ESRCH when the process has no memory map any more. */
 int procfs__memory(int pidfd, struct proc_memory *ret);
 
 /* The same of a process by its number, in one descriptor less: whoever has the number now. */
 int procfs__memory_of(const char *proc, pid_t pid, struct proc_memory *ret);
 
-/* The same from an open statm, which may be read again and again, also behind an exec. */
+/* The same from an open statm, which may be read again and again, also behind an exec; -ESRCH when
+ * the thread that it is of has exited. */
 int procfs__statm(int fd, struct proc_memory *ret);
 
 int procfs__peak(int pidfd, uint64_t *ret);

@@ -5,10 +5,10 @@
 #include <stdint.h>
 #include <string.h>
 
-#include "proc/procfs.h"
+#include "proc/process.h"
 #include "util/number.h"
 
-#define KEY	   "NSpid:"
+#define KEY	   "NStgid:" /* NSpid would be the thread's */
 #define STATUS_MAX (64 * 1024)
 
 static int parse_values(const char *pos, const char *eol, struct nspid *ret)
@@ -46,7 +46,7 @@ int nspid__parse(const char *text, size_t len, struct nspid *ret)
 int nspid__read(int pidfd, struct nspid *ret)
 {
 	_cleanup_buf_ struct buf text = {};
-	int err = procfs__read(pidfd, "status", STATUS_MAX, &text);
+	int err = process__read(pidfd, "status", STATUS_MAX, &text);
 
 	return err ? err : nspid__parse(text.data, text.len, ret);
 }

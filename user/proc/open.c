@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "proc/mountinfo.h"
-#include "proc/procfs.h"
+#include "proc/process.h"
 #include "util/cleanup.h"
 
 #define MOUNTINFO_MAX (4 << 20)
@@ -36,7 +36,9 @@ static bool is_remote(struct mount_text type)
 
 int open__read_mounts(int pidfd, struct buf *ret)
 {
-	return procfs__read(pidfd, "mountinfo", MOUNTINFO_MAX, ret);
+	_cleanup_close_ int fd = process__openat(pidfd, "mountinfo", O_RDONLY);
+
+	return fd < 0 ? fd : buf__read_fd(ret, fd, MOUNTINFO_MAX);
 }
 
 /*
@@ -110,9 +112,9 @@ static int locate_in_root(int pidfd, const struct buf *mounts, const char *path)
 	len = find_mount(mounts, path, point);
 	if (len < 0)
 		return len;
-	root = openat(pidfd, "root", O_PATH | O_DIRECTORY | O_CLOEXEC);
+	root = process__openat(pidfd, "root", O_PATH | O_DIRECTORY);
 	if (root < 0)
-		return -errno;
+		return root;
 	/* The kernel's own name of a mount point leads over no symbolic link. */
 	how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
 	mount = syscall(SYS_openat2, root, point, &how, sizeof(how));
@@ -141,12 +143,12 @@ static int locate_mapped(int pidfd, const struct buf *mounts, const struct vma *
 	char link[64];
 
 	snprintf(link, sizeof(link), "map_files/%" PRIx64 "-%" PRIx64, vma->start, vma->end);
-	fd = openat(pidfd, link, O_PATH | O_CLOEXEC);
+	fd = process__openat(pidfd, link, O_PATH);
 	if (fd >= 0)
 		return take_fd(fd);
-	/* Not there in the directory of a thread, which stands in for a leader that has exited. */
-	if (errno != EPERM && errno != EACCES && errno != ENOENT)
-		return -errno;
+	/* Not allowed, or the mapping is another one by now. */
+	if (fd != -EPERM && fd != -EACCES && fd != -ENOENT)
+		return fd;
 	fd = locate_in_root(pidfd, mounts, path);
 	if (fd < 0)
 		return fd;

@@ -14,9 +14,9 @@
 
 /*
  * Reads up to len bytes at `at`, fewer where the next page does not exist: how many, or -EFAULT
- * when there are none, or -errno. pid: the process or a thread of it as our own PID namespace
- * numbers it (the caller sees to it that it is still the one), or 0: through "mem" of the open
- * directory.
+ * when there are none, or -errno. pid is the number of the process opened as pidfd if that procfs
+ * numbers processes as our own PID namespace does (the caller sees to it that it is still the one);
+ * 0: through "mem" of its directory.
  */
 ssize_t peek__read(int pidfd, pid_t pid, uint64_t at, void *to, size_t len);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proc/process.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
@@ -39,18 +40,11 @@ static int gone_if_missing(int err)
 	return err == -ENOENT ? -ESRCH : err;
 }
 
-static int procfs__openat(int pidfd, const char *file, int flags)
-{
-	int fd = openat(pidfd, file, flags | O_CLOEXEC);
-
-	return fd < 0 ? -errno : fd;
-}
-
 int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret)
 {
-	_cleanup_close_ int fd = procfs__openat(pidfd, file, O_RDONLY);
+	_cleanup_close_ int fd = openat(pidfd, file, O_RDONLY | O_CLOEXEC);
 
-	return fd < 0 ? fd : buf__read_fd(ret, fd, max);
+	return fd < 0 ? -errno : buf__read_fd(ret, fd, max);
 }
 
 int procfs__stat(int pidfd, struct proc_stat *ret)
@@ -63,23 +57,6 @@ int procfs__stat(int pidfd, struct proc_stat *ret)
 	return proc_stat__parse(text.data, text.len, ret);
 }
 
-int procfs__link(int pidfd, const char *name, char *ret, size_t len)
-{
-	_cleanup_free_ char *target = malloc(len + 1);
-	ssize_t n;
-
-	if (!target)
-		return -ENOMEM;
-	n = readlinkat(pidfd, name, target, len + 1);
-	if (n < 0)
-		return -errno;
-	if ((size_t)n >= len)
-		return -ENAMETOOLONG;
-	memcpy(ret, target, n);
-	ret[n] = '\0';
-	return 0;
-}
-
 DIR *procfs__open_tasks(int pidfd)
 {
 	int fd = openat(pidfd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
@@ -88,25 +65,6 @@ DIR *procfs__open_tasks(int pidfd)
 	if (!dir && fd >= 0)
 		close(fd);
 	return dir;
-}
-
-int procfs__open_live_thread(int pidfd)
-{
-	_cleanup_dir_ DIR *dir = procfs__open_tasks(pidfd);
-	struct dirent *entry;
-	int fd, err = -ESRCH;
-	char exe;
-
-	while (dir && err < 0 && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		fd = procfs__openat(dirfd(dir), entry->d_name, O_RDONLY | O_DIRECTORY);
-		if (fd >= 0 && readlinkat(fd, "exe", &exe, 1) > 0)
-			err = fd;
-		else if (fd >= 0)
-			close(fd);
-	}
-	return err;
 }
 
 /* --- maps ---------------------------------------------------------------------------------- */
@@ -131,75 +89,63 @@ static int feed_fd(struct smaps_parser *parser, int fd, const atomic_bool *stop)
 	}
 }
 
+struct map_reading {
+	const char *file;
+	enum smaps_format format;
+	const atomic_bool *stop;
+	struct vma_set set;
+};
+
 /*
  * Reads one file of maps. A memory map that goes away (exit, exec) ends the text early but cleanly,
  * between two records, which looks like the end; so it is asked afterwards whether the map
  * is still there. -ESRCH: there was none to begin with; -EAGAIN: it went away meanwhile.
  */
-static int read_vmas(int dirfd, const char *file, enum smaps_format format, const atomic_bool *stop,
-		     struct vma_set *ret)
+static int try_maps(int dir, pid_t tid, void *ctx)
 {
-	_cleanup_(smaps_parser__freep) struct smaps_parser *parser = smaps_parser__new(format);
+	_cleanup_(smaps_parser__freep) struct smaps_parser *parser = NULL;
+	struct map_reading *reading = ctx;
 	_cleanup_close_ int fd = -1;
-	struct vma_set set;
 	ssize_t n;
 	char c;
 	int err;
 
+	(void)tid;
+	vma_set__free(&reading->set);
+	parser = smaps_parser__new(reading->format);
 	if (!parser)
 		return -ENOMEM;
-	fd = openat(dirfd, file, O_RDONLY | O_CLOEXEC);
+	fd = openat(dir, reading->file, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return gone_if_missing(-errno);
-	err = feed_fd(parser, fd, stop);
+	err = feed_fd(parser, fd, reading->stop);
 	if (err)
 		return err;
-	err = smaps_parser__finish(parser, &set);
+	err = smaps_parser__finish(parser, &reading->set);
 	if (err)
 		return err;
-	n = set.n ? pread(fd, &c, 1, 0) : 0;
-	if (n > 0) {
-		*ret = set;
+	n = reading->set.n ? pread(fd, &c, 1, 0) : 0;
+	if (n > 0)
 		return 0;
-	}
-	err = set.n ? -EAGAIN : -ESRCH;
-	vma_set__free(&set);
-	return err;
-}
-
-/* The leader has exited and has no map any more; a thread that lives on still has it. */
-static int read_vmas_of_threads(int pidfd, const char *file, enum smaps_format format,
-				const atomic_bool *stop, struct vma_set *ret)
-{
-	_cleanup_dir_ DIR *dir = procfs__open_tasks(pidfd);
-	char path[sizeof("/smaps") + NAME_MAX];
-	struct dirent *entry;
-	int err = -ESRCH;
-
-	if (!dir)
-		return gone_if_missing(-errno);
-	while (err == -ESRCH && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", entry->d_name, file);
-		err = read_vmas(dirfd(dir), path, format, stop, ret);
-	}
-	return err;
+	return reading->set.n ? -EAGAIN : -ESRCH;
 }
 
 int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret)
 {
-	const char *file = format == SMAPS_FULL ? "smaps" : "maps";
-	int err;
+	struct map_reading reading = {
+		.file = format == SMAPS_FULL ? "smaps" : "maps",
+		.format = format,
+		.stop = stop,
+	};
+	int err = -EAGAIN;
 
-	for (int i = 0; i < MAP_TRIES; i++) {
-		err = read_vmas(pidfd, file, format, stop, ret);
-		if (err == -ESRCH)
-			err = read_vmas_of_threads(pidfd, file, format, stop, ret);
-		if (err != -EAGAIN)
-			return err;
-	}
-	return -ESRCH;
+	for (int i = 0; i < MAP_TRIES && err == -EAGAIN; i++)
+		err = process__visit(pidfd, try_maps, &reading);
+	if (!err)
+		*ret = reading.set;
+	else
+		vma_set__free(&reading.set);
+	return err == -EAGAIN ? -ESRCH : err;
 }
 
 /* "0.20 0.18 0.12 1/80 11206": behind the slash, how many there are and the number of the newest.

@@ -2,7 +2,8 @@
 /*
  * Reading a process of the host's procfs. The directory of a process is opened once and all its
  * files through that descriptor: when the process goes and its number is taken by another, reads
- * fail with ESRCH instead of showing the other one.
+ * fail with ESRCH instead of showing the other one. What a leader that has exited cannot show is
+ * read as proc/process.h says.
  */
 #ifndef MEMPROV_PROCFS_H
 #define MEMPROV_PROCFS_H
@@ -39,21 +40,13 @@ int procfs__open(const char *proc, pid_t pid); /* fd, or -ENOENT, -EACCES, … *
 /* The list of threads; NULL with errno. */
 DIR *procfs__open_tasks(int pidfd);
 
-/* The directory of a thread that still has the process's memory map, for a process whose leader has
- * exited: smaps, exe, pagemap and so on are empty in the leader's. fd, or -ESRCH. */
-int procfs__open_live_thread(int pidfd);
 int procfs__stat(int pidfd, struct proc_stat *ret);
 
-/* Appends a whole file of the process, at most max bytes. */
+/* Appends a whole file of the directory, at most max bytes. */
 int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret);
 
-/* readlink of "exe" (or another link of the directory): 0 or -errno; NUL-terminated, -ENAMETOOLONG
- * when it does not fit. */
-int procfs__link(int pidfd, const char *name, char *ret, size_t len);
-
-/* Reads smaps or maps; ret is the caller's to free. When the leader has exited and other threads
- * live on, through task/TID. -ESRCH when the process is gone or has no memory map any more,
- * -ECANCELED when *stop became true between two reads (stop may be NULL). */
+/* Reads smaps or maps; ret is the caller's to free. -ESRCH when the process is gone or has no
+ * memory map any more, -ECANCELED when *stop became true between two reads (stop may be NULL). */
 int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret);
 
 /* A text that differs from an earlier one when a task has come or gone since; but for one that came

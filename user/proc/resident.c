@@ -7,6 +7,7 @@
 
 #include "proc/memory.h"
 #include "proc/pagemap.h"
+#include "proc/process.h"
 #include "proc/procfs.h"
 #include "proc/rollup.h"
 #include "util/cleanup.h"
@@ -22,11 +23,11 @@
 
 static int count_pages(int pidfd, struct vma_set *set)
 {
-	_cleanup_close_ int fd = openat(pidfd, "pagemap", O_RDONLY | O_CLOEXEC);
+	_cleanup_close_ int fd = process__openat(pidfd, "pagemap", O_RDONLY);
 	size_t n = set->n;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	while (n && IS_KERNEL_ADDRESS(set->vmas[n - 1].start))
 		n--;
 	return pagemap__count_vmas(fd, set->vmas, n, n * ENTRIES_PER_VMA);

@@ -5,7 +5,7 @@
 #include <stdbool.h>
 #include <string.h>
 
-#include "proc/procfs.h"
+#include "proc/process.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
@@ -84,7 +84,7 @@ int rollup__parse(const char *text, size_t len, struct rollup *ret)
 int rollup__read(int pidfd, struct rollup *ret)
 {
 	_cleanup_buf_ struct buf text = {};
-	int err = procfs__read(pidfd, "smaps_rollup", ROLLUP_MAX, &text);
+	int err = process__read(pidfd, "smaps_rollup", ROLLUP_MAX, &text);
 
 	return err ? err : rollup__parse(text.data ?: "", text.len, ret);
 }

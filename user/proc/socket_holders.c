@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "proc/process.h"
 #include "proc/procfs.h"
 #include "util/cleanup.h"
 
@@ -23,7 +24,7 @@ struct search {
 /* 1: it has; 0: it has not, or is gone; -E2BIG. */
 static int has_socket(struct search *search, int pidfd)
 {
-	int fd = openat(pidfd, "fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int fd = process__openat(pidfd, "fd", O_RDONLY | O_DIRECTORY);
 	_cleanup_dir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	size_t len = strlen(search->link);
 	struct dirent *entry;

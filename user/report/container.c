@@ -4,7 +4,7 @@
 #include <errno.h>
 
 #include "proc/pod_logs.h"
-#include "proc/procfs.h"
+#include "proc/process.h"
 #include "util/arena.h"
 #include "util/text.h"
 
@@ -13,7 +13,7 @@
 int container__of_process(int pidfd, struct container *ret)
 {
 	_cleanup_buf_ struct buf text = {};
-	int err = procfs__read(pidfd, "cgroup", CGROUP_MAX, &text);
+	int err = process__read(pidfd, "cgroup", CGROUP_MAX, &text);
 
 	return err ? err : container__find(text.data ?: "", text.len, ret);
 }

@@ -10,6 +10,7 @@
 #include "model/owner.h"
 #include "model/promise.h"
 #include "model/sweep.h"
+#include "proc/process.h"
 #include "reconcile/classify.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -106,9 +107,9 @@ static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx
 	struct snapshot *s = ctx;
 
 	if (s->pagemap == -1)
-		s->pagemap = openat(s->pidfd, "pagemap", O_RDONLY | O_CLOEXEC);
+		s->pagemap = process__openat(s->pidfd, "pagemap", O_RDONLY);
 	if (s->pagemap < 0)
-		return -errno;
+		return s->pagemap;
 	return pagemap__count(s->pagemap, lo, hi, ret);
 }
 
@@ -222,15 +223,9 @@ static int open_process(struct snapshot *s)
 		return err;
 	if (proc_stat__is_kernel_thread(&s->stat))
 		return -ESRCH;
-	if (s->stat.state == 'Z' || s->stat.state == 'X') {
-		int thread = procfs__open_live_thread(s->pidfd);
-
-		if (thread < 0)
-			return -ESRCH; /* a zombie */
-		close(s->pidfd);
-		s->pidfd = thread;
-	}
-	if (procfs__link(s->pidfd, "exe", s->exe, sizeof(s->exe)))
+	if (!process__has_map(s->pidfd))
+		return -ESRCH; /* a zombie */
+	if (process__link(s->pidfd, "exe", s->exe, sizeof(s->exe)))
 		s->exe[0] = '\0';
 	slash = strrchr(s->exe, '/');
 	s->binary = slash ? slash + 1 : s->stat.comm;

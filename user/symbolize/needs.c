@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "proc/open.h"
-#include "proc/procfs.h"
+#include "proc/process.h"
 #include "util/cleanup.h"
 
 #define STATUS_MAX   65536
@@ -50,7 +50,7 @@ static int open_by_link(int pidfd, const struct buf *mounts, const struct wire_n
 
 int needs__parse_status(const char *text, pid_t *ret_pid, uid_t *ret_uid)
 {
-	const char *uids = strstr(text, "\nUid:"), *pids = strstr(text, "\nNSpid:"), *eol, *last;
+	const char *uids = strstr(text, "\nUid:"), *pids = strstr(text, "\nNStgid:"), *eol, *last;
 	unsigned long pid, uid;
 	char *end;
 
@@ -83,7 +83,7 @@ static int open_perf_map(int pidfd, const struct buf *mounts)
 	uid_t uid;
 	int err;
 
-	err = procfs__read(pidfd, "status", STATUS_MAX, &status);
+	err = process__read(pidfd, "status", STATUS_MAX, &status);
 	err = err ?: needs__parse_status(status.data, &pid, &uid);
 	if (err)
 		return err;
