@@ -31,6 +31,15 @@ static void write_file(int pid, const char *name, const char *text)
 	fputs(text, f);
 }
 
+static void link_to_ours(pid_t pid, const char *name)
+{
+	char path[PATH_MAX], target[64];
+
+	snprintf(path, sizeof(path), "%s/%d/%s", proc, pid, name);
+	snprintf(target, sizeof(target), "/proc/self/%s", name);
+	assert_int_equal(symlink(target, path), 0);
+}
+
 static void write_process(int pid, const char *smaps)
 {
 	char stat[256];
@@ -39,6 +48,10 @@ static void write_process(int pid, const char *smaps)
 		 "%d (some) S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 0\n", pid);
 	write_file(pid, "stat", stat);
 	write_file(pid, "smaps", smaps);
+	/* A memory map that somebody has. */
+	link_to_ours(pid, "statm");
+	link_to_ours(pid, "pagemap");
+	link_to_ours(pid, "auxv");
 }
 
 static const char one_page[] =

@@ -8,6 +8,7 @@
 #include "proc/pod_logs.h"
 #include "proc/procfs.h"
 #include "report/cgroup.h"
+#include "report/snapshot.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 
@@ -110,14 +111,18 @@ void group__free(struct group *group)
 	free(group->members);
 }
 
-bool group__count(struct group *group, int pidfd)
+bool group__count(struct group *group, const struct snapshot *snapshot)
 {
 	struct container container;
 	struct rollup rollup;
+	int err;
 
-	if (container__of_process(pidfd, &container) || !is_member(group, &container))
+	if (container__of_process(snapshot->pidfd, &container) || !is_member(group, &container))
 		return false;
-	if (!rollup__read(pidfd, &rollup)) {
+	err = rollup__read(snapshot->pidfd, &rollup);
+	if (snapshot__check(snapshot))
+		return false;
+	if (!err) {
 		group->sums.pss += rollup.pss;
 		group->sums.anonymous += rollup.anonymous;
 		group->sums.file += rollup.file;

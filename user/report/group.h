@@ -11,6 +11,8 @@
 #include "report/container.h"
 #include "report/take.h"
 
+struct snapshot;
+
 struct group {
 	const struct selector *selector;
 	struct pod_logs *logs;
@@ -30,8 +32,8 @@ int group__find(struct group *group, const struct selector *selector, struct pod
 		const char *proc, const struct caller *caller);
 void group__free(struct group *group);
 
-/* Is the process opened as pidfd (still) a member? Counts its memory for the bridge if so. */
-bool group__count(struct group *group, int pidfd);
+/* Is the process (still) a member, and what was taken? Counts its memory for the bridge if so. */
+bool group__count(struct group *group, const struct snapshot *snapshot);
 
 /* Fills the report's container and cgroup. 0 or -ENOMEM. */
 int group__fill(struct group *group, struct report *report);

@@ -15,6 +15,9 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
+/* How often a process is taken anew that runs another program by the time it was read. */
+#define PROGRAM_TRIES 3
+
 struct look {
 	pid_t pid;
 	struct view view;
@@ -106,11 +109,7 @@ static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx
 {
 	struct snapshot *s = ctx;
 
-	if (s->pagemap == -1)
-		s->pagemap = process__openat(s->pidfd, "pagemap", O_RDONLY);
-	if (s->pagemap < 0)
-		return s->pagemap;
-	return pagemap__count(s->pagemap, lo, hi, ret);
+	return pagemap__count(s->program.pagemap, lo, hi, ret);
 }
 
 static int join(struct snapshot *s)
@@ -167,6 +166,7 @@ static bool settled(struct snapshot *s)
 	if (second.holds)
 		return !s->set.torn;
 	if (!view_now(s, &newer)) {
+		s->exec_seen |= newer.exec_space != s->view.exec_space;
 		view__free(&s->view);
 		s->view = newer;
 	}
@@ -197,6 +197,13 @@ static int read_memory(struct snapshot *s)
 	return 0;
 }
 
+int snapshot__check(const struct snapshot *s)
+{
+	if (!caller__may_read(s->config->caller, s->pidfd))
+		return process__has_map(s->pidfd) ? -EACCES : -EIDRM;
+	return program__runs(&s->program, s->pidfd) ? 0 : -EIDRM;
+}
+
 static int try_once(struct snapshot *s)
 {
 	int err;
@@ -206,8 +213,10 @@ static int try_once(struct snapshot *s)
 	if (!err)
 		err = join(s); /* counts pages, so before the second look */
 	if (!err)
+		err = snapshot__check(s);
+	if (!err)
 		s->racing = s->config->reading.tries && !settled(s);
-	return err;
+	return err ?: s->exec_seen ? -EIDRM : 0;
 }
 
 static int open_process(struct snapshot *s)
@@ -223,13 +232,14 @@ static int open_process(struct snapshot *s)
 		return err;
 	if (proc_stat__is_kernel_thread(&s->stat))
 		return -ESRCH;
-	if (!process__has_map(s->pidfd))
-		return -ESRCH; /* a zombie */
+	err = program__open(s->pidfd, &s->program);
+	if (err)
+		return err; /* -ESRCH: a zombie */
 	if (process__link(s->pidfd, "exe", s->exe, sizeof(s->exe)))
 		s->exe[0] = '\0';
 	slash = strrchr(s->exe, '/');
 	s->binary = slash ? slash + 1 : s->stat.comm;
-	return 0;
+	return caller__may_read(s->config->caller, s->pidfd) ? 0 : -EACCES;
 }
 
 static void want_stacks(struct model *model, void *arg)
@@ -251,7 +261,7 @@ static void wait_for_stacks(struct snapshot *s)
 	}
 }
 
-int snapshot__take(struct snapshot *s, pid_t pid, const struct snapshot_config *config)
+static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *config)
 {
 	struct owner *owner = config->taker->config.owner;
 	unsigned tries = 0;
@@ -260,12 +270,10 @@ int snapshot__take(struct snapshot *s, pid_t pid, const struct snapshot_config *
 	memset(s, 0, sizeof(*s));
 	s->config = config;
 	s->pid = pid;
-	s->pagemap = -1;
+	s->program.pagemap = -1;
 	err = open_process(s);
 	if (err)
 		return err;
-	if (!caller__may_read(config->caller, s->pidfd))
-		return -EACCES;
 	if (owner)
 		s->traced = !view_now(s, &s->view);
 	do
@@ -274,7 +282,7 @@ int snapshot__take(struct snapshot *s, pid_t pid, const struct snapshot_config *
 	if (err)
 		return err;
 	if (s->racing)
-		err = join(s); /* by the latest that is known */
+		err = join(s) ?: snapshot__check(s); /* by the latest that is known */
 	else if (s->traced && config->reading.tries && join__has_strays(&s->set, &s->view.ledger))
 		owner__call(owner, learn, s);
 	if (err)
@@ -282,6 +290,18 @@ int snapshot__take(struct snapshot *s, pid_t pid, const struct snapshot_config *
 	wait_for_stacks(s);
 	parts__resolve(s->parts.parts, s->parts.n);
 	return 0;
+}
+
+/* Another program is asked about anew: whether the caller may read it, too. */
+int snapshot__take(struct snapshot *s, pid_t pid, const struct snapshot_config *config)
+{
+	int err = take(s, pid, config);
+
+	for (int i = 1; i < PROGRAM_TRIES && err == -EIDRM && process__has_map(s->pidfd); i++) {
+		snapshot__free(s);
+		err = take(s, pid, config);
+	}
+	return err;
 }
 
 int snapshot__summarise(const struct snapshot *s, struct summary *summary)
@@ -300,8 +320,7 @@ void snapshot__free(struct snapshot *s)
 		view__free(&s->view);
 	part_list__free(&s->parts);
 	vma_set__free(&s->set);
-	if (s->pagemap >= 0)
-		close(s->pagemap);
+	program__close(&s->program);
 	if (s->pidfd > 0)
 		close(s->pidfd);
 }

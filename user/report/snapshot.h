@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "model/model.h"
+#include "proc/program.h"
 #include "proc/procfs.h"
 #include "proc/files.h"
 #include "proc/resident.h"
@@ -53,6 +54,7 @@ struct snapshot_config {
 struct snapshot {
 	const struct snapshot_config *config;
 	int pidfd;
+	struct program program;
 	pid_t pid;
 	struct proc_stat stat;
 	char exe[PATH_MAX]; /* "" when not known */
@@ -65,11 +67,11 @@ struct snapshot {
 	bool traced;	  /* view holds what the events told */
 	struct view view; /* its ledger is the one that was joined */
 	bool racing;
+	bool exec_seen;	    /* by the events, since the first look */
 	bool names_missing; /* some are still being read from the process */
 	uint64_t began_ns;  /* CLOCK_BOOTTIME: before smaps was read */
 
 	/* What the join asks for while it runs. */
-	int pagemap;
 	uint32_t role_name; /* the last file that was asked about: it has several VMAs */
 	enum file_role role;
 };
@@ -77,6 +79,13 @@ struct snapshot {
 /* Errors as taker__process(). snapshot__free in any case; the config must live until then. */
 int snapshot__take(struct snapshot *snapshot, pid_t pid, const struct snapshot_config *config);
 void snapshot__free(struct snapshot *snapshot);
+
+/*
+ * Whether the process still runs the program that it ran when it was opened, and the caller may
+ * (still) read that. To be asked when all that goes into an answer has been read: what was read
+ * before may otherwise be of a program that is not theirs. 0; -EACCES; -EIDRM.
+ */
+int snapshot__check(const struct snapshot *snapshot);
 
 /* Adds it to a summary: 0 or -ENOMEM. */
 int snapshot__summarise(const struct snapshot *snapshot, struct summary *summary);

@@ -258,7 +258,7 @@ static int sum_process(struct node *node, struct report *process, const struct s
 	int err;
 
 	/* Its number may be another's by now. */
-	if (node->group && !group__count(node->group, s->pidfd))
+	if (node->group && !group__count(node->group, s))
 		return 0;
 	err = fill_process(process, s);
 	if (!err)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/owner.h"
+#include "proc/program.h"
 #include "report/container.h"
 #include "report/processes.h"
 #include "sampler/parts.h"
@@ -41,23 +42,26 @@ static bool has_changed(const struct list *list, const struct sample *sample, in
 	       (known->space_id != sample->space_id || known->generation > sample->generation);
 }
 
-static bool will_do(const struct list *list, const struct sample *sample, int pidfd)
+/* program: NULL for a caller who may read all that a process ever runs. */
+static bool will_do(const struct list *list, const struct sample *sample, int pidfd,
+		    const struct program *program)
 {
 	uint64_t age = clock__boot_ns() - sample->taken_ns;
 
-	if (!sample->summed_ns)
+	if (!sample->summed_ns || (program && sample->program != program->id))
 		return false;
 	return (sample->cost_ns > SAMPLE_LARGE_NS && age / SPACING < sample->cost_ns) ||
 	       !has_changed(list, sample, pidfd);
 }
 
 /* A reference to a sample that is young enough. Errors as sample__take(). */
-static int get(struct list *list, const struct proc_stat *stat, int pidfd, struct sample **ret)
+static int get(struct list *list, const struct proc_stat *stat, int pidfd,
+	       const struct program *program, struct sample **ret)
 {
 	struct sample *sample = table__get(list->sampler->table, stat->pid, stat->start_ticks);
 	int err = 0;
 
-	if (sample && will_do(list, sample, pidfd)) {
+	if (sample && will_do(list, sample, pidfd, program)) {
 		*ret = sample;
 	} else {
 		err = sampler__sample(list->sampler, stat->pid, RESIDENT_ANY_SIZE, sample,
@@ -123,6 +127,32 @@ static int add_process(struct list *list, const struct proc_stat *stat, int pidf
 						  report->strings, &row->container);
 }
 
+/* A sample of what the caller may read, and may still read when it is there: the sample may be of
+ * another program, which the process ran when it was last sampled, or runs by now. */
+static int get_theirs(struct list *list, const struct proc_stat *stat, int pidfd,
+		      struct sample **ret)
+{
+	_cleanup_(program__close) struct program program = {.pagemap = -1};
+	struct sample *sample;
+	int err;
+
+	if (!caller__may_read(list->caller, pidfd))
+		return -EACCES;
+	err = program__open(pidfd, &program);
+	if (err)
+		return err;
+	err = get(list, stat, pidfd, &program, &sample);
+	if (err)
+		return err;
+	if (sample->program == program.id && caller__may_read(list->caller, pidfd) &&
+	    program__runs(&program, pidfd)) {
+		*ret = sample;
+		return 0;
+	}
+	sample__unref(sample);
+	return -EIDRM;
+}
+
 static int try_process(struct list *list, pid_t pid)
 {
 	_cleanup_close_ int pidfd = procfs__open(list->sampler->taker->config.proc, pid);
@@ -134,9 +164,8 @@ static int try_process(struct list *list, pid_t pid)
 		return err == -ENOENT ? -ESRCH : err;
 	if (proc_stat__is_kernel_thread(&stat))
 		return -ESRCH;
-	if (!caller__may_read(list->caller, pidfd))
-		return -EACCES;
-	err = get(list, &stat, pidfd, &sample);
+	err = list->caller->everything ? get(list, &stat, pidfd, NULL, &sample)
+				       : get_theirs(list, &stat, pidfd, &sample);
 	if (err)
 		return err;
 	table__mark(list->sampler->table, sample->pid, sample->start_ticks);

@@ -66,6 +66,7 @@ static struct sample *make(const struct snapshot *s, const struct report *sums, 
 	memcpy(sample->by_coverage, sums->by_coverage, sizeof(sample->by_coverage));
 	sample->pid = s->pid;
 	sample->start_ticks = s->stat.start_ticks;
+	sample->program = s->program.id;
 	sample->rss = s->totals.rss;
 	sample->taken_ns = s->began_ns;
 	sample->unsettled =

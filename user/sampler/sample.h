@@ -24,6 +24,7 @@ struct sample {
 	pid_t pid;
 	uint64_t start_ticks;
 	uint64_t exec_space; /* as in struct space; 0: not known */
+	uint64_t program;    /* as in struct program */
 
 	/* As things were just before: what differs later has changed. */
 	struct proc_memory memory;
