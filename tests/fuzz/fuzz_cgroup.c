@@ -6,6 +6,7 @@
 
 #include "proc/cgroup.h"
 #include "proc/credentials.h"
+#include "proc/mounts.h"
 #include "proc/nspid.h"
 #include "proc/rollup.h"
 
@@ -18,6 +19,23 @@ static void find_dir(const char *text, size_t size, bool v1)
 
 	if (!cgroup__dir(text, size, &cgroup, dir, sizeof(dir)) && !memchr(dir, '\0', sizeof(dir)))
 		abort();
+}
+
+static void find_point(const char *text, size_t size)
+{
+	static const char path[] = "/a/b c/d";
+	struct mounts mounts = {};
+
+	if (mounts__parse(text, size, &mounts))
+		return;
+	if (mounts__point(&mounts, path) > (ssize_t)strlen(path))
+		abort();
+	for (size_t i = 0; i < mounts.n_devices; i++) {
+		if (mounts__device(&mounts, mounts.devices[i].major, mounts.devices[i].minor) !=
+		    &mounts.devices[i])
+			abort();
+	}
+	mounts__free(&mounts);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -39,6 +57,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	credentials__parse(text, size, &credentials);
 	if (!nspid__parse(text, size, &nspid) && (nspid.pid < 0 || nspid.depth > size))
 		abort();
+	find_point(text, size);
 	find_dir(text, size, false);
 	find_dir(text, size, true);
 	return 0;

@@ -167,6 +167,15 @@ static void the_other_word_size_and_byte_order(void **state)
 }
 
 /* Maps files of known contents and asks for each; in a child, so that it may drop its rights. */
+/* With the mounts of now. */
+static enum file_is look(struct file_cache *cache, int pidfd, const struct vma_set *set,
+			 const struct vma *vma)
+{
+	_cleanup_(mounts__free) struct mounts mounts = {};
+
+	return file_cache__look(cache, pidfd, &mounts, set, vma);
+}
+
 static int look_at_files(const char *dir)
 {
 	static const struct {
@@ -206,9 +215,9 @@ static int look_at_files(const char *dir)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const struct vma *vma = vma_set__find(&set, (uintptr_t)at[i]);
 
-		wrong += file_cache__look(cache, pidfd, &set, vma) != cases[i].is;
+		wrong += look(cache, pidfd, &set, vma) != cases[i].is;
 		/* The answer is kept: the file need not be there any more. */
-		wrong += file_cache__look(cache, -1, &set, vma) != cases[i].is;
+		wrong += look(cache, -1, &set, vma) != cases[i].is;
 		snprintf(path, sizeof(path), "%s/%s", dir, cases[i].name);
 		unlink(path);
 	}
@@ -216,9 +225,9 @@ static int look_at_files(const char *dir)
 		const struct vma *vma = &set.vmas[i];
 
 		if (vma->kind == VMA_HEAP || vma->kind == VMA_STACK || vma->kind == VMA_KERNEL)
-			wrong += file_cache__look(cache, pidfd, &set, vma) != FILE_IS_DATA;
+			wrong += look(cache, pidfd, &set, vma) != FILE_IS_DATA;
 		if (strstr(vma_set__name(&set, vma), "libcmocka"))
-			wrong += file_cache__look(cache, pidfd, &set, vma) != FILE_IS_ELF;
+			wrong += look(cache, pidfd, &set, vma) != FILE_IS_ELF;
 	}
 	vma_set__free(&set);
 	file_cache__free(cache);
@@ -281,12 +290,12 @@ static int look_at_replaced(const char *dir)
 	close(fd);
 	wrong += rename(other, path) != 0;
 	vma = vma_set__find(&set, (uintptr_t)at);
-	wrong += file_cache__look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN;
+	wrong += look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN;
 	/* Nor is that kept. */
 	wrong += unlink(path) != 0 || symlink("/proc/self/exe", path) != 0;
-	wrong += file_cache__look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN;
+	wrong += look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN;
 	wrong += unlink(path) != 0 || mkfifo(path, 0600) != 0;
-	wrong += file_cache__look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN;
+	wrong += look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN;
 	unlink(path);
 	vma_set__free(&set);
 	file_cache__free(cache);
@@ -312,18 +321,18 @@ static void the_cache_is_bounded(void **state)
 	assert_int_equal(procfs__vmas(pidfd, SMAPS_MAPS, NULL, &set), 0);
 	vma = vma_set__find(&set, (uintptr_t)the_cache_is_bounded);
 	assert_non_null(vma);
-	if (file_cache__look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN) {
+	if (look(cache, pidfd, &set, vma) != FILE_IS_UNKNOWN) {
 		/* Only the range is looked at, so that these are as many files. */
 		for (int i = 0; i < 5000; i++) {
 			other = *vma;
 			other.inode = 1000000000 + i;
-			assert_int_equal(file_cache__look(cache, pidfd, &set, &other),
+			assert_int_equal(look(cache, pidfd, &set, &other),
 					 geteuid() ? FILE_IS_UNKNOWN : FILE_IS_ELF);
 		}
 		/* The oldest went, the newest is known without asking. */
-		assert_int_equal(file_cache__look(cache, -1, &set, vma),
+		assert_int_equal(look(cache, -1, &set, vma),
 				 geteuid() ? FILE_IS_ELF : FILE_IS_UNKNOWN);
-		assert_int_equal(file_cache__look(cache, -1, &set, &other),
+		assert_int_equal(look(cache, -1, &set, &other),
 				 geteuid() ? FILE_IS_UNKNOWN : FILE_IS_ELF);
 	}
 	vma_set__free(&set);

@@ -150,7 +150,7 @@ static void read_whose(pid_t pid, int pidfd)
 
 static void read_files(pid_t pid, int pidfd)
 {
-	_cleanup_buf_ struct buf mounts = {};
+	_cleanup_(mounts__free) struct mounts mounts = {};
 	char exe[4096], ours[4096] = "";
 	struct vma_set set = {};
 	struct stat st, expected;
@@ -162,7 +162,7 @@ static void read_files(pid_t pid, int pidfd)
 	assert_int_equal(stat(ours, &expected), 0);
 	assert_int_equal(process__link(pidfd, "exe", exe, sizeof(exe)), 0);
 	assert_string_equal(exe, ours);
-	assert_int_equal(open__read_mounts(pidfd, &mounts), 0);
+	assert_int_equal(mounts__need(&mounts, pidfd), 0);
 	assert_int_equal(procfs__vmas(pidfd, SMAPS_MAPS, NULL, &set), 0);
 	vma = vma_set__find(&set, (uintptr_t)secret);
 	fd = open__mapped(pidfd, &mounts, vma, vma_set__name(&set, vma), &st);

@@ -123,14 +123,13 @@ static enum file_is read_head(int fd)
 	return file__classify(head, len);
 }
 
-static enum file_is look(int pidfd, const struct vma *vma, const char *path)
+static enum file_is look(int pidfd, struct mounts *mounts, const struct vma *vma, const char *path)
 {
-	_cleanup_buf_ struct buf mounts = {};
 	_cleanup_close_ int fd = -1;
 
-	if (open__read_mounts(pidfd, &mounts))
+	if (mounts__need(mounts, pidfd))
 		return FILE_IS_UNKNOWN;
-	fd = open__mapped(pidfd, &mounts, vma, path, NULL);
+	fd = open__mapped(pidfd, mounts, vma, path, NULL);
 	if (fd == -EMEDIUMTYPE)
 		return FILE_IS_DATA;
 	return fd < 0 ? FILE_IS_UNKNOWN : read_head(fd);
@@ -145,8 +144,8 @@ static uint64_t hash_text(const char *text)
 	return hash;
 }
 
-enum file_is file_cache__look(struct file_cache *cache, int pidfd, const struct vma_set *set,
-			      const struct vma *vma)
+enum file_is file_cache__look(struct file_cache *cache, int pidfd, struct mounts *mounts,
+			      const struct vma_set *set, const struct vma *vma)
 {
 	const char *path = vma_set__name(set, vma);
 	struct file_key key = {
@@ -162,7 +161,7 @@ enum file_is file_cache__look(struct file_cache *cache, int pidfd, const struct 
 	is = file_cache__get(cache, &key);
 	if (is != FILE_IS_UNKNOWN)
 		return is;
-	is = look(pidfd, vma, path);
+	is = look(pidfd, mounts, vma, path);
 	if (is != FILE_IS_UNKNOWN)
 		file_cache__put(cache, &key, is);
 	return is;

@@ -12,6 +12,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "proc/mounts.h"
 #include "proc/vma.h"
 
 enum file_is {
@@ -26,9 +27,10 @@ struct file_cache;
 struct file_cache *file_cache__new(void);
 void file_cache__free(struct file_cache *cache);
 
-/* What the file behind a VMA of the process is; FILE_IS_DATA for a VMA without a regular file. */
-enum file_is file_cache__look(struct file_cache *cache, int pidfd, const struct vma_set *set,
-			      const struct vma *vma);
+/* What the file behind a VMA of the process is; FILE_IS_DATA for a VMA without a regular file. The
+ * process's mounts are read when the first of its files is opened. */
+enum file_is file_cache__look(struct file_cache *cache, int pidfd, struct mounts *mounts,
+			      const struct vma_set *set, const struct vma *vma);
 
 /* Pure: the first bytes of a file (64 KiB are enough). Reads program headers and notes of either
  * word size and byte order; whatever does not fit in the buffer is not looked at. */

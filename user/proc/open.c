@@ -11,107 +11,43 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "proc/mountinfo.h"
 #include "proc/process.h"
 #include "util/cleanup.h"
-
-#define MOUNTINFO_MAX (4 << 20)
-
-/* File systems whose every answer, that to fstatfs(2) too, comes from a server or a daemon. */
-static const char *const remote_types[] = {
-	"9p",	"afs", "autofs", "ceph",   "cifs",  "coda",	"fuse", "fuseblk",
-	"gfs2", "nfs", "nfs4",	 "lustre", "ocfs2", "orangefs", "smb3", "virtiofs",
-};
-
-static bool is_remote(struct mount_text type)
-{
-	if (type.len > strlen("fuse.") && !memcmp(type.data, "fuse.", strlen("fuse.")))
-		return true;
-	for (size_t i = 0; i < ARRAY_SIZE(remote_types); i++) {
-		if (mount_text__is(type, remote_types[i]))
-			return true;
-	}
-	return false;
-}
-
-int open__read_mounts(int pidfd, struct buf *ret)
-{
-	_cleanup_close_ int fd = process__openat(pidfd, "mountinfo", O_RDONLY);
-
-	return fd < 0 ? fd : buf__read_fd(ret, fd, MOUNTINFO_MAX);
-}
 
 /*
  * Whether the file can be asked about without waiting for someone: by the process's own list of
  * mounts, since any call upon the file itself may be the one that waits (NFS revalidates even for
  * O_PATH). What is mounted nowhere has been unmounted lazily, or is the kernel's own memfd.
  */
-static bool is_local(const struct buf *mounts, const struct vma *vma)
+static bool is_local(const struct mounts *mounts, const struct vma *vma)
 {
-	const char *pos = mounts->data, *end = pos + mounts->len;
-	struct mount mount;
+	const struct mount_device *device = mounts__device(mounts, vma->major, vma->minor);
 
 	if (vma->kind == VMA_MEMFD)
 		return true;
-	while (mountinfo__next(&pos, end, &mount) > 0) {
-		if (mount.major == vma->major && mount.minor == vma->minor)
-			return !is_remote(mount.type);
-	}
+	if (device)
+		return !device->remote;
 	/* A disk of the host's below a container's overlay, say. */
-	return vma->major != 0;
-}
-
-/* The length of the mount point's name if the path lies below it; else -1. */
-static ssize_t covers(const char *point, const char *path)
-{
-	size_t len = strlen(point);
-
-	if (!strcmp(point, "/"))
-		return 0;
-	if (strncmp(path, point, len) || (path[len] != '/' && path[len]))
-		return -1;
-	return len;
-}
-
-/* The longest mount point that the path names, to ret; -EREMOTE if it or one above it is such. */
-static int find_mount(const struct buf *mounts, const char *path, char *ret)
-{
-	const char *pos = mounts->data, *end = pos + mounts->len;
-	char point[PATH_MAX];
-	struct mount mount;
-	ssize_t best = -1;
-
-	while (mountinfo__next(&pos, end, &mount) > 0) {
-		ssize_t len;
-
-		if (mount_text__decode(mount.point, point, sizeof(point)))
-			continue;
-		len = covers(point, path);
-		if (len < 0)
-			continue;
-		if (is_remote(mount.type))
-			return -EREMOTE;
-		if (len > best) {
-			best = len;
-			strcpy(ret, point);
-		}
-	}
-	return best < 0 ? -EREMOTE : (int)best;
+	return mounts->known && vma->major != 0;
 }
 
 /* By the name, in the process's root: an O_PATH descriptor or -errno. */
-static int locate_in_root(int pidfd, const struct buf *mounts, const char *path)
+static int locate_in_root(int pidfd, const struct mounts *mounts, const char *path)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC};
 	_cleanup_close_ int root = -1, mount = -1;
 	char point[PATH_MAX];
-	int len, fd;
+	ssize_t len;
+	int fd;
 
 	if (path[0] != '/')
 		return -EINVAL;
-	len = find_mount(mounts, path, point);
+	len = mounts__point(mounts, path);
 	if (len < 0)
 		return len;
+	if (len >= (ssize_t)sizeof(point))
+		return -ENAMETOOLONG;
+	snprintf(point, sizeof(point), "%.*s", len ? (int)len : 1, path);
 	root = process__openat(pidfd, "root", O_PATH | O_DIRECTORY);
 	if (root < 0)
 		return root;
@@ -135,7 +71,7 @@ static int locate_in_root(int pidfd, const struct buf *mounts, const char *path)
 }
 
 /* The very file that is mapped, without its name; needs CAP_CHECKPOINT_RESTORE. */
-static int locate_mapped(int pidfd, const struct buf *mounts, const struct vma *vma,
+static int locate_mapped(int pidfd, const struct mounts *mounts, const struct vma *vma,
 			 const char *path)
 {
 	_cleanup_close_ int fd = -1;
@@ -178,7 +114,7 @@ static int reopen(int located, struct stat *ret)
 	return fd;
 }
 
-int open__mapped(int pidfd, const struct buf *mounts, const struct vma *vma, const char *path,
+int open__mapped(int pidfd, const struct mounts *mounts, const struct vma *vma, const char *path,
 		 struct stat *ret)
 {
 	_cleanup_close_ int located = -1;
@@ -189,7 +125,7 @@ int open__mapped(int pidfd, const struct buf *mounts, const struct vma *vma, con
 	return located < 0 ? located : reopen(located, ret);
 }
 
-int open__in_root(int pidfd, const struct buf *mounts, const char *path, struct stat *ret)
+int open__in_root(int pidfd, const struct mounts *mounts, const char *path, struct stat *ret)
 {
 	_cleanup_close_ int located = locate_in_root(pidfd, mounts, path);
 

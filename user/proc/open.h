@@ -10,12 +10,8 @@
 
 #include <sys/stat.h>
 
+#include "proc/mounts.h"
 #include "proc/vma.h"
-#include "util/buf.h"
-
-/* The text of the process's mountinfo, which the functions below go by: read once, used for many
- * files. 0 or -errno. */
-int open__read_mounts(int pidfd, struct buf *ret);
 
 /*
  * The very file behind a VMA, named `path`, for reading: through map_files where that is allowed,
@@ -23,13 +19,13 @@ int open__read_mounts(int pidfd, struct buf *ret);
  * may be NULL); -EREMOTE on a file system that could keep us waiting; -EMEDIUMTYPE when it is no
  * regular file; or what the kernel said.
  */
-int open__mapped(int pidfd, const struct buf *mounts, const struct vma *vma, const char *path,
+int open__mapped(int pidfd, const struct mounts *mounts, const struct vma *vma, const char *path,
 		 struct stat *ret);
 
 /*
  * A file by its path in the process's root, likewise. No mount point on the way that the path does
  * not name itself is crossed: symbolic links lead within one mount only.
  */
-int open__in_root(int pidfd, const struct buf *mounts, const char *path, struct stat *ret);
+int open__in_root(int pidfd, const struct mounts *mounts, const char *path, struct stat *ret);
 
 #endif

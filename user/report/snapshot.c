@@ -79,7 +79,7 @@ static bool is_exe(const struct snapshot *s, const struct vma *vma)
 
 static enum file_role find_role(struct snapshot *s, const struct vma *vma)
 {
-	enum file_is what = file_cache__look(s->config->taker->files, s->pidfd, &s->set, vma);
+	enum file_is what = file_cache__look(s->config->taker->files, s->pidfd, &s->mounts, &s->set, vma);
 
 	if (is_exe(s, vma)) {
 		s->exe_is_go |= what == FILE_IS_GO;
@@ -321,6 +321,7 @@ void snapshot__free(struct snapshot *s)
 	part_list__free(&s->parts);
 	vma_set__free(&s->set);
 	program__close(&s->program);
+	mounts__free(&s->mounts);
 	if (s->pidfd > 0)
 		close(s->pidfd);
 }

@@ -55,6 +55,7 @@ struct snapshot {
 	const struct snapshot_config *config;
 	int pidfd;
 	struct program program;
+	struct mounts mounts; /* once a file was opened */
 	pid_t pid;
 	struct proc_stat stat;
 	char exe[PATH_MAX]; /* "" when not known */

@@ -191,7 +191,7 @@ struct reading {
 	struct images *images;
 	int pidfd;
 	const struct vma_set *set;
-	struct buf mounts;
+	struct mounts mounts;
 	struct arena *arena;
 	struct image_row *rows;
 	size_t n;
@@ -335,7 +335,7 @@ static int add_rows(struct reading *reading)
 	if (!reading->rows)
 		return -ENOMEM;
 	/* Without the mounts no file is known to be safe to open. */
-	open__read_mounts(reading->pidfd, &reading->mounts);
+	mounts__need(&reading->mounts, reading->pidfd);
 	for (size_t i = 0; reading->n < n && i < reading->set->n; i++) {
 		if (reading->set->vmas[i].perms[2] == 'x')
 			add_row(reading, i);
@@ -393,7 +393,7 @@ static int read_image(struct images *images, struct known_image *known, int *ret
 		arena__free(reading.arena);
 	}
 	dict__free(&reading.files);
-	buf__free(&reading.mounts);
+	mounts__free(&reading.mounts);
 	vma_set__free(&set);
 	*ret_told = reading.told;
 	return err;

@@ -15,7 +15,7 @@
 #define DEBUG_ROOT   "/usr/lib/debug"
 #define PERF_MAP_MAX (64 << 20)
 
-static int open_by_build_id(int pidfd, const struct buf *mounts, const struct wire_need *need)
+static int open_by_build_id(int pidfd, const struct mounts *mounts, const struct wire_need *need)
 {
 	char path[sizeof(DEBUG_ROOT "/.build-id//.debug") + 2 * WIRE_BUILD_ID_MAX];
 	int n = snprintf(path, sizeof(path), DEBUG_ROOT "/.build-id/");
@@ -27,7 +27,7 @@ static int open_by_build_id(int pidfd, const struct buf *mounts, const struct wi
 	return open__in_root(pidfd, mounts, path, NULL);
 }
 
-static int open_by_link(int pidfd, const struct buf *mounts, const struct wire_need *need,
+static int open_by_link(int pidfd, const struct mounts *mounts, const struct wire_need *need,
 			const char *module)
 {
 	static const char *const formats[] = {"%.*s/%s", "%.*s/.debug/%s", DEBUG_ROOT "%.*s/%s"};
@@ -73,7 +73,7 @@ int needs__parse_status(const char *text, pid_t *ret_pid, uid_t *ret_uid)
 	return 0;
 }
 
-static int open_perf_map(int pidfd, const struct buf *mounts)
+static int open_perf_map(int pidfd, const struct mounts *mounts)
 {
 	char path[sizeof("/tmp/perf-.map") + 12];
 	_cleanup_buf_ struct buf status = {};
@@ -99,8 +99,8 @@ static int open_perf_map(int pidfd, const struct buf *mounts)
 
 int needs__open(int pidfd, const struct wire_need *need, const char *path)
 {
-	_cleanup_buf_ struct buf mounts = {};
-	int err = open__read_mounts(pidfd, &mounts);
+	_cleanup_(mounts__free) struct mounts mounts = {};
+	int err = mounts__need(&mounts, pidfd);
 
 	if (err)
 		return err;
