@@ -28,7 +28,6 @@ void cold_names__apply(struct model *model, struct process *process, const struc
 {
 	struct cold_name name = {
 		.tgid = process->tgid,
-		.tid = e->head.tid,
 		.start_ticks = process->start_ticks,
 		.space_id = process->space->id,
 		.addr = e->addr,

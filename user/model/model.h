@@ -33,7 +33,6 @@ struct model;
 /* A name whose page was not in memory has to be read from the process. */
 struct cold_name {
 	pid_t tgid;
-	pid_t tid;
 	uint64_t start_ticks;
 	uint64_t space_id;
 	uint64_t addr;

@@ -79,7 +79,8 @@ static bool is_exe(const struct snapshot *s, const struct vma *vma)
 
 static enum file_role find_role(struct snapshot *s, const struct vma *vma)
 {
-	enum file_is what = file_cache__look(s->config->taker->files, s->pidfd, &s->mounts, &s->set, vma);
+	enum file_is what =
+		file_cache__look(s->config->taker->files, s->pidfd, &s->mounts, &s->set, vma);
 
 	if (is_exe(s, vma)) {
 		s->exe_is_go |= what == FILE_IS_GO;
