@@ -129,6 +129,7 @@ def test_a_sample_of_the_program_before_is_not_for_who_owns_the_next(daemon, use
         target.tell("0")
         assert target.line() == "ready"
         assert os.readlink(f"/proc/{target.pid}/exe") == then_exec
+        target.settle()
         pages = int(pathlib.Path(f"/proc/{target.pid}/statm").read_text().split()[1])
         status, body = user.get(path)
         assert status == 200 and row(body)["rss"] == pages * PAGE
