@@ -7,7 +7,6 @@ import pathlib
 import shutil
 import subprocess
 
-import pytest
 
 from containers import Container, libraries
 from memprov import MEMPROV, MIB, SLOWER, WORKLOADS, Daemon, Target, check_sums, functions, region_at, site_at, until
@@ -106,7 +105,7 @@ def test_lists_and_metrics_show_its_memory_as_it_grows(daemon):
         for _ in range(3):
             for _ in range(4):
                 target.map()
-            until(lambda: len(threads(target.pid)) == 1, 10 * SLOWER, "the last thread but one to exit")
+            until(lambda: len(threads(target.pid)) == 1, "the last thread but one to exit")
             row = listed(daemon, target.pid)
             assert row["rss"] == rss_of(target.pid, *threads(target.pid))
             assert row["pss"] > 4 * MIB

@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from huge_pages import HUGE, reserved
-from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MAP_SHARED, MEMPROV, MIB, PAGE, Refused,
+from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MEMPROV, MIB, PAGE, Refused,
                      Target, check_sums, exact_report, region_at, smaps, until)
 
 MAP_HUGETLB = 0x40000

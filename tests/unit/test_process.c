@@ -8,6 +8,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <signal.h>
 #include <string.h>
@@ -25,6 +26,7 @@
 #include "proc/procfs.h"
 #include "proc/resident.h"
 #include "proc/rollup.h"
+#include "util/capability.h"
 #include "util/cleanup.h"
 
 #define ROUNDS 300
@@ -137,11 +139,15 @@ static void read_whose(pid_t pid, int pidfd)
 	_cleanup_free_ struct cgroup *cgroup = calloc(2, sizeof(*cgroup));
 	int self = procfs__open("/proc", getpid());
 	struct nspid nspid = {};
+	struct reader ours, theirs;
 
 	assert_int_equal(nspid__read(pidfd, &nspid), 0);
 	assert_int_equal(nspid.pid, pid);
-	assert_true(credentials__may_read(pidfd, geteuid()) ||
-		    !geteuid()); /* root has capabilities */
+	assert_int_equal(reader__of(self, &ours), 0);
+	assert_int_equal(reader__of(pidfd, &theirs), 0);
+	assert_true(reader__equal(&ours, &theirs));
+	ours.effective &= ~CAPABILITY_BIT(CAP_SYS_PTRACE);
+	assert_int_equal(reader__may_read(&ours, pidfd), !(theirs.effective & ~ours.effective));
 	assert_int_equal(cgroup__read(pidfd, &cgroup[0]), 0);
 	assert_int_equal(cgroup__read(self, &cgroup[1]), 0);
 	assert_string_equal(cgroup[0].path, cgroup[1].path);
