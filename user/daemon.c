@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "cli/progress.h"
+#include "memory_limit.h"
 #include "model/owner.h"
 #include "model/sweep.h"
 #include "options.h"
@@ -25,10 +26,13 @@
 #include "util/clock.h"
 #include "util/log.h"
 
+#define TRIM_EVERY_S 10
+
 struct daemon {
 	struct tracer tracer;
 	struct server *server;
 	struct waiting *waiting; /* NULL: no terminal, or no more */
+	struct memory_watch memory;
 
 	pthread_mutex_t lock; /* guards snapshots */
 	struct duration_histogram snapshots;
@@ -64,6 +68,7 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 		tracer.unwinder = &unwinder;
 	}
 	owner__stats(d->tracer.owner, &stats);
+	budget__stats(d->tracer.budget, &tracer.memory);
 	tracer.collector = stats.collector;
 	tracer.stacks_dropped = stats.model.untaken_stacks;
 	for (int cause = 0; cause < RESYNCS; cause++)
@@ -159,24 +164,44 @@ static int wait_until_ready(struct daemon *d, const sigset_t *signals)
 	return signal;
 }
 
+static void give_up(struct model *model, void *arg)
+{
+	model__give_up(model, *(const uint64_t *)arg);
+}
+
+/* What nobody counts may have grown, too. */
+static void keep_to_budget(struct daemon *d)
+{
+	uint64_t over = memory_watch__look(&d->memory, d->tracer.budget);
+
+	if (over)
+		owner__call(d->tracer.owner, give_up, &over);
+}
+
 /* Returns the signal that ends the daemon. A process with 60,000 mappings leaves holes of megabytes
  * behind in the heap when it goes, below what the allocator gives back by itself. */
 static int wait_for_end(struct daemon *d, const sigset_t *signals)
 {
-	const struct timespec now_and_then = {.tv_sec = 10};
+	const struct timespec second = {.tv_sec = 1};
 	int signal = wait_until_ready(d, signals);
 
-	while (signal < 0) {
-		signal = sigtimedwait(signals, NULL, &now_and_then);
-		if (signal < 0)
+	for (unsigned seconds = 1; signal < 0; seconds++) {
+		signal = sigtimedwait(signals, NULL, &second);
+		if (signal >= 0)
+			break;
+		if (seconds % TRIM_EVERY_S == 0)
 			malloc_trim(0);
+		keep_to_budget(d);
 	}
 	return signal;
 }
 
 int daemon__run(const struct options *options)
 {
-	struct daemon d = {.lock = PTHREAD_MUTEX_INITIALIZER};
+	struct daemon d = {
+		.lock = PTHREAD_MUTEX_INITIALIZER,
+		.memory.ring_size = options->ring_size,
+	};
 	sigset_t signals;
 	int code;
 

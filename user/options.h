@@ -51,6 +51,7 @@ struct options {
 	const char *tls_key;
 	const char *tls_client_ca; /* NULL: no certificates of callers */
 	enum seccomp_mode seccomp;
+	uint64_t memory_limit; /* bytes; 0: memory_limit__default() */
 
 	/* serve and run */
 	enum backend backend;

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "memory_limit.h"
 #include "model/names.h"
 #include "model/owner.h"
 #include "model/sweep.h"
@@ -14,9 +15,10 @@
 #include "report/take.h"
 #include "sampler/sampler.h"
 #include "symbolize/unwinder.h"
+#include "util/budget.h"
 #include "util/log.h"
 
-#define SYMBOLIZER_MEMORY     (256u << 20)
+#define SYMBOLIZER_MEMORY     (256u << 20) /* or half of the budget */
 #define SYMBOLIZER_TIMEOUT_MS 1500 /* so that who waits is answered in 2 s when the child hangs */
 
 static const enum unwind_mode unwind_modes[] = {
@@ -36,6 +38,7 @@ static const enum attach attaches[] = {
 static int attach_owner(struct tracer *t, const struct options *options)
 {
 	struct owner_config config = {
+		.budget = t->budget,
 		.attach = attaches[options->backend],
 		.ring_size = options->ring_size,
 		.on_cold_name = name_reader__take,
@@ -49,6 +52,7 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		config.on_stack = unwinder__take;
 		config.on_stacks_wanted = unwinder__hurry;
 		config.on_process_end = unwinder__leave;
+		config.on_memory_short = unwinder__give_up;
 		config.stack_ctx = t->unwinder;
 	}
 	if (t->sampler) {
@@ -64,11 +68,11 @@ static int attach_owner(struct tracer *t, const struct options *options)
 	return EXIT_DONE;
 }
 
-static int begin_unwinder(struct tracer *t, const struct options *options)
+static int begin_unwinder(struct tracer *t, const struct options *options, uint64_t memory)
 {
 	struct symbolizer_config config = {
 		.proc = options->proc,
-		.child_memory = SYMBOLIZER_MEMORY,
+		.child_memory = memory,
 		.timeout_ms = SYMBOLIZER_TIMEOUT_MS,
 		/* Of another user's the child's exec leaves nothing. */
 		.launcher_capabilities = geteuid() ? 0 : privilege__held(HELD_BY_LAUNCHER),
@@ -77,7 +81,7 @@ static int begin_unwinder(struct tracer *t, const struct options *options)
 
 	if (unwind_modes[options->unwind] == UNWIND_MODE_NONE)
 		return EXIT_DONE;
-	err = unwinder__new(&config, &t->unwinder);
+	err = unwinder__new(&config, t->budget, &t->unwinder);
 	if (!err)
 		return EXIT_DONE;
 	log_error("the process that unwinds stacks cannot be started (%s); --unwind none goes "
@@ -86,10 +90,22 @@ static int begin_unwinder(struct tracer *t, const struct options *options)
 	return EXIT_FAILED;
 }
 
+/* What the budget leaves to the process that unwinds. */
+static uint64_t set_budget(struct tracer *t, const struct options *options)
+{
+	uint64_t limit = options->memory_limit ?: memory_limit__default(options->proc);
+	uint64_t child = limit / 2 < SYMBOLIZER_MEMORY ? limit / 2 : SYMBOLIZER_MEMORY;
+
+	t->budget = budget__new(limit - child);
+	return child;
+}
+
 int tracer__attach(struct tracer *t, const struct options *options, bool sweep)
 {
+	/* `run` has one process, and ends with it. */
+	uint64_t memory = sweep ? set_budget(t, options) : SYMBOLIZER_MEMORY;
 	/* First: the launcher has nothing to do with what the others open. */
-	int code = begin_unwinder(t, options);
+	int code = sweep && !t->budget ? EXIT_FAILED : begin_unwinder(t, options, memory);
 
 	if (code)
 		return code;
@@ -101,7 +117,11 @@ int tracer__attach(struct tracer *t, const struct options *options, bool sweep)
 int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 {
 	struct taker_config taker = {
-		.proc = options->proc, .owner = t->owner, .stacks_later = !sweep};
+		.proc = options->proc,
+		.owner = t->owner,
+		.budget = t->budget,
+		.stacks_later = !sweep,
+	};
 	int err = owner__start(t->owner);
 
 	err = err ?: name_reader__start(t->names, t->owner);
@@ -135,5 +155,6 @@ void tracer__stop(struct tracer *t)
 	unwinder__free(t->unwinder);
 	taker__free(t->taker);
 	pod_logs__free(t->pod_logs);
+	budget__unref(t->budget);
 	*t = (struct tracer){};
 }

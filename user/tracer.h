@@ -11,6 +11,7 @@
 struct options;
 
 struct tracer {
+	struct budget *budget; /* NULL: there is none */
 	struct name_reader *names;
 	struct unwinder *unwinder; /* NULL: no stacks are taken */
 	struct owner *owner;

@@ -18,7 +18,7 @@ static inline struct callsite *make_site(const struct frame *frames, size_t n, b
 		.source = STACK_SOURCE_CFI, .truncated = truncated, .frames = frames, .n = n};
 
 	if (!table)
-		table = callsite_table__new(do_not_judge);
+		table = callsite_table__new(do_not_judge, NULL);
 	return table ? callsite_table__intern(table, &stack) : NULL;
 }
 

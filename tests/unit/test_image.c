@@ -33,7 +33,7 @@ struct stack {
 };
 
 struct fixture {
-	size_t nodes;
+	struct image_pool pool;
 	struct image *image;
 	struct trace *a;
 	struct trace *b;
@@ -111,7 +111,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->image = image__new(&f->nodes);
+	f->image = image__new(&f->pool, NULL);
 	f->a = trace__new();
 	f->b = trace__new();
 	*state = f;
@@ -123,7 +123,7 @@ static int teardown(void **state)
 	struct fixture *f = *state;
 
 	image__unref(f->image);
-	assert_int_equal(f->nodes, 0);
+	assert_int_equal(f->pool.bytes, 0);
 	trace__unref(f->a);
 	trace__unref(f->b);
 	free(f);
@@ -360,17 +360,28 @@ static void test_pages_it_runs_through(void **state)
 				 ranges[i].known);
 }
 
-static void test_it_is_bounded(void **state)
+static void learn_more(struct fixture *f, unsigned first)
 {
-	struct fixture *f = *state;
 	struct stack s;
 
-	for (unsigned i = 0; i < IMAGE_MAX_NODES; i++) {
+	for (unsigned i = first; i < first + IMAGE_MAX_NODES; i++) {
 		fill(&s, SP);
 		s.words[0] += i;
 		learn(f, &s, f->a);
 	}
-	assert_int_equal(f->nodes, IMAGE_MAX_NODES);
+}
+
+static void test_it_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s;
+	size_t bytes;
+
+	learn_more(f, 0);
+	bytes = f->pool.bytes;
+	assert_true(bytes < IMAGES_MAX_BYTES);
+	learn_more(f, IMAGE_MAX_NODES);
+	assert_int_equal(f->pool.bytes, bytes);
 	fill(&s, SP);
 	assert_ptr_equal(image__find(f->image, &s.head), f->a);
 }
@@ -381,7 +392,7 @@ static void no_judge(struct callsite *site)
 
 static void test_call_sites_are_kept_once(void **state)
 {
-	struct callsite_table *table = callsite_table__new(no_judge);
+	struct callsite_table *table = callsite_table__new(no_judge, NULL);
 	struct frame frames[] = {
 		{.function = "mmap", .module = "/lib/libc.so", .offset = 5, .ip = 1},
 		{.function = "grow", .module = "/bin/a", .offset = 7, .ip = 2}};
@@ -410,7 +421,7 @@ static void test_call_sites_are_kept_once(void **state)
 /* What nobody holds goes first; when all are held, further ones become "other". */
 static void test_call_sites_are_bounded(void **state)
 {
-	struct callsite_table *table = callsite_table__new(no_judge);
+	struct callsite_table *table = callsite_table__new(no_judge, NULL);
 	char *name = calloc(1, 1 << 20);
 	struct frame frame = {.function = name};
 	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = &frame, .n = 1};

@@ -126,6 +126,9 @@ static void test_tracer(void **state)
 		.n_resyncs = ARRAY_SIZE(resyncs),
 		.unwinder = &unwinder,
 		.stacks_dropped = 17,
+		.memory = {.limit = 100 * MB,
+			   .used = {[BUDGET_LEDGERS] = 3 * MB},
+			   .given_up = {[GIVE_UP_SPACES] = 4}},
 	};
 	_cleanup_buf_ struct buf text = {0};
 
@@ -136,6 +139,11 @@ static void test_tracer(void **state)
 	assert_has(&text, "\nmemprov_stacks_unwound_total{result=\"complete\"} 92\n");
 	assert_has(&text, "\nmemprov_stacks_unwound_total{result=\"truncated\"} 8\n");
 	assert_has(&text, "\nmemprov_stacks_dropped_total 17\n");
+	assert_has(&text, "\nmemprov_memory_limit_bytes 104857600\n");
+	assert_has(&text, "\nmemprov_memory_bytes{what=\"ledgers\"} 3145728\n");
+	assert_int_equal(count(&text, "\nmemprov_memory_bytes{"), BUDGET_USES);
+	assert_has(&text, "\nmemprov_given_up_total{what=\"address_spaces\"} 4\n");
+	assert_int_equal(count(&text, "\nmemprov_given_up_total{"), GIVE_UP_KINDS);
 	assert_has(&text, "\nmemprov_symbolizer_restarts_total 3\n");
 	assert_has(&text, "\nmemprov_symbolizer_maps_read_total 45\n");
 	assert_has(&text, "\nmemprov_callsites 61\n");

@@ -8,7 +8,8 @@
 #include "model/frame_table.h"
 #include "util/refs.h"
 
-#define BUCKETS 8192 /* a power of two */
+#define BUCKETS	  8192 /* a power of two */
+#define MAX_SHARE 4    /* of the tables' share of the budget */
 
 struct entry {
 	struct entry *next;
@@ -17,11 +18,14 @@ struct entry {
 
 struct callsite_table {
 	callsite_judge_fn *judge;
+	struct budget *budget;
+	size_t max_bytes;
 	pthread_mutex_t lock; /* guards what follows */
 	struct frame_table *frames;
 	struct entry *buckets[BUCKETS];
 	struct callsite *other;
 	struct callsite_stats stats;
+	size_t counted; /* in the budget */
 };
 
 static void release(const struct frame *const *frames, size_t n)
@@ -114,7 +118,7 @@ static void drop_unused(struct callsite_table *table)
 	frame_table__drop_unused(table->frames);
 }
 
-struct callsite_table *callsite_table__new(callsite_judge_fn *judge)
+struct callsite_table *callsite_table__new(callsite_judge_fn *judge, struct budget *budget)
 {
 	static const struct unwound nothing;
 	struct callsite_table *table = calloc(1, sizeof(*table));
@@ -122,6 +126,8 @@ struct callsite_table *callsite_table__new(callsite_judge_fn *judge)
 	if (!table)
 		return NULL;
 	table->judge = judge;
+	table->budget = budget;
+	table->max_bytes = budget__share(budget, MAX_SHARE, CALLSITES_MAX_BYTES);
 	pthread_mutex_init(&table->lock, NULL);
 	table->frames = frame_table__new();
 	table->other = make(&nothing, NULL, 0);
@@ -145,6 +151,7 @@ void callsite_table__free(struct callsite_table *table)
 			free(entry);
 		}
 	}
+	budget__put(table->budget, BUDGET_CALLSITES, table->counted);
 	callsite__unref(table->other);
 	frame_table__free(table->frames);
 	pthread_mutex_destroy(&table->lock);
@@ -168,9 +175,9 @@ static struct callsite *add(struct callsite_table *table, const struct unwound *
 		return NULL;
 	}
 	table->judge(site);
-	if (bytes_of(table) + site->bytes > CALLSITES_MAX_BYTES)
+	if (bytes_of(table) + site->bytes > table->max_bytes)
 		drop_unused(table);
-	if (bytes_of(table) + site->bytes > CALLSITES_MAX_BYTES) {
+	if (bytes_of(table) + site->bytes > table->max_bytes) {
 		callsite__unref(site);
 		table->stats.turned_away++;
 		return callsite__ref(table->other);
@@ -218,12 +225,22 @@ static struct callsite *intern(struct callsite_table *table, const struct unwoun
 	return site;
 }
 
+static void count(struct callsite_table *table)
+{
+	size_t bytes = bytes_of(table);
+
+	budget__take(table->budget, BUDGET_CALLSITES, bytes);
+	budget__put(table->budget, BUDGET_CALLSITES, table->counted);
+	table->counted = bytes;
+}
+
 struct callsite *callsite_table__intern(struct callsite_table *table, const struct unwound *stack)
 {
 	struct callsite *site;
 
 	pthread_mutex_lock(&table->lock);
 	site = intern(table, stack);
+	count(table);
 	pthread_mutex_unlock(&table->lock);
 	return site;
 }

@@ -7,9 +7,11 @@
 #define MEMPROV_CALLSITE_H
 
 #include "model/frame.h"
+#include "util/budget.h"
 
-/* What the table may hold. When it is full and nothing in it is unused, further stacks become the
- * one call site that stands for all others: callsite__is_other(). */
+/* What the table may hold, or a quarter of the budget's tables. When it is full and nothing in it
+ * is unused, further stacks become the one call site that stands for all others:
+ * callsite__is_other(). */
 #define CALLSITES_MAX_BYTES (48u << 20)
 
 struct callsite {
@@ -36,7 +38,8 @@ typedef void callsite_judge_fn(struct callsite *site);
 
 /* Thread-safe. */
 struct callsite_table;
-struct callsite_table *callsite_table__new(callsite_judge_fn *judge); /* NULL when out of memory */
+/* budget may be NULL, and must outlive it. NULL when out of memory. */
+struct callsite_table *callsite_table__new(callsite_judge_fn *judge, struct budget *budget);
 void callsite_table__free(struct callsite_table *table); /* accepts NULL; call sites live on */
 
 /* The call site of a stack, with a reference for the caller; NULL when out of memory. */

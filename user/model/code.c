@@ -24,7 +24,7 @@ static bool removes_code(const struct image *image, const union mp_event *event)
 static void begin_anew(struct space *space, struct space_tools *tools)
 {
 	image__unref(space->image);
-	space->image = image__new(&tools->image_nodes);
+	space->image = image__new(&tools->images, space->account);
 }
 
 void code__follow(struct space *space, struct space_tools *tools, const union mp_event *event)

@@ -57,7 +57,9 @@ struct image {
 	size_t n_pages;
 	size_t pages_room;
 	uint64_t newest_ns;
-	size_t *of_all;
+	size_t bytes;
+	struct image_pool *pool;
+	struct account *account; /* NULL: nobody's */
 };
 
 static uint64_t hash_node(const void *entry, uint64_t secret)
@@ -101,7 +103,7 @@ unsigned image__sp_register(void)
 	return REG_SP;
 }
 
-struct image *image__new(size_t *nodes)
+struct image *image__new(struct image_pool *pool, struct account *account)
 {
 	struct image *image = calloc(1, sizeof(*image));
 
@@ -110,7 +112,8 @@ struct image *image__new(size_t *nodes)
 	image->refs = 1;
 	image->nodes.type = &nodes_by_key;
 	image->chains.type = &chains_by_ips;
-	image->of_all = nodes;
+	image->pool = pool;
+	image->account = account ? account__ref(account) : NULL;
 	return image;
 }
 
@@ -132,7 +135,9 @@ void image__unref(struct image *image)
 
 	if (!image || --image->refs)
 		return;
-	*image->of_all -= count_of(image);
+	image->pool->bytes -= image->bytes;
+	account__put(image->account, BUDGET_KNOWN_STACKS, image->bytes);
+	account__unref(image->account);
 	nodes = image->nodes.entries;
 	for (size_t i = 0; i < image->nodes.n; i++)
 		trace__unref(nodes[i].trace);
@@ -152,9 +157,27 @@ bool image__is_shared(const struct image *image)
 	return image->refs > 1;
 }
 
-static bool has_room(const struct image *image)
+/* What each takes with its place in a table, half of which may be empty, and a node or a chain with
+ * its trace, as malloc rounds it. */
+#define NODE_BYTES  80
+#define CHAIN_BYTES 112
+#define PAGE_BYTES  12
+
+static bool has_room(const struct image *image, size_t bytes)
 {
-	return count_of(image) < IMAGE_MAX_NODES && *image->of_all < IMAGES_MAX_NODES;
+	const struct image_pool *pool = image->pool;
+	size_t own =
+		image->account ? account__bytes(image->account, BUDGET_KNOWN_STACKS) : image->bytes;
+
+	return count_of(image) < IMAGE_MAX_NODES &&
+	       budget__is_fair(own, bytes, pool->bytes, pool->max ?: IMAGES_MAX_BYTES);
+}
+
+static void charge(struct image *image, size_t bytes)
+{
+	image->bytes += bytes;
+	image->pool->bytes += bytes;
+	account__take(image->account, BUDGET_KNOWN_STACKS, bytes);
 }
 
 #define CODE_PAGE 4096
@@ -190,14 +213,14 @@ static bool mark_page(struct image *image, uint64_t number)
 
 	if (at < image->n_pages && image->pages[at] == number)
 		return true;
-	if (!has_room(image) ||
+	if (!has_room(image, PAGE_BYTES) ||
 	    array__grow(&image->pages, &image->pages_room, image->n_pages, sizeof(*image->pages)))
 		return false;
 	memmove(&image->pages[at + 1], &image->pages[at],
 		(image->n_pages - at) * sizeof(*image->pages));
 	image->pages[at] = number;
 	image->n_pages++;
-	++*image->of_all;
+	charge(image, PAGE_BYTES);
 	return true;
 }
 
@@ -326,9 +349,9 @@ static uint32_t grow(struct image *image, const struct key *key)
 
 	if (node)
 		return id_of(image, node);
-	if (!has_room(image) || !dict__add(&image->nodes, &(struct node){.key = *key}))
+	if (!has_room(image, NODE_BYTES) || !dict__add(&image->nodes, &(struct node){.key = *key}))
 		return 0;
-	++*image->of_all;
+	charge(image, NODE_BYTES);
 	return image->nodes.n;
 }
 
@@ -415,7 +438,7 @@ static void learn_chain(struct image *image, const struct mp_stack *stack, struc
 {
 	_cleanup_free_ uint8_t *ips = NULL;
 
-	if (find_chain(image, stack) || !has_room(image))
+	if (find_chain(image, stack) || !has_room(image, CHAIN_BYTES + stack->bytes))
 		return;
 	ips = malloc(stack->bytes);
 	if (!ips)
@@ -425,7 +448,7 @@ static void learn_chain(struct image *image, const struct mp_stack *stack, struc
 		return;
 	trace__ref(trace);
 	take_ptr(ips);
-	++*image->of_all;
+	charge(image, CHAIN_BYTES + stack->bytes);
 }
 
 uint64_t image__newest_ns(const struct image *image)

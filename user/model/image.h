@@ -22,18 +22,28 @@
 #define MEMPROV_IMAGE_H
 
 #include "collect/decode.h"
+#include "model/account.h"
 #include "model/callsite.h"
 
-/* Nodes of one image, and of all images together; then stacks are unwound each time. */
+/* What one image may know, in nodes, and all images together, in bytes, of which one account has
+ * its fair share (util/budget.h). Beyond that stacks are unwound each time. */
 #define IMAGE_MAX_NODES	 16384
-#define IMAGES_MAX_NODES (1u << 18)
+#define IMAGES_MAX_BYTES (16u << 20)
 
 struct image;
+
+/* All images that share the room. */
+struct image_pool {
+	size_t bytes;
+	size_t max; /* 0: IMAGES_MAX_BYTES */
+};
 
 /* Which of a copy's registers is the stack pointer. */
 unsigned image__sp_register(void);
 
-struct image *image__new(size_t *nodes); /* nodes: the count over all images, which it keeps */
+/* pool must outlive it; it takes a reference to the account, which may be NULL. NULL when out of
+ * memory. */
+struct image *image__new(struct image_pool *pool, struct account *account);
 struct image *image__ref(struct image *image);
 void image__unref(struct image *image); /* accepts NULL */
 bool image__is_shared(const struct image *image);

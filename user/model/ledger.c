@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "model/account.h"
 #include "model/promise.h"
 #include "util/refs.h"
 
@@ -15,6 +16,7 @@ struct ledger_node {
 	struct ledger_node *left;
 	struct ledger_node *right;
 	struct ledger_range range;
+	struct account *account; /* NULL: nobody's */
 };
 
 /*
@@ -28,6 +30,7 @@ struct ledger_pool {
 	struct ledger_node *spare; /* linked through left */
 	size_t n;
 	uint32_t random;
+	struct account *account; /* of the ledger that is being changed; borrowed */
 };
 
 struct ledger_pool *ledger_pool__new(void)
@@ -52,8 +55,10 @@ void ledger_pool__free(struct ledger_pool *pool)
 	free(pool);
 }
 
-static int pool_fill(struct ledger_pool *pool)
+/* First of all that changes a ledger. */
+static int pool_fill(struct ledger_pool *pool, const struct ledger *ledger)
 {
+	pool->account = ledger->account;
 	while (pool->n < POOL_NODES) {
 		struct ledger_node *node = malloc(sizeof(*node));
 
@@ -76,6 +81,15 @@ static struct ledger_node *pool_take(struct ledger_pool *pool)
 	return node;
 }
 
+static void node_free(struct ledger_node *node)
+{
+	account__put(node->account, BUDGET_LEDGERS, LEDGER_RANGE_BYTES);
+	account__unref(node->account);
+	record__unref(node->range.record);
+	name__unref(node->range.name);
+	free(node);
+}
+
 static void node_unref(struct ledger_node *node)
 {
 	/* Down the right by iteration, down the left by recursion: as deep as the treap. */
@@ -83,9 +97,7 @@ static void node_unref(struct ledger_node *node)
 		struct ledger_node *right = node->right;
 
 		node_unref(node->left);
-		record__unref(node->range.record);
-		name__unref(node->range.name);
-		free(node);
+		node_free(node);
 		node = right;
 	}
 }
@@ -95,6 +107,14 @@ static struct ledger_node *node_ref(struct ledger_node *node)
 	if (node)
 		refs__get(&node->refs);
 	return node;
+}
+
+static void charge(const struct ledger_pool *pool, struct ledger_node *node)
+{
+	if (!pool->account)
+		return;
+	node->account = account__ref(pool->account);
+	account__take(node->account, BUDGET_LEDGERS, LEDGER_RANGE_BYTES);
 }
 
 static struct ledger_node *node_new(struct ledger_pool *pool, const struct ledger_range *range)
@@ -109,6 +129,7 @@ static struct ledger_node *node_new(struct ledger_pool *pool, const struct ledge
 		.refs = 1, .priority = pool->random, .count = 1, .range = *range};
 	record__ref(range->record);
 	name__ref(range->name);
+	charge(pool, node);
 	return node;
 }
 
@@ -131,6 +152,7 @@ static struct ledger_node *node_own(struct ledger_pool *pool, struct ledger_node
 	};
 	record__ref(copy->range.record);
 	name__ref(copy->range.name);
+	charge(pool, copy);
 	node_unref(node);
 	return copy;
 }
@@ -241,7 +263,7 @@ static void replace(struct ledger_pool *pool, struct ledger_node **root, uint64_
 
 struct ledger ledger__copy(const struct ledger *ledger)
 {
-	return (struct ledger){.root = node_ref(ledger->root)};
+	return (struct ledger){.root = node_ref(ledger->root), .account = ledger->account};
 }
 
 void ledger__free(struct ledger *ledger)
@@ -253,6 +275,26 @@ void ledger__free(struct ledger *ledger)
 size_t ledger__count(const struct ledger *ledger)
 {
 	return count_of(ledger->root);
+}
+
+static size_t count_below(const struct ledger_node *node, uint64_t addr)
+{
+	size_t n = 0;
+
+	while (node) {
+		if (node->range.start < addr) {
+			n += 1 + count_of(node->left);
+			node = node->right;
+		} else {
+			node = node->left;
+		}
+	}
+	return n;
+}
+
+size_t ledger__count_within(const struct ledger *ledger, uint64_t lo, uint64_t hi)
+{
+	return count_below(ledger->root, hi) - count_below(ledger->root, lo);
 }
 
 static bool same_name(struct name *a, struct name *b)
@@ -291,7 +333,7 @@ int ledger__put(struct ledger *ledger, struct ledger_pool *pool, const struct le
 
 	if (ledger__count(ledger) >= LEDGER_MAX_RANGES)
 		return -ENOSPC;
-	err = pool_fill(pool);
+	err = pool_fill(pool, ledger);
 	if (err)
 		return err;
 
@@ -307,7 +349,7 @@ int ledger__put(struct ledger *ledger, struct ledger_pool *pool, const struct le
 
 int ledger__erase(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi)
 {
-	int err = pool_fill(pool);
+	int err = pool_fill(pool, ledger);
 
 	if (!err)
 		replace(pool, &ledger->root, lo, hi, NULL);

@@ -35,6 +35,10 @@
  * page per mapping, all merged into one VMA, has no other limit. */
 #define LEDGER_MAX_RANGES (1u << 18)
 
+/* What a range takes, at most: its node and its record, as malloc rounds them. */
+#define LEDGER_RANGE_BYTES 192
+
+struct account;
 struct ledger_node;
 
 /* Nodes put aside, so that a change that has begun cannot run out of memory half done; and the
@@ -45,6 +49,7 @@ void ledger_pool__free(struct ledger_pool *pool); /* accepts NULL */
 
 struct ledger {
 	struct ledger_node *root;
+	struct account *account; /* of what is added to it; borrowed; NULL: of nobody */
 };
 
 struct ledger_range {
@@ -60,6 +65,9 @@ struct ledger_range {
 struct ledger ledger__copy(const struct ledger *ledger);
 void ledger__free(struct ledger *ledger);
 size_t ledger__count(const struct ledger *ledger); /* ranges */
+
+/* Of them, those that begin within [lo, hi): in O(log n). */
+size_t ledger__count_within(const struct ledger *ledger, uint64_t lo, uint64_t hi);
 
 /*
  * Changes. Addresses are page aligned with lo < hi. 0; -ENOMEM; -ENOSPC for the limit above. After

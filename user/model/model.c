@@ -14,6 +14,8 @@
 #include "model/stacks.h"
 #include "util/cleanup.h"
 
+#define IMAGES_SHARE 8 /* of the tables' share, if that is less than what they may have */
+
 static const char *const resync_names[RESYNCS] = {
 	[RESYNC_RING_FULL] = "ring_full",
 	[RESYNC_STALE_RANGE] = "stale_range",
@@ -34,6 +36,8 @@ struct model *model__new(const struct model_config *config)
 		return NULL;
 	model->config = *config;
 	model->tools.page_size = config->page_size;
+	model->tools.budget = config->budget;
+	model->tools.images.max = budget__share(config->budget, IMAGES_SHARE, IMAGES_MAX_BYTES);
 	model->tools.pool = ledger_pool__new();
 	if (!model->tools.pool) {
 		free(model);
@@ -274,7 +278,7 @@ static void apply_to_space(struct model *model, const union mp_event *event)
 	trace__unref(trace);
 }
 
-void model__apply(struct model *model, const union mp_event *event)
+static void apply(struct model *model, const union mp_event *event)
 {
 	struct process *process;
 
@@ -300,6 +304,12 @@ void model__apply(struct model *model, const union mp_event *event)
 	}
 }
 
+void model__apply(struct model *model, const union mp_event *event)
+{
+	apply(model, event);
+	giving_up__check(model);
+}
+
 void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
 {
 	struct mp_lost_range all = *range;
@@ -319,6 +329,17 @@ void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range 
 		lose(model, process, range);
 }
 
+/* What was given up of its memory is missing as if its events had been lost. */
+static uint64_t losses_of(const struct process *process)
+{
+	return process->lost_events + process->lost_names + process->space->given_up;
+}
+
+static enum knowledge knowledge_of(const struct process *process)
+{
+	return process->space->given_up ? KNOWS_RESYNCED : process->knowledge;
+}
+
 int model__view(struct model *model, pid_t tgid, struct view *ret)
 {
 	const struct process *process = model__find(model, tgid);
@@ -329,9 +350,9 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 	*ret = (struct view){
 		.tgid = process->tgid,
 		.start_ticks = process->start_ticks,
-		.knowledge = process->knowledge,
+		.knowledge = knowledge_of(process),
 		.since_ns = process->since_ns,
-		.lost_events = process->lost_events + process->lost_names,
+		.lost_events = losses_of(process),
 		.learned = process->learned,
 		.exec_space = process->space->exec_space,
 		.space_id = process->space->id,
@@ -351,8 +372,7 @@ bool model__view_holds(const struct model *model, const struct view *view)
 	return process && process->start_ticks == view->start_ticks &&
 	       process->space->id == view->space_id &&
 	       process->space->generation == view->generation &&
-	       process->knowledge == view->knowledge &&
-	       process->lost_events + process->lost_names == view->lost_events;
+	       knowledge_of(process) == view->knowledge && losses_of(process) == view->lost_events;
 }
 
 void view__free(struct view *view)

@@ -70,7 +70,8 @@ struct process_end {
 
 struct model_config {
 	uint64_t page_size;
-	uint64_t attached_ns; /* CLOCK_BOOTTIME: events are complete from here */
+	struct budget *budget; /* borrowed; NULL: there is no limit */
+	uint64_t attached_ns;  /* CLOCK_BOOTTIME: events are complete from here */
 	/* Takes a copy, and the promise with it, and answers with model__name_was_read() or
 	 * model__name_was_lost(), at once or later; true. False: it cannot take any more, and has
 	 * taken nothing. NULL: names that need reading are lost. */
@@ -84,6 +85,9 @@ struct model_config {
 	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
 	/* NULL: nobody wants to know. */
 	void (*on_process_end)(struct model *model, const struct process_end *end, void *stack_ctx);
+	/* So many bytes are wanted of the stacks that it keeps, the longest queue first, which is
+	 * answered at once: how many were found. NULL: nobody keeps any. */
+	size_t (*on_memory_short)(struct model *model, size_t bytes, void *stack_ctx);
 	void *stack_ctx;
 	/* The process is known no longer. NULL: nobody wants to know. */
 	void (*on_forgotten)(pid_t tgid, uint64_t start_ticks, void *forgotten_ctx);
@@ -154,6 +158,10 @@ bool model__view_holds(const struct model *model, const struct view *view);
 
 /* Somebody waits for the stacks of this process, in that address space, and of its forebears. */
 void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id);
+
+/* The daemon is short of memory: gives up what is known, in the order of giving_up.h, until so many
+ * bytes are free. */
+void model__give_up(struct model *model, uint64_t bytes);
 
 /* Why the ledger was corrected: the label cause in memprov_resyncs_total. */
 enum resync {

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files that make up the model share: model.c, cold_names.c, raw_stacks.c. */
+/* What the files that make up the model share: model.c, cold_names.c,
+ * giving_up.c, raw_stacks.c. */
 #ifndef MEMPROV_MODEL_PARTS_H
 #define MEMPROV_MODEL_PARTS_H
 
@@ -34,10 +35,14 @@ struct model {
 	struct process *processes;
 	struct early_loss *early_losses;
 	struct model_stats stats;
+	uint64_t still_over; /* by what the tables may be over their share: giving_up.c */
 };
 
 /* NULL when no such process is known. */
 struct process *model__find(const struct model *model, pid_t tgid);
+
+/* After an event: when the tables are over their share, some of it is given up. */
+void giving_up__check(struct model *model);
 
 /* A name whose text has to be read from the process. */
 void cold_names__apply(struct model *model, struct process *process, const struct mp_event_name *e,

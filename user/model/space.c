@@ -44,9 +44,12 @@ struct space *space__new(struct space_tools *tools)
 	if (!space)
 		return NULL;
 	space->code_id = ++tools->last_code_id;
-	space->image = image__new(&tools->image_nodes);
+	space->account = account__new(tools->budget);
+	if (space->account)
+		space->image = image__new(&tools->images, space->account);
+	space->ledger.account = space->account;
 	space->pending = calloc(1, sizeof(*space->pending));
-	if (!space->image || !space->pending) {
+	if (!space->account || !space->image || !space->pending) {
 		space__unref(space);
 		return NULL;
 	}
@@ -60,6 +63,7 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 
 	if (!space)
 		return NULL;
+	space->account = account__ref(parent->account);
 	space->ledger = ledger__copy(&parent->ledger);
 	space->image = parent->image ? image__ref(parent->image) : NULL;
 	space->code_id = parent->code_id;
@@ -73,6 +77,7 @@ struct space *space__fork(struct space_tools *tools, const struct space *parent)
 	space->exec_space = parent->exec_space;
 	space->doubt = parent->doubt;
 	space->overflowed = parent->overflowed;
+	space->given_up = parent->given_up;
 	space->late_names = parent->late_names;
 	return space;
 }
@@ -83,18 +88,34 @@ struct space *space__ref(struct space *space)
 	return space;
 }
 
+static void drop_past(struct space *space)
+{
+	moves__free(space);
+	ledger__free(&space->ledger);
+	stacks__free(&space->stacks);
+	image__unref(space->image);
+	space->image = NULL;
+	uses__free(space->uses);
+	space->uses = NULL;
+}
+
 void space__unref(struct space *space)
 {
 	if (!space || --space->users)
 		return;
-	moves__free(space);
-	ledger__free(&space->ledger);
-	stacks__free(&space->stacks);
+	drop_past(space);
 	record__unref(space->unwitnessed);
-	image__unref(space->image);
 	pending__unref(space->pending);
-	uses__free(space->uses);
+	account__unref(space->account);
 	free(space);
+}
+
+void space__forget(struct space *space, struct space_tools *tools)
+{
+	drop_past(space);
+	space->image = image__new(&tools->images, space->account);
+	space->given_up++;
+	space->generation++;
 }
 
 bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
@@ -166,7 +187,7 @@ int creation__apply(struct space *space, struct space_tools *tools, const struct
 		what->origin == ORIGIN_BRK || (what->origin == ORIGIN_MREMAP && !what->attached);
 	int err;
 
-	uses__add(&space->uses, what->trace, what->hi - what->lo, head->time_ns);
+	uses__add(&space->uses, space->account, what->trace, what->hi - what->lo, head->time_ns);
 	range.record =
 		growth ? growth_record(space, what->origin, what->lo, head, what->comm, what->trace)
 		       : record__new(what->origin, space->id, head, what->comm, what->trace);
@@ -197,14 +218,14 @@ static uint64_t mmap_unit(const struct space_tools *tools, uint32_t flags)
 	return unit;
 }
 
-struct reservation {
+struct reserved {
 	uint64_t reached;
 	struct trace *trace;
 };
 
 static int follow_reservation(const struct ledger_range *range, void *ctx)
 {
-	struct reservation *r = ctx;
+	struct reserved *r = ctx;
 	struct trace *trace = range->record->reservation ?: range->record->trace;
 
 	if (range->start != r->reached || !trace || (r->trace && r->trace != trace))
@@ -219,7 +240,7 @@ static int follow_reservation(const struct ledger_range *range, void *ctx)
  * reserved by one. */
 static struct trace *find_reservation(const struct space *space, uint64_t lo, uint64_t hi)
 {
-	struct reservation r = {.reached = lo};
+	struct reserved r = {.reached = lo};
 
 	if (ledger__each(&space->ledger, lo, hi, follow_reservation, &r) || r.reached != hi)
 		return NULL;

@@ -45,7 +45,9 @@ void pending__unref(struct pending *pending); /* accepts NULL */
 
 struct space {
 	unsigned users; /* processes */
-	uint64_t id;	/* never used twice */
+	struct account *account;
+	uint64_t given_up; /* how often something of it was, for want of memory or time */
+	uint64_t id;	   /* never used twice */
 	/* Counts the changes of the map: two equal readings around a snapshot say that the
 	 * snapshot shows the ledger's own state. */
 	uint64_t generation;
@@ -78,7 +80,8 @@ struct space_tools {
 	uint64_t page_size;
 	uint64_t last_id;
 	uint64_t last_code_id;
-	size_t image_nodes; /* of all images */
+	struct image_pool images;
+	struct budget *budget; /* borrowed; NULL: nobody counts */
 };
 
 /* With one user. NULL when out of memory. */
@@ -86,6 +89,9 @@ struct space *space__new(struct space_tools *tools);
 struct space *space__fork(struct space_tools *tools, const struct space *parent);
 struct space *space__ref(struct space *space);
 void space__unref(struct space *space); /* accepts NULL */
+
+/* Forgets all that the space holds of its past, for want of memory: it is unknown from here on. */
+void space__forget(struct space *space, struct space_tools *tools);
 
 /* Applies an event about memory (MMAP to SHMDT, NAME when its state is SET or CLEAR, THREAD, and
  * COMM of a thread); others are not for it. trace: the call's stack, or NULL. 0, -EINVAL for

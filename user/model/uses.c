@@ -8,6 +8,7 @@
 
 struct uses {
 	struct dict by_trace; /* of struct use */
+	struct account *account;
 };
 
 static uint64_t hash_use(const void *entry, uint64_t secret)
@@ -26,12 +27,17 @@ static bool same_trace(const void *a, const void *b)
 
 static const struct dict_type by_trace = {sizeof(struct use), hash_use, same_trace};
 
-static struct uses *uses_new(void)
+/* Of an entry with its place in the table. */
+#define USE_BYTES 56
+
+static struct uses *uses_new(struct account *account)
 {
 	struct uses *uses = calloc(1, sizeof(*uses));
 
-	if (uses)
-		uses->by_trace.type = &by_trace;
+	if (!uses)
+		return NULL;
+	uses->by_trace.type = &by_trace;
+	uses->account = account ? account__ref(account) : NULL;
 	return uses;
 }
 
@@ -44,6 +50,8 @@ void uses__free(struct uses *uses)
 	list = uses->by_trace.entries;
 	for (size_t i = 0; i < uses->by_trace.n; i++)
 		trace__unref(list[i].trace);
+	account__put(uses->account, BUDGET_LEDGERS, uses->by_trace.n * USE_BYTES);
+	account__unref(uses->account);
 	dict__free(&uses->by_trace);
 	free(uses);
 }
@@ -58,17 +66,20 @@ static struct use *find(struct uses *uses, struct trace *trace)
 	if (trace && uses->by_trace.n >= USES_MAX)
 		return find(uses, NULL);
 	use = dict__add(&uses->by_trace, &wanted);
-	if (use)
-		trace__ref(trace);
+	if (!use)
+		return NULL;
+	trace__ref(trace);
+	account__take(uses->account, BUDGET_LEDGERS, USE_BYTES);
 	return use;
 }
 
-void uses__add(struct uses **uses, struct trace *trace, uint64_t bytes, uint64_t now)
+void uses__add(struct uses **uses, struct account *account, struct trace *trace, uint64_t bytes,
+	       uint64_t now)
 {
 	struct use *use;
 
 	if (!*uses)
-		*uses = uses_new();
+		*uses = uses_new(account);
 	use = *uses ? find(*uses, trace) : NULL;
 	if (!use)
 		return;

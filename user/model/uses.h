@@ -6,6 +6,7 @@
 #ifndef MEMPROV_USES_H
 #define MEMPROV_USES_H
 
+#include "model/account.h"
 #include "model/callsite.h"
 
 /* Traces of one space that are told apart; what further ones map is summed without a trace. */
@@ -22,8 +23,10 @@ struct uses;
 
 void uses__free(struct uses *uses); /* accepts NULL */
 
-/* Counts it; *uses is made when needed. What there is no memory for is not counted. */
-void uses__add(struct uses **uses, struct trace *trace, uint64_t bytes, uint64_t now);
+/* Counts it; *uses is made when needed, for the account. What there is no memory for is not
+ * counted. */
+void uses__add(struct uses **uses, struct account *account, struct trace *trace, uint64_t bytes,
+	       uint64_t now);
 
 /* All of them, with references to their traces; for uses__free_list. NULL and *ret_n 0 when there
  * are none, or no memory. */

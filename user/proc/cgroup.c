@@ -312,6 +312,15 @@ static int open_dir(const struct cgroup *cgroup)
 	return err;
 }
 
+static void read_figures_of(struct cgroup *cgroup)
+{
+	_cleanup_close_ int dirfd = open_dir(cgroup);
+
+	cgroup->current = cgroup->limit = cgroup->working_set = CGROUP_UNKNOWN;
+	if (dirfd >= 0)
+		cgroup__read_figures(cgroup, dirfd);
+}
+
 void cgroup__read_all(struct cgroup *cgroup, struct cgroup_stat *ret)
 {
 	_cleanup_close_ int dirfd = open_dir(cgroup);
@@ -346,6 +355,25 @@ int cgroup__join_host(const char *proc)
 		return -EXDEV;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 || setns(fd, CLONE_NEWCGROUP) ? -errno : 0;
+}
+
+uint64_t cgroup__tightest_limit(int pidfd)
+{
+	uint64_t tightest = CGROUP_UNKNOWN;
+	struct cgroup cgroup;
+	char *slash;
+
+	if (cgroup__read(pidfd, &cgroup))
+		return CGROUP_UNKNOWN;
+	for (;;) {
+		if (cgroup.limit < tightest)
+			tightest = cgroup.limit;
+		slash = strrchr(cgroup.path, '/');
+		if (!slash || !slash[1])
+			return tightest;
+		slash[slash == cgroup.path] = '\0';
+		read_figures_of(&cgroup);
+	}
 }
 
 int cgroup__read(int pidfd, struct cgroup *ret)

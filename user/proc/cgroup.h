@@ -61,6 +61,10 @@ int cgroup__dir(const char *mountinfo, size_t len, const struct cgroup *cgroup, 
 /* Reads it all for the process; figures that cannot be read are CGROUP_UNKNOWN. 0 or -errno. */
 int cgroup__read(int pidfd, struct cgroup *ret);
 
+/* The lowest limit of the process's cgroup and of those around it, as far as they can be seen;
+ * bytes, CGROUP_UNKNOWN when there is none. */
+uint64_t cgroup__tightest_limit(int pidfd);
+
 /* Of the cgroup with that path (and v1) in *cgroup: fills its figures, and *ret. What cannot be
  * read is CGROUP_UNKNOWN. */
 void cgroup__read_all(struct cgroup *cgroup, struct cgroup_stat *ret);

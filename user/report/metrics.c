@@ -476,6 +476,22 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 	add_sample(out, "bpf_map_bytes", no_labels, collector->map_bytes);
 }
 
+static void add_memory(struct buf *out, const struct budget_stats *memory)
+{
+	add_family(out, "memory_limit_bytes", "gauge",
+		   "What the daemon may take, without the process that unwinds.");
+	add_sample(out, "memory_limit_bytes", no_labels, memory->limit);
+	add_family(out, "memory_bytes", "gauge", "What the daemon has taken, by what for.");
+	for (int use = 0; use < BUDGET_USES; use++)
+		add_labelled(out, "memory_bytes", "what", budget_use__name(use), memory->used[use]);
+	add_family(out, "given_up_total", "counter",
+		   "What was given up because memory was short, or a call would have taken too "
+		   "long.");
+	for (int what = 0; what < GIVE_UP_KINDS; what++)
+		add_labelled(out, "given_up_total", "what", giving_up__name(what),
+			     memory->given_up[what]);
+}
+
 static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
 			 uint64_t stacks_dropped)
 {
@@ -531,6 +547,8 @@ void metrics__encode(const struct report *node, const struct tracer_stats *stats
 		add_node(ret, node);
 	if (stats)
 		add_stats(ret, stats);
+	if (stats)
+		add_memory(ret, &stats->memory);
 	if (stats && stats->unwinder)
 		add_unwinder(ret, stats->unwinder, stats->stacks_dropped);
 	add_snapshots(ret, snapshots);

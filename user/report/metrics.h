@@ -14,6 +14,7 @@
 #include "collect/collector.h"
 #include "report/report.h"
 #include "symbolize/unwinder.h"
+#include "util/budget.h"
 #include "util/buf.h"
 
 #define METRICS_PROCESSES	 50
@@ -41,6 +42,7 @@ struct tracer_stats {
 	size_t n_resyncs;
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
 	uint64_t stacks_dropped;
+	struct budget_stats memory;
 };
 
 /* node: a node report, NULL before there is one. stats: NULL when nothing is traced. What they

@@ -66,6 +66,7 @@ void report__free(struct report *report)
 		trace__unref(report->regions[i].reservation);
 	}
 	uses__free_list(report->uses, report->n_uses);
+	reservation__free(&report->memory);
 	arena__free(report->strings);
 }
 

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "reconcile/attribution.h"
+#include "util/budget.h"
 
 enum runtime {
 	RUNTIME_NATIVE = 0,
@@ -207,7 +208,8 @@ struct report {
 
 	uint64_t unreadable_processes; /* node report: could not be read, so not in the sums */
 
-	struct arena *strings; /* owns the report and everything that it points to */
+	struct reservation memory; /* for what it takes */
+	struct arena *strings;	   /* owns the report and everything that it points to */
 };
 
 /* An empty report in its own arena; NULL when out of memory. */

@@ -125,7 +125,7 @@ static int join(struct snapshot *s)
 		.role = role,
 		.count = count,
 		.ctx = s,
-		.strings = s->config->strings,
+		.strings = s->config->report->strings,
 	};
 
 	s->role_name = 0;
@@ -205,12 +205,33 @@ int snapshot__check(const struct snapshot *s)
 	return program__runs(&s->program, s->pidfd) ? 0 : -EIDRM;
 }
 
-static int try_once(struct snapshot *s)
+/* Room for the parts that the ledger cuts, and for so many VMAs. */
+static int reserve(struct snapshot *s, size_t vmas)
 {
+	struct reservation *memory = &s->config->report->memory;
+	struct patience *patience = s->config->patience;
+	size_t ranges = s->traced ? ledger__count(&s->view.ledger) : 0;
+	size_t bytes = vmas * sizeof(struct vma) + (ranges + vmas) * sizeof(struct part);
 	int err;
 
+	memory->budget = s->config->taker->config.budget;
+	reservation__shrink(memory, 0);
+	err = reservation__grow(memory, bytes, patience->memory_ms);
+	if (err)
+		patience->memory_ms = 0;
+	return err;
+}
+
+static int try_once(struct snapshot *s)
+{
+	int err = reserve(s, s->set.n);
+
+	if (err)
+		return err;
 	s->began_ns = clock__boot_ns();
 	err = read_memory(s);
+	if (!err)
+		err = reserve(s, s->set.n);
 	if (!err)
 		err = join(s); /* counts pages, so before the second look */
 	if (!err)

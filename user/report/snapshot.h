@@ -18,18 +18,20 @@
 #include "report/take.h"
 
 /*
- * For how long a report waits, in all, for names that are still being read from processes, and for
- * stacks that are being unwound: a hostile process can make either take long. A node report has one
- * for all processes together.
+ * For how long a report waits, in all, for names that are still being read from processes, for
+ * stacks that are being unwound and for memory that other reports have: a hostile process can make
+ * either take long. A node report has one for all processes together.
  */
 struct patience {
 	unsigned names_ms;
 	unsigned stacks_ms;
+	unsigned memory_ms;
 	bool wants_stacks; /* they are unwound now, whether it waits for them or not */
 };
 
 #define PATIENCE_OF_A_REPORT                                                                       \
-	((struct patience){.names_ms = 200, .stacks_ms = 3000, .wants_stacks = true})
+	((struct patience){                                                                        \
+		.names_ms = 200, .stacks_ms = 3000, .memory_ms = 2000, .wants_stacks = true})
 
 /* How a process is read. */
 struct reading {
@@ -48,7 +50,7 @@ struct snapshot_config {
 	const atomic_bool *stop; /* may be NULL */
 	struct reading reading;
 	struct patience *patience;
-	struct arena *strings; /* the parts' names go there */
+	struct report *report; /* the parts' names go to its strings; the room is its own */
 };
 
 struct snapshot {

@@ -171,7 +171,7 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	if (!report)
 		return -ENOMEM;
 	report->taken_at = clock__wall_ns();
-	config.strings = report->strings;
+	config.report = report;
 	err = snapshot__take(&s, pid, &config);
 	if (!err)
 		err = fill_process(report, &s);
@@ -281,7 +281,7 @@ static int add_process(pid_t pid, void *ctx)
 
 	if (!process)
 		return -ENOMEM;
-	node->config.strings = process->strings;
+	node->config.report = process;
 	err = snapshot__take(&s, pid, &node->config);
 	if (!err) {
 		err = sum_process(node, process, &s);

@@ -27,6 +27,7 @@ struct selector {
 struct taker_config {
 	const char *proc;	   /* where the host's procfs is */
 	struct owner *owner;	   /* who knows the events; NULL: from smaps alone */
+	struct budget *budget;	   /* borrowed; NULL: there is no limit */
 	const char *why_off;	   /* with no owner: why there are no call sites, one sentence */
 	bool stacks_later;	   /* reports do not wait for stacks: report__settle() does */
 	struct pod_logs *pod_logs; /* what pods are called; NULL: not known */
@@ -45,6 +46,7 @@ void taker__free(struct taker *taker); /* accepts NULL */
  *   -EIDRM     it exited while it was being read
  *   -EACCES    the caller may not read it, or we may not
  *   -ECANCELED *stop
+ *   -ENOBUFS   it would take more memory than the daemon may have
  *   -ENOMEM, or what the kernel said when reading
  */
 int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,

@@ -133,7 +133,7 @@ int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 
 	if (!sums)
 		return -ENOMEM;
-	config.strings = sums->strings;
+	config.report = sums;
 	procfs__memory_of(taker->config.proc, pid, &memory); /* if not, then the rest will not */
 	err = snapshot__take(&s, pid, &config);
 	if (!err)

@@ -31,6 +31,7 @@ static const struct {
 void answer__free(struct answer *answer)
 {
 	buf__free(&answer->body);
+	reservation__free(&answer->memory);
 	memset(answer, 0, sizeof(*answer));
 }
 

@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 
+#include "util/budget.h"
 #include "util/buf.h"
 
 /* The errors of INTERFACE.md §2; each has a status and a code. */
@@ -32,6 +33,7 @@ struct answer {
 	const char *policy;   /* Content-Security-Policy; NULL: it is no page */
 	const char *encoding; /* Content-Encoding; NULL: none */
 	struct buf body;
+	struct reservation memory; /* for the body */
 };
 
 #define TYPE_TEXT    "text/plain; charset=utf-8"

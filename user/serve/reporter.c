@@ -48,6 +48,12 @@ static void fail_taking(const struct reporter *reporter, struct answer *answer, 
 			     "not allowed to read %s: the daemon lacks the right to ptrace it (%s)",
 			     what, strerror(-err));
 		break;
+	case ENOBUFS:
+		answer__fail(answer, ERROR_TOO_BUSY, json,
+			     "a report of %s takes more memory than the daemon has left "
+			     "(--memory-limit); try again soon, or ask for less (top, min)",
+			     what);
+		break;
 	case ECANCELED:
 		answer__fail(answer, ERROR_TOO_BUSY, json, "the daemon is stopping");
 		break;
@@ -172,6 +178,36 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 		(query->json ? encode__json : encode__text)(report, &options, ret);
 }
 
+/* What is written of a region, and of a frame. */
+#define REGION_BYTES 512
+#define FRAME_BYTES  256
+#define ROOM_WAIT_MS 2000
+
+/* Before anything is written: what it may come to. */
+static int reserve(struct report *report, enum route_kind kind, const struct query *query)
+{
+	bool whole =
+		query->all || query->folded || is_profile(kind, query) || kind == ROUTE_FLAMEGRAPH;
+	size_t regions = report->n_regions + report->n_samples, sites = report->n_sites;
+	size_t bytes = report->n_processes * REGION_BYTES;
+
+	if (!whole && regions > query->top)
+		regions = query->top;
+	if (!whole && sites > query->top)
+		sites = query->top;
+	for (size_t i = 0; i < sites; i++)
+		bytes += report->sites[i].site->n * FRAME_BYTES;
+	return reservation__grow(&report->memory, bytes + regions * REGION_BYTES, ROOM_WAIT_MS);
+}
+
+/* From here on it holds what the text takes; the report goes. */
+static void pass_on_room(struct report *report, struct answer *answer)
+{
+	answer->memory = report->memory;
+	report->memory = (struct reservation){0};
+	reservation__shrink(&answer->memory, answer->body.cap);
+}
+
 void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 		      const struct query *query, const struct caller *caller, struct answer *answer)
 {
@@ -183,6 +219,8 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	    kind == ROUTE_FLAMEGRAPH)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
 	err = take(reporter, kind, pid, query, is_profile(kind, query), caller, &report);
+	if (!err)
+		err = reserve(report, kind, query);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);
@@ -195,6 +233,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 		else
 			answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
 		encode(report, kind, query, &answer->body);
+		pass_on_room(report, answer);
 	} else if (is_of_group(query)) {
 		fail_group(reporter, answer, err, query);
 	} else {

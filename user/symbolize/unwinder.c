@@ -14,12 +14,13 @@
 #include "util/clock.h"
 #include "util/thread.h"
 
-#define MAX_BYTES	     (32u << 20) /* of stacks that wait, and of their bundles */
-#define MAX_BYTES_OF_PROCESS (8u << 20)
-#define PATIENCE_NS	     (1 * NSEC_PER_SEC)
-#define PATIENCE_BYTES	     (2u << 20) /* whoever has more is no process that comes and goes */
-#define MAX_BATCH	     32		/* stacks of one process that are answered in one go */
-#define MAX_LOOK	     1024	/* of one process, to see whether they are known by now */
+#define MAX_BYTES      (32u << 20) /* of stacks that wait, and of their bundles */
+#define MUCH_OF	       16	   /* of that: who has less is left alone when memory is short */
+#define WAITING_SHARE  4	   /* of the tables' share, if that is less */
+#define PATIENCE_NS    (1 * NSEC_PER_SEC)
+#define PATIENCE_BYTES (2u << 20) /* whoever has more is no process that comes and goes */
+#define MAX_BATCH      32	  /* stacks of one process that are answered in one go */
+#define MAX_LOOK       1024	  /* of one process, to see whether they are known by now */
 
 struct waiting {
 	struct waiting *prev, *next;
@@ -46,6 +47,7 @@ struct source {
 };
 
 struct unwinder {
+	struct budget *budget;	       /* borrowed; NULL: nobody counts */
 	struct symbolizer *symbolizer; /* the thread's own */
 	struct callsite_table *table;
 	struct owner *owner;
@@ -57,6 +59,7 @@ struct unwinder {
 	struct source *sources;
 	struct source *turns;
 	size_t bytes;
+	size_t max_bytes;
 	struct symbolizer_stats stats;
 	bool stop;
 };
@@ -158,13 +161,18 @@ static bool add(struct unwinder *u, struct source *source, const struct raw_stac
 	trace__ref(raw->trace);
 	append(source, waiting);
 	u->bytes += bytes;
+	budget__take(u->budget, BUDGET_WAITING_STACKS, bytes);
 	return true;
 }
 
 static void waiting_free(struct unwinder *u, struct waiting *waiting)
 {
+	size_t left;
+
 	trace__unref(waiting->raw.trace);
-	u->bytes -= bundle__put(waiting->bundle);
+	left = bundle__put(waiting->bundle);
+	u->bytes -= left;
+	budget__put(u->budget, BUDGET_WAITING_STACKS, left);
 }
 
 /* Nobody can unwind it any more. Called from within the model. */
@@ -415,10 +423,11 @@ bool unwinder__take(const struct raw_stack *raw, void *ctx)
 	bool taken;
 
 	pthread_mutex_lock(&u->lock);
-	if (!u->stop && u->bytes + bytes <= MAX_BYTES)
+	if (!u->stop)
 		source = source_of(u, raw->tgid, raw->start_ticks);
 	/* One that is over has the number of this process, and is about to be forgotten. */
-	taken = source && !source->over && source->bytes + bytes <= MAX_BYTES_OF_PROCESS &&
+	taken = source && !source->over &&
+		budget__is_fair(source->bytes, bytes, u->bytes, u->max_bytes) &&
 		add(u, source, raw);
 	if (taken) {
 		if (source->bytes > PATIENCE_BYTES)
@@ -427,6 +436,40 @@ bool unwinder__take(const struct raw_stack *raw, void *ctx)
 	}
 	pthread_mutex_unlock(&u->lock);
 	return taken;
+}
+
+static struct source *longest(const struct unwinder *u)
+{
+	struct source *longest = NULL;
+
+	for (struct source *source = u->sources; source; source = source->hh.next) {
+		if (!longest || source->bytes > longest->bytes)
+			longest = source;
+	}
+	return longest;
+}
+
+size_t unwinder__give_up(struct model *model, size_t bytes, void *ctx)
+{
+	struct unwinder *u = ctx;
+	struct source *source;
+	struct waiting *stacks, *waiting, *next;
+	size_t found = 0;
+
+	pthread_mutex_lock(&u->lock);
+	while (found < bytes && (source = longest(u)) && source->bytes > u->max_bytes / MUCH_OF) {
+		stacks = source->stacks;
+		found += source->bytes;
+		source->stacks = NULL;
+		source->bytes = 0;
+		DL_FOREACH_SAFE(stacks, waiting, next)
+		{
+			budget__count(u->budget, GIVE_UP_WAITING_STACKS, 1);
+			give_up(u, model, waiting);
+		}
+	}
+	pthread_mutex_unlock(&u->lock);
+	return found;
 }
 
 void unwinder__hurry(const struct pending *pending, void *ctx)
@@ -506,7 +549,8 @@ static void judge(struct callsite *site)
 	site->private_only = class.private_only;
 }
 
-int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret)
+int unwinder__new(const struct symbolizer_config *config, struct budget *budget,
+		  struct unwinder **ret)
 {
 	struct unwinder *u = calloc(1, sizeof(*u));
 	int err;
@@ -515,7 +559,9 @@ int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret)
 		return -ENOMEM;
 	pthread_mutex_init(&u->lock, NULL);
 	pthread_cond_init(&u->more, NULL);
-	u->table = callsite_table__new(judge);
+	u->budget = budget;
+	u->max_bytes = budget__share(budget, WAITING_SHARE, MAX_BYTES);
+	u->table = callsite_table__new(judge, budget);
 	err = u->table ? symbolizer__new(config, &u->symbolizer) : -ENOMEM;
 	if (err) {
 		unwinder__free(u);

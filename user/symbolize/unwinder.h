@@ -4,7 +4,8 @@
  * by process in turn, and answers the model with call sites. A process's first stacks wait until
  * it has lived for a while, or until somebody asks for them: most processes of a node that builds
  * or runs scripts are gone before, and cost nothing. What waits is bounded by process and
- * in all: a process that makes new stacks without end has its own left out, not those of others.
+ * in all, fairly: a process that makes new stacks without end has its own left out, not those of
+ * others.
  */
 #ifndef MEMPROV_UNWINDER_H
 #define MEMPROV_UNWINDER_H
@@ -14,18 +15,21 @@
 
 struct unwinder;
 
-/* Starts the child. 0 or -errno. */
-int unwinder__new(const struct symbolizer_config *config, struct unwinder **ret);
+/* Starts the child. budget, which may be NULL, must outlive it. 0 or -errno. */
+int unwinder__new(const struct symbolizer_config *config, struct budget *budget,
+		  struct unwinder **ret);
 void unwinder__free(struct unwinder *unwinder); /* accepts NULL; after unwinder__stop */
 
 /* Begins to answer through the owner; 0 or -errno. stop ends that: before the owner is freed. */
 int unwinder__start(struct unwinder *unwinder, struct owner *owner);
 void unwinder__stop(struct unwinder *unwinder); /* accepts NULL */
 
-/* The model's on_stack, on_stacks_wanted and on_process_end, with the unwinder as stack_ctx. */
+/* The model's on_stack, on_stacks_wanted, on_process_end and on_memory_short, with the unwinder as
+ * stack_ctx. */
 bool unwinder__take(const struct raw_stack *raw, void *unwinder);
 void unwinder__hurry(const struct pending *pending, void *unwinder);
 void unwinder__leave(struct model *model, const struct process_end *end, void *unwinder);
+size_t unwinder__give_up(struct model *model, size_t bytes, void *unwinder);
 
 struct unwinder_stats {
 	struct symbolizer_stats symbolizer;

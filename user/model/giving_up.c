@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/*
+ * What the daemon gives up when it is short of memory, in this order:
+ *
+ *   1. stacks that wait to be unwound, of the process that has the most of them
+ *   2. known stacks, of the program that has the most of them: they are unwound again
+ *   3. ledgers, of the program that has the largest: its memory becomes unknown, until it maps more
+ *
+ * The first two as long as somebody has an unusual lot of them.
+ */
+#include "model/model_parts.h"
+
+#define MUCH_OF 16 /* of the tables' share */
+
+/* A little more than what is wanted, so that not every event finds it short again. */
+#define MORE_OF 16
+
+static struct account *greediest(const struct model *model, enum budget_use use)
+{
+	struct account *most = NULL;
+
+	for (const struct process *p = model->processes; p; p = p->hh.next) {
+		if (account__bytes(p->space->account, use) > account__bytes(most, use))
+			most = p->space->account;
+	}
+	return most;
+}
+
+static void drop_known_stacks(struct model *model, const struct account *account)
+{
+	for (struct process *p = model->processes; p; p = p->hh.next) {
+		struct space *space = p->space;
+
+		if (space->account != account || !space->image)
+			continue;
+		image__unref(space->image);
+		space->image = image__new(&model->tools.images, space->account);
+		budget__count(model->config.budget, GIVE_UP_KNOWN_STACKS, 1);
+	}
+}
+
+static void forget_spaces(struct model *model, const struct account *account)
+{
+	for (struct process *p = model->processes; p; p = p->hh.next) {
+		if (p->space->account != account)
+			continue;
+		space__forget(p->space, &model->tools);
+		budget__count(model->config.budget, GIVE_UP_SPACES, 1);
+	}
+}
+
+/* How many bytes; 0: there is nothing left that could be. */
+static uint64_t give_up_one(struct model *model, uint64_t bytes)
+{
+	const struct model_config *config = &model->config;
+	uint64_t much = budget__tables_max(config->budget) / MUCH_OF, found;
+	struct account *most;
+
+	found = config->on_memory_short ? config->on_memory_short(model, bytes, config->stack_ctx)
+					: 0;
+	if (found)
+		return found;
+	most = greediest(model, BUDGET_KNOWN_STACKS);
+	found = account__bytes(most, BUDGET_KNOWN_STACKS);
+	if (found > much) {
+		drop_known_stacks(model, most);
+		return found;
+	}
+	most = greediest(model, BUDGET_LEDGERS);
+	found = account__bytes(most, BUDGET_LEDGERS);
+	if (most)
+		forget_spaces(model, most);
+	return found;
+}
+
+void model__give_up(struct model *model, uint64_t bytes)
+{
+	uint64_t found;
+
+	while (bytes && (found = give_up_one(model, bytes)))
+		bytes -= found < bytes ? found : bytes;
+}
+
+/* What reports still read goes when they are done: until then it is not looked for again. */
+void giving_up__check(struct model *model)
+{
+	struct budget *budget = model->config.budget;
+	uint64_t over = budget__tables_over(budget), more;
+
+	if (over <= model->still_over)
+		return;
+	more = budget__tables_max(budget) / MORE_OF;
+	model__give_up(model, over + more);
+	over = budget__tables_over(budget);
+	model->still_over = over ? over + more : 0;
+}

@@ -1,0 +1,208 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "util/budget.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <time.h>
+
+#include "util/clock.h"
+#include "util/refs.h"
+
+#define TABLES_SHARE 5 / 8
+
+static const char *const use_names[BUDGET_USES] = {
+	[BUDGET_LEDGERS] = "ledgers",
+	[BUDGET_KNOWN_STACKS] = "known_stacks",
+	[BUDGET_WAITING_STACKS] = "waiting_stacks",
+	[BUDGET_CALLSITES] = "callsites",
+	[BUDGET_REPORTS] = "reports",
+};
+
+static const char *const giving_up_names[GIVE_UP_KINDS] = {
+	[GIVE_UP_WAITING_STACKS] = "waiting_stacks",
+	[GIVE_UP_KNOWN_STACKS] = "known_stacks",
+	[GIVE_UP_SPACES] = "address_spaces",
+	[GIVE_UP_WORK] = "work",
+	[GIVE_UP_REPORTS] = "reports",
+};
+
+struct budget {
+	unsigned refs;
+	uint64_t limit;
+	uint64_t resident; /* these are atomic */
+	uint64_t uncounted;
+	uint64_t used[BUDGET_USES];
+	uint64_t given_up[GIVE_UP_KINDS];
+	pthread_mutex_t lock; /* held by those who reserve */
+	pthread_cond_t left;  /* a report has let go */
+};
+
+const char *budget_use__name(enum budget_use use)
+{
+	return use_names[use];
+}
+
+const char *giving_up__name(enum giving_up what)
+{
+	return giving_up_names[what];
+}
+
+struct budget *budget__new(uint64_t limit)
+{
+	struct budget *budget = calloc(1, sizeof(*budget));
+	pthread_condattr_t monotonic;
+
+	if (!budget)
+		return NULL;
+	budget->refs = 1;
+	budget->limit = limit;
+	pthread_mutex_init(&budget->lock, NULL);
+	pthread_condattr_init(&monotonic);
+	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+	pthread_cond_init(&budget->left, &monotonic);
+	pthread_condattr_destroy(&monotonic);
+	return budget;
+}
+
+struct budget *budget__ref(struct budget *budget)
+{
+	if (budget)
+		refs__get(&budget->refs);
+	return budget;
+}
+
+void budget__unref(struct budget *budget)
+{
+	if (!budget || !refs__put(&budget->refs))
+		return;
+	pthread_cond_destroy(&budget->left);
+	pthread_mutex_destroy(&budget->lock);
+	free(budget);
+}
+
+static uint64_t load(const uint64_t *counter)
+{
+	return __atomic_load_n(counter, __ATOMIC_RELAXED);
+}
+
+void budget__take(struct budget *budget, enum budget_use use, size_t bytes)
+{
+	if (budget)
+		__atomic_fetch_add(&budget->used[use], bytes, __ATOMIC_RELAXED);
+}
+
+void budget__put(struct budget *budget, enum budget_use use, size_t bytes)
+{
+	if (budget)
+		__atomic_fetch_sub(&budget->used[use], bytes, __ATOMIC_RELAXED);
+}
+
+void budget__count(struct budget *budget, enum giving_up what, uint64_t n)
+{
+	if (budget)
+		__atomic_fetch_add(&budget->given_up[what], n, __ATOMIC_RELAXED);
+}
+
+static uint64_t tables(const struct budget *budget)
+{
+	uint64_t sum = 0;
+
+	for (int use = 0; use < BUDGET_REPORTS; use++)
+		sum += load(&budget->used[use]);
+	return sum;
+}
+
+uint64_t budget__tables_max(const struct budget *budget)
+{
+	return budget->limit * TABLES_SHARE;
+}
+
+uint64_t budget__share(const struct budget *budget, unsigned part, uint64_t most)
+{
+	uint64_t share = budget ? budget__tables_max(budget) / part : most;
+
+	return share < most ? share : most;
+}
+
+uint64_t budget__tables_over(const struct budget *budget)
+{
+	uint64_t used = budget ? tables(budget) : 0;
+
+	return budget && used > budget__tables_max(budget) ? used - budget__tables_max(budget) : 0;
+}
+
+uint64_t budget__set_resident(struct budget *budget, uint64_t bytes, uint64_t *ret_uncounted)
+{
+	uint64_t counted = tables(budget) + load(&budget->used[BUDGET_REPORTS]);
+
+	__atomic_store_n(&budget->resident, bytes, __ATOMIC_RELAXED);
+	*ret_uncounted = bytes > counted ? bytes - counted : 0;
+	__atomic_store_n(&budget->uncounted, *ret_uncounted, __ATOMIC_RELAXED);
+	return bytes > budget->limit ? bytes - budget->limit : 0;
+}
+
+/* The lock is held. */
+static bool has_room(const struct budget *budget, uint64_t bytes)
+{
+	uint64_t used =
+		tables(budget) + load(&budget->used[BUDGET_REPORTS]) + load(&budget->uncounted);
+
+	return used + bytes <= budget->limit;
+}
+
+int reservation__grow(struct reservation *reservation, size_t bytes, unsigned wait_ms)
+{
+	struct budget *budget = reservation->budget;
+	struct timespec until;
+	bool fits;
+	int err = 0;
+
+	if (!budget)
+		return 0;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_nsec += wait_ms % 1000 * 1000000ULL;
+	until.tv_sec += wait_ms / 1000 + until.tv_nsec / NSEC_PER_SEC;
+	until.tv_nsec %= NSEC_PER_SEC;
+	pthread_mutex_lock(&budget->lock);
+	while (!(fits = has_room(budget, bytes)) && !err)
+		err = pthread_cond_timedwait(&budget->left, &budget->lock, &until);
+	if (fits)
+		budget__take(budget, BUDGET_REPORTS, bytes);
+	pthread_mutex_unlock(&budget->lock);
+	if (!fits) {
+		budget__count(budget, GIVE_UP_REPORTS, 1);
+		return -ENOBUFS;
+	}
+	reservation->bytes += bytes;
+	return 0;
+}
+
+void reservation__shrink(struct reservation *reservation, size_t to)
+{
+	struct budget *budget = reservation->budget;
+
+	if (!budget || reservation->bytes <= to)
+		return;
+	pthread_mutex_lock(&budget->lock);
+	budget__put(budget, BUDGET_REPORTS, reservation->bytes - to);
+	pthread_cond_broadcast(&budget->left);
+	pthread_mutex_unlock(&budget->lock);
+	reservation->bytes = to;
+}
+
+void reservation__free(struct reservation *reservation)
+{
+	reservation__shrink(reservation, 0);
+	*reservation = (struct reservation){0};
+}
+
+void budget__stats(const struct budget *budget, struct budget_stats *ret)
+{
+	ret->limit = budget->limit;
+	ret->resident = load(&budget->resident);
+	for (int use = 0; use < BUDGET_USES; use++)
+		ret->used[use] = load(&budget->used[use]);
+	for (int what = 0; what < GIVE_UP_KINDS; what++)
+		ret->given_up[what] = load(&budget->given_up[what]);
+}
