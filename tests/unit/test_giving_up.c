@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Processes that take all that the model can keep, and one that takes little. */
+/* Processes that take all that the model can keep, or do, and one that takes little. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>
@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <cmocka.h>
+#include <sys/mman.h>
 
 #include "events.h"
 #include "model/model.h"
@@ -38,11 +39,11 @@ static size_t find_stacks(struct model *model, size_t bytes, void *ctx)
 	return found;
 }
 
-static int set_up(void **state)
+static int set_up_with(void **state, uint64_t limit)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->budget = budget__new(LIMIT);
+	f->budget = budget__new(limit);
 	f->model = model__new(&(struct model_config){.page_size = PAGE,
 						     .budget = f->budget,
 						     .on_memory_short = find_stacks,
@@ -50,6 +51,16 @@ static int set_up(void **state)
 	f->now = START_NS;
 	*state = f;
 	return 0;
+}
+
+static int set_up(void **state)
+{
+	return set_up_with(state, LIMIT);
+}
+
+static int set_up_large(void **state)
+{
+	return set_up_with(state, 64 * LIMIT);
 }
 
 static int tear_down(void **state)
@@ -202,6 +213,86 @@ static void test_a_snapshot_holds_on(void **state)
 	view__free(&view);
 }
 
+/* --- work ------------------------------------------------------------------------------------- */
+
+/* So many times a name for all of them fits into what may be done. */
+#define TIMES (ACCOUNT_WORK_MAX / MANY)
+
+static void test_names_of_many_ranges(void **state)
+{
+	struct fixture *f = *state;
+	enum knowledge knowledge;
+
+	begin(f, QUIET);
+	map(f, QUIET, 1000000, MANY);
+	map(f, QUIET, 1000, QUIET_RANGES);
+	for (unsigned i = 0; i < TIMES; i++)
+		apply(f, QUIET, event_name(0, 1000000, MANY, i % 2 ? "odd" : "even"));
+	assert_int_equal(ranges(f, QUIET, &knowledge), MANY + QUIET_RANGES);
+	assert_int_equal(knowledge, KNOWS_ALL);
+	apply(f, QUIET, event_name(0, 1000000, MANY, "once too often"));
+	assert_int_equal(stats(f).given_up[GIVE_UP_WORK], 1);
+	assert_int_equal(ranges(f, QUIET, &knowledge), QUIET_RANGES);
+	assert_int_equal(knowledge, KNOWS_RESYNCED);
+	/* A little may be done at any time. */
+	apply(f, QUIET, event_name(0, 1000, 1, "few"));
+	assert_int_equal(stats(f).given_up[GIVE_UP_WORK], 1);
+}
+
+static void test_moves_of_many_ranges(void **state)
+{
+	struct fixture *f = *state;
+	enum knowledge knowledge;
+
+	begin(f, QUIET);
+	map(f, QUIET, 1000000, MANY);
+	for (unsigned i = 0; i < TIMES; i++)
+		apply(f, QUIET,
+		      event_mremap(1, 0, 1000000 * (i + 1), MANY, 1000000 * (i + 2), MANY,
+				   MREMAP_MAYMOVE));
+	assert_int_equal(ranges(f, QUIET, &knowledge), MANY);
+	apply(f, QUIET, event_mremap(1, 0, 1000000 * (TIMES + 1), MANY, 100, MANY, MREMAP_MAYMOVE));
+	assert_int_equal(stats(f).given_up[GIVE_UP_WORK], 1);
+	assert_int_equal(ranges(f, QUIET, &knowledge), 0);
+	assert_int_equal(knowledge, KNOWS_RESYNCED);
+}
+
+/* A fork is one call, too: its child has not the right to as much again. */
+static void test_work_of_forks(void **state)
+{
+	struct fixture *f = *state;
+	enum knowledge knowledge;
+
+	begin(f, QUIET);
+	map(f, QUIET, 1000000, MANY);
+	for (unsigned i = 1; i <= TIMES + 1; i++) {
+		union mp_event e = event_fork(++f->now, QUIET + i, START_NS, false);
+
+		model__apply(f->model, &e);
+		apply(f, QUIET + i, event_name(0, 1000000, MANY, "mine"));
+	}
+	assert_int_equal(stats(f).given_up[GIVE_UP_WORK], 1);
+	ranges(f, QUIET + TIMES, &knowledge);
+	assert_int_equal(knowledge, KNOWS_ALL);
+	ranges(f, QUIET + TIMES + 1, &knowledge);
+	assert_int_equal(knowledge, KNOWS_RESYNCED);
+}
+
+/* A thread's name is its stack's, which may be said to lie over everything. */
+static void test_stacks_of_many_ranges(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, QUIET);
+	apply(f, QUIET, event_mmap(1, 0, 1000000, MANY));
+	for (unsigned i = 0; i < MANY; i += 2)
+		apply(f, QUIET, event_name(0, 1000000 + i, 1, "cut"));
+	apply(f, QUIET, event_thread(0, 7, 1000000, 1000000 + MANY));
+	for (unsigned i = 0; i < TIMES; i++)
+		apply(f, QUIET, event_comm(0, 7, i % 2 ? "odd" : "even"));
+	assert_int_equal(stats(f).given_up[GIVE_UP_WORK], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -209,6 +300,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_forks_have_one_account, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_waiting_stacks_go_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_snapshot_holds_on, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_names_of_many_ranges, set_up_large, tear_down),
+		cmocka_unit_test_setup_teardown(test_moves_of_many_ranges, set_up_large, tear_down),
+		cmocka_unit_test_setup_teardown(test_work_of_forks, set_up_large, tear_down),
+		cmocka_unit_test_setup_teardown(test_stacks_of_many_ranges, set_up_large,
+						tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -179,15 +179,16 @@ static int fail_mremap(struct space *space, struct space_tools *tools,
 		       const struct mp_event_mremap *e, uint64_t began)
 {
 	uint64_t old_lo, old_hi, new_lo, new_hi, unit = tools->page_size;
-	int err;
+	int err = 0;
 
 	if (!space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi) ||
 	    !space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
 	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
 	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
 		return 0;
-	err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi, began);
-	if (!err)
+	if (space__may_change(space, tools, old_lo, old_hi))
+		err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi, began);
+	if (!err && space__may_change(space, tools, new_lo, new_hi))
 		err = ledger__erase_older(&space->ledger, tools->pool, new_lo, new_hi,
 					  e->head.time_ns);
 	return err;
@@ -220,6 +221,10 @@ int moves__end(struct space *space, struct space_tools *tools, const struct mp_e
 	kept = old_hi - old_lo < new_hi - new_lo ? old_hi - old_lo : new_hi - new_lo;
 	move.several = moves_several(e, old_hi - old_lo, new_hi - new_lo);
 	move.distance = new_lo - old_lo;
+	if (!space__may_change(space, tools, old_lo, old_hi)) {
+		err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
+		goto out;
+	}
 
 	if (new_lo == old_lo) {
 		if (old_lo + kept < old_hi)
@@ -246,8 +251,15 @@ void moves__doubt(struct space *space, struct space_tools *tools)
 {
 	const struct doubt *doubt = &space->doubt;
 
-	for (struct transit *t = space->transits; t; t = t->next)
-		ledger__erase_older(&t->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
+	for (struct transit *t = space->transits; t; t = t->next) {
+		size_t n = ledger__count_within(&t->ledger, doubt->lo, doubt->hi);
+
+		if (account__spend(space->account, n))
+			ledger__erase_older(&t->ledger, tools->pool, doubt->lo, doubt->hi,
+					    doubt->until);
+		else
+			ledger__erase(&t->ledger, tools->pool, doubt->lo, doubt->hi);
+	}
 }
 
 void moves__free(struct space *space)

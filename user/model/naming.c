@@ -29,6 +29,8 @@ int naming__apply(struct space *space, struct space_tools *tools, const struct m
 
 	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
+	if (!space__may_change(space, tools, lo, hi))
+		return 0;
 	if (set) {
 		name = name__new(NAMED_BY_PRCTL, e->name, trace);
 		if (!name)
@@ -50,6 +52,8 @@ int naming__apply_late(struct space *space, struct space_tools *tools,
 	space__begin_event(space, tools, &e->head);
 	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
 		return -EINVAL;
+	if (!space__may_change(space, tools, lo, hi))
+		return -EDQUOT;
 	err = ledger__name_late(&space->ledger, tools->pool, lo, hi, promise,
 				record_of_gaps(space, e), e->head.time_ns);
 	space->overflowed |= err == -ENOSPC;
@@ -63,5 +67,8 @@ int naming__settle(struct space *space, struct space_tools *tools, uint64_t addr
 
 	if (!space__whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
 		return -EINVAL;
+	/* Else neighbours stay apart that could be one. */
+	if (!account__spend(space->account, ledger__count_within(&space->ledger, lo, hi)))
+		return 0;
 	return ledger__settle_names(&space->ledger, tools->pool, lo, hi);
 }

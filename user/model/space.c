@@ -118,6 +118,16 @@ void space__forget(struct space *space, struct space_tools *tools)
 	space->generation++;
 }
 
+bool space__may_change(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi)
+{
+	if (account__spend(space->account, ledger__count_within(&space->ledger, lo, hi)))
+		return true;
+	budget__count(tools->budget, GIVE_UP_WORK, 1);
+	ledger__erase(&space->ledger, tools->pool, lo, hi);
+	space->given_up++;
+	return false;
+}
+
 bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
 			uint64_t *lo, uint64_t *hi)
 {
@@ -221,14 +231,19 @@ static uint64_t mmap_unit(const struct space_tools *tools, uint32_t flags)
 struct reserved {
 	uint64_t reached;
 	struct trace *trace;
+	unsigned visited;
 };
+
+/* A mapping over more ranges than that is of none of them. */
+#define RESERVED_RANGES 4096
 
 static int follow_reservation(const struct ledger_range *range, void *ctx)
 {
 	struct reserved *r = ctx;
 	struct trace *trace = range->record->reservation ?: range->record->trace;
 
-	if (range->start != r->reached || !trace || (r->trace && r->trace != trace))
+	if (range->start != r->reached || !trace || (r->trace && r->trace != trace) ||
+	    ++r->visited > RESERVED_RANGES)
 		return 1;
 	r->reached = range->end;
 	r->trace = trace;
@@ -381,6 +396,8 @@ static int detach_one(const struct ledger_range *range, void *ctx)
 {
 	struct attachment *a = ctx;
 
+	if (a->record && range->start >= a->record->hi)
+		return 1; /* there is no more of it */
 	if (!range->record->attached || range->record->lo != a->base ||
 	    (a->record && range->record != a->record))
 		return 0;
@@ -398,14 +415,16 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 	int err = ledger__each(&before, e->addr, UINT64_MAX, detach_one, &a);
 
 	ledger__free(&before);
-	return err ? err : a.record ? 0 : -EINVAL;
+	return err < 0 ? err : a.record ? 0 : -EINVAL;
 }
 
 static void sweep(struct space *space, struct space_tools *tools)
 {
 	const struct doubt *doubt = &space->doubt;
 
-	ledger__erase_older(&space->ledger, tools->pool, doubt->lo, doubt->hi, doubt->until);
+	if (space__may_change(space, tools, doubt->lo, doubt->hi))
+		ledger__erase_older(&space->ledger, tools->pool, doubt->lo, doubt->hi,
+				    doubt->until);
 	moves__doubt(space, tools);
 	if (space->heap_end_ns <= doubt->until && space->heap_end <= doubt->hi &&
 	    (space->heap_end >= doubt->lo || space->heap_end == HEAP_END_AT_START))
@@ -419,6 +438,7 @@ void space__begin_event(struct space *space, struct space_tools *tools,
 {
 	if (space->doubt.hi && !space->doubt.swept && head->time_ns > space->doubt.until)
 		sweep(space, tools);
+	account__earn(space->account);
 	/* Counted also when it cannot be applied: the map may have changed all the same. */
 	space->generation++;
 }

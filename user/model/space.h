@@ -110,6 +110,10 @@ void space__begin_event(struct space *space, struct space_tools *tools,
 bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
 			uint64_t *lo, uint64_t *hi);
 
+/* One event is about to change every range within [lo, hi). False when that is more work than it
+ * may cause (account.h): then nothing is known there any more. */
+bool space__may_change(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi);
+
 /* Events that spoke of [lo, hi) are missing; events that are applied from here on may be older
  * than the loss. */
 void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,

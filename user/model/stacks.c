@@ -56,6 +56,10 @@ static int name_stack(struct naming *n, uint32_t tid, const char *comm, uint64_t
 	char text[MP_COMM_LEN + 16];
 	int err;
 
+	if (!space__may_change(n->space, n->tools, lo, hi)) {
+		ledger__free(&before);
+		return 0;
+	}
 	snprintf(text, sizeof(text), "%s/%u", comm, tid);
 	n->name = name__new(NAMED_BY_CLONE, text, NULL);
 	err = n->name ? ledger__each(&before, lo, hi, name_one, n) : -ENOMEM;
