@@ -19,7 +19,7 @@ static inline struct callsite *make_site(const struct frame *frames, size_t n, b
 
 	if (!table)
 		table = callsite_table__new(do_not_judge, NULL);
-	return table ? callsite_table__intern(table, &stack) : NULL;
+	return table ? callsite_table__intern(table, 1, &stack) : NULL;
 }
 
 #endif

@@ -138,7 +138,7 @@ static void test_shares_are_fair(void **state)
 
 static void test_an_account_is_the_budgets(void **state)
 {
-	struct account *account = account__new(*state);
+	struct account *account = account__new(*state, 1);
 
 	account__take(account, BUDGET_LEDGERS, 300);
 	assert_int_equal(account__bytes(account, BUDGET_LEDGERS), 300);
@@ -151,7 +151,7 @@ static void test_an_account_is_the_budgets(void **state)
 
 static void test_work_is_earned(void **state)
 {
-	struct account *account = account__new(NULL);
+	struct account *account = account__new(NULL, 1);
 
 	assert_true(account__spend(account, ACCOUNT_WORK_MAX));
 	assert_false(account__spend(account, 1));

@@ -397,17 +397,17 @@ static void test_call_sites_are_kept_once(void **state)
 		{.function = "mmap", .module = "/lib/libc.so", .offset = 5, .ip = 1},
 		{.function = "grow", .module = "/bin/a", .offset = 7, .ip = 2}};
 	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = frames, .n = 2};
-	struct callsite *a = callsite_table__intern(table, &stack), *b, *c;
+	struct callsite *a = callsite_table__intern(table, 1, &stack), *b, *c;
 	struct callsite_stats stats;
 
 	assert_int_equal(a->n, 2);
 	assert_string_equal(a->frames[1]->function, "grow");
 	assert_string_equal(a->frames[1]->module, "/bin/a");
 	frames[0].ip = 99; /* the library lies elsewhere in another process */
-	b = callsite_table__intern(table, &stack);
+	b = callsite_table__intern(table, 1, &stack);
 	assert_ptr_equal(a, b);
 	frames[1].offset = 8;
-	c = callsite_table__intern(table, &stack);
+	c = callsite_table__intern(table, 1, &stack);
 	assert_ptr_not_equal(a, c);
 	callsite_table__stats(table, &stats);
 	assert_int_equal(stats.sites, 2);
@@ -416,6 +416,42 @@ static void test_call_sites_are_kept_once(void **state)
 	callsite__unref(a);
 	callsite__unref(b);
 	callsite__unref(c);
+}
+
+/* Of a table that is nearly full, who has most of it; others' are kept. */
+static void test_who_has_most_call_sites(void **state)
+{
+	struct callsite_table *table = callsite_table__new(no_judge, NULL);
+	struct frame frame = {.function = "f"};
+	struct frame deep[FRAMES_MAX];
+	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = deep, .n = FRAMES_MAX};
+	struct callsite *few, **held = calloc(CALLSITES_MAX_BYTES / 1024, sizeof(*held));
+	uint64_t most = 0;
+	bool much = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < FRAMES_MAX; i++)
+		deep[i] = frame;
+	few = callsite_table__intern(table, 7, &(struct unwound){.frames = &frame, .n = 1});
+	while (!callsite_table__is_short(table, 7, &most, &much)) {
+		deep[0].offset = ++n;
+		held[n] = callsite_table__intern(table, 8, &stack);
+		assert_false(callsite__is_other(held[n]));
+	}
+	assert_int_equal(most, 8);
+	assert_true(much);
+	assert_true(callsite_table__is_short(table, 8, &most, &much));
+	assert_false(much);
+	/* There is room for some more all the same, until it gives way. */
+	deep[0].offset = n + 1;
+	callsite__unref(callsite_table__intern(table, 7, &stack));
+	for (size_t i = 1; i <= n; i++)
+		callsite__unref(held[i]);
+	assert_false(callsite_table__is_short(table, 7, &most, &much));
+	assert_int_equal(few->frames[0]->offset, 0);
+	callsite__unref(few);
+	callsite_table__free(table);
+	free(held);
 }
 
 /* What nobody holds goes first; when all are held, further ones become "other". */
@@ -433,18 +469,18 @@ static void test_call_sites_are_bounded(void **state)
 	memset(name, 'x', (1 << 20) - 1);
 	for (size_t i = 0; i < 2 * ARRAY_SIZE(held); i++) {
 		frame.offset = i;
-		callsite__unref(callsite_table__intern(table, &stack));
+		callsite__unref(callsite_table__intern(table, 1, &stack));
 	}
 	callsite_table__stats(table, &stats);
 	assert_int_equal(stats.turned_away, 0);
 	assert_true(stats.bytes <= CALLSITES_MAX_BYTES);
 	for (size_t i = 0; i < n; i++) {
 		frame.offset = 1000 + i;
-		held[i] = callsite_table__intern(table, &stack);
+		held[i] = callsite_table__intern(table, 1, &stack);
 		assert_false(callsite__is_other(held[i]));
 	}
 	frame.offset = 5000;
-	site = callsite_table__intern(table, &stack);
+	site = callsite_table__intern(table, 1, &stack);
 	assert_true(callsite__is_other(site));
 	callsite__unref(site);
 	callsite_table__stats(table, &stats);
@@ -474,6 +510,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pages_it_runs_through, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_it_is_bounded, setup, teardown),
 		cmocka_unit_test(test_call_sites_are_kept_once),
+		cmocka_unit_test(test_who_has_most_call_sites),
 		cmocka_unit_test(test_call_sites_are_bounded),
 	};
 

@@ -7,21 +7,28 @@
 
 struct account {
 	unsigned refs;
+	uint64_t id;
 	size_t bytes[BUDGET_KNOWN_STACKS + 1]; /* atomic */
 	struct budget *budget;
 	size_t work; /* changes that it may still make */
 };
 
-struct account *account__new(struct budget *budget)
+struct account *account__new(struct budget *budget, uint64_t id)
 {
 	struct account *account = calloc(1, sizeof(*account));
 
 	if (!account)
 		return NULL;
 	account->refs = 1;
+	account->id = id;
 	account->budget = budget__ref(budget);
 	account->work = ACCOUNT_WORK_MAX;
 	return account;
+}
+
+uint64_t account__id(const struct account *account)
+{
+	return account->id;
 }
 
 struct account *account__ref(struct account *account)

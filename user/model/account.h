@@ -17,8 +17,10 @@
 
 struct account;
 
-/* With one reference; NULL when out of memory. budget may be NULL: then nobody else counts. */
-struct account *account__new(struct budget *budget);
+/* With one reference; NULL when out of memory. budget may be NULL: then nobody else counts. id:
+ * never used twice. */
+struct account *account__new(struct budget *budget, uint64_t id);
+uint64_t account__id(const struct account *account);
 struct account *account__ref(struct account *account);
 void account__unref(struct account *account); /* accepts NULL */
 

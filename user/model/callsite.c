@@ -4,16 +4,25 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
+#include <uthash.h>
 
 #include "model/frame_table.h"
 #include "util/refs.h"
 
 #define BUCKETS	  8192 /* a power of two */
 #define MAX_SHARE 4    /* of the tables' share of the budget */
+#define SHORT_OF  8    /* of the table: so little is free */
 
 struct entry {
 	struct entry *next;
 	struct callsite *site;
+};
+
+/* What an account has of it. */
+struct sites_of {
+	UT_hash_handle hh; /* by account */
+	uint64_t account;
+	size_t bytes;
 };
 
 struct callsite_table {
@@ -24,6 +33,7 @@ struct callsite_table {
 	struct frame_table *frames;
 	struct entry *buckets[BUCKETS];
 	struct callsite *other;
+	struct sites_of *accounts;
 	struct callsite_stats stats;
 	size_t counted; /* in the budget */
 };
@@ -95,6 +105,44 @@ static struct callsite *make(const struct unwound *stack, const struct frame *co
 	return site;
 }
 
+static struct sites_of *sites_of(const struct callsite_table *table, uint64_t account)
+{
+	struct sites_of *of;
+
+	HASH_FIND(hh, table->accounts, &account, sizeof(account), of);
+	return of;
+}
+
+static bool charge(struct callsite_table *table, const struct callsite *site)
+{
+	struct sites_of *of = sites_of(table, site->account);
+
+	if (!of) {
+		of = calloc(1, sizeof(*of));
+		if (!of)
+			return false;
+		of->account = site->account;
+		HASH_ADD(hh, table->accounts, account, sizeof(of->account), of);
+	}
+	of->bytes += site->bytes;
+	table->stats.sites++;
+	table->stats.bytes += site->bytes;
+	return true;
+}
+
+static void discharge(struct callsite_table *table, const struct callsite *site)
+{
+	struct sites_of *of = sites_of(table, site->account);
+
+	table->stats.sites--;
+	table->stats.bytes -= site->bytes;
+	of->bytes -= site->bytes;
+	if (of->bytes)
+		return;
+	HASH_DEL(table->accounts, of);
+	free(of);
+}
+
 /* Lets go what only the table still holds. */
 static void drop_unused(struct callsite_table *table)
 {
@@ -109,8 +157,7 @@ static void drop_unused(struct callsite_table *table)
 				continue;
 			}
 			*at = entry->next;
-			table->stats.sites--;
-			table->stats.bytes -= entry->site->bytes;
+			discharge(table, entry->site);
 			callsite__unref(entry->site);
 			free(entry);
 		}
@@ -147,6 +194,7 @@ void callsite_table__free(struct callsite_table *table)
 
 		for (entry = table->buckets[i]; entry; entry = next) {
 			next = entry->next;
+			discharge(table, entry->site);
 			callsite__unref(entry->site);
 			free(entry);
 		}
@@ -164,8 +212,9 @@ static size_t bytes_of(const struct callsite_table *table)
 }
 
 /* Takes the references to the frames. */
-static struct callsite *add(struct callsite_table *table, const struct unwound *stack,
-			    const struct frame *const *frames, uint64_t hash)
+static struct callsite *add(struct callsite_table *table, uint64_t account,
+			    const struct unwound *stack, const struct frame *const *frames,
+			    uint64_t hash)
 {
 	struct callsite *site = make(stack, frames, hash);
 	struct entry *entry;
@@ -174,6 +223,7 @@ static struct callsite *add(struct callsite_table *table, const struct unwound *
 		release(frames, stack->n);
 		return NULL;
 	}
+	site->account = account;
 	table->judge(site);
 	if (bytes_of(table) + site->bytes > table->max_bytes)
 		drop_unused(table);
@@ -183,14 +233,13 @@ static struct callsite *add(struct callsite_table *table, const struct unwound *
 		return callsite__ref(table->other);
 	}
 	entry = malloc(sizeof(*entry));
-	if (!entry) {
+	if (!entry || !charge(table, site)) {
+		free(entry);
 		callsite__unref(site);
 		return NULL;
 	}
 	*entry = (struct entry){table->buckets[hash % BUCKETS], site};
 	table->buckets[hash % BUCKETS] = entry;
-	table->stats.sites++;
-	table->stats.bytes += site->bytes;
 	return callsite__ref(site);
 }
 
@@ -204,7 +253,8 @@ static struct callsite *find(struct callsite_table *table, const struct unwound 
 	return NULL;
 }
 
-static struct callsite *intern(struct callsite_table *table, const struct unwound *stack)
+static struct callsite *intern(struct callsite_table *table, uint64_t account,
+			       const struct unwound *stack)
 {
 	const struct frame *frames[FRAMES_MAX];
 	struct callsite *site;
@@ -220,7 +270,7 @@ static struct callsite *intern(struct callsite_table *table, const struct unwoun
 	hash = hash_of(stack, frames);
 	site = find(table, stack, frames, hash);
 	if (!site)
-		return add(table, stack, frames, hash);
+		return add(table, account, stack, frames, hash);
 	release(frames, stack->n);
 	return site;
 }
@@ -234,15 +284,46 @@ static void count(struct callsite_table *table)
 	table->counted = bytes;
 }
 
-struct callsite *callsite_table__intern(struct callsite_table *table, const struct unwound *stack)
+struct callsite *callsite_table__intern(struct callsite_table *table, uint64_t account,
+					const struct unwound *stack)
 {
 	struct callsite *site;
 
 	pthread_mutex_lock(&table->lock);
-	site = intern(table, stack);
+	site = intern(table, account, stack);
 	count(table);
 	pthread_mutex_unlock(&table->lock);
 	return site;
+}
+
+static bool is_short(const struct callsite_table *table)
+{
+	return bytes_of(table) > table->max_bytes - table->max_bytes / SHORT_OF;
+}
+
+bool callsite_table__is_short(struct callsite_table *table, uint64_t account, uint64_t *ret_account,
+			      bool *ret_much)
+{
+	const struct sites_of *most = NULL, *own;
+	bool is;
+
+	pthread_mutex_lock(&table->lock);
+	if (is_short(table)) {
+		drop_unused(table);
+		count(table);
+	}
+	is = is_short(table);
+	for (const struct sites_of *of = table->accounts; is && of; of = of->hh.next) {
+		if (!most || of->bytes > most->bytes)
+			most = of;
+	}
+	own = sites_of(table, account);
+	if (most) {
+		*ret_account = most->account;
+		*ret_much = most->bytes / 2 > (own ? own->bytes : 0);
+	}
+	pthread_mutex_unlock(&table->lock);
+	return most;
 }
 
 void callsite_table__stats(struct callsite_table *table, struct callsite_stats *ret)
@@ -275,6 +356,11 @@ void trace__unref(struct trace *trace)
 		return;
 	callsite__unref(trace->site);
 	free(trace);
+}
+
+bool trace__is_sole(const struct trace *trace)
+{
+	return refs__sole(&trace->refs);
 }
 
 void trace__resolve(struct trace *trace, struct callsite *site)

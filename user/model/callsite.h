@@ -18,6 +18,7 @@ struct callsite {
 	unsigned refs;
 	uint64_t hash;
 	size_t bytes; /* that it takes */
+	uint64_t account;
 	enum stack_source source;
 	bool truncated;
 	/* What a judge made of it, once: */
@@ -42,8 +43,17 @@ struct callsite_table;
 struct callsite_table *callsite_table__new(callsite_judge_fn *judge, struct budget *budget);
 void callsite_table__free(struct callsite_table *table); /* accepts NULL; call sites live on */
 
-/* The call site of a stack, with a reference for the caller; NULL when out of memory. */
-struct callsite *callsite_table__intern(struct callsite_table *table, const struct unwound *stack);
+/* The call site of a stack, with a reference for the caller; NULL when out of memory. account:
+ * whose it is, if it is new. */
+struct callsite *callsite_table__intern(struct callsite_table *table, uint64_t account,
+					const struct unwound *stack);
+
+/*
+ * Whether there is little room left once what nobody holds is gone; then *ret_account is who has
+ * most of the table, and *ret_much says whether that is far more than `account` has.
+ */
+bool callsite_table__is_short(struct callsite_table *table, uint64_t account, uint64_t *ret_account,
+			      bool *ret_much);
 
 struct callsite_stats {
 	uint64_t sites;
@@ -67,6 +77,7 @@ struct trace *trace__ref(struct trace *trace);			 /* accepts NULL */
 void trace__unref(struct trace *trace);				 /* accepts NULL; on any thread */
 void trace__resolve(struct trace *trace, struct callsite *site); /* takes a reference of its own */
 /* site NULL: it cannot be known. */
+bool trace__is_sole(const struct trace *trace);		 /* the caller has the only reference */
 bool trace__is_answered(const struct trace *trace);	 /* accepts NULL */
 struct callsite *trace__site(const struct trace *trace); /* borrowed; accepts NULL */
 

@@ -11,6 +11,7 @@
 #include "model/model_parts.h"
 
 #define MUCH_OF 16 /* of the tables' share */
+#define FREE_OF 4  /* of the room for known stacks: less is little */
 
 /* A little more than what is wanted, so that not every event finds it short again. */
 #define MORE_OF 16
@@ -36,6 +37,14 @@ static void drop_known_stacks(struct model *model, const struct account *account
 		image__unref(space->image);
 		space->image = image__new(&model->tools.images, space->account);
 		budget__count(model->config.budget, GIVE_UP_KNOWN_STACKS, 1);
+	}
+}
+
+static void drop_idle_uses(struct model *model, const struct account *account)
+{
+	for (struct process *p = model->processes; p; p = p->hh.next) {
+		if (p->space->account == account)
+			uses__drop_idle(p->space->uses);
 	}
 }
 
@@ -93,4 +102,32 @@ void giving_up__check(struct model *model)
 	model__give_up(model, over + more);
 	over = budget__tables_over(budget);
 	model->still_over = over ? over + more : 0;
+}
+
+void giving_up__share_known_stacks(struct model *model, const struct account *account)
+{
+	const struct image_pool *pool = &model->tools.images;
+	size_t max = image_pool__max(pool);
+	const struct account *most;
+
+	if (pool->bytes <= max - max / FREE_OF)
+		return;
+	most = greediest(model, BUDGET_KNOWN_STACKS);
+	if (account__bytes(most, BUDGET_KNOWN_STACKS) / 2 >
+	    account__bytes(account, BUDGET_KNOWN_STACKS))
+		drop_known_stacks(model, most);
+}
+
+void model__let_go_sites(struct model *model, uint64_t id, bool all)
+{
+	const struct process *p = model->processes;
+
+	while (p && account__id(p->space->account) != id)
+		p = p->hh.next;
+	if (!p)
+		return;
+	drop_known_stacks(model, p->space->account);
+	drop_idle_uses(model, p->space->account);
+	if (all)
+		forget_spaces(model, p->space->account);
 }

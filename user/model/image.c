@@ -163,6 +163,11 @@ bool image__is_shared(const struct image *image)
 #define CHAIN_BYTES 112
 #define PAGE_BYTES  12
 
+size_t image_pool__max(const struct image_pool *pool)
+{
+	return pool->max ?: IMAGES_MAX_BYTES;
+}
+
 static bool has_room(const struct image *image, size_t bytes)
 {
 	const struct image_pool *pool = image->pool;
@@ -170,7 +175,7 @@ static bool has_room(const struct image *image, size_t bytes)
 		image->account ? account__bytes(image->account, BUDGET_KNOWN_STACKS) : image->bytes;
 
 	return count_of(image) < IMAGE_MAX_NODES &&
-	       budget__is_fair(own, bytes, pool->bytes, pool->max ?: IMAGES_MAX_BYTES);
+	       budget__is_fair(own, bytes, pool->bytes, image_pool__max(pool));
 }
 
 static void charge(struct image *image, size_t bytes)

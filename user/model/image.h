@@ -37,6 +37,7 @@ struct image_pool {
 	size_t bytes;
 	size_t max; /* 0: IMAGES_MAX_BYTES */
 };
+size_t image_pool__max(const struct image_pool *pool);
 
 /* Which of a copy's registers is the stack pointer. */
 unsigned image__sp_register(void);

@@ -51,6 +51,7 @@ struct raw_stack {
 	uint64_t taken_ns;
 	uint64_t code_added_ns; /* as in struct space, when it was taken */
 	uint64_t map_since_ns;	/* a map that was read before shows code that has gone since */
+	uint64_t account; /* its id */
 	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;
@@ -162,6 +163,11 @@ void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id
 /* The daemon is short of memory: gives up what is known, in the order of giving_up.h, until so many
  * bytes are free. */
 void model__give_up(struct model *model, uint64_t bytes);
+
+/* The table of call sites is full, and so much of it the account's with that id: what holds on to
+ * them without need is let go (known stacks, uses of nothing that is there); with `all` everything,
+ * as if memory were short. */
+void model__let_go_sites(struct model *model, uint64_t account, bool all);
 
 /* Why the ledger was corrected: the label cause in memprov_resyncs_total. */
 enum resync {

@@ -39,6 +39,7 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 		.taken_ns = event->head.time_ns,
 		.code_added_ns = space->code_added_ns,
 		.map_since_ns = space->code_gone_ns,
+		.account = account__id(space->account),
 		.pending = space->pending,
 		.stack = stack,
 	};
@@ -114,8 +115,10 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	else if (newest > raw->taken_ns) /* what was unwound may not be what was there */
 		site = NULL;
 	trace__resolve(raw->trace, site);
-	if (site && !unwound->makeshift && space && space->id == raw->space_id && space->image)
+	if (site && !unwound->makeshift && space && space->id == raw->space_id && space->image) {
+		giving_up__share_known_stacks(model, space->account);
 		image__learn(space->image, raw->stack, unwound, raw->trace, newest);
+	}
 	pending__unref(raw->pending);
 }
 

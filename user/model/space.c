@@ -44,7 +44,7 @@ struct space *space__new(struct space_tools *tools)
 	if (!space)
 		return NULL;
 	space->code_id = ++tools->last_code_id;
-	space->account = account__new(tools->budget);
+	space->account = account__new(tools->budget, space->id);
 	if (space->account)
 		space->image = image__new(&tools->images, space->account);
 	space->ledger.account = space->account;

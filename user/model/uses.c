@@ -89,6 +89,42 @@ void uses__add(struct uses **uses, struct account *account, struct trace *trace,
 	use->mapped += bytes;
 }
 
+static void merge(struct use *into, const struct use *use)
+{
+	if (!into->mapped || use->first_ns < into->first_ns)
+		into->first_ns = use->first_ns;
+	if (use->last_ns > into->last_ns)
+		into->last_ns = use->last_ns;
+	into->mapped += use->mapped;
+}
+
+void uses__drop_idle(struct uses *uses)
+{
+	struct dict kept = {.type = &by_trace};
+	struct use others = {0};
+	struct use *list = uses ? uses->by_trace.entries : NULL;
+	size_t n = uses ? uses->by_trace.n : 0;
+	bool lacks_memory = false;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!list[i].trace || trace__is_sole(list[i].trace))
+			merge(&others, &list[i]);
+		else
+			lacks_memory |= !dict__add(&kept, &list[i]);
+	}
+	if (!uses || (others.mapped && !dict__add(&kept, &others)) || lacks_memory) {
+		dict__free(&kept);
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (list[i].trace && trace__is_sole(list[i].trace))
+			trace__unref(list[i].trace);
+	}
+	account__put(uses->account, BUDGET_LEDGERS, (n - kept.n) * USE_BYTES);
+	dict__free(&uses->by_trace);
+	uses->by_trace = kept;
+}
+
 struct use *uses__list(const struct uses *uses, size_t *ret_n)
 {
 	size_t n = uses ? uses->by_trace.n : 0;

@@ -28,6 +28,10 @@ void uses__free(struct uses *uses); /* accepts NULL */
 void uses__add(struct uses **uses, struct account *account, struct trace *trace, uint64_t bytes,
 	       uint64_t now);
 
+/* What traces have mapped that nobody else holds, of which nothing is there any more, is summed
+ * without a trace. */
+void uses__drop_idle(struct uses *uses); /* accepts NULL */
+
 /* All of them, with references to their traces; for uses__free_list. NULL and *ret_n 0 when there
  * are none, or no memory. */
 struct use *uses__list(const struct uses *uses, size_t *ret_n);

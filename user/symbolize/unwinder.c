@@ -53,6 +53,7 @@ struct unwinder {
 	struct owner *owner;
 	pthread_t thread;
 	bool running;
+	uint64_t made_room_ns; /* the thread's own: when others last gave way */
 
 	pthread_mutex_t lock; /* guards what follows */
 	pthread_cond_t more;
@@ -370,10 +371,37 @@ static void end_batch(struct unwinder *u, struct batch *batch)
 	pthread_mutex_unlock(&u->lock);
 }
 
+struct letting_go {
+	uint64_t account;
+	bool all;
+};
+
+static void let_go(struct model *model, void *arg)
+{
+	const struct letting_go *what = arg;
+
+	model__let_go_sites(model, what->account, what->all);
+}
+
+/* When there is little room in the table of call sites for this one, who has most of it gives way:
+ * what it needs not, if it is itself or one that has not much more, and not for each batch. */
+static void make_room(struct unwinder *u, const struct batch *batch)
+{
+	uint64_t own = batch->stacks[0]->raw.account, now = clock__boot_ns();
+	struct letting_go what;
+
+	if (!callsite_table__is_short(u->table, own, &what.account, &what.all) ||
+	    (!what.all && now - u->made_room_ns < NSEC_PER_SEC))
+		return;
+	u->made_room_ns = now;
+	owner__call(u->owner, let_go, &what);
+}
+
 static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 {
 	struct telling telling = {u, batch};
 
+	make_room(u, batch);
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct raw_stack *raw = &batch->stacks[i]->raw;
 		struct unwind_request request = {
@@ -387,7 +415,8 @@ static void unwind(struct unwinder *u, struct batch *batch, struct arena *arena)
 
 		if (arena &&
 		    !symbolizer__unwind(u->symbolizer, &request, arena, &batch->unwound[i]))
-			batch->sites[i] = callsite_table__intern(u->table, &batch->unwound[i]);
+			batch->sites[i] =
+				callsite_table__intern(u->table, raw->account, &batch->unwound[i]);
 	}
 	owner__call(u->owner, tell_model, &telling);
 	end_batch(u, batch);
