@@ -51,7 +51,7 @@ struct raw_stack {
 	uint64_t taken_ns;
 	uint64_t code_added_ns; /* as in struct space, when it was taken */
 	uint64_t map_since_ns;	/* a map that was read before shows code that has gone since */
-	uint64_t account; /* its id */
+	uint64_t account;	/* its id */
 	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;
