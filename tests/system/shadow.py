@@ -39,11 +39,11 @@ class Shadow:
     def add(self, pieces):
         self.pieces = sorted(self.pieces + pieces)
 
-    def mapped(self, start, size, tid, origin="mmap"):
+    def mapped(self, start, size, tid, origin="mmap", name=None):
         self.unmapped(start, size)
         self.calls += 1
         call = 0 if origin in ("brk", "mremap") else self.calls
-        self.add([Piece(start, start + size, Creator(origin, tid, call, False), None)])
+        self.add([Piece(start, start + size, Creator(origin, tid, call, False), name)])
 
     def unmapped(self, start, size):
         self.cut(start, start + size)
@@ -60,6 +60,8 @@ class Shadow:
 
     def moved(self, old, old_size, new, new_size, tid, keep=False):
         kept = min(old_size, new_size)
+        # What is added goes on where the old range ended, and is called as that.
+        name = next((p.name for p in self.pieces if p.start < old + old_size <= p.end), None)
         if new == old:
             self.unmapped(old + kept, old_size - kept)
         else:
@@ -73,7 +75,7 @@ class Shadow:
             self.add([p._replace(start=p.start + new - old, end=min(p.end + new - old, new + kept))
                       for p in taken if p.start - old < kept])
         if new_size > kept:
-            self.mapped(new + kept, new_size - kept, tid, "mremap")
+            self.mapped(new + kept, new_size - kept, tid, "mremap", name)
 
     def only_what_is_mapped(self, pid):
         """After a call that failed half way."""
