@@ -36,7 +36,8 @@ def check_nothing_wrong(report, shadow):
                 and all(p.name for p in inside), (region, inside)
 
 
-def storm(agent, by, n=1500):
+def storm(agent, by, n=10000):
+    """More than the ring has room for, however small the records become when it fills."""
     at = agent.map(MIB, by=by)
     for _ in range(n // 2):
         agent.call("munmap", at, MIB, by=by)
@@ -138,7 +139,7 @@ def test_loss_at_random(bpf):
             if round_ == 0:
                 shadow.check(daemon, agent.pid)
             pause(daemon)
-            for _ in range(1100):
+            for _ in range(5000):
                 change()
             go_on(daemon)
             report = exact_report(daemon, agent.pid)
