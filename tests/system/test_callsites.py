@@ -236,8 +236,8 @@ def test_totals_and_inheritance(agent, daemon):
 
 
 def test_routes(agent, daemon):
-    at = agent.map(MIB)
-    agent.call("fill", at, MIB, 1)
+    at = agent.map(4 * MIB)
+    agent.call("fill", at, 4 * MIB, 1)
     daemon.report(agent.pid)  # reads the vdso, which makes a page of it resident
     with stopped(agent.pid):
         check_routes(daemon, agent.pid)
@@ -252,9 +252,9 @@ def check_routes(daemon, pid):
     path = "/debug/memory/callsites"
     only = daemon.get(path, pid=pid, format="json", all=1).json
     assert only["callsites"] == whole["callsites"]
-    large = daemon.get(path, pid=pid, format="json", min="1M").json["callsites"]
-    assert large == [site for site in whole["callsites"] if site["rss"] >= MIB]
-    text = daemon.get(path, pid=pid, min="1M").text
+    large = daemon.get(path, pid=pid, format="json", min="4M").json["callsites"]
+    assert large == [site for site in whole["callsites"] if site["rss"] >= 4 * MIB]
+    text = daemon.get(path, pid=pid, min="4M").text
     assert text.startswith("=== Top 20 Call Sites (resident) ===") and text.count("\n#") == 1
     for word in ("RSS", "MAPPED", "REGIONS", "FIRST SEEN", "LAST SEEN", "OWNER system_call"):
         assert word in text, text

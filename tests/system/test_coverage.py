@@ -165,7 +165,9 @@ def committed_by_hotspot(daemon, pid):
                     "metaspace" if "metaspace::" in names else \
                     "small" if re.fullmatch(r"truncated(\|__mmap64)+", names) else "GC"
             # ZGC commits its heap by mapping pieces of a memfd.
-        if what == "small" or "os::pd_commit_memory" in names or "ZPhysicalMemory" in names:
+            commits = "os::pd_commit_memory" in names or "ZPhysicalMemory" in names
+            # The guard pages of a thread's stack are committed too, and are no class of memory.
+            if what in found and (what == "small" or commits):
                 found[what][0] += resident
                 found[what][1] += mapped
     return found
