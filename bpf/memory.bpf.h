@@ -44,8 +44,10 @@ static __always_inline int on_mmap(struct pt_regs *regs, long result)
 
 static __always_inline int emit_range(enum mp_event_type type, __u64 addr, __u64 len)
 {
-	struct mp_event_range *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	struct mp_event_range *e = NULL;
 
+	if (leaves_room(is_modest(current_tgid())))
+		e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		note_loss(MP_LOSS_RING_FULL, current_tgid(), addr, addr + len);
 		return 0;

@@ -11,6 +11,7 @@
 #include "../include/event.h"
 #include "sysarg.bpf.h"
 #include "emit.bpf.h"
+#include "share.bpf.h"
 #include "stack.bpf.h"
 #include "memory.bpf.h"
 #include "process.bpf.h"

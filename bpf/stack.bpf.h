@@ -5,7 +5,8 @@
  *
  * Hardly any C library has frame pointers, so the stack itself is taken, with the registers, and
  * unwound outside by call frame information. That costs up to 32 KiB of ring: it is done for
- * mappings of some size, and not faster than a rate. All others get what frame pointers tell.
+ * mappings of some size, and not faster than a rate of the process or else of the CPU. All others
+ * get what frame pointers tell.
  *
  * Some allocators grow by small mappings alone: Ruby's pages, musl's groups. Once a process has
  * mapped GROWTH_MIN in small pieces, these are copied too, at a lower rate of their own, so that a
@@ -28,8 +29,6 @@ enum unwind_mode { UNWIND_MODE_NONE, UNWIND_MODE_FP, UNWIND_MODE_CFI };
 
 const volatile __u32 unwind_mode = UNWIND_MODE_CFI;
 const volatile __u64 stack_min = 65536;
-/* A ring that is this full keeps its room for events. */
-const volatile __u64 copy_below_bytes = 4 << 20;
 
 __u64 stacks_taken[MP_STACKS];
 
@@ -55,6 +54,7 @@ struct scratch {
 	__u64 next_small_ns;
 	__u64 taken;
 	__u64 grown; /* the mapping is small, one of many; a word, which keeps the record aligned */
+	__u64 modest; /* the process, with this event */
 	__u8 record[EVENT_ROOM + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +
 		    MP_STACK_MAX + CHUNK];
 };
@@ -116,20 +116,21 @@ static __always_inline void count_growth(struct scratch *s, __u64 mapped)
 		g->bytes += mapped;
 }
 
-/* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */
-static __always_inline bool may_copy(__u64 *next_ns, __u64 every_ns, __u64 at_once)
+static __always_inline bool may_copy(struct scratch *s, bool large)
 {
-	__u64 now = bpf_ktime_get_ns(), next = *next_ns;
-
+	const struct mp_event_head *head = (struct mp_event_head *)s->record;
+	struct share *share = share_of(head->tgid);
 	/* With this one: a small ring has no room for copies at all. */
-	if (bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX > copy_below_bytes)
+	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX;
+
+	if (s->modest && share && used <= ring_size / 8 * 7 &&
+	    keeps_to_rate(&share->next_copy_ns, SHARE_COPY_NS, SHARE_COPIES))
+		return true;
+	if (used > ring_size / 2)
 		return false;
-	if (next < now)
-		next = now;
-	if (next - now > at_once * every_ns)
-		return false;
-	*next_ns = next + every_ns;
-	return true;
+	return keeps_to_rate(large ? &s->next_copy_ns : &s->next_small_ns,
+			     large ? COPY_EVERY_NS : SMALL_EVERY_NS,
+			     large ? COPIES_AT_ONCE : SMALL_AT_ONCE);
 }
 
 /* Above where exec put argc there are no frames, but the environment. */
@@ -269,9 +270,7 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 		return 0;
 	}
 	if (unwind_mode == UNWIND_MODE_CFI && (large || s->grown)) {
-		if (may_copy(large ? &s->next_copy_ns : &s->next_small_ns,
-			     large ? COPY_EVERY_NS : SMALL_EVERY_NS,
-			     large ? COPIES_AT_ONCE : SMALL_AT_ONCE)) {
+		if (may_copy(s, large)) {
 			count_stack(MP_STACKS_COPY);
 			return sizeof(*stack) + copy_stack(stack, regs);
 		}
@@ -292,6 +291,11 @@ static __always_inline bool send(struct scratch *s, __u32 size, struct pt_regs *
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), total = size;
 	bool sent = false;
 
+	s->modest = is_modest(head->tgid);
+	if (!leaves_room(s->modest)) {
+		give_back(s);
+		return false;
+	}
 	if (mapped) {
 		head->stack_bytes =
 			take_stack(s, (struct mp_stack *)(s->record + size), regs, mapped);

@@ -22,7 +22,6 @@
 #include "util/number.h"
 
 #define WAKE_SHARE   8 /* the reader is woken when an eighth of the ring is full */
-#define COPY_SHARE   2 /* no stacks are copied when half of it is */
 #define BUSY_WAIT_NS (20 * 1000000ULL)
 #define MAX_PROGRAMS 32
 
@@ -201,7 +200,7 @@ static int load(struct collector *c, char *why, size_t why_len)
 	bpf_map__set_max_entries(c->skel->maps.ring, c->config.ring_size);
 	bpf_map__set_max_entries(c->skel->maps.scratches, libbpf_num_possible_cpus());
 	c->skel->rodata->wake_bytes = c->config.ring_size / WAKE_SHARE;
-	c->skel->rodata->copy_below_bytes = c->config.ring_size / COPY_SHARE;
+	c->skel->rodata->ring_size = c->config.ring_size;
 	c->skel->rodata->unwind_mode = c->config.unwind;
 	c->skel->rodata->stack_min = c->config.stack_min;
 	attach_by__select(c->attached_by, c->skel->obj);
