@@ -27,8 +27,21 @@ BPFTOOL ?= $(firstword $(wildcard /usr/sbin/bpftool) bpftool)
 ARCH    := $(shell echo $(or $(CROSS),$(shell uname -m)) | sed 's/x86_64.*/x86/; s/aarch64.*/arm64/')
 WARN    := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla -Wno-unused-parameter
 CFLAGS  ?= -O2 -g
+
+# Against memory errors of our own; tests/check-hardening looks for each in what was built. What this compiler, C library
+# or processor does not have is left out.
+takes = $(shell $(CC) $(if $(SYSROOT),--sysroot=$(SYSROOT)) $(CFLAGS) -Werror $(1) -include stdio.h -x c -c \
+	-o /dev/null /dev/null 2>/dev/null && echo '$(1)')
+OPTIMIZED := $(filter-out -O0,$(filter -O%,$(CFLAGS)))
+# Not with AddressSanitizer, which does not know the checking variants of memcpy and its kind.
+FORTIFY := $(if $(SANITIZE),,$(if $(OPTIMIZED),$(or $(call takes,-D_FORTIFY_SOURCE=3),-D_FORTIFY_SOURCE=2)))
+HARDENED := -fPIE -fstack-protector-strong -U_FORTIFY_SOURCE $(FORTIFY) \
+	$(call takes,-fstack-clash-protection) $(call takes,-fcf-protection=full) \
+	$(call takes,-mbranch-protection=standard)
+HARDENED_LINK := -pie -Wl,-z,relro,-z,now,-z,noexecstack
+
 CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user -I include \
-	-I $(BUILD) -pthread -fno-strict-aliasing $(WARN) $(if $(DEVELOPER),-Werror) \
+	-I $(BUILD) -pthread -fno-strict-aliasing $(WARN) $(if $(DEVELOPER),-Werror) $(HARDENED) \
 	$(if $(SANITIZE),-fsanitize=address -fsanitize=undefined \
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) \
 	$(if $(SYSROOT),--sysroot=$(SYSROOT)) $(CFLAGS)
@@ -108,11 +121,12 @@ $(BUILD)/profile.pb-c.h: user/report/profile.proto
 
 $(BUILD)/profile.pb-c.c: $(BUILD)/profile.pb-c.h ;
 
-$(BUILD)/profile.pb-c.o: $(BUILD)/profile.pb-c.c
+$(BUILD)/profile.pb-c.o: $(BUILD)/profile.pb-c.c Makefile
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
-$(BUILD)/%.o: %.c | $(GENERATED)
+# Its flags are in this file.
+$(BUILD)/%.o: %.c Makefile | $(GENERATED)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
@@ -123,7 +137,7 @@ $(LIBRARY): $(filter-out $(BUILD)/user/main.o,$(OBJECTS))
 
 $(BUILD)/memprov: $(BUILD)/user/main.o $(LIBRARY)
 	$(call say,LINK,$@)
-	$(Q)$(CC) $(CFLAGS_ALL) $(LDFLAGS) $^ $(LIBS) -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(HARDENED_LINK) $(LDFLAGS) $^ $(LIBS) -o $@
 
 -include $(OBJECTS:.o=.d) $(wildcard $(BUILD)/tests/*/*.d)
 
@@ -224,7 +238,7 @@ test: ## install what is missing, build, run every test, plain and sanitized
 	@tests/run-all
 
 .PHONY: unit
-unit: test-programs ## only the unit tests and the kept fuzz corpora
+unit: all test-programs ## only the unit tests, the kept fuzz corpora, and how the program is hardened
 	@tests/run-unit $(BUILD)
 
 .PHONY: system

@@ -94,7 +94,7 @@ static void race_main(struct race *race)
 
 	child__begin();
 	/* Eight that never sleep would leave whoever reads them little of a small machine. */
-	nice(5);
+	(void)!nice(5);
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	for (unsigned i = 0; i < RACERS; i++) {
 		threads[i] = (struct thread){race, i};
