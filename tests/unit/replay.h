@@ -68,7 +68,9 @@ static inline int replay_print_range(const struct ledger_range *range, void *ctx
 
 static inline int replay_by_tgid(const void *a, const void *b)
 {
-	return ((const struct known_process *)a)->tgid - ((const struct known_process *)b)->tgid;
+	const struct known_process *x = a, *y = b;
+
+	return (x->tgid > y->tgid) - (x->tgid < y->tgid);
 }
 
 /* What is in the model, for people and for comparison. */

@@ -84,12 +84,37 @@ static void test_hostile_bytes(void **state)
 	assert_int_equal(replay(recording.data, recording.len, NULL, &out), 0);
 }
 
+/* Their order was once the sign of a difference, which overflowed. */
+static void test_processes_are_in_order(void **state)
+{
+	static const uint32_t tgids[] = {INT32_MAX, (uint32_t)INT32_MIN + 1, 1, INT32_MAX - 1};
+	_cleanup_buf_ struct buf recording = {0}, out = {0};
+
+	recording__begin(&recording);
+	for (size_t i = 0; i < ARRAY_SIZE(tgids); i++) {
+		union mp_event map = event_mmap(7, 1, 16, 1);
+
+		map.head.tgid = tgids[i];
+		recording__add_event(&recording, &map);
+	}
+	assert_int_equal(replay(recording.data, recording.len, NULL, &out), 0);
+	assert_string_equal(out.data, "process -2147483647, lost 0\n"
+				      "000000010000-000000011000 mmap 7\n"
+				      "process 1, lost 0\n"
+				      "000000010000-000000011000 mmap 7\n"
+				      "process 2147483646, lost 0\n"
+				      "000000010000-000000011000 mmap 7\n"
+				      "process 2147483647, lost 0\n"
+				      "000000010000-000000011000 mmap 7\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_kept_bugs),
 		cmocka_unit_test(test_what_was_written_is_read),
 		cmocka_unit_test(test_hostile_bytes),
+		cmocka_unit_test(test_processes_are_in_order),
 	};
 
 	return cmocka_run_group_tests_name("recording", tests, NULL, NULL);
