@@ -310,14 +310,14 @@ format: ## reformat the sources
 
 # --- installing -------------------------------------------------------------------------------
 
+# By install(1) alone: what a shell writes has its mode from the umask, and root's is often 077.
 .PHONY: install
 install: all ## install below DESTDIR/PREFIX
 	install -Dm755 build/memprov $(DESTDIR)$(PREFIX)/bin/memprov
-	install -d $(DESTDIR)$(PREFIX)/share/man/man1
-	sed 's/@VERSION@/$(VERSION)/' man/memprov.1 > $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1
-	install -d $(DESTDIR)$(PREFIX)/lib/systemd/system
-	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in \
-		> $(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
+	sed 's/@VERSION@/$(VERSION)/' man/memprov.1 | \
+		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1
+	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in | \
+		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
 	install -Dm644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE
 	install -Dm644 web/LICENSE.d3 $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE.d3
 

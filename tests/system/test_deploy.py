@@ -81,7 +81,7 @@ def test_what_kubectl_sends(path, daemonset):
     if path.parent.name == "privileged":
         pod_spec(ours)["containers"][0]["securityContext"] = {
             "privileged": True, "readOnlyRootFilesystem": True, "runAsUser": 0}
-    pod_spec(ours)["containers"][0]["image"] += ":latest"
+    pod_spec(ours)["containers"][0]["image"] += "@sha256:" + 64 * "0"
     assert pod_spec(sent) == pod_spec(ours)
 
 
@@ -130,6 +130,49 @@ def test_the_systemd_unit_asks_for_no_more():
     assert {name.removeprefix("CAP_") for name in names} == used()
 
 
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """What `make install` leaves, for an administrator who keeps new files to themselves."""
+    directory = tmp_path_factory.mktemp("installed")
+    env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
+    subprocess.run(["make", "-s", "install", "PREFIX=/usr", f"DESTDIR={directory}"], check=True, cwd=ROOT,
+                   env=env, umask=0o077, stdout=subprocess.DEVNULL)
+    return directory
+
+
+def test_everybody_can_use_what_is_installed(installed):
+    found = {str(path.relative_to(installed)): path.stat().st_mode & 0o7777
+             for path in installed.rglob("*")}
+    files = {"usr/bin/memprov": 0o755, "usr/share/man/man1/memprov.1": 0o644,
+             "usr/lib/systemd/system/memprov.service": 0o644,
+             "usr/share/doc/memprov/LICENSE": 0o644, "usr/share/doc/memprov/LICENSE.d3": 0o644}
+    directories = {str(parent): 0o755 for path in files for parent in pathlib.Path(path).parents
+                   if str(parent) != "."}
+    assert found == files | directories
+
+
+def test_how_exposed_the_systemd_unit_is(installed):
+    """As systemd itself counts, from 0 to 10; its comments say why the rest is left open."""
+    unit = installed / "usr/lib/systemd/system/memprov.service"
+    out = subprocess.run(["systemd-analyze", "security", "--offline=true", "--no-pager", str(unit)],
+                         capture_output=True, text=True)
+    assert (out.returncode, out.stderr) == (0, ""), out.stderr  # it complains of words that it does not know
+    assert float(re.search(r"Overall exposure level for memprov.service: ([\d.]+)", out.stdout)[1]) <= 4.3
+    settings = dict(line.split("=", 1) for line in unit.read_text().splitlines() if re.match(r"\w+=", line))
+    # What it does not count.
+    assert {name: settings.get(name) for name in ("MemoryMax", "CPUQuota", "LimitCORE", "UMask")} == {
+        "MemoryMax": "512M", "CPUQuota": "100%", "LimitCORE": "0", "UMask": "0077"}
+
+
+def test_no_image_is_the_latest():
+    """A node that starts later would run another one."""
+    text = (KUBERNETES / "base" / "kustomization.yaml").read_text()
+    (image_,) = yaml.safe_load(text)["images"]
+    assert re.fullmatch("sha256:[0-9a-f]{64}", image_["digest"]) and "newTag" not in image_
+    for path in KUBERNETES.rglob("*.yaml"):
+        assert not re.search(r":latest|newTag: *latest", path.read_text()), path
+
+
 def test_the_daemonset_asks_for_no_more(daemonset):
     spec = daemonset["spec"]["template"]["spec"]
     container = spec["containers"][0]
@@ -141,7 +184,7 @@ def test_the_daemonset_asks_for_no_more(daemonset):
     host = {v["name"] for v in spec["volumes"] if "hostPath" in v}
     for mount in container["volumeMounts"]:
         assert mount.get("readOnly", False) == (mount["name"] in host), mount
-    assert container["resources"]["limits"]["memory"]
+    assert container["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
 
 
 def test_alert_rules(tmp_path):
