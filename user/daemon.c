@@ -17,8 +17,10 @@
 #include "options.h"
 #include "privilege.h"
 #include "proc/cgroup.h"
+#include "proc/crew.h"
 #include "proc/hidepid.h"
 #include "report/metrics.h"
+#include "serve/request.h"
 #include "serve/server.h"
 #include "syscalls.h"
 #include "tracer.h"
@@ -38,11 +40,25 @@ struct daemon {
 	struct duration_histogram snapshots;
 };
 
-static bool is_ready(void *ctx)
+static bool is_ready(void *ctx, char *ret_why, size_t len)
 {
 	const struct daemon *d = ctx;
+	struct crew_stats crew;
 
-	return sweeper__ready(d->tracer.sweeper);
+	if (!sweeper__ready(d->tracer.sweeper)) {
+		snprintf(ret_why, len,
+			 "the BPF programs are not attached yet, or the first sweep of /proc is "
+			 "not done");
+		return false;
+	}
+	crew__stats(d->tracer.crew, &crew);
+	if (!crew.idle)
+		return true;
+	snprintf(ret_why, len,
+		 "%zu threads are stuck in %zu processes that keep their readers waiting, and none "
+		 "is left for the %s",
+		 crew.stuck, crew.processes, crew.idle);
+	return false;
 }
 
 static void took(void *ctx, uint64_t ns)
@@ -61,12 +77,16 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	struct duration_histogram snapshots;
 	struct unwinder_stats unwinder;
 	struct owner_stats stats;
+	struct crew_stats crew;
 	struct tracer_stats tracer = {.resyncs = resyncs, .n_resyncs = RESYNCS};
 
 	if (d->tracer.unwinder) {
 		unwinder__stats(d->tracer.unwinder, &unwinder);
 		tracer.unwinder = &unwinder;
 	}
+	crew__stats(d->tracer.crew, &crew);
+	tracer.stuck_readers = crew.stuck;
+	tracer.unreadable_processes = crew.processes;
 	owner__stats(d->tracer.owner, &stats);
 	budget__stats(d->tracer.budget, &tracer.memory);
 	tracer.collector = stats.collector;
@@ -113,11 +133,12 @@ static int start(struct daemon *d, const struct options *options)
 		return code;
 	warn_of_privileges(privilege__settle());
 	warn_of_proc(options->proc);
-	code = tracer__start(&d->tracer, options, true);
+	code = tracer__start(&d->tracer, options, REQUEST_WORKERS);
 	if (code)
 		return code;
 	server.taker = d->tracer.taker;
 	server.sampler = d->tracer.sampler;
+	server.crew = d->tracer.crew;
 	return server__start(d->server, &server) ? EXIT_FAILED : EXIT_DONE;
 }
 
@@ -158,7 +179,7 @@ static int wait_until_ready(struct daemon *d, const sigset_t *signals)
 	const struct timespec tenth = {.tv_nsec = NSEC_PER_SEC / 10};
 	int signal = -1;
 
-	while (d->waiting && signal < 0 && !is_ready(d))
+	while (d->waiting && signal < 0 && !sweeper__ready(d->tracer.sweeper))
 		signal = sigtimedwait(signals, NULL, &tenth);
 	waiting__stop(take_ptr(d->waiting));
 	return signal;

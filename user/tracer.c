@@ -11,12 +11,19 @@
 #include "model/sweep.h"
 #include "options.h"
 #include "privilege.h"
+#include "proc/crew.h"
 #include "proc/pod_logs.h"
 #include "report/take.h"
 #include "sampler/sampler.h"
 #include "symbolize/unwinder.h"
 #include "util/budget.h"
 #include "util/log.h"
+
+/* The sweeper and the sampler. */
+#define TRACER_WORKERS 2
+
+/* Threads that may be stuck in processes before work is left undone. */
+#define RESERVE 16
 
 #define SYMBOLIZER_MEMORY     (256u << 20) /* or half of the budget */
 #define SYMBOLIZER_TIMEOUT_MS 1500 /* so that who waits is answered in 2 s when the child hangs */
@@ -114,8 +121,9 @@ int tracer__attach(struct tracer *t, const struct options *options, bool sweep)
 	return t->names && (t->sampler || !sweep) ? attach_owner(t, options) : EXIT_FAILED;
 }
 
-int tracer__start(struct tracer *t, const struct options *options, bool sweep)
+int tracer__start(struct tracer *t, const struct options *options, size_t workers)
 {
+	bool sweep = workers;
 	struct taker_config taker = {
 		.proc = options->proc,
 		.owner = t->owner,
@@ -130,14 +138,16 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 	if (!err)
 		err = pod_logs__new(options->pod_logs, &t->pod_logs);
 	if (!err && sweep)
-		err = sweeper__new(options->proc, t->owner, &t->sweeper);
+		err = crew__new(options->proc, workers + TRACER_WORKERS + RESERVE, &t->crew);
+	if (!err && sweep)
+		err = sweeper__new(options->proc, t->owner, t->crew, &t->sweeper);
 	taker.pod_logs = t->pod_logs;
 	if (!err) {
 		t->taker = taker__new(&taker);
 		err = t->taker ? 0 : -ENOMEM;
 	}
 	if (!err && t->sampler)
-		err = sampler__start(t->sampler, t->taker);
+		err = sampler__start(t->sampler, t->taker, t->crew);
 	if (err)
 		log_error("a thread cannot be started (%s)", strerror(-err));
 	return err ? EXIT_FAILED : EXIT_DONE;
@@ -145,7 +155,7 @@ int tracer__start(struct tracer *t, const struct options *options, bool sweep)
 
 void tracer__stop(struct tracer *t)
 {
-	sampler__stop(t->sampler);
+	crew__stop(t->crew, UINT64_MAX / 2);
 	sweeper__free(t->sweeper);
 	name_reader__stop(t->names);
 	unwinder__stop(t->unwinder);
@@ -155,6 +165,7 @@ void tracer__stop(struct tracer *t)
 	unwinder__free(t->unwinder);
 	taker__free(t->taker);
 	pod_logs__free(t->pod_logs);
+	crew__free(t->crew);
 	budget__unref(t->budget);
 	*t = (struct tracer){};
 }

@@ -7,6 +7,7 @@
 #define MEMPROV_TRACER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct options;
 
@@ -15,6 +16,7 @@ struct tracer {
 	struct name_reader *names;
 	struct unwinder *unwinder; /* NULL: no stacks are taken */
 	struct owner *owner;
+	struct crew *crew;	 /* those that sweep, sample and take reports; NULL: not wanted */
 	struct sweeper *sweeper; /* NULL: not wanted */
 	struct pod_logs *pod_logs;
 	struct taker *taker;
@@ -27,13 +29,14 @@ struct tracer {
 int tracer__attach(struct tracer *tracer, const struct options *options, bool sweep);
 
 /*
- * Starts the threads. With sweep, /proc is read for the processes that were there before, then and
- * again, and all are sampled; without, a process is picked up when a report of it is taken. The
- * result as above.
+ * Starts the threads, and has a crew with `workers` more of them for the caller. With any, /proc is
+ * read for the processes that were there before, then and again, and all are sampled; with 0, there
+ * is no crew, and a process is picked up when a report of it is taken. The result as above.
  */
-int tracer__start(struct tracer *tracer, const struct options *options, bool sweep);
+int tracer__start(struct tracer *tracer, const struct options *options, size_t workers);
 
-/* A zeroed or half-started one is fine. Nobody may be taking reports any more. */
+/* A zeroed or half-started one is fine. Ends the crew, however long that takes; nobody else may be
+ * taking reports any more. */
 void tracer__stop(struct tracer *tracer);
 
 #endif

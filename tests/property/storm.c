@@ -23,6 +23,7 @@
 
 #include "model/owner.h"
 #include "model/sweep.h"
+#include "proc/crew.h"
 #include "property.h"
 #include "target.h"
 #include "tracer.h"
@@ -135,11 +136,11 @@ static size_t count_dead(struct owner *owner)
 	return dead;
 }
 
-static struct sweeper *start_sweeper(struct owner *owner)
+static struct sweeper *start_sweeper(struct owner *owner, struct crew *crew)
 {
 	struct sweeper *sweeper;
 
-	assert_int_equal(sweeper__new("/proc", owner, &sweeper), 0);
+	assert_int_equal(sweeper__new("/proc", owner, crew, &sweeper), 0);
 	for (int i = 0; i < 1000 && !sweeper__ready(sweeper); i++)
 		usleep(10000);
 	assert_true(sweeper__ready(sweeper));
@@ -195,6 +196,7 @@ void test_fork_exec_storm(void **state)
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct sweeper *sweeper;
 	struct owner *owner;
+	struct crew *crew;
 	char why[256];
 	pid_t pid;
 
@@ -206,9 +208,12 @@ void test_fork_exec_storm(void **state)
 	if (owner__new(&config, why, sizeof(why), &owner))
 		fail_msg("%s", why);
 	assert_int_equal(owner__start(owner), 0);
-	sweeper = start_sweeper(owner);
+	assert_int_equal(crew__new("/proc", 1, &crew), 0);
+	sweeper = start_sweeper(owner, crew);
 	run_storm(storm, owner);
+	assert_int_equal(crew__stop(crew, UINT64_MAX / 2), 0);
 	sweeper__free(sweeper);
+	crew__free(crew);
 	owner__free(owner);
 	waitpid(pid, NULL, 0);
 	munmap(storm, sizeof(*storm));

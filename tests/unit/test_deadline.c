@@ -36,7 +36,7 @@ static int set_up(void **state)
 		assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair), 0);
 		fixture.ours[i] = pair[0];
 		fixture.theirs[i] = pair[1];
-		fixture.watched[i] = deadline__watch(fixture.deadline, pair[0], &fixture);
+		fixture.watched[i] = deadline__watch(fixture.deadline, pair[0], &fixture, 0);
 		assert_non_null(fixture.watched[i]);
 	}
 	*state = &fixture;
@@ -118,6 +118,21 @@ static void only_of_its_own_crowd(void **state)
 		assert_false(is_hung_up(fixture, i, 0));
 }
 
+/* Its socket is the oldest of all, but another has three. */
+static void the_source_with_the_most_gives_way(void **state)
+{
+	struct fixture *fixture = *state;
+
+	deadline__drop(fixture->deadline, fixture->watched[0]);
+	fixture->watched[0] = deadline__watch(fixture->deadline, fixture->ours[0], fixture, 1);
+	assert_non_null(fixture->watched[0]);
+	set_all(fixture);
+	deadline__make_room(fixture->deadline, fixture, 3);
+	deadline__make_room(fixture->deadline, fixture, 2);
+	for (int i = 0; i < SOCKETS; i++)
+		assert_int_equal(is_hung_up(fixture, i, 0), i == 1 || i == 2);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -125,6 +140,7 @@ int main(void)
 		TEST(who_is_late_is_cut_off),
 		TEST(the_oldest_gives_way),
 		TEST(only_of_its_own_crowd),
+		TEST(the_source_with_the_most_gives_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -129,6 +129,8 @@ static void test_tracer(void **state)
 		.memory = {.limit = 100 * MB,
 			   .used = {[BUDGET_LEDGERS] = 3 * MB},
 			   .given_up = {[GIVE_UP_SPACES] = 4}},
+		.stuck_readers = 4,
+		.unreadable_processes = 3,
 	};
 	_cleanup_buf_ struct buf text = {0};
 
@@ -144,6 +146,8 @@ static void test_tracer(void **state)
 	assert_int_equal(count(&text, "\nmemprov_memory_bytes{"), BUDGET_USES);
 	assert_has(&text, "\nmemprov_given_up_total{what=\"address_spaces\"} 4\n");
 	assert_int_equal(count(&text, "\nmemprov_given_up_total{"), GIVE_UP_KINDS);
+	assert_has(&text, "\nmemprov_stuck_readers 4\n");
+	assert_has(&text, "\nmemprov_unreadable_processes 3\n");
 	assert_has(&text, "\nmemprov_symbolizer_restarts_total 3\n");
 	assert_has(&text, "\nmemprov_symbolizer_maps_read_total 45\n");
 	assert_has(&text, "\nmemprov_callsites 61\n");

@@ -281,7 +281,7 @@ static int run_traced(struct run *run, const struct child_config *config)
 	struct peak_config peak = {.proc = run->options->proc};
 	int code = tracer__attach(&run->tracer, run->options, false);
 
-	code = code ?: tracer__start(&run->tracer, run->options, false);
+	code = code ?: tracer__start(&run->tracer, run->options, 0);
 	if (code)
 		return code;
 	peak.taker = run->tracer.taker;

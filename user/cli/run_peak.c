@@ -7,6 +7,7 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 
+#include "proc/crew.h"
 #include "proc/memory.h"
 #include "proc/process.h"
 #include "proc/procfs.h"
@@ -48,7 +49,7 @@ struct peak {
 	bool follow;
 	pthread_t thread;
 	bool running;
-	atomic_bool stop;
+	struct visitor visitor; /* watched by nobody */
 	uint64_t started_ns;
 	int statm; /* open; -1: not */
 	int64_t credit;
@@ -111,7 +112,7 @@ static void take(struct peak *p, uint64_t rss)
 	struct proc_memory after;
 	struct report *report;
 
-	if (!taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, &p->stop, &report)) {
+	if (!taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, &p->visitor, &report)) {
 		if (!procfs__statm(p->statm, &after) && after.rss < rss)
 			rss = after.rss; /* it may have shrunk before smaps was read */
 		note(p, report->totals.rss);
@@ -220,7 +221,7 @@ static void wait(struct peak *p)
 	until.tv_sec += ns / NSEC_PER_SEC;
 	until.tv_nsec = ns % NSEC_PER_SEC;
 	pthread_mutex_lock(&p->lock);
-	while (!p->stop && pthread_cond_timedwait(&p->wake, &p->lock, &until) != ETIMEDOUT)
+	while (!p->visitor.stop && pthread_cond_timedwait(&p->wake, &p->lock, &until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&p->lock);
 }
@@ -229,7 +230,7 @@ static void *peak_thread(void *arg)
 {
 	struct peak *p = arg;
 
-	while (!p->stop) {
+	while (!p->visitor.stop) {
 		look(p);
 		wait(p);
 	}
@@ -281,7 +282,7 @@ int peak__start(struct peak *p)
 
 	if (p->running)
 		return 0;
-	p->stop = false;
+	p->visitor.stop = false;
 	err = pthread_create(&p->thread, NULL, peak_thread, p);
 	p->running = !err;
 	return -err;
@@ -292,7 +293,7 @@ void peak__stop(struct peak *p)
 	if (!p || !p->running)
 		return;
 	pthread_mutex_lock(&p->lock);
-	p->stop = true;
+	p->visitor.stop = true;
 	pthread_cond_signal(&p->wake);
 	pthread_mutex_unlock(&p->lock);
 	pthread_join(p->thread, NULL);

@@ -12,6 +12,7 @@
 
 #include "cli/client.h"
 #include "options.h"
+#include "proc/crew.h"
 #include "proc/hidepid.h"
 #include "proc/pod_logs.h"
 #include "report/encode.h"
@@ -30,7 +31,7 @@ struct source {
 	char why_off[PATH_MAX + 128];
 	int first; /* the connection that showed that there is one; -1: used */
 
-	atomic_bool stop;
+	struct visitor visitor; /* watched by nobody */
 	pthread_mutex_t lock;
 	int fd; /* guarded by lock: the connection in use, or -1 */
 };
@@ -102,7 +103,7 @@ static int use(struct source *source, int fd)
 
 	pthread_mutex_lock(&source->lock);
 	source->fd = fd;
-	if (fd >= 0 && source->stop)
+	if (fd >= 0 && source->visitor.stop)
 		err = -ECANCELED;
 	pthread_mutex_unlock(&source->lock);
 	return err;
@@ -201,8 +202,8 @@ static int take(struct source *source, pid_t pid, const struct options *options,
 {
 	_cleanup_(free_report) struct report *report = NULL;
 	const struct caller *caller = &CALLER_OURSELVES;
-	int err = pid ? taker__process(source->taker, pid, caller, &source->stop, &report)
-		      : sampler__list(source->sampler, caller, &source->stop, &report);
+	int err = pid ? taker__process(source->taker, pid, caller, &source->visitor, &report)
+		      : sampler__list(source->sampler, caller, &source->visitor, &report);
 
 	if (!err) {
 		encode(report, options, ret);
@@ -264,7 +265,7 @@ int source__open(const struct options *options, struct source **ret, struct buf 
 		source->sampler = sampler__new();
 		err = source->taker && source->sampler ? 0 : -ENOMEM;
 		if (!err)
-			err = sampler__start(source->sampler, source->taker);
+			err = sampler__start(source->sampler, source->taker, NULL);
 	}
 	if (err) {
 		fail_asking(options->socket, err, ret_error);
@@ -304,7 +305,7 @@ int source__get(struct source *source, pid_t pid, const struct options *options,
 void source__cancel(struct source *source)
 {
 	pthread_mutex_lock(&source->lock);
-	source->stop = true;
+	source->visitor.stop = true;
 	if (source->fd >= 0)
 		shutdown(source->fd, SHUT_RDWR);
 	pthread_mutex_unlock(&source->lock);

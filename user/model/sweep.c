@@ -8,12 +8,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "proc/crew.h"
 #include "proc/procfs.h"
 #include "proc/threads.h"
 #include "util/array.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "util/thread.h"
 
 #define SWEEP_EVERY_S 2
 /* Every so many are made also where no task has come or gone, for those that could not be read, and
@@ -33,15 +33,13 @@ struct pid_list {
 struct sweeper {
 	const char *proc;
 	struct owner *owner;
-	pthread_t thread;
 	atomic_bool ready;
 	char tasks[PROC_TASKS_LEN]; /* before the last sweep; "": there was none that ended well */
 	unsigned left_out;	    /* sweeps, since then */
 	struct pid_list bare;	    /* that had no memory when they were looked at last */
 	unsigned until_all;	    /* sweeps, until these are looked at again */
-	pthread_mutex_t lock;	    /* guards stop */
+	pthread_mutex_t lock;	    /* for wake */
 	pthread_cond_t wake;
-	atomic_bool stop;
 };
 
 struct lesson {
@@ -104,14 +102,19 @@ static void find_stack(struct model *model, void *arg)
 }
 
 /* No clone event told of the threads that were there before us. */
-static void learn_stacks(struct owner *owner, int pidfd, const struct lesson *lesson)
+static void learn_stacks(struct owner *owner, struct visitor *visitor, int pidfd,
+			 const struct lesson *lesson)
 {
 	_cleanup_free_ struct proc_thread *threads = NULL;
 	size_t n = 0;
+	int err;
 
-	if (lesson->stat.threads <= 1 || (lesson->known && lesson->before.learned))
+	if (lesson->stat.threads <= 1 || (lesson->known && lesson->before.learned) ||
+	    visitor__enter(visitor, lesson->pid))
 		return;
-	if (procfs__threads(pidfd, lesson->pid, MAX_THREADS, &threads, &n))
+	err = procfs__threads(pidfd, lesson->pid, MAX_THREADS, &threads, &n);
+	visitor__leave(visitor);
+	if (err)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct found_stack found = {
@@ -125,7 +128,20 @@ static void learn_stacks(struct owner *owner, int pidfd, const struct lesson *le
 	}
 }
 
-static int try_to_learn(const char *proc, struct owner *owner, struct lesson *lesson)
+static int read_maps(struct visitor *visitor, int pidfd, struct lesson *lesson)
+{
+	int err = visitor__enter(visitor, lesson->pid);
+
+	if (err)
+		return err;
+	lesson->began_ns = clock__boot_ns();
+	err = procfs__vmas(pidfd, SMAPS_MAPS, visitor__stop(visitor), &lesson->maps);
+	visitor__leave(visitor);
+	return err;
+}
+
+static int try_to_learn(const char *proc, struct owner *owner, struct visitor *visitor,
+			struct lesson *lesson)
 {
 	_cleanup_close_ int pidfd = procfs__open(proc, lesson->pid);
 	int err;
@@ -138,26 +154,25 @@ static int try_to_learn(const char *proc, struct owner *owner, struct lesson *le
 	if (proc_stat__is_kernel_thread(&lesson->stat))
 		return -ESRCH;
 	owner__call(owner, look, lesson);
-	lesson->began_ns = clock__boot_ns();
-	err = procfs__vmas(pidfd, SMAPS_MAPS, NULL, &lesson->maps);
+	err = read_maps(visitor, pidfd, lesson);
 	if (!err)
 		owner__call(owner, learn, lesson);
 	if (!err && lesson->in_time)
-		learn_stacks(owner, pidfd, lesson);
+		learn_stacks(owner, visitor, pidfd, lesson);
 	vma_set__free(&lesson->maps);
 	if (lesson->known)
 		view__free(&lesson->before);
 	return err;
 }
 
-int sweep__process(const char *proc, struct owner *owner, pid_t pid)
+int sweep__process(const char *proc, struct owner *owner, struct visitor *visitor, pid_t pid)
 {
 	int err = 0;
 
 	for (int i = 1; i <= LEARN_TRIES; i++) {
 		struct lesson lesson = {.pid = pid, .final = i == LEARN_TRIES};
 
-		err = try_to_learn(proc, owner, &lesson);
+		err = try_to_learn(proc, owner, visitor, &lesson);
 		if (err || lesson.in_time)
 			break;
 	}
@@ -185,6 +200,7 @@ static bool pid_list__has(const struct pid_list *list, pid_t pid)
 
 struct census {
 	struct sweeper *sweeper;
+	struct visitor *visitor;
 	struct pid_list bare;	     /* of this sweep */
 	struct known_process *known; /* sorted by tgid */
 	size_t n;
@@ -196,7 +212,8 @@ static int visit(pid_t pid, void *ctx)
 	struct census *census = ctx;
 	const struct known_process *known;
 
-	if (census->sweeper->stop)
+	/* Then another thread has the sweeper, or nobody. */
+	if (census->visitor->stop)
 		return -ECANCELED;
 	known = known__find(census->known, census->n, pid);
 	if (known)
@@ -204,7 +221,8 @@ static int visit(pid_t pid, void *ctx)
 	/* Those that cannot be read (gone by now, not ours to read) are tried again next time. */
 	if ((!known || !known->learned) &&
 	    (pid_list__has(&census->sweeper->bare, pid) ||
-	     sweep__process(census->sweeper->proc, census->sweeper->owner, pid) == -ESRCH))
+	     sweep__process(census->sweeper->proc, census->sweeper->owner, census->visitor, pid) ==
+		     -ESRCH))
 		pid_list__add(&census->bare, pid);
 	return 0;
 }
@@ -218,9 +236,9 @@ static void bury(struct model *model, void *arg)
 
 /* The list of the known is made first: a process that is on it and not in /proc later is dead,
  * while one that is missing from it may just have been born. */
-static int sweep(struct sweeper *sweeper)
+static int sweep(struct sweeper *sweeper, struct visitor *visitor)
 {
-	struct census census = {.sweeper = sweeper};
+	struct census census = {.sweeper = sweeper, .visitor = visitor};
 	_cleanup_free_ struct known_process *known = NULL;
 	_cleanup_free_ bool *seen = NULL;
 	int err;
@@ -237,6 +255,10 @@ static int sweep(struct sweeper *sweeper)
 	if (!seen)
 		return -ENOMEM;
 	err = procfs__each(sweeper->proc, visit, &census);
+	if (visitor->stop) {
+		free(census.bare.pids);
+		return -ECANCELED;
+	}
 	for (size_t i = 0; !err && i < census.n; i++) {
 		if (!seen[i])
 			owner__call(sweeper->owner, bury, &known[i]);
@@ -248,7 +270,7 @@ static int sweep(struct sweeper *sweeper)
 	return err;
 }
 
-static void sweep_if_needed(struct sweeper *sweeper)
+static void sweep_if_needed(struct sweeper *sweeper, struct visitor *visitor)
 {
 	char tasks[PROC_TASKS_LEN];
 
@@ -258,32 +280,42 @@ static void sweep_if_needed(struct sweeper *sweeper)
 		return;
 	sweeper->left_out = 0;
 	sweeper->tasks[0] = '\0';
-	if (!sweep(sweeper)) {
+	if (!sweep(sweeper, visitor)) {
 		strcpy(sweeper->tasks, tasks);
 		sweeper->ready = true;
 	}
 }
 
-static void *sweeper_thread(void *arg)
+static void run(struct visitor *visitor, void *arg)
 {
 	struct sweeper *sweeper = arg;
 
-	while (!sweeper->stop) {
+	while (!visitor->stop) {
 		struct timespec next;
 
-		sweep_if_needed(sweeper);
+		sweep_if_needed(sweeper, visitor);
 		clock_gettime(CLOCK_MONOTONIC, &next);
 		next.tv_sec += SWEEP_EVERY_S;
 		pthread_mutex_lock(&sweeper->lock);
-		while (!sweeper->stop &&
+		while (!visitor->stop &&
 		       pthread_cond_timedwait(&sweeper->wake, &sweeper->lock, &next) != ETIMEDOUT)
 			;
 		pthread_mutex_unlock(&sweeper->lock);
 	}
-	return NULL;
 }
 
-int sweeper__new(const char *proc, struct owner *owner, struct sweeper **ret)
+static void wake(void *arg)
+{
+	struct sweeper *sweeper = arg;
+
+	pthread_mutex_lock(&sweeper->lock);
+	pthread_cond_broadcast(&sweeper->wake);
+	pthread_mutex_unlock(&sweeper->lock);
+}
+
+static const struct crew_work sweeping = {.name = "sweeper", .run = run, .wake = wake};
+
+int sweeper__new(const char *proc, struct owner *owner, struct crew *crew, struct sweeper **ret)
 {
 	struct sweeper *sweeper = calloc(1, sizeof(*sweeper));
 	pthread_condattr_t monotonic;
@@ -298,9 +330,9 @@ int sweeper__new(const char *proc, struct owner *owner, struct sweeper **ret)
 	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
 	pthread_cond_init(&sweeper->wake, &monotonic);
 	pthread_condattr_destroy(&monotonic);
-	err = thread__start(&sweeper->thread, "sweeper", sweeper_thread, sweeper);
+	err = crew__start(crew, &sweeping, sweeper);
 	if (err) {
-		free(sweeper);
+		sweeper__free(sweeper);
 		return err;
 	}
 	*ret = sweeper;
@@ -311,11 +343,6 @@ void sweeper__free(struct sweeper *sweeper)
 {
 	if (!sweeper)
 		return;
-	pthread_mutex_lock(&sweeper->lock);
-	sweeper->stop = true;
-	pthread_cond_signal(&sweeper->wake);
-	pthread_mutex_unlock(&sweeper->lock);
-	pthread_join(sweeper->thread, NULL);
 	pthread_cond_destroy(&sweeper->wake);
 	pthread_mutex_destroy(&sweeper->lock);
 	free(sweeper->bare.pids);

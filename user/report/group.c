@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proc/crew.h"
 #include "proc/pod_logs.h"
 #include "proc/procfs.h"
 #include "report/cgroup.h"
@@ -111,24 +112,30 @@ void group__free(struct group *group)
 	free(group->members);
 }
 
-bool group__count(struct group *group, const struct snapshot *snapshot)
+int group__count(struct group *group, const struct snapshot *snapshot)
 {
+	struct visitor *visitor = snapshot->config->visitor;
 	struct container container;
 	struct rollup rollup;
-	int err;
+	int err, unread;
 
 	if (container__of_process(snapshot->pidfd, &container) || !is_member(group, &container))
-		return false;
-	err = rollup__read(snapshot->pidfd, &rollup);
-	if (snapshot__check(snapshot))
-		return false;
-	if (!err) {
+		return 0;
+	err = visitor__enter(visitor, snapshot->pid);
+	if (err)
+		return err;
+	unread = rollup__read(snapshot->pidfd, &rollup);
+	visitor__leave(visitor);
+	err = snapshot__check(snapshot);
+	if (err)
+		return err == -EACCES || err == -EIDRM ? 0 : err;
+	if (!unread) {
 		group->sums.pss += rollup.pss;
 		group->sums.anonymous += rollup.anonymous;
 		group->sums.file += rollup.file;
 		group->sums.shmem += rollup.shmem;
 	}
-	return true;
+	return 1;
 }
 
 static int fill_cgroup(struct group *group, struct report *report)

@@ -32,8 +32,9 @@ int group__find(struct group *group, const struct selector *selector, struct pod
 		const char *proc, const struct caller *caller);
 void group__free(struct group *group);
 
-/* Is the process (still) a member, and what was taken? Counts its memory for the bridge if so. */
-bool group__count(struct group *group, const struct snapshot *snapshot);
+/* 1: the process is (still) a member, and what was taken; its memory counts for the bridge. 0: it
+ * is not. Or what visitor__enter() said. */
+int group__count(struct group *group, const struct snapshot *snapshot);
 
 /* Fills the report's container and cgroup. 0 or -ENOMEM. */
 int group__fill(struct group *group, struct report *report);

@@ -469,6 +469,14 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 		add_labelled(out, "resyncs_total", "cause", stats->resyncs[i].label,
 			     stats->resyncs[i].value);
 
+	add_family(out, "stuck_readers", "gauge",
+		   "Threads that wait in the kernel for a process that they read.");
+	add_sample(out, "stuck_readers", no_labels, stats->stuck_readers);
+	add_family(
+		out, "unreadable_processes", "gauge",
+		"Processes that keep a reader waiting, and are left out until they let go of it.");
+	add_sample(out, "unreadable_processes", no_labels, stats->unreadable_processes);
+
 	add_family(out, "ring_buffer_bytes", "gauge", "The ring buffer: its size, and what waits.");
 	add_labelled(out, "ring_buffer_bytes", "state", "size", collector->ring_size);
 	add_labelled(out, "ring_buffer_bytes", "state", "used", collector->ring_used);

@@ -43,6 +43,8 @@ struct tracer_stats {
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
 	uint64_t stacks_dropped;
 	struct budget_stats memory;
+	uint64_t stuck_readers;	       /* threads */
+	uint64_t unreadable_processes; /* that these are stuck in */
 };
 
 /* node: a node report, NULL before there is one. stats: NULL when nothing is traced. What they

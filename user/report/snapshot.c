@@ -45,8 +45,9 @@ static int view_now(const struct snapshot *s, struct view *ret)
 			break;
 		if (!l.err)
 			view__free(&l.view);
-		if (picked_up || sweep__process(s->config->taker->config.proc,
-						s->config->taker->config.owner, s->pid))
+		if (picked_up ||
+		    sweep__process(s->config->taker->config.proc, s->config->taker->config.owner,
+				   s->config->visitor, s->pid))
 			return -ESRCH;
 	}
 	if (l.view.start_ticks != s->stat.start_ticks) {
@@ -113,7 +114,8 @@ static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx
 	return pagemap__count(s->program.pagemap, lo, hi, ret);
 }
 
-static int join(struct snapshot *s)
+/* Reads the process, too. */
+static int join_there(struct snapshot *s)
 {
 	static const struct ledger nothing;
 	struct join_config config = {
@@ -129,9 +131,21 @@ static int join(struct snapshot *s)
 	};
 
 	s->role_name = 0;
-	s->names_missing = s->traced && awaits_names(s);
 	part_list__free(&s->parts);
 	return join__parts(&config, &s->parts);
+}
+
+static int join(struct snapshot *s)
+{
+	int err;
+
+	s->names_missing = s->traced && awaits_names(s);
+	err = visitor__enter(s->config->visitor, s->pid);
+	if (err)
+		return err;
+	err = join_there(s);
+	visitor__leave(s->config->visitor);
+	return err;
 }
 
 static void learn(struct model *model, void *arg)
@@ -176,11 +190,11 @@ static bool settled(struct snapshot *s)
 
 static int read_memory(struct snapshot *s)
 {
+	const atomic_bool *stop = visitor__stop(s->config->visitor);
 	const struct reading *reading = &s->config->reading;
 	struct resident resident;
-	int err = reading->smaps
-			  ? resident__read_smaps(s->pidfd, s->config->stop, &resident)
-			  : resident__read(s->pidfd, reading->largest, s->config->stop, &resident);
+	int err = reading->smaps ? resident__read_smaps(s->pidfd, stop, &resident)
+				 : resident__read(s->pidfd, reading->largest, stop, &resident);
 
 	if (err)
 		return err == -ESRCH ? -EIDRM : err;
@@ -200,9 +214,17 @@ static int read_memory(struct snapshot *s)
 
 int snapshot__check(const struct snapshot *s)
 {
+	bool runs;
+	int err;
+
 	if (!caller__may_read(s->config->caller, s->pidfd))
 		return process__has_map(s->pidfd) ? -EACCES : -EIDRM;
-	return program__runs(&s->program, s->pidfd) ? 0 : -EIDRM;
+	err = visitor__enter(s->config->visitor, s->pid);
+	if (err)
+		return err;
+	runs = program__runs(&s->program, s->pidfd);
+	visitor__leave(s->config->visitor);
+	return runs ? 0 : -EIDRM;
 }
 
 /* Room for the parts that the ledger cuts, and for so many VMAs. */
@@ -226,10 +248,12 @@ static int try_once(struct snapshot *s)
 {
 	int err = reserve(s, s->set.n);
 
+	err = err ?: visitor__enter(s->config->visitor, s->pid);
 	if (err)
 		return err;
 	s->began_ns = clock__boot_ns();
 	err = read_memory(s);
+	visitor__leave(s->config->visitor);
 	if (!err)
 		err = reserve(s, s->set.n);
 	if (!err)
@@ -239,6 +263,18 @@ static int try_once(struct snapshot *s)
 	if (!err)
 		s->racing = s->config->reading.tries && !settled(s);
 	return err ?: s->exec_seen ? -EIDRM : 0;
+}
+
+/* An exec that waits for the map of the program before keeps waiting who opens this one. */
+static int open_program(struct snapshot *s)
+{
+	int err = visitor__enter(s->config->visitor, s->pid);
+
+	if (err)
+		return err;
+	err = program__open(s->pidfd, &s->program);
+	visitor__leave(s->config->visitor);
+	return err;
 }
 
 static int open_process(struct snapshot *s)
@@ -254,7 +290,7 @@ static int open_process(struct snapshot *s)
 		return err;
 	if (proc_stat__is_kernel_thread(&s->stat))
 		return -ESRCH;
-	err = program__open(s->pidfd, &s->program);
+	err = open_program(s);
 	if (err)
 		return err; /* -ESRCH: a zombie */
 	if (process__link(s->pidfd, "exe", s->exe, sizeof(s->exe)))

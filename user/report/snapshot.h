@@ -9,6 +9,7 @@
 #include <limits.h>
 
 #include "model/model.h"
+#include "proc/crew.h"
 #include "proc/program.h"
 #include "proc/procfs.h"
 #include "proc/files.h"
@@ -47,7 +48,7 @@ struct reading {
 struct snapshot_config {
 	const struct taker *taker;
 	const struct caller *caller;
-	const atomic_bool *stop; /* may be NULL */
+	struct visitor *visitor; /* may be NULL */
 	struct reading reading;
 	struct patience *patience;
 	struct report *report; /* the parts' names go to its strings; the room is its own */
@@ -86,7 +87,8 @@ void snapshot__free(struct snapshot *snapshot);
 /*
  * Whether the process still runs the program that it ran when it was opened, and the caller may
  * (still) read that. To be asked when all that goes into an answer has been read: what was read
- * before may otherwise be of a program that is not theirs. 0; -EACCES; -EIDRM.
+ * before may otherwise be of a program that is not theirs. 0; -EACCES; -EIDRM; or what
+ * visitor__enter() said.
  */
 int snapshot__check(const struct snapshot *snapshot);
 

@@ -152,14 +152,14 @@ static int keep_for_later(struct report *report, struct snapshot *s)
 }
 
 int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
-		   const atomic_bool *stop, struct report **ret)
+		   struct visitor *visitor, struct report **ret)
 {
 	struct report *report = report__new();
 	struct patience patience = PATIENCE_OF_A_REPORT;
 	struct snapshot_config config = {
 		.taker = taker,
 		.caller = caller,
-		.stop = stop,
+		.visitor = visitor,
 		.reading = READING_IN_FULL,
 		.patience = &patience,
 	};
@@ -200,6 +200,7 @@ struct node {
 	struct taker *taker;
 	struct group *group; /* NULL: all processes */
 	size_t refused;	     /* not to be read by this caller */
+	size_t hung;	     /* that cannot be read by anybody */
 	struct snapshot_config config;
 	struct report *report;
 	struct summary *summary;
@@ -255,11 +256,13 @@ static int add_row(struct node *node, const struct report *process, const struct
 
 static int sum_process(struct node *node, struct report *process, const struct snapshot *s)
 {
-	int err;
+	int err = 1;
 
 	/* Its number may be another's by now. */
-	if (node->group && !group__count(node->group, s))
-		return 0;
+	if (node->group)
+		err = group__count(node->group, s);
+	if (err <= 0)
+		return err;
 	err = fill_process(process, s);
 	if (!err)
 		err = snapshot__summarise(s, node->summary);
@@ -283,13 +286,14 @@ static int add_process(pid_t pid, void *ctx)
 		return -ENOMEM;
 	node->config.report = process;
 	err = snapshot__take(&s, pid, &node->config);
-	if (!err) {
+	if (!err)
 		err = sum_process(node, process, &s);
-	} else if (err == -ESRCH || err == -EIDRM) { /* a kernel thread or a zombie, or gone */
+	if (err == -ESRCH || err == -EIDRM) { /* a kernel thread or a zombie, or gone */
 		err = 0;
-	} else if (err != -ENOMEM && err != -ECANCELED) {
+	} else if (err && err != -ENOMEM && err != -ECANCELED) {
 		node->report->unreadable_processes++;
 		node->refused += err == -EACCES || err == -EPERM;
+		node->hung += err == -ETIMEDOUT || err == -EUSERS;
 		err = 0;
 	}
 	snapshot__free(&s);
@@ -352,12 +356,12 @@ static int add_members(struct node *node)
 	for (size_t i = 0; !err && i < node->group->n; i++)
 		err = add_process(node->group->members[i], node);
 	if (!err && !node->n)
-		err = node->refused ? -EACCES : -ESRCH;
+		err = node->refused ? -EACCES : node->hung ? -ETIMEDOUT : -ESRCH;
 	return err ? err : group__fill(node->group, node->report);
 }
 
 static int take_many(struct taker *taker, struct group *group, bool profile,
-		     const struct caller *caller, const atomic_bool *stop, struct report **ret)
+		     const struct caller *caller, struct visitor *visitor, struct report **ret)
 {
 	struct patience patience = PATIENCE_OF_A_REPORT;
 	struct node node = {
@@ -367,7 +371,7 @@ static int take_many(struct taker *taker, struct group *group, bool profile,
 			{
 				.taker = taker,
 				.caller = caller,
-				.stop = stop,
+				.visitor = visitor,
 				.reading = READING_OF_MANY,
 				.patience = &patience,
 			},
@@ -401,25 +405,25 @@ static int take_many(struct taker *taker, struct group *group, bool profile,
 	return err;
 }
 
-int taker__node(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+int taker__node(struct taker *taker, const struct caller *caller, struct visitor *visitor,
 		struct report **ret)
 {
-	return take_many(taker, NULL, false, caller, stop, ret);
+	return take_many(taker, NULL, false, caller, visitor, ret);
 }
 
-int taker__node_profile(struct taker *taker, const struct caller *caller, const atomic_bool *stop,
+int taker__node_profile(struct taker *taker, const struct caller *caller, struct visitor *visitor,
 			struct report **ret)
 {
-	return take_many(taker, NULL, true, caller, stop, ret);
+	return take_many(taker, NULL, true, caller, visitor, ret);
 }
 
 int taker__group(struct taker *taker, const struct selector *selector, bool profile,
-		 const struct caller *caller, const atomic_bool *stop, struct report **ret)
+		 const struct caller *caller, struct visitor *visitor, struct report **ret)
 {
 	_cleanup_(group__free) struct group group;
 	int err = group__find(&group, selector, taker->config.pod_logs, taker->config.proc, caller);
 
-	return err ? err : take_many(taker, &group, profile, caller, stop, ret);
+	return err ? err : take_many(taker, &group, profile, caller, visitor, ret);
 }
 
 int taker__nspid(struct taker *taker, const struct selector *selector, pid_t wanted,

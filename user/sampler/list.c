@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "model/owner.h"
+#include "proc/crew.h"
 #include "proc/program.h"
 #include "report/container.h"
 #include "report/processes.h"
@@ -21,7 +22,7 @@
 struct list {
 	struct sampler *sampler;
 	const struct caller *caller;
-	const atomic_bool *stop;
+	struct visitor *visitor;     /* may be NULL */
 	struct known_process *known; /* sorted by tgid */
 	size_t n_known;
 	struct report *report;
@@ -65,7 +66,7 @@ static int get(struct list *list, const struct proc_stat *stat, int pidfd,
 		*ret = sample;
 	} else {
 		err = sampler__sample(list->sampler, stat->pid, RESIDENT_ANY_SIZE, sample,
-				      list->stop, ret);
+				      list->visitor, ret);
 		sample__unref(sample);
 	}
 	return err;
@@ -127,6 +128,21 @@ static int add_process(struct list *list, const struct proc_stat *stat, int pidf
 						  report->strings, &row->container);
 }
 
+static int check(const struct list *list, pid_t pid, int pidfd, const struct program *program)
+{
+	bool runs;
+	int err;
+
+	if (!caller__may_read(list->caller, pidfd))
+		return -EIDRM;
+	err = visitor__enter(list->visitor, pid);
+	if (err)
+		return err;
+	runs = program__runs(program, pidfd);
+	visitor__leave(list->visitor);
+	return runs ? 0 : -EIDRM;
+}
+
 /* A sample of what the caller may read, and may still read when it is there: the sample may be of
  * another program, which the process ran when it was last sampled, or runs by now. */
 static int get_theirs(struct list *list, const struct proc_stat *stat, int pidfd,
@@ -138,19 +154,22 @@ static int get_theirs(struct list *list, const struct proc_stat *stat, int pidfd
 
 	if (!caller__may_read(list->caller, pidfd))
 		return -EACCES;
+	err = visitor__enter(list->visitor, stat->pid);
+	if (err)
+		return err;
 	err = program__open(pidfd, &program);
+	visitor__leave(list->visitor);
 	if (err)
 		return err;
 	err = get(list, stat, pidfd, &program, &sample);
 	if (err)
 		return err;
-	if (sample->program == program.id && caller__may_read(list->caller, pidfd) &&
-	    program__runs(&program, pidfd)) {
+	err = sample->program == program.id ? check(list, stat->pid, pidfd, &program) : -EIDRM;
+	if (err)
+		sample__unref(sample);
+	else
 		*ret = sample;
-		return 0;
-	}
-	sample__unref(sample);
-	return -EIDRM;
+	return err;
 }
 
 static int try_process(struct list *list, pid_t pid)
@@ -178,7 +197,7 @@ static int try_process(struct list *list, pid_t pid)
 static int visit(pid_t pid, void *ctx)
 {
 	struct list *list = ctx;
-	int err = list->stop && *list->stop ? -ECANCELED : try_process(list, pid);
+	int err = list->visitor && list->visitor->stop ? -ECANCELED : try_process(list, pid);
 
 	if (err == -ENOMEM || err == -ECANCELED)
 		return err;
@@ -218,11 +237,11 @@ static int finish(struct list *list)
 	return 0;
 }
 
-int sampler__list(struct sampler *sampler, const struct caller *caller, const atomic_bool *stop,
+int sampler__list(struct sampler *sampler, const struct caller *caller, struct visitor *visitor,
 		  struct report **ret)
 {
 	struct list list = {
-		.sampler = sampler, .caller = caller, .stop = stop, .report = report__new()};
+		.sampler = sampler, .caller = caller, .visitor = visitor, .report = report__new()};
 	int err;
 
 	if (!list.report)

@@ -11,16 +11,13 @@
 struct sampler {
 	struct taker *taker;
 	struct table *table;
-	pthread_t thread;
-	bool running;
 	pthread_mutex_t lock; /* for wake */
 	pthread_cond_t wake;
-	atomic_bool stop;
 };
 
 /* Samples a process and enters that. A reference in *ret, which may be NULL; errors as
  * sample__take(). */
 int sampler__sample(struct sampler *sampler, pid_t pid, uint64_t largest,
-		    const struct sample *before, const atomic_bool *stop, struct sample **ret);
+		    const struct sample *before, struct visitor *visitor, struct sample **ret);
 
 #endif

@@ -112,14 +112,14 @@ static struct sample *move(struct sample *from, size_t size)
 }
 
 int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
-		 const struct sample *before, const atomic_bool *stop, struct sample **ret)
+		 const struct sample *before, struct visitor *visitor, struct sample **ret)
 {
 	struct report *sums = report__new();
 	struct patience patience = {};
 	struct snapshot_config config = {
 		.taker = taker,
 		.caller = &CALLER_OURSELVES,
-		.stop = stop,
+		.visitor = visitor,
 		/* What changes meanwhile shows in its generation, later. */
 		.reading = {.tries = 0, .largest = largest},
 		.patience = &patience,

@@ -52,7 +52,7 @@ struct sample {
  * taker__process().
  */
 int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
-		 const struct sample *before, const atomic_bool *stop, struct sample **ret);
+		 const struct sample *before, struct visitor *visitor, struct sample **ret);
 
 static inline struct sample *sample__ref(struct sample *sample)
 {

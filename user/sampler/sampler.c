@@ -6,12 +6,12 @@
 #include <time.h>
 
 #include "model/owner.h"
+#include "proc/crew.h"
 #include "sampler/pace.h"
 #include "sampler/parts.h"
 #include "sampler/rank.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "util/thread.h"
 
 #define ROUND_NS (5 * NSEC_PER_SEC)
 
@@ -75,7 +75,8 @@ static void consider(struct sampler *s, const struct known_process *known, struc
 	sample__unref(sample);
 }
 
-static int begin_round(struct sampler *s, uint64_t number, struct round *ret)
+static int begin_round(struct sampler *s, const struct visitor *visitor, uint64_t number,
+		       struct round *ret)
 {
 	_cleanup_free_ struct known_process *known = NULL;
 	struct round round = {.number = number};
@@ -89,16 +90,16 @@ static int begin_round(struct sampler *s, uint64_t number, struct round *ret)
 	round.candidates = calloc(n + 1, sizeof(*round.candidates));
 	if (!round.candidates)
 		return -ENOMEM;
-	for (size_t i = 0; i < n && !s->stop; i++)
+	for (size_t i = 0; i < n && !visitor->stop; i++)
 		consider(s, &known[i], &round);
-	if (!s->stop)
+	if (!visitor->stop)
 		table__end_census(s->table);
 	candidates__sort(round.candidates, round.n);
 	*ret = round;
 	return 0;
 }
 
-static void wait_until(struct sampler *s, uint64_t boot_ns)
+static void wait_until(struct sampler *s, const struct visitor *visitor, uint64_t boot_ns)
 {
 	uint64_t now = clock__boot_ns();
 	struct timespec until;
@@ -113,17 +114,17 @@ static void wait_until(struct sampler *s, uint64_t boot_ns)
 		until.tv_nsec -= NSEC_PER_SEC;
 	}
 	pthread_mutex_lock(&s->lock);
-	while (!s->stop &&
+	while (!visitor->stop &&
 	       pthread_cond_clockwait(&s->wake, &s->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
 		;
 	pthread_mutex_unlock(&s->lock);
 }
 
 int sampler__sample(struct sampler *s, pid_t pid, uint64_t largest, const struct sample *before,
-		    const atomic_bool *stop, struct sample **ret)
+		    struct visitor *visitor, struct sample **ret)
 {
 	struct sample *sample;
-	int err = sample__take(s->taker, pid, largest, before, stop, &sample);
+	int err = sample__take(s->taker, pid, largest, before, visitor, &sample);
 
 	if (err)
 		return err;
@@ -156,41 +157,51 @@ static uint64_t next_ns(struct meter *meter)
 }
 
 /* What is not reached before the round ends is judged again in the next one. */
-static void run_round(struct sampler *s, const struct round *round, uint64_t end_ns,
-		      struct meter *meter)
+static void run_round(struct sampler *s, struct visitor *visitor, const struct round *round,
+		      uint64_t end_ns, struct meter *meter)
 {
-	for (size_t i = 0; i < round->n && !s->stop; i++) {
+	for (size_t i = 0; i < round->n && !visitor->stop; i++) {
 		const struct candidate *c = &round->candidates[i];
 		struct sample *before;
 
-		wait_until(s, next_ns(meter));
-		if (s->stop || clock__boot_ns() >= end_ns)
+		wait_until(s, visitor, next_ns(meter));
+		if (visitor->stop || clock__boot_ns() >= end_ns)
 			break;
 		before = table__get(s->table, c->pid, c->start_ticks);
 		sampler__sample(s, c->pid, wants_sums(before) ? SAMPLER_LARGEST : 0, before,
-				&s->stop, NULL);
+				visitor, NULL);
 		sample__unref(before);
 	}
 }
 
-static void *sampler_thread(void *arg)
+static void run(struct visitor *visitor, void *arg)
 {
+	struct meter meter = {.cpu_ns = clock__thread_cpu_ns()};
 	struct sampler *s = arg;
-	struct meter meter = {};
 
-	for (uint64_t number = 0; !s->stop; number++) {
+	for (uint64_t number = 0; !visitor->stop; number++) {
 		uint64_t end_ns = clock__boot_ns() + ROUND_NS;
 		struct round round;
 
-		if (!begin_round(s, number, &round)) {
-			run_round(s, &round, end_ns, &meter);
+		if (!begin_round(s, visitor, number, &round)) {
+			run_round(s, visitor, &round, end_ns, &meter);
 			free(round.candidates);
 		}
-		wait_until(s, end_ns);
-		wait_until(s, next_ns(&meter));
+		wait_until(s, visitor, end_ns);
+		wait_until(s, visitor, next_ns(&meter));
 	}
-	return NULL;
 }
+
+static void wake(void *arg)
+{
+	struct sampler *s = arg;
+
+	pthread_mutex_lock(&s->lock);
+	pthread_cond_broadcast(&s->wake);
+	pthread_mutex_unlock(&s->lock);
+}
+
+static const struct crew_work sampling = {.name = "sampler", .run = run, .wake = wake};
 
 struct sampler *sampler__new(void)
 {
@@ -208,28 +219,10 @@ struct sampler *sampler__new(void)
 	return s;
 }
 
-int sampler__start(struct sampler *s, struct taker *taker)
+int sampler__start(struct sampler *s, struct taker *taker, struct crew *crew)
 {
-	int err;
-
 	s->taker = taker;
-	if (!taker->config.owner)
-		return 0;
-	err = thread__start(&s->thread, "sampler", sampler_thread, s);
-	s->running = !err;
-	return err;
-}
-
-void sampler__stop(struct sampler *s)
-{
-	if (!s || !s->running)
-		return;
-	pthread_mutex_lock(&s->lock);
-	s->stop = true;
-	pthread_cond_signal(&s->wake);
-	pthread_mutex_unlock(&s->lock);
-	pthread_join(s->thread, NULL);
-	s->running = false;
+	return crew ? crew__start(crew, &sampling, s) : 0;
 }
 
 void sampler__free(struct sampler *s)

@@ -12,16 +12,16 @@
 #ifndef MEMPROV_SAMPLER_H
 #define MEMPROV_SAMPLER_H
 
-#include <stdatomic.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #include "report/caller.h"
 
-struct owner;
+struct crew;
 struct report;
 struct sampler;
 struct taker;
+struct visitor;
 
 /* The thread asks for no PSS of a process with a VMA in which more than this is resident: the
  * kernel would hold its mmap_lock until every page of that is looked at. Whoever asks for a list
@@ -31,13 +31,12 @@ struct taker;
 /* NULL when out of memory. */
 struct sampler *sampler__new(void);
 
-/* From here on it can make lists. The taker must outlive it; 0 or -errno of starting the thread,
- * which there is only with an owner. */
-int sampler__start(struct sampler *sampler, struct taker *taker);
+/* From here on it can make lists. The taker must outlive it. With a crew, which is not without the
+ * taker's owner, its thread begins: 0 or -errno. */
+int sampler__start(struct sampler *sampler, struct taker *taker, struct crew *crew);
 
-/* Ends the thread. free comes after the owner's end, when nobody calls sampler__forget any more.
- * Both accept NULL. */
-void sampler__stop(struct sampler *sampler);
+/* Behind the crew's end and the owner's, when nobody calls sampler__forget any more. Accepts
+ * NULL. */
 void sampler__free(struct sampler *sampler);
 
 /* The model's on_forgotten, with the sampler as its context. */
@@ -46,7 +45,7 @@ void sampler__forget(pid_t pid, uint64_t start_ticks, void *sampler);
 /* The report of the node for who wants its processes only: rows, by_coverage and totals.rss; growth
  * is added below. It waits for no stack, so its call sites' share is what happens to be known.
  * Errors as taker__node(). */
-int sampler__list(struct sampler *sampler, const struct caller *caller, const atomic_bool *stop,
+int sampler__list(struct sampler *sampler, const struct caller *caller, struct visitor *visitor,
 		  struct report **ret);
 
 /* Fills in the growth of a node's or a group's processes, before anybody sees the report; not

@@ -79,6 +79,19 @@ void address__unmap(struct address *address)
 	address->len = sizeof(sin);
 }
 
+uint64_t address__number(const struct address *address)
+{
+	const struct sockaddr_in6 *sin6 = (const void *)&address->sa;
+	const struct sockaddr_in *sin = (const void *)&address->sa;
+	uint64_t number = 0;
+
+	if (address->sa.ss_family == AF_INET)
+		number = ntohl(sin->sin_addr.s_addr);
+	else
+		memcpy(&number, &sin6->sin6_addr, sizeof(number));
+	return number | 1ULL << 63;
+}
+
 void address__format(const struct address *address, char ret[ADDRESS_TEXT_LEN])
 {
 	const struct sockaddr_in6 *sin6 = (const void *)&address->sa;

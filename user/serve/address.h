@@ -4,6 +4,7 @@
 #define MEMPROV_ADDRESS_H
 
 #include <stdbool.h>
+#include <stdint.h>
 #include <sys/socket.h>
 
 struct address {
@@ -21,6 +22,9 @@ bool address__is_loopback(const struct address *address);
 
 /* An IPv4 address as a socket of "[::]" has it, ::ffff:10.0.0.1, becomes the IPv4 address. */
 void address__unmap(struct address *address);
+/* The same number for all ports of a host; of IPv6, for all of a /64. Never that of a user. */
+uint64_t address__number(const struct address *address);
+
 void address__format(const struct address *address, char ret[ADDRESS_TEXT_LEN]);
 
 #endif

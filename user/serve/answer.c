@@ -25,6 +25,7 @@ static const struct {
 	[ERROR_PROCESS_EXITED] = {410, "process_exited", NULL, NULL},
 	[ERROR_TOO_BUSY] = {503, "too_busy", "Retry-After", "1"},
 	[ERROR_NOT_READY] = {503, "not_ready", "Retry-After", "1"},
+	[ERROR_UNREADABLE] = {503, "unreadable", "Retry-After", "1"},
 	[ERROR_KERNEL_REFUSED] = {503, "kernel_refused", NULL, NULL},
 };
 

@@ -14,10 +14,14 @@
 
 #define NEVER UINT64_MAX
 
+/* Of so many sources the sockets are told apart. */
+#define TALLIES 512
+
 struct watched {
 	TAILQ_ENTRY(watched) entry;
 	int fd;
 	const void *crowd;
+	uint64_t source;
 	/* CLOCK_MONOTONIC, ns */
 	uint64_t at; /* NEVER: no deadline */
 	uint64_t since;
@@ -124,13 +128,14 @@ void deadline__free(struct deadline *deadline)
 	free(deadline);
 }
 
-struct watched *deadline__watch(struct deadline *deadline, int fd, const void *crowd)
+struct watched *deadline__watch(struct deadline *deadline, int fd, const void *crowd,
+				uint64_t source)
 {
 	struct watched *w = malloc(sizeof(*w));
 
 	if (!w)
 		return NULL;
-	*w = (struct watched){.fd = fd, .crowd = crowd, .at = NEVER};
+	*w = (struct watched){.fd = fd, .crowd = crowd, .source = source, .at = NEVER};
 	pthread_mutex_lock(&deadline->lock);
 	TAILQ_INSERT_TAIL(&deadline->all, w, entry);
 	pthread_mutex_unlock(&deadline->lock);
@@ -157,20 +162,53 @@ void deadline__set(struct deadline *deadline, struct watched *w, uint64_t ns)
 	pthread_mutex_unlock(&deadline->lock);
 }
 
+uint64_t watched__source(const struct watched *w)
+{
+	return w->source;
+}
+
+/* A source's sockets that have a deadline. */
+struct tally {
+	uint64_t source;
+	size_t n;
+	struct watched *oldest;
+};
+
+static void count(struct tally *tallies, size_t *n, struct watched *w)
+{
+	struct tally *t = tallies;
+
+	while (t < tallies + *n && t->source != w->source)
+		t++;
+	if (t == tallies + TALLIES)
+		return;
+	if (t == tallies + *n) {
+		*t = (struct tally){.source = w->source};
+		++*n;
+	}
+	t->n++;
+	if (!t->oldest || w->since < t->oldest->since)
+		t->oldest = w;
+}
+
 void deadline__make_room(struct deadline *deadline, const void *crowd, size_t most)
 {
-	struct watched *w, *oldest = NULL;
-	size_t n = 0;
+	struct tally tallies[TALLIES], *largest = tallies;
+	size_t n_tallies = 0, n = 0;
+	struct watched *w;
 
 	pthread_mutex_lock(&deadline->lock);
 	TAILQ_FOREACH (w, &deadline->all, entry) {
 		if (w->crowd != crowd || w->at == NEVER)
 			continue;
 		n++;
-		if (!oldest || w->since < oldest->since)
-			oldest = w;
+		count(tallies, &n_tallies, w);
+	}
+	for (struct tally *t = tallies; t < tallies + n_tallies; t++) {
+		if (t->n > largest->n)
+			largest = t;
 	}
 	if (n > most)
-		hang_up(oldest);
+		hang_up(largest->oldest);
 	pthread_mutex_unlock(&deadline->lock);
 }

@@ -6,7 +6,8 @@
  * which the server's own thread then finds like any other hang-up.
  *
  * Where very many wait at once, they would all have their time, and nobody else could come in. So
- * the one that has waited the longest can be made to give way.
+ * the one that has waited the longest can be made to give way; of those of one client where one has
+ * most of them.
  */
 #ifndef MEMPROV_DEADLINE_H
 #define MEMPROV_DEADLINE_H
@@ -22,16 +23,18 @@ int deadline__new(struct deadline **ret);
 void deadline__free(struct deadline *deadline); /* nothing is watched any more; accepts NULL */
 
 /* The socket is watched until deadline__drop(), which comes before it is closed. Without a
- * deadline at first. `crowd`: any pointer that the sockets of one listener have in common. NULL
- * when out of memory. */
-struct watched *deadline__watch(struct deadline *deadline, int fd, const void *crowd);
+ * deadline at first. `crowd`: any pointer that the sockets of one listener have in common; source:
+ * a number that those of one client have. NULL when out of memory. */
+struct watched *deadline__watch(struct deadline *deadline, int fd, const void *crowd,
+				uint64_t source);
+uint64_t watched__source(const struct watched *watched);
 void deadline__drop(struct deadline *deadline, struct watched *watched);
 
 /* From now on; 0: none. */
 void deadline__set(struct deadline *deadline, struct watched *watched, uint64_t ns);
 
-/* If more than `most` of the crowd have a deadline, shuts down the one that has had its own for the
- * longest. */
+/* If more than `most` of the crowd have a deadline, shuts down one of the source that has the most
+ * of them: the one that has had its own for the longest. */
 void deadline__make_room(struct deadline *deadline, const void *crowd, size_t most);
 
 #endif

@@ -3,140 +3,219 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdbool.h>
 #include <stdlib.h>
-#include <time.h>
 
-#include "util/clock.h"
-#include "util/thread.h"
+#include "proc/crew.h"
 
-struct jobs {
-	pthread_mutex_t lock;
-	pthread_cond_t changed; /* a job was queued, a thread ended, or stopping was set */
-	void (*run)(void *job);
-	bool stopping;
-	size_t live; /* threads that have not ended */
+TAILQ_HEAD(job_list, job);
 
-	size_t size; /* of the ring of queued jobs */
-	size_t first;
-	size_t queued;
-	void **queue;
-
-	size_t n_threads;
-	pthread_t threads[];
+/* There is one while it has jobs in the queue. */
+struct job_source {
+	TAILQ_ENTRY(job_source) entry;
+	uint64_t key;
+	size_t n;
+	struct job_list jobs;
 };
 
-static void *work(void *arg)
+struct jobs {
+	struct jobs_config config;
+	pthread_mutex_t lock;
+	pthread_cond_t queued;
+	TAILQ_HEAD(, job_source) sources; /* the first has its turn */
+	size_t n;			  /* jobs, of all sources */
+};
+
+/* --- the queue: the lock is held ---------------------------------------------------------------
+ */
+
+/* NULL when out of memory. */
+static struct job_source *get_source(struct jobs *jobs, uint64_t key)
+{
+	struct job_source *source;
+
+	TAILQ_FOREACH (source, &jobs->sources, entry) {
+		if (source->key == key)
+			return source;
+	}
+	source = calloc(1, sizeof(*source));
+	if (!source)
+		return NULL;
+	source->key = key;
+	TAILQ_INIT(&source->jobs);
+	TAILQ_INSERT_TAIL(&jobs->sources, source, entry);
+	return source;
+}
+
+static struct job *remove_job(struct jobs *jobs, struct job *job)
+{
+	struct job_source *source = job->queue;
+
+	TAILQ_REMOVE(&source->jobs, job, entry);
+	jobs->n--;
+	if (!--source->n) {
+		TAILQ_REMOVE(&jobs->sources, source, entry);
+		free(source);
+	}
+	return job;
+}
+
+static struct job *next_job(struct jobs *jobs)
+{
+	struct job_source *source = TAILQ_FIRST(&jobs->sources);
+
+	if (!source)
+		return NULL;
+	TAILQ_REMOVE(&jobs->sources, source, entry);
+	TAILQ_INSERT_TAIL(&jobs->sources, source, entry);
+	return remove_job(jobs, TAILQ_FIRST(&source->jobs));
+}
+
+/* The newest job of the source that has the most; NULL when none has more than the key's. */
+static struct job *greediest(struct jobs *jobs, uint64_t key)
+{
+	struct job_source *source, *most = NULL;
+	size_t own = 0;
+
+	TAILQ_FOREACH (source, &jobs->sources, entry) {
+		if (source->key == key)
+			own = source->n;
+		if (!most || source->n > most->n)
+			most = source;
+	}
+	return most && most->n > own + 1 ? TAILQ_LAST(&most->jobs, job_list) : NULL;
+}
+
+static void insert(struct job_source *source, struct job *job)
+{
+	job->queue = source;
+	source->n++;
+}
+
+/* --- threads -----------------------------------------------------------------------------------
+ */
+
+static void work(struct visitor *visitor, void *arg)
 {
 	struct jobs *jobs = arg;
-	void *job;
+	struct job *job;
 
 	pthread_mutex_lock(&jobs->lock);
-	for (;;) {
-		while (!jobs->queued && !jobs->stopping)
-			pthread_cond_wait(&jobs->changed, &jobs->lock);
-		if (!jobs->queued)
-			break;
-		job = jobs->queue[jobs->first];
-		jobs->first = (jobs->first + 1) % jobs->size;
-		jobs->queued--;
+	while (!visitor->stop) {
+		job = next_job(jobs);
+		if (!job) {
+			pthread_cond_wait(&jobs->queued, &jobs->lock);
+			continue;
+		}
+		visitor->job = job;
 		pthread_mutex_unlock(&jobs->lock);
-		jobs->run(job);
+		jobs->config.run(job, visitor);
 		pthread_mutex_lock(&jobs->lock);
+		visitor->job = NULL;
 	}
-	jobs->live--;
-	pthread_cond_broadcast(&jobs->changed);
 	pthread_mutex_unlock(&jobs->lock);
-	return NULL;
 }
 
-static void destroy(struct jobs *jobs)
+static void replaced(struct visitor *visitor, void *arg)
 {
-	pthread_cond_destroy(&jobs->changed);
-	pthread_mutex_destroy(&jobs->lock);
-	free(jobs->queue);
-	free(jobs);
+	struct jobs *jobs = arg;
+
+	/* It is in the middle of run(), so this stays as it is. */
+	jobs->config.stuck(visitor->job, visitor);
 }
 
-int jobs__new(size_t threads, size_t queue, void (*run)(void *job), struct jobs **ret)
+static void wake(void *arg)
 {
-	struct jobs *jobs = calloc(1, sizeof(*jobs) + threads * sizeof(jobs->threads[0]));
-	pthread_condattr_t attr;
+	struct jobs *jobs = arg;
+
+	pthread_mutex_lock(&jobs->lock);
+	pthread_cond_broadcast(&jobs->queued);
+	pthread_mutex_unlock(&jobs->lock);
+}
+
+static const struct crew_work reporting = {
+	.name = "report", .run = work, .replaced = replaced, .wake = wake};
+
+int jobs__new(const struct jobs_config *config, struct jobs **ret)
+{
+	struct jobs *jobs = calloc(1, sizeof(*jobs));
 	int err = 0;
 
 	if (!jobs)
 		return -ENOMEM;
+	jobs->config = *config;
 	pthread_mutex_init(&jobs->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&jobs->changed, &attr);
-	pthread_condattr_destroy(&attr);
-	jobs->run = run;
-	jobs->size = queue;
-	jobs->queue = calloc(queue, sizeof(void *));
-	if (!jobs->queue) {
-		destroy(jobs);
-		return -ENOMEM;
-	}
-	pthread_mutex_lock(&jobs->lock);
-	for (; jobs->n_threads < threads && !err; jobs->n_threads += !err) {
-		err = thread__start(&jobs->threads[jobs->n_threads], "report", work, jobs);
-		jobs->live += !err;
-	}
-	pthread_mutex_unlock(&jobs->lock);
-	if (err) {
-		jobs__stop(jobs, NSEC_PER_SEC);
-		return err;
-	}
-	*ret = jobs;
-	return 0;
-}
-
-int jobs__submit(struct jobs *jobs, void *job)
-{
-	int err = 0;
-
-	pthread_mutex_lock(&jobs->lock);
-	if (jobs->stopping) {
-		err = -ESHUTDOWN;
-	} else if (jobs->queued == jobs->size) {
-		err = -EAGAIN;
-	} else {
-		jobs->queue[(jobs->first + jobs->queued++) % jobs->size] = job;
-		/* Nobody but idle threads waits for this condition before stopping is set. */
-		pthread_cond_signal(&jobs->changed);
-	}
-	pthread_mutex_unlock(&jobs->lock);
+	pthread_cond_init(&jobs->queued, NULL);
+	TAILQ_INIT(&jobs->sources);
+	*ret = jobs; /* a thread may have it by now */
+	for (size_t i = 0; !err && i < config->threads; i++)
+		err = crew__start(config->crew, &reporting, jobs);
 	return err;
 }
 
-int jobs__stop(struct jobs *jobs, uint64_t grace_ns)
+void jobs__free(struct jobs *jobs)
 {
-	struct timespec until;
-	int err = 0;
-	bool stuck;
+	if (!jobs)
+		return;
+	pthread_cond_destroy(&jobs->queued);
+	pthread_mutex_destroy(&jobs->lock);
+	free(jobs);
+}
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	grace_ns += until.tv_nsec;
-	until.tv_sec += grace_ns / NSEC_PER_SEC;
-	until.tv_nsec = grace_ns % NSEC_PER_SEC;
+/* --- from outside ------------------------------------------------------------------------------
+ */
+
+int jobs__submit(struct jobs *jobs, struct job *job, struct job **ret_out)
+{
+	struct job_source *source;
+	struct job *out = NULL;
+	int err = 0;
 
 	pthread_mutex_lock(&jobs->lock);
-	jobs->stopping = true;
-	pthread_cond_broadcast(&jobs->changed);
-	while (jobs->live && !err)
-		err = pthread_cond_timedwait(&jobs->changed, &jobs->lock, &until);
-	stuck = jobs->live;
-	pthread_mutex_unlock(&jobs->lock);
-
-	for (size_t i = 0; i < jobs->n_threads; i++) {
-		if (stuck)
-			pthread_detach(jobs->threads[i]);
-		else
-			pthread_join(jobs->threads[i], NULL);
+	if (jobs->n >= jobs->config.queue) {
+		out = greediest(jobs, job->source);
+		err = out ? 0 : -EAGAIN;
 	}
-	if (stuck)
-		return -EBUSY;
-	destroy(jobs);
-	return 0;
+	source = err ? NULL : get_source(jobs, job->source);
+	if (source) {
+		if (out)
+			remove_job(jobs, out);
+		insert(source, job);
+		TAILQ_INSERT_TAIL(&source->jobs, job, entry);
+		jobs->n++;
+		pthread_cond_signal(&jobs->queued);
+	} else {
+		err = err ?: -ENOMEM;
+		out = NULL;
+	}
+	pthread_mutex_unlock(&jobs->lock);
+	*ret_out = out;
+	return err;
+}
+
+int jobs__submit_again(struct jobs *jobs, struct job *job)
+{
+	struct job_source *source;
+
+	pthread_mutex_lock(&jobs->lock);
+	source = get_source(jobs, job->source);
+	if (source) {
+		insert(source, job);
+		TAILQ_INSERT_HEAD(&source->jobs, job, entry);
+		jobs->n++;
+		TAILQ_REMOVE(&jobs->sources, source, entry);
+		TAILQ_INSERT_HEAD(&jobs->sources, source, entry);
+		pthread_cond_signal(&jobs->queued);
+	}
+	pthread_mutex_unlock(&jobs->lock);
+	return source ? 0 : -ENOMEM;
+}
+
+struct job *jobs__take_back(struct jobs *jobs)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&jobs->lock);
+	job = next_job(jobs);
+	pthread_mutex_unlock(&jobs->lock);
+	return job;
 }

@@ -1,28 +1,57 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A fixed number of threads that do what may block, with a queue of fixed length before them.
- * Nothing ever waits to get into the queue: when it is full, the caller is told so.
+ * Jobs that may block, done by threads of a crew, and a queue of bounded length before them. Nobody
+ * ever waits to get into the queue.
+ *
+ * Each job has a source, and the sources take turns. When the queue is full, the newest job of the
+ * source that has the most in it gives way: one source alone may fill the queue, and still finds
+ * nobody else turned away.
  */
 #ifndef MEMPROV_JOBS_H
 #define MEMPROV_JOBS_H
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
+struct crew;
 struct jobs;
+struct job_source;
+struct visitor;
 
-/* run is called with what was submitted, on several threads at once. 0 or -errno. */
-int jobs__new(size_t threads, size_t queue, void (*run)(void *job), struct jobs **ret);
+/* A part of what it stands for. */
+struct job {
+	TAILQ_ENTRY(job) entry; /* the queue's */
+	struct job_source *queue;
+	uint64_t source; /* set by the caller */
+};
 
-/* 0: run will be called once; -EAGAIN: the queue is full; -ESHUTDOWN: jobs__stop() was called. */
-int jobs__submit(struct jobs *jobs, void *job);
+struct jobs_config {
+	struct crew *crew;
+	size_t threads;
+	size_t queue;
+	/* Called with what was submitted, on several threads at once. */
+	void (*run)(struct job *job, struct visitor *visitor);
+	/* The visitor is stuck: what it is at is to be submitted again, or given up. It is still in
+	 * run(). The crew's lock is held. */
+	void (*stuck)(struct job *job, struct visitor *visitor);
+};
+
+/* 0 or -errno. */
+int jobs__new(const struct jobs_config *config, struct jobs **ret);
+void jobs__free(struct jobs *jobs); /* behind the crew's end; accepts NULL */
 
 /*
- * Takes no more jobs, and waits at most grace_ns for those there are; they run to their end, so
- * the caller makes them short first. 0 when all are done and jobs is freed. -EBUSY when some are
- * stuck (in the kernel, say): they are left behind with the threads, and neither jobs nor
- * anything that a job uses may be freed while the program lives.
+ * 0: run will be called once, unless the job is put out by another; -EAGAIN: the queue is full,
+ * and no other source has more in it; -ENOMEM. *ret_out is the job that had to give way, or NULL.
  */
-int jobs__stop(struct jobs *jobs, uint64_t grace_ns);
+int jobs__submit(struct jobs *jobs, struct job *job, struct job **ret_out);
+
+/* The same for one that was submitted before: it comes first, whatever the queue has. 0 or
+ * -ENOMEM. */
+int jobs__submit_again(struct jobs *jobs, struct job *job);
+
+/* Takes one that no thread has begun with, or NULL. */
+struct job *jobs__take_back(struct jobs *jobs);
 
 #endif

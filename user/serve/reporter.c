@@ -54,6 +54,18 @@ static void fail_taking(const struct reporter *reporter, struct answer *answer, 
 			     "(--memory-limit); try again soon, or ask for less (top, min)",
 			     what);
 		break;
+	case ETIMEDOUT:
+		answer__fail(answer, ERROR_UNREADABLE, json,
+			     "%s cannot be read: it keeps whoever reads its memory map waiting; "
+			     "others are not let wait for it until it lets go",
+			     what);
+		break;
+	case EUSERS:
+		answer__fail(answer, ERROR_UNREADABLE, json,
+			     "%s cannot be read for now: too many processes of its user keep "
+			     "whoever reads their memory maps waiting",
+			     what);
+		break;
 	case ECANCELED:
 		answer__fail(answer, ERROR_TOO_BUSY, json, "the daemon is stopping");
 		break;
@@ -92,12 +104,17 @@ static void fail_group(const struct reporter *reporter, struct answer *answer, i
 	else if (err == -EACCES)
 		answer__fail(answer, ERROR_FORBIDDEN, query->json,
 			     "not allowed to read any process of %s", what);
+	else if (err == -ETIMEDOUT && !query->nspid)
+		answer__fail(answer, ERROR_UNREADABLE, query->json,
+			     "%s cannot be read: its processes keep whoever reads their memory "
+			     "maps waiting",
+			     what);
 	else
 		fail_taking(reporter, answer, err, 0, query->json);
 }
 
 static int take_group(const struct reporter *reporter, const struct query *query, bool profile,
-		      const struct caller *caller, struct report **ret)
+		      const struct asker *asker, struct report **ret)
 {
 	const struct selector selector = {
 		.container = query->container[0] ? query->container : NULL,
@@ -108,10 +125,10 @@ static int take_group(const struct reporter *reporter, const struct query *query
 	int err;
 
 	if (!query->nspid)
-		return taker__group(reporter->taker, &selector, profile, caller, reporter->stop,
-				    ret);
-	err = taker__nspid(reporter->taker, &selector, query->nspid, caller, &pid);
-	return err ? err : taker__process(reporter->taker, pid, caller, reporter->stop, ret);
+		return taker__group(reporter->taker, &selector, profile, asker->caller,
+				    asker->visitor, ret);
+	err = taker__nspid(reporter->taker, &selector, query->nspid, asker->caller, &pid);
+	return err ? err : taker__process(reporter->taker, pid, asker->caller, asker->visitor, ret);
 }
 
 static bool is_of_group(const struct query *query)
@@ -120,21 +137,21 @@ static bool is_of_group(const struct query *query)
 }
 
 static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid,
-		const struct query *query, bool profile, const struct caller *caller,
+		const struct query *query, bool profile, const struct asker *asker,
 		struct report **ret)
 {
 	uint64_t start = clock__boot_ns();
 	int err;
 
 	if (is_of_group(query))
-		err = take_group(reporter, query, profile, caller, ret);
+		err = take_group(reporter, query, profile, asker, ret);
 	else if (pid)
-		err = taker__process(reporter->taker, pid, caller, reporter->stop, ret);
+		err = taker__process(reporter->taker, pid, asker->caller, asker->visitor, ret);
 	else if (kind == ROUTE_PROCESSES || kind == ROUTE_METRICS)
-		err = sampler__list(reporter->sampler, caller, reporter->stop, ret);
+		err = sampler__list(reporter->sampler, asker->caller, asker->visitor, ret);
 	else
-		err = (profile ? taker__node_profile : taker__node)(reporter->taker, caller,
-								    reporter->stop, ret);
+		err = (profile ? taker__node_profile : taker__node)(reporter->taker, asker->caller,
+								    asker->visitor, ret);
 	if (!err)
 		sampler__add_growth(reporter->sampler, *ret);
 	if (!err && reporter->took)
@@ -209,7 +226,7 @@ static void pass_on_room(struct report *report, struct answer *answer)
 }
 
 void reporter__answer(const struct reporter *reporter, enum route_kind kind,
-		      const struct query *query, const struct caller *caller, struct answer *answer)
+		      const struct query *query, const struct asker *asker, struct answer *answer)
 {
 	_cleanup_(free_report) struct report *report = NULL;
 	pid_t pid = 0;
@@ -218,7 +235,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES || kind == ROUTE_PPROF ||
 	    kind == ROUTE_FLAMEGRAPH)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, kind, pid, query, is_profile(kind, query), caller, &report);
+	err = take(reporter, kind, pid, query, is_profile(kind, query), asker, &report);
 	if (!err)
 		err = reserve(report, kind, query);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
@@ -238,7 +255,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 		fail_group(reporter, answer, err, query);
 	} else {
 		/* To whom /proc hides others' processes, they are not there. */
-		if (err == -EACCES && !caller->everything && hidepid__is_set(reporter->proc))
+		if (err == -EACCES && !asker->caller->everything && hidepid__is_set(reporter->proc))
 			err = -ESRCH;
 		fail_taking(reporter, answer, err, pid, query->json);
 	}

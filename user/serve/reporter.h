@@ -3,7 +3,6 @@
 #ifndef MEMPROV_REPORTER_H
 #define MEMPROV_REPORTER_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
@@ -16,21 +15,26 @@
 struct report;
 struct sampler;
 struct taker;
+struct visitor;
 
 struct reporter {
 	struct taker *taker;
 	struct sampler *sampler;
 	const char *proc;
-	pid_t pid;		 /* described when a query names none; 0: the node */
-	const atomic_bool *stop; /* gives up soon when it becomes true */
+	pid_t pid; /* described when a query names none; 0: the node */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
 	void (*took)(void *ctx, uint64_t ns); /* told how long each report took; NULL: nobody */
 	void *ctx;
 };
 
+/* For whom a report is made, and the thread that makes it. */
+struct asker {
+	const struct caller *caller;
+	struct visitor *visitor;
+};
+
 /* May run on several threads at once. */
 void reporter__answer(const struct reporter *reporter, enum route_kind kind,
-		      const struct query *query, const struct caller *caller,
-		      struct answer *answer);
+		      const struct query *query, const struct asker *asker, struct answer *answer);
 
 #endif

@@ -9,9 +9,22 @@
 #include "util/cleanup.h"
 #include "util/refs.h"
 
-#define WORKERS	 4
-#define QUEUE	 64
 #define HELD_MAX (64UL << 20)
+
+/* In each of so many processes a reader was stuck before they were marked. */
+#define RESTARTS_MAX 20
+
+static const struct {
+	size_t workers;
+	size_t queue;
+} lanes[LANES] = {
+	[LANE_TCP] = {4, 64},
+	[LANE_UNIX] = {2, 64},
+	[LANE_METRICS] = {1, 16},
+};
+_Static_assert(REQUEST_WORKERS == 4 + 2 + 1, "as the header says");
+
+static const char too_busy[] = "too many reports are being taken; try again soon";
 
 /* The lock is held. */
 static void resume(struct request *request)
@@ -21,64 +34,147 @@ static void resume(struct request *request)
 	MHD_resume_connection(request->connection);
 }
 
-static void work(void *job)
+/* The lock is held. */
+static void refuse(struct request *request, const char *why)
+{
+	answer__fail(&request->answer, ERROR_TOO_BUSY, request->query.json, "%s", why);
+	resume(request);
+}
+
+/* A source may hold half of what the others leave, and one report in any case. */
+static bool may_hold(const struct requests *all, const struct request *request, size_t len)
+{
+	const struct request *other;
+	size_t own = 0, others;
+
+	TAILQ_FOREACH (other, &all->holding, entry) {
+		if (other->job.source == request->job.source)
+			own += other->held;
+	}
+	others = all->held - own;
+	if (!own)
+		return !others || others + len <= 2 * HELD_MAX;
+	return others < HELD_MAX && own + len <= (HELD_MAX - others) / 2;
+}
+
+static void deliver(struct request *request, struct answer *answer)
+{
+	struct requests *all = request->all;
+	size_t len = answer->body.len;
+
+	if (!may_hold(all, request, len)) {
+		refuse(request, "too many large reports wait to be taken by their clients");
+		return;
+	}
+	request->answer = *answer;
+	memset(answer, 0, sizeof(*answer));
+	resume(request);
+	request->held = len;
+	all->held += len;
+	if (len)
+		TAILQ_INSERT_TAIL(&all->holding, request, entry);
+}
+
+static struct request *request_of(struct job *job)
+{
+	return (struct request *)((char *)job - offsetof(struct request, job));
+}
+
+static bool begin(struct request *request, struct visitor *visitor)
+{
+	bool wanted;
+
+	pthread_mutex_lock(&request->all->lock);
+	wanted = request->state == REQUEST_WAITING;
+	if (wanted)
+		request->runner = visitor;
+	pthread_mutex_unlock(&request->all->lock);
+	return wanted;
+}
+
+static void run(struct job *job, struct visitor *visitor)
 {
 	_cleanup_(answer__free) struct answer answer = {};
-	struct request *request = job;
+	struct request *request = request_of(job);
 	struct requests *all = request->all;
 	struct caller caller;
-	size_t len;
 
-	if (admission__caller(all->admission, &request->client, request->query.json, &caller,
-			      &answer))
-		reporter__answer(&all->reporter, request->route->kind, &request->query, &caller,
-				 &answer);
-	len = answer.body.len;
+	if (begin(request, visitor) && admission__caller(all->admission, &request->client,
+							 request->query.json, &caller, &answer))
+		reporter__answer(&all->reporter, request->route->kind, &request->query,
+				 &(struct asker){&caller, visitor}, &answer);
 	pthread_mutex_lock(&all->lock);
-	if (request->state == REQUEST_WAITING) {
-		if (all->held && all->held + len > HELD_MAX) {
-			answer__fail(&answer, ERROR_TOO_BUSY, request->query.json,
-				     "too many large reports wait to be taken by their clients");
-			len = answer.body.len;
-		}
-		request->answer = answer;
-		memset(&answer, 0, sizeof(answer));
-		request->held = len;
-		all->held += len;
-		resume(request);
-	}
+	if (request->state == REQUEST_WAITING && request->runner == visitor)
+		deliver(request, &answer);
 	pthread_mutex_unlock(&all->lock);
 	request__put(request);
 }
 
-int requests__init(struct requests *all, const struct reporter *reporter,
-		   const struct admission *admission)
+/* Another worker begins anew, and leaves out the process that this one is stuck in. */
+static void stuck(struct job *job, struct visitor *visitor)
 {
+	struct request *request = request_of(job);
+	struct requests *all = request->all;
+
+	pthread_mutex_lock(&all->lock);
+	if (request->state == REQUEST_WAITING && request->runner == visitor) {
+		request->runner = NULL;
+		refs__get(&request->refs);
+		if (++request->restarts > RESTARTS_MAX ||
+		    jobs__submit_again(all->jobs[request->lane], job)) {
+			request->refs--;
+			refuse(request, "too many processes cannot be read");
+		}
+	}
+	pthread_mutex_unlock(&all->lock);
+}
+
+int requests__init(struct requests *all, const struct reporter *reporter,
+		   const struct admission *admission, struct crew *crew)
+{
+	int err = 0;
+
 	memset(all, 0, sizeof(*all));
 	TAILQ_INIT(&all->waiting);
+	TAILQ_INIT(&all->holding);
 	all->reporter = *reporter;
 	all->admission = admission;
 	pthread_mutex_init(&all->lock, NULL);
-	return jobs__new(WORKERS, QUEUE, work, &all->jobs);
+	for (int i = 0; !err && i < LANES; i++) {
+		const struct jobs_config config = {
+			.crew = crew,
+			.threads = lanes[i].workers,
+			.queue = lanes[i].queue,
+			.run = run,
+			.stuck = stuck,
+		};
+
+		err = jobs__new(&config, &all->jobs[i]);
+	}
+	return err;
 }
 
 void requests__destroy(struct requests *all)
 {
+	for (int i = 0; i < LANES; i++)
+		jobs__free(all->jobs[i]);
 	pthread_mutex_destroy(&all->lock);
 }
 
 void requests__abandon(struct requests *all)
 {
 	struct request *request;
+	struct job *job;
 
 	pthread_mutex_lock(&all->lock);
 	all->stopping = true;
-	while ((request = TAILQ_FIRST(&all->waiting))) {
-		answer__fail(&request->answer, ERROR_TOO_BUSY, request->query.json,
-			     "the daemon is stopping");
-		resume(request);
-	}
+	while ((request = TAILQ_FIRST(&all->waiting)))
+		refuse(request, "the daemon is stopping");
 	pthread_mutex_unlock(&all->lock);
+	for (int i = 0; i < LANES; i++) {
+		while (all->jobs[i] && (job = jobs__take_back(all->jobs[i])))
+			request__put(request_of(job));
+	}
 }
 
 struct request *request__new(struct requests *all, struct MHD_Connection *connection)
@@ -100,6 +196,8 @@ void request__put(struct request *request)
 		return;
 	pthread_mutex_lock(&request->all->lock);
 	request->all->held -= request->held;
+	if (request->held)
+		TAILQ_REMOVE(&request->all->holding, request, entry);
 	pthread_mutex_unlock(&request->all->lock);
 	client__put(&request->client);
 	answer__free(&request->answer);
@@ -109,6 +207,7 @@ void request__put(struct request *request)
 bool request__submit(struct request *request)
 {
 	struct requests *all = request->all;
+	struct job *out = NULL;
 	int err;
 
 	pthread_mutex_lock(&all->lock);
@@ -116,7 +215,7 @@ bool request__submit(struct request *request)
 	if (!err) {
 		/* The lock keeps a quick worker from resuming what is not yet suspended. */
 		refs__get(&request->refs);
-		err = jobs__submit(all->jobs, request);
+		err = jobs__submit(all->jobs[request->lane], &request->job, &out);
 		if (err)
 			request->refs--;
 	}
@@ -127,10 +226,13 @@ bool request__submit(struct request *request)
 	} else {
 		request->state = REQUEST_ANSWERED;
 	}
+	if (out && request_of(out)->state == REQUEST_WAITING)
+		refuse(request_of(out), too_busy);
 	pthread_mutex_unlock(&all->lock);
+	if (out)
+		request__put(request_of(out));
 	if (err)
 		answer__fail(&request->answer, ERROR_TOO_BUSY, request->query.json, "%s",
-			     err == -EAGAIN ? "too many reports are being taken; try again soon"
-					    : "the daemon is stopping");
+			     err == -ESHUTDOWN ? "the daemon is stopping" : too_busy);
 	return !err;
 }

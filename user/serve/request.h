@@ -4,12 +4,16 @@
  *
  *   handler on an MHD thread                       worker
  *   NEW ── suspend, queue ──▶ WAITING ── report ──▶ ANSWERED ── resume ──▶ handler replies
- *                                └── server__stop ──▶ ANSWERED (503), resumed there
+ *                                ├── server__stop, put out ──▶ ANSWERED (503), resumed there
+ *                                └── the worker is stuck: queued again, for another
  *
  * A request that waits has two holders, the connection and the job. The connection cannot go while
  * it is suspended (libmicrohttpd does not look at its socket), so whoever takes a request from
  * WAITING to ANSWERED, under the lock, may resume it; nobody else may touch the connection. A
- * worker that comes too late just puts its hold back.
+ * worker that comes too late, or that another has replaced, just puts its hold back.
+ *
+ * Each lane has workers and a queue of its own, so that however many reports are asked for over
+ * TCP, the unix socket and the metrics are served.
  */
 #ifndef MEMPROV_REQUEST_H
 #define MEMPROV_REQUEST_H
@@ -26,11 +30,19 @@
 #include "serve/routes.h"
 
 struct MHD_Connection;
+struct crew;
+struct visitor;
 
 enum request_state { REQUEST_NEW, REQUEST_WAITING, REQUEST_ANSWERED };
 
+enum lane { LANE_TCP, LANE_UNIX, LANE_METRICS, LANES };
+
+#define REQUEST_WORKERS 7 /* of all lanes */
+
 struct request {
-	TAILQ_ENTRY(request) entry; /* while waiting */
+	struct job job; /* with the source of the request */
+	enum lane lane;
+	TAILQ_ENTRY(request) entry; /* while waiting, or while its answer is held */
 	struct requests *all;
 	struct MHD_Connection *connection;
 	const struct route *route;
@@ -39,33 +51,38 @@ struct request {
 	enum request_state state; /* under the lock while a job holds the request */
 	struct answer answer;	  /* complete once ANSWERED */
 	size_t held;		  /* bytes of the answer counted in requests.held */
+	struct visitor *runner;	  /* whose answer counts */
+	unsigned restarts;
 	unsigned refs;
 };
 
 struct requests {
 	pthread_mutex_t lock;
-	TAILQ_HEAD(, request) waiting;
+	TAILQ_HEAD(request_list, request) waiting;
+	struct request_list holding; /* answers that clients have not taken yet */
 	bool stopping;
-	size_t held; /* bytes of reports that clients have not taken yet */
+	size_t held; /* bytes of these */
 	const struct admission *admission;
 	struct reporter reporter;
-	struct jobs *jobs;
+	struct jobs *jobs[LANES];
 };
 
 /* admission must outlive it. 0 or -errno. */
 int requests__init(struct requests *all, const struct reporter *reporter,
-		   const struct admission *admission);
-void requests__destroy(struct requests *all); /* only after all requests are gone */
+		   const struct admission *admission, struct crew *crew);
+/* Only after all requests are gone, and the crew. Also of one whose start failed. */
+void requests__destroy(struct requests *all);
 
-/* From here on no request waits any more: those that do are answered with 503 and resumed. */
+/* From here on no request waits any more: those that do are answered with 503 and resumed. Behind
+ * the crew's end. */
 void requests__abandon(struct requests *all);
 
 /* Held once, by the connection. NULL when out of memory. */
 struct request *request__new(struct requests *all, struct MHD_Connection *connection);
 void request__put(struct request *request); /* accepts NULL */
 
-/* True: the connection is suspended until the report is there. False: it was answered at once, that
- * there will be none. */
+/* With its lane and its source. True: the connection is suspended until the report is there. False:
+ * it was answered at once, that there will be none. */
 bool request__submit(struct request *request);
 
 #endif

@@ -9,10 +9,12 @@
 #include <unistd.h>
 
 #include "options.h"
+#include "proc/crew.h"
 #include "serve/accept.h"
 #include "serve/admission.h"
 #include "serve/deadline.h"
 #include "serve/listen.h"
+#include "serve/peer.h"
 #include "serve/request.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -36,8 +38,9 @@ enum { TCP, UNIX, METRICS, LISTENERS };
 /*
  * The clients of a loopback listener all have one address, so one address may have three quarters
  * of all; a unix socket has none. Of those that we wait for, to send or to take, the oldest give
- * way when there are more than `idle`. With those whose reports are being made (WORKERS and QUEUE,
- * request.c) they are fewer than one address may have, so that who comes next gets in.
+ * way when there are more than `idle`, first those of the client that has the most of them. With
+ * those whose reports are being made (lanes, request.c) they are fewer than one address may have,
+ * so that who comes next gets in.
  */
 static const struct {
 	unsigned routes; /* enum listeners */
@@ -69,7 +72,7 @@ struct server {
 	struct unix_socket unix_socket;
 	struct deadline *deadline;
 	struct requests requests;
-	atomic_bool stop; /* taker__process() and taker__node() look at it */
+	bool has_requests;
 };
 
 static struct watched *watched(struct MHD_Connection *connection)
@@ -78,12 +81,39 @@ static struct watched *watched(struct MHD_Connection *connection)
 		->socket_context;
 }
 
+/* UINT64_MAX when it is not watched, for want of memory. */
+static uint64_t source(struct MHD_Connection *connection)
+{
+	struct watched *w = watched(connection);
+
+	return w ? watched__source(w) : UINT64_MAX;
+}
+
 static void set_deadline(struct server *server, struct MHD_Connection *connection, unsigned seconds)
 {
 	struct watched *w = watched(connection);
 
 	if (w)
 		deadline__set(server->deadline, w, seconds * NSEC_PER_SEC);
+}
+
+/*
+ * Whose the connection is, for quotas: a user of this machine, or an address. On the metrics
+ * listener, too, where nobody is asked for more.
+ */
+static uint64_t source_of(const struct server *server, int fd)
+{
+	struct address address = {.len = sizeof(address.sa)};
+	struct peer peer;
+
+	if (!peer__look(fd, server->options->proc, &peer)) {
+		peer__put(&peer);
+		return peer.uid;
+	}
+	if (getpeername(fd, (struct sockaddr *)&address.sa, &address.len))
+		return UINT64_MAX;
+	address__unmap(&address);
+	return address__number(&address);
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **context,
@@ -96,7 +126,7 @@ static void on_connection(void *ctx, struct MHD_Connection *connection, void **c
 	if (code == MHD_CONNECTION_NOTIFY_STARTED) {
 		fd = MHD_get_connection_info(connection, MHD_CONNECTION_INFO_CONNECTION_FD)
 			     ->connect_fd;
-		*context = deadline__watch(deadline, fd, listener);
+		*context = deadline__watch(deadline, fd, listener, source_of(listener->server, fd));
 		if (!*context) {
 			shutdown(fd, SHUT_RDWR); /* no memory to watch it */
 			return;
@@ -213,7 +243,7 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 	const struct server_config *config = &listener->server->config;
 	struct answer *answer = &request->answer;
 	bool json = request->query.json;
-	char quoted[QUOTE_LEN], list[ROUTES_LIST_LEN];
+	char quoted[QUOTE_LEN], list[ROUTES_LIST_LEN], why[256];
 
 	if (listener->guarded &&
 	    !admission__origin(&listener->server->admission, request->connection, json, answer))
@@ -234,10 +264,8 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 	}
 	switch (request->route->kind) {
 	case ROUTE_READY:
-		if (!config->ready(config->ctx)) {
-			answer__fail(answer, ERROR_NOT_READY, json,
-				     "not ready: the BPF programs are not attached yet, or the "
-				     "first sweep of /proc is not done");
+		if (!config->ready(config->ctx, why, sizeof(why))) {
+			answer__fail(answer, ERROR_NOT_READY, json, "not ready: %s", why);
 			return true;
 		}
 		/* fallthrough */
@@ -255,6 +283,13 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 		return !admission__client(&listener->server->admission, request->connection, json,
 					  &request->client, answer);
 	}
+}
+
+static enum lane lane_of(const struct listener *listener, const struct route *route)
+{
+	if (route->kind == ROUTE_METRICS)
+		return LANE_METRICS;
+	return listener->guarded ? LANE_TCP : LANE_UNIX;
 }
 
 /*
@@ -293,6 +328,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 			request->state = REQUEST_ANSWERED;
 		} else {
 			set_deadline(server, connection, 0);
+			request->lane = lane_of(listener, request->route);
+			request->job.source = source(connection);
 			if (request__submit(request))
 				return MHD_YES; /* called again when it is answered */
 		}
@@ -410,13 +447,16 @@ static int start(struct server *server)
 				    .sampler = server->config.sampler,
 				    .proc = server->options->proc,
 				    .pid = server->options->pid,
-				    .stop = &server->stop,
 				    .metrics = server->config.metrics,
 				    .took = server->config.took,
 				    .ctx = server->config.ctx};
 	int err = deadline__new(&server->deadline);
 
-	err = err ?: requests__init(&server->requests, &reporter, &server->admission);
+	if (!err) {
+		server->has_requests = true;
+		err = requests__init(&server->requests, &reporter, &server->admission,
+				     server->config.crew);
+	}
 	if (err)
 		log_error("cannot start the HTTP server: %s", strerror(-err));
 	for (int i = 0; !err && i < LISTENERS; i++)
@@ -459,7 +499,6 @@ int server__stop(struct server *server)
 {
 	int fd, stuck = 0;
 
-	server->stop = true;
 	for (int i = 0; i < LISTENERS; i++) {
 		fd = server->listeners[i].daemon ? MHD_quiesce_daemon(server->listeners[i].daemon)
 						 : server->listeners[i].fd;
@@ -467,8 +506,8 @@ int server__stop(struct server *server)
 			close(fd);
 	}
 	unix_socket__remove(&server->unix_socket);
-	if (server->requests.jobs) {
-		stuck = jobs__stop(server->requests.jobs, STOP_GRACE_NS);
+	if (server->has_requests) {
+		stuck = crew__stop(server->config.crew, STOP_GRACE_NS);
 		/* libmicrohttpd must not be stopped while a connection is suspended. */
 		requests__abandon(&server->requests);
 	}
@@ -480,7 +519,8 @@ int server__stop(struct server *server)
 	admission__destroy(&server->admission);
 	if (stuck)
 		return stuck;
-	requests__destroy(&server->requests);
+	if (server->has_requests)
+		requests__destroy(&server->requests);
 	free(server);
 	return 0;
 }

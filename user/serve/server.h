@@ -4,9 +4,11 @@
 #define MEMPROV_SERVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 struct buf;
+struct crew;
 struct options;
 struct report;
 struct server;
@@ -22,7 +24,9 @@ int server__open(const struct options *options, struct server **ret);
 struct server_config {
 	struct taker *taker;
 	struct sampler *sampler;
-	bool (*ready)(void *ctx); /* for /readyz; must not block */
+	struct crew *crew; /* with REQUEST_WORKERS threads to spare */
+	/* For /readyz: false with why not, one line. Must not block. */
+	bool (*ready)(void *ctx, char *ret_why, size_t len);
 	/* For /metrics; node is NULL when it could not be taken. */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
 	void (*took)(void *ctx, uint64_t ns); /* a report was taken; may be NULL */
@@ -39,9 +43,10 @@ bool server__has_tls(const struct server *server);
 const char *server__metrics_address(const struct server *server);
 
 /*
- * Stops within a second, whatever the clients and the kernel do. 0 when everything is gone. -EBUSY
- * when a report is stuck in the kernel: its thread, the server and the taker are left behind, so
- * the caller frees neither the taker nor what it uses, and ends the program.
+ * Stops within a second, whatever the clients and the kernel do, and the crew too. 0 when the
+ * server is gone and the crew has ended. -EBUSY when a thread is stuck in the kernel: it, the
+ * server and the taker are left behind, so the caller frees neither the taker nor what it uses, and
+ * ends the program.
  */
 int server__stop(struct server *server);
 

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Processes that keep whoever reads their memory map waiting: they are left out, told so, and nobody
+else waits for them."""
+import contextlib
+import os
+
+import pytest
+
+from hanging_fs import HangingFs
+from memprov import HANG, MIB, Agent, Daemon, Target, UnixConnection, region_at, task_states, until
+
+MEMORY = "/debug/memory"
+
+
+@pytest.fixture
+def fs(bpf, tmp_path):
+    files, mount = tmp_path / "files", tmp_path / "mount"
+    files.mkdir()
+    mount.mkdir()
+    (files / "file").write_bytes(b"x" * 4096)
+    with HangingFs(files, mount) as fs:
+        yield fs
+
+
+class Holder(Target):
+    """It holds its mmap_lock while the file system hangs."""
+
+    def __init__(self, fs, **popen):
+        super().__init__("holds_map", os.path.join(fs.mountpoint, "file"), **popen)
+        assert self.line() == "ready"
+
+    def hold(self):
+        self.tell("")
+
+    def wait_held(self):
+        # The thread that waits for the page, and the one that waits to write.
+        until(lambda: task_states(self.pid).count("D") == 2, "the lock to be held")
+
+
+def ask(daemon, path, unix=False):
+    """An answer within the limit."""
+    connection = UnixConnection(daemon.socket, HANG) if unix else daemon.connection(HANG)
+    return daemon.request("GET", path, connection)
+
+
+def gauge(daemon, name):
+    text = ask(daemon, "/metrics").text
+    return next(int(line.split()[1]) for line in text.splitlines()
+                if line.startswith(f"memprov_{name} "))
+
+
+def check_others(daemon, agent, at, unreadable):
+    """Everything but the holders is answered, and says how many they are."""
+    for unix in (False, True):
+        answer = ask(daemon, f"{MEMORY}?pid={agent.pid}&format=json&all=1", unix)
+        assert answer.status == 200, answer.text
+        assert region_at(answer.json, at)["rss"] == MIB
+        for path in (MEMORY, MEMORY + "/processes"):
+            node = ask(daemon, path + "?format=json&all=1", unix)
+            assert node.status == 200, node.text
+            assert node.json["unreadable_processes"] == unreadable
+            assert agent.pid in [row["pid"] for row in node.json["processes"]]
+        metrics = ask(daemon, "/metrics", unix)
+        assert metrics.status == 200
+        assert f'pid="{agent.pid}"' in metrics.text
+    assert ask(daemon, "/readyz").status == 200
+
+
+def check_refused(daemon, pid):
+    answer = ask(daemon, f"{MEMORY}?pid={pid}&format=json")
+    assert answer.status == 503, answer.text
+    assert answer.json["error"] == {
+        "code": "unreadable",
+        "message": f"process {pid} cannot be read: it keeps whoever reads its memory map waiting; "
+                   "others are not let wait for it until it lets go"}
+
+
+def test_a_process_that_holds_its_map(fs):
+    with Daemon() as daemon, Agent() as agent, Holder(fs) as holder:
+        at = agent.map(MIB)
+        agent.call("fill", at, MIB, 1)
+        assert daemon.get(MEMORY, pid=holder.pid).status == 200
+        before = daemon.report()["unreadable_processes"]
+        with fs.hangs():
+            holder.hold()
+            holder.wait_held()
+            for _ in range(3):
+                check_others(daemon, agent, at, before + 1)
+                check_refused(daemon, holder.pid)
+            assert gauge(daemon, "unreadable_processes") == 1
+        assert holder.line() == "free"
+        until(lambda: daemon.get(MEMORY, pid=holder.pid).status == 200, "the process to be readable again")
+        until(lambda: gauge(daemon, "stuck_readers") == 0, "the readers to be back")
+        assert gauge(daemon, "unreadable_processes") == 0
+
+
+def test_many_that_hold_their_maps(fs):
+    """Of one user, more than there are threads in reserve: half of it stays for everybody else."""
+    with contextlib.ExitStack() as stack:
+        daemon = stack.enter_context(Daemon())
+        agent = stack.enter_context(Agent())
+        at = agent.map(MIB)
+        agent.call("fill", at, MIB, 1)
+        holders = [stack.enter_context(Holder(fs)) for _ in range(24)]
+        with fs.hangs():
+            for holder in holders:
+                holder.hold()
+            for holder in holders:
+                holder.wait_held()
+            until(lambda: ask(daemon, MEMORY + "?format=json").status == 200, "an answer")
+            assert ask(daemon, "/readyz").status == 200
+            assert gauge(daemon, "stuck_readers") <= 12
+            for holder in holders:
+                answer = ask(daemon, f"{MEMORY}?pid={holder.pid}&format=json")
+                assert (answer.status, answer.json["error"]["code"]) == (503, "unreadable")
+        for holder in holders:
+            assert holder.line() == "free"
+        until(lambda: gauge(daemon, "stuck_readers") == 0, "the readers to be back")
+        for holder in holders:
+            until(lambda: daemon.get(MEMORY, pid=holder.pid).status == 200, "a report")

@@ -1,0 +1,144 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* The queue of what is to be reported: whose turn it is, and which job gives way.
+ * user/serve/jobs.c. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "proc/crew.h"
+#include "serve/jobs.h"
+#include "util/cleanup.h"
+
+#define QUEUE 6
+
+struct fixture {
+	struct crew *crew;
+	struct jobs *jobs;
+};
+
+static void never_run(struct job *job, struct visitor *visitor)
+{
+	fail();
+}
+
+/* Nobody works, so what is queued stays there. */
+static int set_up(void **state)
+{
+	static struct fixture fixture;
+	struct jobs_config config = {.queue = QUEUE, .run = never_run, .stuck = never_run};
+
+	assert_int_equal(crew__new("/proc", 0, &fixture.crew), 0);
+	config.crew = fixture.crew;
+	assert_int_equal(jobs__new(&config, &fixture.jobs), 0);
+	*state = &fixture;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *fixture = *state;
+
+	while (jobs__take_back(fixture->jobs))
+		;
+	assert_int_equal(crew__stop(fixture->crew, 0), 0);
+	jobs__free(fixture->jobs);
+	crew__free(fixture->crew);
+	return 0;
+}
+
+/* Each is of the source that its letter is. */
+static void fill(struct jobs *jobs, struct job *job, const char *sources)
+{
+	struct job *out;
+
+	for (; *sources; sources++, job++) {
+		job->source = *sources;
+		assert_int_equal(jobs__submit(jobs, job, &out), 0);
+		assert_null(out);
+	}
+}
+
+/* In the order in which they come out. */
+static void check_order(struct jobs *jobs, const char *sources)
+{
+	struct job *job;
+
+	for (; *sources; sources++) {
+		job = jobs__take_back(jobs);
+		assert_non_null(job);
+		assert_int_equal(job->source, *sources);
+	}
+	assert_null(jobs__take_back(jobs));
+}
+
+static void sources_take_turns(void **state)
+{
+	struct fixture *fixture = *state;
+	struct job jobs[QUEUE];
+
+	fill(fixture->jobs, jobs, "aaabac");
+	check_order(fixture->jobs, "abcaaa");
+}
+
+static void within_a_source_the_first_comes_first(void **state)
+{
+	struct fixture *fixture = *state;
+	struct job jobs[QUEUE];
+
+	fill(fixture->jobs, jobs, "aaaaaa");
+	for (int i = 0; i < QUEUE; i++)
+		assert_ptr_equal(jobs__take_back(fixture->jobs), &jobs[i]);
+}
+
+static void the_newest_of_the_greediest_gives_way(void **state)
+{
+	struct fixture *fixture = *state;
+	struct job jobs[QUEUE], another = {.source = 'b'}, third = {.source = 'b'}, *out;
+
+	fill(fixture->jobs, jobs, "aaaaab");
+	assert_int_equal(jobs__submit(fixture->jobs, &another, &out), 0);
+	assert_ptr_equal(out, &jobs[4]);
+	assert_int_equal(jobs__submit(fixture->jobs, &third, &out), 0);
+	assert_ptr_equal(out, &jobs[3]);
+	/* Now both have three. */
+	assert_int_equal(jobs__submit(fixture->jobs, &jobs[4], &out), -EAGAIN);
+	assert_null(out);
+	check_order(fixture->jobs, "ababab");
+}
+
+static void a_source_alone_has_it_all_and_no_more(void **state)
+{
+	struct fixture *fixture = *state;
+	struct job jobs[QUEUE], another = {.source = 'a'}, *out;
+
+	fill(fixture->jobs, jobs, "aaaaaa");
+	assert_int_equal(jobs__submit(fixture->jobs, &another, &out), -EAGAIN);
+	check_order(fixture->jobs, "aaaaaa");
+}
+
+static void what_comes_again_comes_first(void **state)
+{
+	struct fixture *fixture = *state;
+	struct job jobs[QUEUE], again = {.source = 'c'};
+
+	fill(fixture->jobs, jobs, "ababab");
+	assert_int_equal(jobs__submit_again(fixture->jobs, &again), 0);
+	check_order(fixture->jobs, "cababab");
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(sources_take_turns),
+		TEST(within_a_source_the_first_comes_first),
+		TEST(the_newest_of_the_greediest_gives_way),
+		TEST(a_source_alone_has_it_all_and_no_more),
+		TEST(what_comes_again_comes_first),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
