@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which process asks: by more than its uid, as the kernel's own check would have it."""
+import contextlib
 import json
 import pathlib
 import socket
@@ -55,15 +56,28 @@ def shown(daemon, prefix):
     return {row["pid"] for row in json.loads(body)["processes"]}
 
 
-def sleeper(prefix):
+def start_sleep(prefix):
     return Target("/usr/bin/env", *prefix, "sleep", "600", cwd="/")
+
+
+def wait_for_exec(pid):
+    """Until then it is the prefix, which may read more."""
+    until(lambda: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n", "sleep")
+
+
+@contextlib.contextmanager
+def sleeper(prefix):
+    """A sleep in the place of the prefix, which does not fork."""
+    with start_sleep(prefix) as target:
+        wait_for_exec(target.pid)
+        yield target
 
 
 def asleep_below(target):
     """The sleep that a prefix which forks has started."""
     until(lambda: children(target.pid), "a child")
     pid, = children(target.pid)
-    until(lambda: pathlib.Path(f"/proc/{pid}/comm").read_text() == "sleep\n", "sleep")
+    wait_for_exec(pid)
     return pid
 
 
@@ -131,7 +145,7 @@ def test_a_sandbox_does_not_read_what_is_outside(daemon, theirs):  # noqa: F811
 def test_a_container_reads_what_it_can_see(daemon, user):
     """Others of its user run outside of its PID namespace, and it cannot even name them."""
     prefix = [*CONTAINER, *user]
-    with sleeper(user) as outside, sleeper(prefix) as container:
+    with sleeper(user) as outside, start_sleep(prefix) as container:
         inside = asleep_below(container)
         code = ("import http.client, os, sys, time\n"
                 "pid = os.fork()\n"
