@@ -75,7 +75,7 @@ def memory_limit(size):
 @pytest.mark.plain
 def test_within_the_memory_of_the_manifest(bpf):
     """What a pod of the DaemonSet may have is enough for the largest that the node has to offer."""
-    limit = int(re.search(r"limits: \{memory: (\d+)Mi\}", MANIFEST.read_text())[1]) * MIB
+    limit = int(re.search(r"limits: \{.*memory: (\d+)Mi\}", MANIFEST.read_text())[1]) * MIB
     with memory_limit(limit) as (inside, figures), contextlib.ExitStack() as stack:
         with inside():
             daemon = stack.enter_context(Daemon())
