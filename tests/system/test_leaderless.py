@@ -5,11 +5,10 @@ import json
 import os
 import pathlib
 import shutil
-import subprocess
-
 
 from containers import Container, libraries
-from memprov import MEMPROV, MIB, SLOWER, WORKLOADS, Daemon, Target, check_sums, functions, region_at, site_at, until
+from memprov import (HANG, MEMPROV, MIB, WORKLOADS, Daemon, Target, check_sums, children, functions, region_at,
+                     site_at, until)
 from test_access import NOBODY, get_as_nobody
 
 LEADERLESS = os.path.join(WORKLOADS, "leaderless")
@@ -169,12 +168,25 @@ def test_in_a_container(daemon):
         assert listed(daemon, target.pid)["container"]["id"] == target.id
 
 
+def comm(pid):
+    return pathlib.Path(f"/proc/{pid}/comm").read_text().rstrip("\n")
+
+
+def is_traced(tid):
+    return "\nTracerPid:\t0\n" not in pathlib.Path(f"/proc/{tid}/status").read_text()
+
+
 def test_run_shows_it(bpf, tmp_path):
+    """Its end is that of the last thread, if that lives until `run` has seized it."""
     out = tmp_path / "report.json"
-    run = subprocess.run([MEMPROV, "run", "--format", "json", "-o", str(out), "--", LEADERLESS, "gone"],
-                         input=b"\n\n\n", capture_output=True, timeout=60 * SLOWER)
-    assert run.returncode == 0, run.stderr
-    made = [line.split() for line in run.stdout.decode().splitlines()]
-    assert len(made) == 3, run.stdout
-    report = json.loads(out.read_text())["end"]
-    check_made(report, [(int(tid), int(address, 16)) for tid, address in made])
+    with Target(MEMPROV, "run", "--format", "json", "-o", out, "--", LEADERLESS, "gone") as run:
+        made = []
+        for _ in range(3):
+            run.tell("")
+            tid, address = run.line().split()
+            made.append((int(tid), int(address, 16)))
+        pid, = [pid for pid in children(run.pid) if comm(pid) == "leaderless"]
+        until(lambda: len(threads(pid)) == 1 and all(map(is_traced, threads(pid))), "the last thread")
+        run.process.stdin.close()
+        assert run.process.wait(HANG) == 0
+    check_made(json.loads(out.read_text())["end"], made)
