@@ -344,6 +344,7 @@ static void test_shm(void **state)
 				       .len = 4 * PAGE}};
 	union mp_event detach = {
 		.shmdt = {.head = event_head(MP_EVENT_SHMDT, 1, 2), .addr = 10 * PAGE}};
+	union mp_event failed;
 
 	apply(f, at);
 	at.shmat.addr = 14 * PAGE;
@@ -388,6 +389,18 @@ static void test_shm(void **state)
 	apply(f, at);
 	assert_int_equal(apply(f, detach), 0);
 	assert_space(f, "14-16@2 18-19@1 s33-34@1 ");
+	/* The property test's, seed 775753592: an mremap that failed left a name where it took the
+	 * attachment's first page away. What is before the attachment keeps that name. */
+	at.shmat.addr = detach.shmdt.addr = 40 * PAGE;
+	at.shmat.len = 4 * PAGE;
+	apply(f, at);
+	failed = event_mremap(1, 6, 38, 3, 70, 3, MREMAP_MAYMOVE | MREMAP_FIXED);
+	failed.mremap.failed = 1;
+	apply(f, failed);
+	apply(f, event_name(7, 38, 3, "late"));
+	assert_space(f, "14-16@2 18-19@1 s33-34@1 ?38-41@0=late s41-44@1 ");
+	assert_int_equal(apply(f, detach), 0);
+	assert_space(f, "14-16@2 18-19@1 s33-34@1 ?38-40@0=late ");
 }
 
 /* glibc maps guard, stack and thread descriptor at once, and tells clone3 of the stack alone. */

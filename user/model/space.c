@@ -389,20 +389,31 @@ struct attachment {
 	struct space *space;
 	struct space_tools *tools;
 	uint64_t base;
-	const struct record *record; /* the first that was found */
+	const struct record *record; /* the first that is found */
 };
 
-static int detach_one(const struct ledger_range *range, void *ctx)
+static int find_attachment(const struct ledger_range *range, void *ctx)
 {
 	struct attachment *a = ctx;
 
-	if (a->record && range->start >= a->record->hi)
-		return 1; /* there is no more of it */
-	if (!range->record->attached || range->record->lo != a->base ||
-	    (a->record && range->record != a->record))
+	if (!range->record->attached || range->record->lo != a->base)
 		return 0;
 	a->record = range->record;
-	return ledger__erase(&a->space->ledger, a->tools->pool, range->start, range->end);
+	return 1;
+}
+
+/* A page of which nothing is known but a name may be one of the attachment, too: an mremap that
+ * failed may have taken the record away. */
+static int detach_one(const struct ledger_range *range, void *ctx)
+{
+	struct attachment *a = ctx;
+	uint64_t hi = a->record->hi;
+
+	if (range->record != a->record && range->record->origin != ORIGIN_UNKNOWN)
+		return 0;
+	return ledger__erase(&a->space->ledger, a->tools->pool,
+			     range->start > a->base ? range->start : a->base,
+			     range->end < hi ? range->end : hi);
 }
 
 /* shmdt(2) names only the address that shmat returned: what goes is what is left of what that call
@@ -412,8 +423,10 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 {
 	struct attachment a = {space, tools, e->addr, NULL};
 	struct ledger before = ledger__copy(&space->ledger);
-	int err = ledger__each(&before, e->addr, UINT64_MAX, detach_one, &a);
+	int err = ledger__each(&before, e->addr, UINT64_MAX, find_attachment, &a);
 
+	if (a.record)
+		err = ledger__each(&before, e->addr, a.record->hi, detach_one, &a);
 	ledger__free(&before);
 	return err < 0 ? err : a.record ? 0 : -EINVAL;
 }
