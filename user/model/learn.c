@@ -33,16 +33,14 @@ int learn__take_in(struct space *space, struct space_tools *tools, const struct 
 		   struct record *record, uint64_t began_ns)
 {
 	struct gaps g = {.space = space, .tools = tools, .record = record, .now = began_ns};
-	struct ledger before = ledger__copy(&space->ledger);
 
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct vma *vma = &maps->vmas[i];
 
 		g.reached = vma->start;
-		ledger__each(&before, vma->start, vma->end, fill_before, &g);
+		ledger__rewrite(&space->ledger, vma->start, vma->end, fill_before, &g);
 		fill_gap(&g, g.reached, vma->end);
 	}
-	ledger__free(&before);
 	return g.err;
 }
 

@@ -388,6 +388,17 @@ int ledger__each(const struct ledger *ledger, uint64_t lo, uint64_t hi, ledger_v
 	return each(ledger->root, lo, hi, visit, ctx);
 }
 
+/* Every change leaves the nodes of a copy as they are. */
+int ledger__rewrite(struct ledger *ledger, uint64_t lo, uint64_t hi, ledger_visit_fn *visit,
+		    void *ctx)
+{
+	struct ledger before = ledger__copy(ledger);
+	int stop = ledger__each(&before, lo, hi, visit, ctx);
+
+	ledger__free(&before);
+	return stop;
+}
+
 struct erasing {
 	struct ledger *ledger;
 	struct ledger_pool *pool;
@@ -403,16 +414,12 @@ static int erase_one(const struct ledger_range *range, void *ctx)
 	return ledger__erase(e->ledger, e->pool, range->start, range->end);
 }
 
-/* Ranges are walked in a copy, as they were, so that the ledger may change under the walk. */
 int ledger__erase_older(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
 			uint64_t until)
 {
 	struct erasing e = {ledger, pool, until};
-	struct ledger before = ledger__copy(ledger);
-	int err = ledger__each(&before, lo, hi, erase_one, &e);
 
-	ledger__free(&before);
-	return err;
+	return ledger__rewrite(ledger, lo, hi, erase_one, &e);
 }
 
 struct renaming {
@@ -422,7 +429,6 @@ struct renaming {
 	struct record *unknown;
 	uint64_t now;
 	uint64_t reached;
-	int err;
 };
 
 static int rename_range(struct renaming *r, const struct ledger_range *range)
@@ -437,6 +443,7 @@ static int rename_range(struct renaming *r, const struct ledger_range *range)
 static int name_one(const struct ledger_range *range, void *ctx)
 {
 	struct renaming *r = ctx;
+	int err = 0;
 
 	if (r->unknown && range->start > r->reached) {
 		struct ledger_range gap = {.start = r->reached,
@@ -444,27 +451,25 @@ static int name_one(const struct ledger_range *range, void *ctx)
 					   .record = r->unknown,
 					   .touched_ns = r->now};
 
-		r->err = rename_range(r, &gap);
+		err = rename_range(r, &gap);
 	}
-	if (!r->err && range->touched_ns <= r->now && range->named_ns <= r->now)
-		r->err = rename_range(r, range);
+	if (!err && range->touched_ns <= r->now && range->named_ns <= r->now)
+		err = rename_range(r, range);
 	r->reached = range->end;
-	return r->err;
+	return err;
 }
 
 int ledger__name(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
 		 struct name *name, struct record *unknown, uint64_t now)
 {
-	struct ledger before = ledger__copy(ledger);
-	struct renaming r = {ledger, pool, name, unknown, now, lo, 0};
+	struct renaming r = {ledger, pool, name, unknown, now, lo};
+	int err = ledger__rewrite(ledger, lo, hi, name_one, &r);
 
-	ledger__each(&before, lo, hi, name_one, &r);
-	if (!r.err && unknown && r.reached < hi) {
+	if (!err && unknown && r.reached < hi) {
 		struct ledger_range gap = {
 			.start = r.reached, .end = hi, .record = unknown, .touched_ns = now};
 
-		r.err = rename_range(&r, &gap);
+		err = rename_range(&r, &gap);
 	}
-	ledger__free(&before);
-	return r.err;
+	return err;
 }

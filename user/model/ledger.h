@@ -95,4 +95,8 @@ typedef int ledger_visit_fn(const struct ledger_range *range, void *ctx);
 int ledger__each(const struct ledger *ledger, uint64_t lo, uint64_t hi, ledger_visit_fn *visit,
 		 void *ctx);
 
+/* The same, of the ranges as they are now: the visitor may change the ledger. */
+int ledger__rewrite(struct ledger *ledger, uint64_t lo, uint64_t hi, ledger_visit_fn *visit,
+		    void *ctx);
+
 #endif

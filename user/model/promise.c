@@ -180,13 +180,11 @@ int ledger__name_late(struct ledger *ledger, struct ledger_pool *pool, uint64_t 
 			   .unknown = unknown,
 			   .now = now,
 			   .reached = lo};
-	struct ledger before = ledger__copy(ledger);
-	int err = ledger__each(&before, lo, hi, give_one, &g);
+	int err = ledger__rewrite(ledger, lo, hi, give_one, &g);
 
 	if (!err)
 		err = give_gap(&g, g.reached, hi);
 	name__unref(g.last);
-	ledger__free(&before);
 	return err;
 }
 
@@ -211,10 +209,8 @@ static int settle_one(const struct ledger_range *range, void *ctx)
 int ledger__settle_names(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi)
 {
 	struct settling s = {ledger, pool};
-	struct ledger before = ledger__copy(ledger);
-	int err = ledger__each(&before, lo, hi, settle_one, &s);
+	int err = ledger__rewrite(ledger, lo, hi, settle_one, &s);
 
-	ledger__free(&before);
 	return err == -ENOSPC ? 0 : err; /* it was late to join them, and stays so */
 }
 

@@ -314,11 +314,8 @@ static int forget(struct space *space, struct space_tools *tools, uint64_t lo, u
 		  bool heap)
 {
 	struct forgetting f = {space, tools, heap};
-	struct ledger before = ledger__copy(&space->ledger);
-	int err = ledger__each(&before, lo, hi, forget_one, &f);
 
-	ledger__free(&before);
-	return err;
+	return ledger__rewrite(&space->ledger, lo, hi, forget_one, &f);
 }
 
 static int reach_end(const struct ledger_range *range, void *ctx)
@@ -389,7 +386,7 @@ struct attachment {
 	struct space *space;
 	struct space_tools *tools;
 	uint64_t base;
-	const struct record *record; /* the first that is found */
+	struct record *record; /* the first that is found */
 };
 
 static int find_attachment(const struct ledger_range *range, void *ctx)
@@ -422,13 +419,15 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 		       const struct mp_event_shmdt *e)
 {
 	struct attachment a = {space, tools, e->addr, NULL};
-	struct ledger before = ledger__copy(&space->ledger);
-	int err = ledger__each(&before, e->addr, UINT64_MAX, find_attachment, &a);
+	int err;
 
-	if (a.record)
-		err = ledger__each(&before, e->addr, a.record->hi, detach_one, &a);
-	ledger__free(&before);
-	return err < 0 ? err : a.record ? 0 : -EINVAL;
+	ledger__each(&space->ledger, e->addr, UINT64_MAX, find_attachment, &a);
+	if (!a.record)
+		return -EINVAL;
+	record__ref(a.record);
+	err = ledger__rewrite(&space->ledger, e->addr, a.record->hi, detach_one, &a);
+	record__unref(a.record);
+	return err;
 }
 
 static void sweep(struct space *space, struct space_tools *tools)

@@ -52,19 +52,15 @@ static int name_one(const struct ledger_range *range, void *ctx)
 /* Names what is within [lo, hi), and of that only what has the record, if one is given. */
 static int name_stack(struct naming *n, uint32_t tid, const char *comm, uint64_t lo, uint64_t hi)
 {
-	struct ledger before = ledger__copy(&n->space->ledger);
 	char text[MP_COMM_LEN + 16];
 	int err;
 
-	if (!space__may_change(n->space, n->tools, lo, hi)) {
-		ledger__free(&before);
+	if (!space__may_change(n->space, n->tools, lo, hi))
 		return 0;
-	}
 	snprintf(text, sizeof(text), "%s/%u", comm, tid);
 	n->name = name__new(NAMED_BY_CLONE, text, NULL);
-	err = n->name ? ledger__each(&before, lo, hi, name_one, n) : -ENOMEM;
+	err = n->name ? ledger__rewrite(&n->space->ledger, lo, hi, name_one, n) : -ENOMEM;
 	name__unref(n->name);
-	ledger__free(&before);
 	n->space->generation++;
 	return err;
 }
