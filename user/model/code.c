@@ -21,37 +21,36 @@ static bool removes_code(const struct image *image, const union mp_event *event)
 	}
 }
 
-static void begin_anew(struct space *space, struct space_tools *tools)
+static void begin_anew(struct space *space)
 {
 	image__unref(space->image);
-	space->image = image__new(&tools->images, space->account);
+	space->image = image__new(&space->tools->images, space->account);
 }
 
-void code__follow(struct space *space, struct space_tools *tools, const union mp_event *event)
+void code__follow(struct space *space, const union mp_event *event)
 {
 	bool removed = space->image && removes_code(space->image, event);
 	bool added = event->head.type == MP_EVENT_MMAP && event->mmap.prot & PROT_EXEC;
 
 	if (!removed && !added)
 		return;
-	space->code_id = ++tools->last_code_id;
+	space->code_id = ++space->tools->last_code_id;
 	if (added)
 		space->code_added_ns = event->head.time_ns;
 	if (removed)
 		space->code_gone_ns = event->head.time_ns;
 	/* Two spaces with one image could each map other code at the same place. */
 	if (removed || (space->image && image__is_shared(space->image)))
-		begin_anew(space, tools);
+		begin_anew(space);
 }
 
-void code__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		 uint64_t until)
+void code__doubt(struct space *space, uint64_t lo, uint64_t hi, uint64_t until)
 {
 	if (!space->image || !image__runs_through(space->image, lo, hi - lo))
 		return;
-	space->code_id = ++tools->last_code_id;
+	space->code_id = ++space->tools->last_code_id;
 	space->code_gone_ns = until;
-	begin_anew(space, tools);
+	begin_anew(space);
 }
 
 static int find_newest(const struct ledger_range *range, void *ctx)

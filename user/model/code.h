@@ -14,11 +14,10 @@
 
 /* Before the event is applied. When memory for a new image is lacking there is none, and every
  * stack is unwound. */
-void code__follow(struct space *space, struct space_tools *tools, const union mp_event *event);
+void code__follow(struct space *space, const union mp_event *event);
 
 /* Events that spoke of [lo, hi) are lost, up to `until`: other code may be there. */
-void code__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		 uint64_t until);
+void code__doubt(struct space *space, uint64_t lo, uint64_t hi, uint64_t until);
 
 /* When the newest of what the frames lie in was mapped; 0: all of it before us. */
 uint64_t code__newest_ns(const struct space *space, const struct unwound *unwound);

@@ -44,7 +44,7 @@ void cold_names__apply(struct model *model, struct process *process, const struc
 		return;
 	}
 	name.was_mapped = is_mapped(process->space, e->name_ptr, &since);
-	err = naming__apply_late(process->space, &model->tools, e, name.promise);
+	err = naming__apply_late(process->space, e, name.promise);
 	if (err) {
 		model->stats.refused++;
 		promise__unref(name.promise);
@@ -67,7 +67,7 @@ static struct process *namer(struct model *model, const struct cold_name *name)
 
 static void settle(struct model *model, struct process *process, const struct cold_name *name)
 {
-	if (process && naming__settle(process->space, &model->tools, name->addr, name->len))
+	if (process && naming__settle(process->space, name->addr, name->len))
 		model->stats.refused++;
 	promise__unref(name->promise);
 }

@@ -22,9 +22,9 @@ struct creation {
 };
 
 /* What was created is counted as a use of its stack. 0, -ENOMEM, or an error of ledger.h. */
-int creation__apply(struct space *space, struct space_tools *tools, const struct creation *what);
+int creation__apply(struct space *space, const struct creation *what);
 
 /* Puts a range, or at least takes away what is no longer true. */
-int creation__put(struct space *space, struct space_tools *tools, const struct ledger_range *range);
+int creation__put(struct space *space, const struct ledger_range *range);
 
 #endif

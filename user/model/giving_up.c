@@ -53,7 +53,7 @@ static void forget_spaces(struct model *model, const struct account *account)
 	for (struct process *p = model->processes; p; p = p->hh.next) {
 		if (p->space->account != account)
 			continue;
-		space__forget(p->space, &model->tools);
+		space__forget(p->space);
 		budget__count(model->config.budget, GIVE_UP_SPACES, 1);
 	}
 }

@@ -3,7 +3,6 @@
 
 struct gaps {
 	struct space *space;
-	struct space_tools *tools;
 	struct record *record;
 	uint64_t reached;
 	uint64_t now;
@@ -14,7 +13,7 @@ static void fill_gap(struct gaps *g, uint64_t lo, uint64_t hi)
 {
 	struct ledger_range range = {
 		.start = lo, .end = hi, .record = g->record, .touched_ns = g->now};
-	int err = lo < hi ? ledger__put(&g->space->ledger, g->tools->pool, &range) : 0;
+	int err = lo < hi ? ledger__put(&g->space->ledger, g->space->tools->pool, &range) : 0;
 
 	if (err && !g->err)
 		g->err = err;
@@ -29,10 +28,10 @@ static int fill_before(const struct ledger_range *range, void *ctx)
 	return 0;
 }
 
-int learn__take_in(struct space *space, struct space_tools *tools, const struct vma_set *maps,
-		   struct record *record, uint64_t began_ns)
+int learn__take_in(struct space *space, const struct vma_set *maps, struct record *record,
+		   uint64_t began_ns)
 {
-	struct gaps g = {.space = space, .tools = tools, .record = record, .now = began_ns};
+	struct gaps g = {.space = space, .record = record, .now = began_ns};
 
 	for (size_t i = 0; i < maps->n; i++) {
 		const struct vma *vma = &maps->vmas[i];
@@ -61,8 +60,7 @@ static int count_stray(const struct ledger_range *range, void *ctx)
 	return 0;
 }
 
-bool learn__drop_strays(struct space *space, struct space_tools *tools, const struct vma_set *maps,
-			uint64_t began_ns)
+bool learn__drop_strays(struct space *space, const struct vma_set *maps, uint64_t began_ns)
 {
 	struct strays strays = {.until = began_ns};
 	uint64_t lo = 0;
@@ -74,7 +72,7 @@ bool learn__drop_strays(struct space *space, struct space_tools *tools, const st
 		if (lo < hi)
 			ledger__each(&space->ledger, lo, hi, count_stray, &strays);
 		if (strays.n > before)
-			ledger__erase_older(&space->ledger, tools->pool, lo, hi, began_ns);
+			ledger__erase_older(&space->ledger, space->tools->pool, lo, hi, began_ns);
 		lo = i < maps->n ? maps->vmas[i].end : hi;
 	}
 	return strays.n_seen;

@@ -131,7 +131,7 @@ static void lose(struct model *model, struct process *process, const struct mp_l
 	}
 	process->lost_events = range->events;
 	process->knowledge = KNOWS_RESYNCED;
-	space__doubt(process->space, &model->tools, range->lo, range->hi, range->last_ns);
+	space__doubt(process->space, range->lo, range->hi, range->last_ns);
 	model->stats.resyncs[RESYNC_RING_FULL]++;
 }
 
@@ -207,8 +207,7 @@ static void apply_fork(struct model *model, const struct mp_event_fork *e)
 
 	if (!parent)
 		return;
-	space = e->shares_vm ? space__ref(parent->space)
-			     : space__fork(&model->tools, parent->space);
+	space = e->shares_vm ? space__ref(parent->space) : space__fork(parent->space);
 	child = enter(model, e->child_tgid, e->child_start_ns / NSEC_PER_TICK, space);
 	if (!child)
 		return;
@@ -230,7 +229,7 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 		return;
 	space = space__new(&model->tools);
 	if (!space) { /* nothing is known of the new program */
-		space__doubt(process->space, &model->tools, 0, UINT64_MAX, UINT64_MAX);
+		space__doubt(process->space, 0, UINT64_MAX, UINT64_MAX);
 		process->knowledge = KNOWS_RESYNCED;
 		model->stats.refused++;
 		return;
@@ -273,7 +272,7 @@ static void apply_to_space(struct model *model, const union mp_event *event)
 		cold_names__apply(model, process, &event->name, trace);
 	else if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_TOO_LONG)
 		model->stats.unread_names++;
-	else if (space__apply(process->space, &model->tools, event, trace))
+	else if (space__apply(process->space, event, trace))
 		model->stats.refused++;
 	trace__unref(trace);
 }
@@ -346,7 +345,7 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 
 	if (!process)
 		return -ESRCH;
-	space__settle(process->space, &model->tools);
+	space__settle(process->space);
 	*ret = (struct view){
 		.tgid = process->tgid,
 		.start_ticks = process->start_ticks,
@@ -398,8 +397,8 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	}
 	if (!process->comm[0])
 		set_comm(process, comm);
-	space__settle(process->space, &model->tools);
-	if (learn__drop_strays(process->space, &model->tools, maps, began_ns))
+	space__settle(process->space);
+	if (learn__drop_strays(process->space, maps, began_ns))
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
 	if (process->space->heap_end == HEAP_END_UNKNOWN) {
 		process->space->heap_end = learn__heap_end(maps);
@@ -412,7 +411,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	if (process->knowledge != KNOWS_SINCE_ATTACH)
 		return;
 	record = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);
-	if (!record || learn__take_in(process->space, &model->tools, maps, record, began_ns))
+	if (!record || learn__take_in(process->space, maps, record, began_ns))
 		model->stats.refused++;
 	record__unref(record);
 }
@@ -423,7 +422,7 @@ void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint
 	struct process *process = model__find(model, tgid);
 
 	if (process && process->space->id == space_id &&
-	    stacks__found(process->space, &model->tools, tid, comm, lo, hi, began_ns))
+	    stacks__found(process->space, tid, comm, lo, hi, began_ns))
 		model->stats.refused++;
 }
 

@@ -66,7 +66,6 @@ int moves__begin(struct space *space, const struct mp_event_range *e)
 
 struct move {
 	struct space *space;
-	struct space_tools *tools;
 	const struct mp_event_mremap *e;
 	const struct ledger *ledger; /* as the call found it */
 	struct trace *trace;
@@ -109,7 +108,7 @@ static int move_piece(struct move *m, const struct ledger_range *range, uint64_t
 	moved.touched_ns = m->e->head.time_ns;
 	if (moved.record->attached)
 		err = move_attachment(m, &moved);
-	return err ? err : creation__put(m->space, m->tools, &moved);
+	return err ? err : creation__put(m->space, &moved);
 }
 
 static bool is_older_than_doubt(const struct move *m, const struct ledger_range *range)
@@ -165,7 +164,7 @@ static int create_more(struct move *m, uint64_t last, uint64_t lo, uint64_t hi)
 		what.name = from.name;
 		what.named_ns = from.named_ns;
 	}
-	return creation__apply(m->space, m->tools, &what);
+	return creation__apply(m->space, &what);
 }
 
 /* Several VMAs, and the holes between them, are moved one by one (since Linux 6.17). */
@@ -175,67 +174,65 @@ static bool moves_several(const struct mp_event_mremap *e, uint64_t old_len, uin
 }
 
 /* Some may have been moved before one could not be: who knows which. */
-static int fail_mremap(struct space *space, struct space_tools *tools,
-		       const struct mp_event_mremap *e, uint64_t began)
+static int fail_mremap(struct space *space, const struct mp_event_mremap *e, uint64_t began)
 {
-	uint64_t old_lo, old_hi, new_lo, new_hi, unit = tools->page_size;
+	uint64_t old_lo, old_hi, new_lo, new_hi, unit = space->tools->page_size;
 	int err = 0;
 
-	if (!space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi) ||
-	    !space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	if (!space__whole_pages(space, e->old_addr, e->old_len, unit, &old_lo, &old_hi) ||
+	    !space__whole_pages(space, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
 	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
 	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
 		return 0;
-	if (space__may_change(space, tools, old_lo, old_hi))
-		err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi, began);
-	if (!err && space__may_change(space, tools, new_lo, new_hi))
-		err = ledger__erase_older(&space->ledger, tools->pool, new_lo, new_hi,
+	if (space__may_change(space, old_lo, old_hi))
+		err = ledger__erase_older(&space->ledger, space->tools->pool, old_lo, old_hi,
+					  began);
+	if (!err && space__may_change(space, new_lo, new_hi))
+		err = ledger__erase_older(&space->ledger, space->tools->pool, new_lo, new_hi,
 					  e->head.time_ns);
 	return err;
 }
 
 /* An old length of 0 maps shared memory a second time: that is a creation too. */
-int moves__end(struct space *space, struct space_tools *tools, const struct mp_event_mremap *e,
-	       struct trace *trace)
+int moves__end(struct space *space, const struct mp_event_mremap *e, struct trace *trace)
 {
 	struct transit *t = end_transit(space, e->head.tid);
 	struct ledger before = t ? t->ledger : ledger__copy(&space->ledger);
 	uint64_t began = t ? t->began_ns : e->head.time_ns;
-	uint64_t unit = tools->page_size;
+	uint64_t unit = space->tools->page_size;
 	uint64_t old_lo = e->old_addr, old_hi = old_lo, new_lo, new_hi, kept;
-	struct move move = {
-		.space = space, .tools = tools, .e = e, .ledger = &before, .trace = trace};
+	struct move move = {.space = space, .e = e, .ledger = &before, .trace = trace};
 	int err = 0;
 
 	free(t);
 	if (!e->new_addr || e->failed) {
-		err = e->new_addr ? fail_mremap(space, tools, e, began) : 0;
+		err = e->new_addr ? fail_mremap(space, e, began) : 0;
 		goto out;
 	}
-	if (!space__whole_pages(tools, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
+	if (!space__whole_pages(space, e->new_addr, e->new_len, unit, &new_lo, &new_hi) ||
 	    (e->old_len &&
-	     !space__whole_pages(tools, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
+	     !space__whole_pages(space, e->old_addr, e->old_len, unit, &old_lo, &old_hi))) {
 		err = -EINVAL;
 		goto out;
 	}
 	kept = old_hi - old_lo < new_hi - new_lo ? old_hi - old_lo : new_hi - new_lo;
 	move.several = moves_several(e, old_hi - old_lo, new_hi - new_lo);
 	move.distance = new_lo - old_lo;
-	if (!space__may_change(space, tools, old_lo, old_hi)) {
-		err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
+	if (!space__may_change(space, old_lo, old_hi)) {
+		err = ledger__erase(&space->ledger, space->tools->pool, new_lo, new_hi);
 		goto out;
 	}
 
 	if (new_lo == old_lo) {
 		if (old_lo + kept < old_hi)
-			err = ledger__erase_older(&space->ledger, tools->pool, old_lo + kept,
+			err = ledger__erase_older(&space->ledger, space->tools->pool, old_lo + kept,
 						  old_hi, began);
 	} else {
 		if (old_lo < old_hi && !(e->flags & MREMAP_DONTUNMAP))
-			err = ledger__erase_older(&space->ledger, tools->pool, old_lo, old_hi,
-						  began);
+			err = ledger__erase_older(&space->ledger, space->tools->pool, old_lo,
+						  old_hi, began);
 		if (!err)
-			err = ledger__erase(&space->ledger, tools->pool, new_lo, new_hi);
+			err = ledger__erase(&space->ledger, space->tools->pool, new_lo, new_hi);
 		if (!err && kept)
 			err = ledger__each(&before, old_lo, old_lo + kept, move_one, &move);
 	}
@@ -247,7 +244,7 @@ out:
 	return err;
 }
 
-void moves__doubt(struct space *space, struct space_tools *tools)
+void moves__doubt(struct space *space)
 {
 	const struct doubt *doubt = &space->doubt;
 
@@ -255,10 +252,10 @@ void moves__doubt(struct space *space, struct space_tools *tools)
 		size_t n = ledger__count_within(&t->ledger, doubt->lo, doubt->hi);
 
 		if (account__spend(space->account, n))
-			ledger__erase_older(&t->ledger, tools->pool, doubt->lo, doubt->hi,
+			ledger__erase_older(&t->ledger, space->tools->pool, doubt->lo, doubt->hi,
 					    doubt->until);
 		else
-			ledger__erase(&t->ledger, tools->pool, doubt->lo, doubt->hi);
+			ledger__erase(&t->ledger, space->tools->pool, doubt->lo, doubt->hi);
 	}
 }
 

@@ -19,56 +19,54 @@ static struct record *record_of_gaps(struct space *space, const struct mp_event_
 	return e->result == -ENOMEM ? NULL : unwitnessed(space);
 }
 
-int naming__apply(struct space *space, struct space_tools *tools, const struct mp_event_name *e,
-		  struct trace *trace)
+int naming__apply(struct space *space, const struct mp_event_name *e, struct trace *trace)
 {
 	bool set = e->state == MP_NAME_SET && e->name[0];
 	struct name *name = NULL;
 	uint64_t lo, hi;
 	int err;
 
-	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &lo, &hi))
 		return -EINVAL;
-	if (!space__may_change(space, tools, lo, hi))
+	if (!space__may_change(space, lo, hi))
 		return 0;
 	if (set) {
 		name = name__new(NAMED_BY_PRCTL, e->name, trace);
 		if (!name)
 			return -ENOMEM;
 	}
-	err = ledger__name(&space->ledger, tools->pool, lo, hi, name,
+	err = ledger__name(&space->ledger, space->tools->pool, lo, hi, name,
 			   set ? record_of_gaps(space, e) : NULL, e->head.time_ns);
 	space->overflowed |= err == -ENOSPC;
 	name__unref(name);
 	return err;
 }
 
-int naming__apply_late(struct space *space, struct space_tools *tools,
-		       const struct mp_event_name *e, struct promise *promise)
+int naming__apply_late(struct space *space, const struct mp_event_name *e, struct promise *promise)
 {
 	uint64_t lo, hi;
 	int err;
 
-	space__begin_event(space, tools, &e->head);
-	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	space__begin_event(space, &e->head);
+	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &lo, &hi))
 		return -EINVAL;
-	if (!space__may_change(space, tools, lo, hi))
+	if (!space__may_change(space, lo, hi))
 		return -EDQUOT;
-	err = ledger__name_late(&space->ledger, tools->pool, lo, hi, promise,
+	err = ledger__name_late(&space->ledger, space->tools->pool, lo, hi, promise,
 				record_of_gaps(space, e), e->head.time_ns);
 	space->overflowed |= err == -ENOSPC;
 	space->late_names = true;
 	return err;
 }
 
-int naming__settle(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len)
+int naming__settle(struct space *space, uint64_t addr, uint64_t len)
 {
 	uint64_t lo, hi;
 
-	if (!space__whole_pages(tools, addr, len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(space, addr, len, space->tools->page_size, &lo, &hi))
 		return -EINVAL;
 	/* Else neighbours stay apart that could be one. */
 	if (!account__spend(space->account, ledger__count_within(&space->ledger, lo, hi)))
 		return 0;
-	return ledger__settle_names(&space->ledger, tools->pool, lo, hi);
+	return ledger__settle_names(&space->ledger, space->tools->pool, lo, hi);
 }

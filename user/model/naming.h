@@ -8,13 +8,11 @@
 struct promise;
 
 /* MP_NAME_SET and MP_NAME_CLEAR. */
-int naming__apply(struct space *space, struct space_tools *tools, const struct mp_event_name *e,
-		  struct trace *trace);
+int naming__apply(struct space *space, const struct mp_event_name *e, struct trace *trace);
 
 /* MP_NAME_COLD: the ranges get the name when the promise is kept; then `settle` is to be called for
  * the same addresses. */
-int naming__apply_late(struct space *space, struct space_tools *tools,
-		       const struct mp_event_name *e, struct promise *promise);
-int naming__settle(struct space *space, struct space_tools *tools, uint64_t addr, uint64_t len);
+int naming__apply_late(struct space *space, const struct mp_event_name *e, struct promise *promise);
+int naming__settle(struct space *space, uint64_t addr, uint64_t len);
 
 #endif

@@ -33,6 +33,7 @@ static struct space *space_new(struct space_tools *tools)
 	if (!space)
 		return NULL;
 	space->users = 1;
+	space->tools = tools;
 	space->id = ++tools->last_id;
 	return space;
 }
@@ -57,9 +58,9 @@ struct space *space__new(struct space_tools *tools)
 	return space;
 }
 
-struct space *space__fork(struct space_tools *tools, const struct space *parent)
+struct space *space__fork(const struct space *parent)
 {
-	struct space *space = space_new(tools);
+	struct space *space = space_new(parent->tools);
 
 	if (!space)
 		return NULL;
@@ -110,30 +111,31 @@ void space__unref(struct space *space)
 	free(space);
 }
 
-void space__forget(struct space *space, struct space_tools *tools)
+void space__forget(struct space *space)
 {
 	drop_past(space);
-	space->image = image__new(&tools->images, space->account);
+	space->image = image__new(&space->tools->images, space->account);
 	space->given_up++;
 	space->generation++;
 }
 
-bool space__may_change(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi)
+bool space__may_change(struct space *space, uint64_t lo, uint64_t hi)
 {
 	if (account__spend(space->account, ledger__count_within(&space->ledger, lo, hi)))
 		return true;
-	budget__count(tools->budget, GIVE_UP_WORK, 1);
-	ledger__erase(&space->ledger, tools->pool, lo, hi);
+	budget__count(space->tools->budget, GIVE_UP_WORK, 1);
+	ledger__erase(&space->ledger, space->tools->pool, lo, hi);
 	space->given_up++;
 	return false;
 }
 
-bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
+bool space__whole_pages(const struct space *space, uint64_t addr, uint64_t len, uint64_t unit,
 			uint64_t *lo, uint64_t *hi)
 {
 	uint64_t end;
 
-	if (!len || addr & (tools->page_size - 1) || __builtin_add_overflow(len, unit - 1, &len) ||
+	if (!len || addr & (space->tools->page_size - 1) ||
+	    __builtin_add_overflow(len, unit - 1, &len) ||
 	    __builtin_add_overflow(addr, len & ~(unit - 1), &end) || end <= addr)
 		return false;
 	*lo = addr;
@@ -141,13 +143,13 @@ bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t
 	return true;
 }
 
-int creation__put(struct space *space, struct space_tools *tools, const struct ledger_range *range)
+int creation__put(struct space *space, const struct ledger_range *range)
 {
-	int err = ledger__put(&space->ledger, tools->pool, range);
+	int err = ledger__put(&space->ledger, space->tools->pool, range);
 
 	if (err) {
 		space->overflowed |= err == -ENOSPC;
-		ledger__erase(&space->ledger, tools->pool, range->start, range->end);
+		ledger__erase(&space->ledger, space->tools->pool, range->start, range->end);
 	}
 	return err;
 }
@@ -185,7 +187,7 @@ static struct record *growth_record(struct space *space, enum origin origin, uin
 	return n.record ? record__ref(n.record) : record__new(origin, space->id, head, comm, trace);
 }
 
-int creation__apply(struct space *space, struct space_tools *tools, const struct creation *what)
+int creation__apply(struct space *space, const struct creation *what)
 {
 	const struct mp_event_head *head = what->head;
 	struct ledger_range range = {.start = what->lo,
@@ -202,7 +204,7 @@ int creation__apply(struct space *space, struct space_tools *tools, const struct
 		growth ? growth_record(space, what->origin, what->lo, head, what->comm, what->trace)
 		       : record__new(what->origin, space->id, head, what->comm, what->trace);
 	if (!range.record) {
-		ledger__erase(&space->ledger, tools->pool, what->lo, what->hi);
+		ledger__erase(&space->ledger, space->tools->pool, what->lo, what->hi);
 		return -ENOMEM;
 	}
 	if (!growth) {
@@ -212,19 +214,19 @@ int creation__apply(struct space *space, struct space_tools *tools, const struct
 		range.record->for_stack = what->for_stack;
 		range.record->reservation = trace__ref(what->reservation);
 	}
-	err = creation__put(space, tools, &range);
+	err = creation__put(space, &range);
 	record__unref(range.record);
 	return err;
 }
 
 /* Huge pages round the length further (mmap(2), MAP_HUGETLB). */
-static uint64_t mmap_unit(const struct space_tools *tools, uint32_t flags)
+static uint64_t mmap_unit(const struct space *space, uint32_t flags)
 {
 	unsigned shift = flags >> MAP_HUGE_SHIFT & MAP_HUGE_MASK;
 	uint64_t unit = 1ULL << (shift ? shift : DEFAULT_HUGE_SHIFT);
 
-	if (!(flags & MAP_HUGETLB) || !(flags & MAP_ANONYMOUS) || unit < tools->page_size)
-		return tools->page_size;
+	if (!(flags & MAP_HUGETLB) || !(flags & MAP_ANONYMOUS) || unit < space->tools->page_size)
+		return space->tools->page_size;
 	return unit;
 }
 
@@ -262,40 +264,36 @@ static struct trace *find_reservation(const struct space *space, uint64_t lo, ui
 	return r.trace;
 }
 
-static int apply_mmap(struct space *space, struct space_tools *tools, const struct mp_event_mmap *e,
-		      struct trace *trace)
+static int apply_mmap(struct space *space, const struct mp_event_mmap *e, struct trace *trace)
 {
 	struct trace *reservation = NULL;
 	uint64_t lo, hi;
 
-	if (!space__whole_pages(tools, e->addr, e->len, mmap_unit(tools, e->flags), &lo, &hi))
+	if (!space__whole_pages(space, e->addr, e->len, mmap_unit(space, e->flags), &lo, &hi))
 		return -EINVAL;
 	if (e->flags & MAP_FIXED)
 		reservation = find_reservation(space, lo, hi);
-	return creation__apply(space, tools,
-			       &(struct creation){.lo = lo,
-						  .hi = hi,
-						  .origin = ORIGIN_MMAP,
-						  .for_stack = e->flags & MAP_STACK,
-						  .head = &e->head,
-						  .comm = e->comm,
-						  .trace = trace,
-						  .reservation = reservation});
+	return creation__apply(space, &(struct creation){.lo = lo,
+							 .hi = hi,
+							 .origin = ORIGIN_MMAP,
+							 .for_stack = e->flags & MAP_STACK,
+							 .head = &e->head,
+							 .comm = e->comm,
+							 .trace = trace,
+							 .reservation = reservation});
 }
 
-static int apply_munmap(struct space *space, struct space_tools *tools,
-			const struct mp_event_range *e)
+static int apply_munmap(struct space *space, const struct mp_event_range *e)
 {
 	uint64_t lo, hi;
 
-	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &lo, &hi))
 		return -EINVAL;
-	return ledger__erase(&space->ledger, tools->pool, lo, hi);
+	return ledger__erase(&space->ledger, space->tools->pool, lo, hi);
 }
 
 struct forgetting {
 	struct space *space;
-	struct space_tools *tools;
 	bool heap; /* or else only what nothing is known of: a hole that was named */
 };
 
@@ -307,13 +305,12 @@ static int forget_one(const struct ledger_range *range, void *ctx)
 	if (origin != ORIGIN_UNKNOWN &&
 	    !(f->heap && (origin == ORIGIN_BRK || origin == ORIGIN_PREDATES)))
 		return 0;
-	return ledger__erase(&f->space->ledger, f->tools->pool, range->start, range->end);
+	return ledger__erase(&f->space->ledger, f->space->tools->pool, range->start, range->end);
 }
 
-static int forget(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		  bool heap)
+static int forget(struct space *space, uint64_t lo, uint64_t hi, bool heap)
 {
-	struct forgetting f = {space, tools, heap};
+	struct forgetting f = {space, heap};
 
 	return ledger__rewrite(&space->ledger, lo, hi, forget_one, &f);
 }
@@ -325,10 +322,9 @@ static int reach_end(const struct ledger_range *range, void *ctx)
 	return 0;
 }
 
-static int apply_brk(struct space *space, struct space_tools *tools, const struct mp_event_brk *e,
-		     struct trace *trace)
+static int apply_brk(struct space *space, const struct mp_event_brk *e, struct trace *trace)
 {
-	uint64_t mask = tools->page_size - 1, begin, from, to;
+	uint64_t mask = space->tools->page_size - 1, begin, from, to;
 	bool learned = space->heap_end_learned;
 
 	if (__builtin_add_overflow(e->brk, mask, &to) ||
@@ -343,48 +339,44 @@ static int apply_brk(struct space *space, struct space_tools *tools, const struc
 	/* It is not known which part of the heap is new. Names that were given to holes are not
 	 * its; other mappings are there, and were before. */
 	if (from == HEAP_END_UNKNOWN)
-		return begin < to ? forget(space, tools, begin, to, false) : 0;
+		return begin < to ? forget(space, begin, to, false) : 0;
 	if (from == to)
 		return 0;
 	if (to < from && learned) /* above the heap's end may lie what maps shows as one with it */
-		return forget(space, tools, to, from, true);
+		return forget(space, to, from, true);
 	if (to < from)
-		return ledger__erase(&space->ledger, tools->pool, to, from);
+		return ledger__erase(&space->ledger, space->tools->pool, to, from);
 	/* The heap never grows over what is mapped: that lies below where it really ended. */
 	if (learned)
 		ledger__each(&space->ledger, from, to, reach_end, &from);
 	if (from == to)
 		return 0;
-	return creation__apply(space, tools,
-			       &(struct creation){.lo = from,
-						  .hi = to,
-						  .origin = ORIGIN_BRK,
-						  .head = &e->head,
-						  .comm = e->comm,
-						  .trace = trace});
+	return creation__apply(space, &(struct creation){.lo = from,
+							 .hi = to,
+							 .origin = ORIGIN_BRK,
+							 .head = &e->head,
+							 .comm = e->comm,
+							 .trace = trace});
 }
 
-static int apply_shmat(struct space *space, struct space_tools *tools,
-		       const struct mp_event_shmat *e, struct trace *trace)
+static int apply_shmat(struct space *space, const struct mp_event_shmat *e, struct trace *trace)
 {
 	uint64_t lo, hi;
 
-	if (!space__whole_pages(tools, e->addr, e->len, tools->page_size, &lo, &hi))
+	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &lo, &hi))
 		return -EINVAL;
-	return creation__apply(space, tools,
-			       &(struct creation){.lo = lo,
-						  .hi = hi,
-						  .origin = ORIGIN_SHMAT,
-						  .attached = true,
-						  .base = lo,
-						  .head = &e->head,
-						  .comm = e->comm,
-						  .trace = trace});
+	return creation__apply(space, &(struct creation){.lo = lo,
+							 .hi = hi,
+							 .origin = ORIGIN_SHMAT,
+							 .attached = true,
+							 .base = lo,
+							 .head = &e->head,
+							 .comm = e->comm,
+							 .trace = trace});
 }
 
 struct attachment {
 	struct space *space;
-	struct space_tools *tools;
 	uint64_t base;
 	struct record *record; /* the first that is found */
 };
@@ -408,17 +400,16 @@ static int detach_one(const struct ledger_range *range, void *ctx)
 
 	if (range->record != a->record && range->record->origin != ORIGIN_UNKNOWN)
 		return 0;
-	return ledger__erase(&a->space->ledger, a->tools->pool,
+	return ledger__erase(&a->space->ledger, a->space->tools->pool,
 			     range->start > a->base ? range->start : a->base,
 			     range->end < hi ? range->end : hi);
 }
 
 /* shmdt(2) names only the address that shmat returned: what goes is what is left of what that call
  * brought (ipc/shm.c, ksys_shmdt). */
-static int apply_shmdt(struct space *space, struct space_tools *tools,
-		       const struct mp_event_shmdt *e)
+static int apply_shmdt(struct space *space, const struct mp_event_shmdt *e)
 {
-	struct attachment a = {space, tools, e->addr, NULL};
+	struct attachment a = {space, e->addr, NULL};
 	int err;
 
 	ledger__each(&space->ledger, e->addr, UINT64_MAX, find_attachment, &a);
@@ -430,14 +421,14 @@ static int apply_shmdt(struct space *space, struct space_tools *tools,
 	return err;
 }
 
-static void sweep(struct space *space, struct space_tools *tools)
+static void sweep(struct space *space)
 {
 	const struct doubt *doubt = &space->doubt;
 
-	if (space__may_change(space, tools, doubt->lo, doubt->hi))
-		ledger__erase_older(&space->ledger, tools->pool, doubt->lo, doubt->hi,
+	if (space__may_change(space, doubt->lo, doubt->hi))
+		ledger__erase_older(&space->ledger, space->tools->pool, doubt->lo, doubt->hi,
 				    doubt->until);
-	moves__doubt(space, tools);
+	moves__doubt(space);
 	if (space->heap_end_ns <= doubt->until && space->heap_end <= doubt->hi &&
 	    (space->heap_end >= doubt->lo || space->heap_end == HEAP_END_AT_START))
 		space->heap_end = HEAP_END_UNKNOWN;
@@ -445,26 +436,24 @@ static void sweep(struct space *space, struct space_tools *tools)
 	space->generation++;
 }
 
-void space__begin_event(struct space *space, struct space_tools *tools,
-			const struct mp_event_head *head)
+void space__begin_event(struct space *space, const struct mp_event_head *head)
 {
 	if (space->doubt.hi && !space->doubt.swept && head->time_ns > space->doubt.until)
-		sweep(space, tools);
+		sweep(space);
 	account__earn(space->account);
 	/* Counted also when it cannot be applied: the map may have changed all the same. */
 	space->generation++;
 }
 
-void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		  uint64_t until)
+void space__doubt(struct space *space, uint64_t lo, uint64_t hi, uint64_t until)
 {
 	struct doubt *doubt = &space->doubt;
-	uint64_t mask = tools->page_size - 1;
+	uint64_t mask = space->tools->page_size - 1;
 
 	if (lo >= hi)
 		return;
 	if (doubt->swept) /* of an earlier drain, whose events have all been applied */
-		space__settle(space, tools);
+		space__settle(space);
 	/* What was lost spoke of lengths as the programs gave them. */
 	lo &= ~mask;
 	hi = hi > UINT64_MAX - mask ? UINT64_MAX : (hi + mask) & ~mask;
@@ -473,44 +462,43 @@ void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, u
 		.hi = doubt->hi > hi ? doubt->hi : hi,
 		.until = doubt->until > until ? doubt->until : until,
 	};
-	code__doubt(space, tools, lo, hi, until);
+	code__doubt(space, lo, hi, until);
 	space->generation++;
 }
 
-void space__settle(struct space *space, struct space_tools *tools)
+void space__settle(struct space *space)
 {
 	if (!space->doubt.hi)
 		return;
-	sweep(space, tools);
+	sweep(space);
 	space->doubt = (struct doubt){0};
 }
 
-int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event,
-		 struct trace *trace)
+int space__apply(struct space *space, const union mp_event *event, struct trace *trace)
 {
-	space__begin_event(space, tools, &event->head);
-	code__follow(space, tools, event);
+	space__begin_event(space, &event->head);
+	code__follow(space, event);
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
-		return apply_mmap(space, tools, &event->mmap, trace);
+		return apply_mmap(space, &event->mmap, trace);
 	case MP_EVENT_MUNMAP:
-		return apply_munmap(space, tools, &event->range);
+		return apply_munmap(space, &event->range);
 	case MP_EVENT_MREMAP_ENTER:
 		return moves__begin(space, &event->range);
 	case MP_EVENT_MREMAP:
-		return moves__end(space, tools, &event->mremap, trace);
+		return moves__end(space, &event->mremap, trace);
 	case MP_EVENT_BRK:
-		return apply_brk(space, tools, &event->brk, trace);
+		return apply_brk(space, &event->brk, trace);
 	case MP_EVENT_SHMAT:
-		return apply_shmat(space, tools, &event->shmat, trace);
+		return apply_shmat(space, &event->shmat, trace);
 	case MP_EVENT_SHMDT:
-		return apply_shmdt(space, tools, &event->shmdt);
+		return apply_shmdt(space, &event->shmdt);
 	case MP_EVENT_NAME:
-		return naming__apply(space, tools, &event->name, trace);
+		return naming__apply(space, &event->name, trace);
 	case MP_EVENT_THREAD:
-		return stacks__begin(space, tools, &event->thread);
+		return stacks__begin(space, &event->thread);
 	case MP_EVENT_COMM:
-		return stacks__rename(space, tools, event->head.tid, event->comm.comm,
+		return stacks__rename(space, event->head.tid, event->comm.comm,
 				      event->head.time_ns);
 	default:
 		return -EINVAL;

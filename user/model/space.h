@@ -44,7 +44,8 @@ struct pending {
 void pending__unref(struct pending *pending); /* accepts NULL */
 
 struct space {
-	unsigned users; /* processes */
+	unsigned users;		   /* processes */
+	struct space_tools *tools; /* borrowed */
 	struct account *account;
 	uint64_t given_up; /* how often something of it was, for want of memory or time */
 	uint64_t id;	   /* never used twice */
@@ -84,43 +85,40 @@ struct space_tools {
 	struct budget *budget; /* borrowed; NULL: nobody counts */
 };
 
-/* With one user. NULL when out of memory. */
+/* With one user. NULL when out of memory. The tools must outlive all spaces. */
 struct space *space__new(struct space_tools *tools);
-struct space *space__fork(struct space_tools *tools, const struct space *parent);
+struct space *space__fork(const struct space *parent);
 struct space *space__ref(struct space *space);
 void space__unref(struct space *space); /* accepts NULL */
 
 /* Forgets all that the space holds of its past, for want of memory: it is unknown from here on. */
-void space__forget(struct space *space, struct space_tools *tools);
+void space__forget(struct space *space);
 
 /* Applies an event about memory (MMAP to SHMDT, NAME when its state is SET or CLEAR, THREAD, and
  * COMM of a thread); others are not for it. trace: the call's stack, or NULL. 0, -EINVAL for
  * arguments the kernel will refuse too (nothing changes), or an error of ledger.h: then the range
  * is erased, so that it is unknown and not wrong. */
-int space__apply(struct space *space, struct space_tools *tools, const union mp_event *event,
-		 struct trace *trace);
+int space__apply(struct space *space, const union mp_event *event, struct trace *trace);
 
 /* For files of this room that apply events too. First of all: there is an event, also when it
  * cannot be applied. */
-void space__begin_event(struct space *space, struct space_tools *tools,
-			const struct mp_event_head *head);
+void space__begin_event(struct space *space, const struct mp_event_head *head);
 
 /* [addr, addr + len) in whole units, a power of two; false when that is empty or wraps, or begins
  * within a page, which every one of these calls refuses. */
-bool space__whole_pages(const struct space_tools *tools, uint64_t addr, uint64_t len, uint64_t unit,
+bool space__whole_pages(const struct space *space, uint64_t addr, uint64_t len, uint64_t unit,
 			uint64_t *lo, uint64_t *hi);
 
 /* One event is about to change every range within [lo, hi). False when that is more work than it
  * may cause (account.h): then nothing is known there any more. */
-bool space__may_change(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi);
+bool space__may_change(struct space *space, uint64_t lo, uint64_t hi);
 
 /* Events that spoke of [lo, hi) are missing; events that are applied from here on may be older
  * than the loss. */
-void space__doubt(struct space *space, struct space_tools *tools, uint64_t lo, uint64_t hi,
-		  uint64_t until);
+void space__doubt(struct space *space, uint64_t lo, uint64_t hi, uint64_t until);
 
 /* All events of before the last doubt have been applied: what is doubtful is forgotten. To be
  * called before the ledger is looked at. */
-void space__settle(struct space *space, struct space_tools *tools);
+void space__settle(struct space *space);
 
 #endif

@@ -27,7 +27,6 @@ void stacks__free(struct stack **stacks)
 
 struct naming {
 	struct space *space;
-	struct space_tools *tools;
 	struct name *name;
 	const struct record *only; /* NULL: any */
 	uint64_t when;
@@ -46,7 +45,7 @@ static int name_one(const struct ledger_range *range, void *ctx)
 	named.name = n->name;
 	named.named_ns = n->when;
 	n->named += range->end - range->start;
-	return ledger__put(&n->space->ledger, n->tools->pool, &named);
+	return ledger__put(&n->space->ledger, n->space->tools->pool, &named);
 }
 
 /* Names what is within [lo, hi), and of that only what has the record, if one is given. */
@@ -55,7 +54,7 @@ static int name_stack(struct naming *n, uint32_t tid, const char *comm, uint64_t
 	char text[MP_COMM_LEN + 16];
 	int err;
 
-	if (!space__may_change(n->space, n->tools, lo, hi))
+	if (!space__may_change(n->space, lo, hi))
 		return 0;
 	snprintf(text, sizeof(text), "%s/%u", comm, tid);
 	n->name = name__new(NAMED_BY_CLONE, text, NULL);
@@ -132,10 +131,10 @@ static int first_range(const struct ledger_range *range, void *ctx)
 	return 1;
 }
 
-int stacks__begin(struct space *space, struct space_tools *tools, const struct mp_event_thread *e)
+int stacks__begin(struct space *space, const struct mp_event_thread *e)
 {
-	struct naming naming = {.space = space, .tools = tools, .when = e->head.time_ns};
-	uint64_t mask = tools->page_size - 1, lo = e->stack_lo & ~mask, hi = e->stack_hi;
+	struct naming naming = {.space = space, .when = e->head.time_ns};
+	uint64_t mask = space->tools->page_size - 1, lo = e->stack_lo & ~mask, hi = e->stack_hi;
 	struct ledger_range at = {0};
 	const struct record *made;
 	int err;
@@ -159,10 +158,9 @@ int stacks__begin(struct space *space, struct space_tools *tools, const struct m
 	return err || !naming.named ? err : follow(space, e->thread_tid, lo, hi);
 }
 
-int stacks__rename(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
-		   uint64_t when)
+int stacks__rename(struct space *space, uint32_t tid, const char *comm, uint64_t when)
 {
-	struct naming naming = {.space = space, .tools = tools, .when = when};
+	struct naming naming = {.space = space, .when = when};
 	struct ledger_range at = {0};
 	struct stack *stack;
 
@@ -174,10 +172,10 @@ int stacks__rename(struct space *space, struct space_tools *tools, uint32_t tid,
 	return name_stack(&naming, tid, comm, stack->lo, stack->hi);
 }
 
-int stacks__found(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
-		  uint64_t lo, uint64_t hi, uint64_t when)
+int stacks__found(struct space *space, uint32_t tid, const char *comm, uint64_t lo, uint64_t hi,
+		  uint64_t when)
 {
-	struct naming naming = {.space = space, .tools = tools, .when = when};
+	struct naming naming = {.space = space, .when = when};
 	int err = name_stack(&naming, tid, comm, lo, hi);
 
 	return err || !naming.named ? err : follow(space, tid, lo, hi);

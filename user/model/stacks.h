@@ -19,13 +19,12 @@
 void stacks__free(struct stack **stacks);
 
 /* 0, -ENOSPC, -ENOMEM, or an error of ledger.h. */
-int stacks__begin(struct space *space, struct space_tools *tools, const struct mp_event_thread *e);
-int stacks__rename(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
-		   uint64_t when);
+int stacks__begin(struct space *space, const struct mp_event_thread *e);
+int stacks__rename(struct space *space, uint32_t tid, const char *comm, uint64_t when);
 
 /* The same for a thread that was there before us, whose stack was found at [lo, hi). Ranges that
  * were touched after `when` are not it. */
-int stacks__found(struct space *space, struct space_tools *tools, uint32_t tid, const char *comm,
-		  uint64_t lo, uint64_t hi, uint64_t when);
+int stacks__found(struct space *space, uint32_t tid, const char *comm, uint64_t lo, uint64_t hi,
+		  uint64_t when);
 
 #endif
