@@ -45,26 +45,26 @@ static const enum attach attaches[] = {
 static int attach_owner(struct tracer *t, const struct options *options)
 {
 	struct owner_config config = {
-		.budget = t->budget,
+		.model.budget = t->budget,
 		.attach = attaches[options->backend],
 		.ring_size = options->ring_size,
-		.on_cold_name = name_reader__take,
-		.ctx = t->names,
+		.model.on_cold_name = name_reader__take,
+		.model.ctx = t->names,
 		.unwind = unwind_modes[options->unwind],
 		.stack_min = options->stack_min,
 	};
 	char why[256];
 
 	if (t->unwinder) {
-		config.on_stack = unwinder__take;
-		config.on_stacks_wanted = unwinder__hurry;
-		config.on_process_end = unwinder__leave;
-		config.on_memory_short = unwinder__give_up;
-		config.stack_ctx = t->unwinder;
+		config.model.on_stack = unwinder__take;
+		config.model.on_stacks_wanted = unwinder__hurry;
+		config.model.on_process_end = unwinder__leave;
+		config.model.on_memory_short = unwinder__give_up;
+		config.model.stack_ctx = t->unwinder;
 	}
 	if (t->sampler) {
-		config.on_forgotten = sampler__forget;
-		config.forgotten_ctx = t->sampler;
+		config.model.on_forgotten = sampler__forget;
+		config.model.forgotten_ctx = t->sampler;
 	}
 	if (owner__new(&config, why, sizeof(why), &t->owner)) {
 		log_error("cannot trace%s: %s; 'memprov doctor' says what is missing, and 'memprov "

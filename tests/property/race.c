@@ -248,7 +248,7 @@ void test_racing(void **state)
 	struct race *race = new_race();
 	struct owner_config config = {.attach = tracer__attach(),
 				      .ring_size = RING_SIZE,
-				      .on_cold_name = name_reader__take};
+				      .model.on_cold_name = name_reader__take};
 	struct taker_config taker_config = {.proc = "/proc"};
 	struct name_reader *reader = name_reader__new("/proc");
 	struct owner_stats stats;
@@ -262,7 +262,7 @@ void test_racing(void **state)
 	if (!pid)
 		race_main(race);
 	assert_true(pid > 0);
-	config.ctx = reader;
+	config.model.ctx = reader;
 	if (owner__new(&config, why, sizeof(why), &owner))
 		fail_msg("%s", why);
 	assert_int_equal(owner__start(owner), 0);

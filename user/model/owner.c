@@ -115,21 +115,10 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 		.on_lost = on_lost,
 		.ctx = owner,
 	};
-	struct model_config model = {
-		.page_size = sysconf(_SC_PAGESIZE),
-		.budget = config->budget,
-		.on_cold_name = config->on_cold_name,
-		.ctx = config->ctx,
-		.on_stack = config->on_stack,
-		.on_stacks_wanted = config->on_stacks_wanted,
-		.on_process_end = config->on_process_end,
-		.on_memory_short = config->on_memory_short,
-		.stack_ctx = config->stack_ctx,
-		.on_forgotten = config->on_forgotten,
-		.forgotten_ctx = config->forgotten_ctx,
-	};
+	struct model_config model = config->model;
 	int err;
 
+	model.page_size = sysconf(_SC_PAGESIZE);
 	snprintf(why, why_len, "out of memory");
 	if (!owner)
 		return -ENOMEM;

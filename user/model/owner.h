@@ -20,17 +20,7 @@ struct owner_config {
 	uint64_t ring_size;
 	enum unwind_mode unwind;
 	uint64_t stack_min;
-	/* As in struct model_config. */
-	struct budget *budget;
-	bool (*on_cold_name)(struct model *model, const struct cold_name *name, void *ctx);
-	void *ctx;
-	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
-	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
-	void (*on_process_end)(struct model *model, const struct process_end *end, void *stack_ctx);
-	size_t (*on_memory_short)(struct model *model, size_t bytes, void *stack_ctx);
-	void *stack_ctx;
-	void (*on_forgotten)(pid_t tgid, uint64_t start_ticks, void *forgotten_ctx);
-	void *forgotten_ctx;
+	struct model_config model; /* the owner fills in page_size and attached_ns */
 };
 
 /* Loads and attaches the BPF programs. On failure -errno, and why in words. */
