@@ -8,10 +8,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <termios.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "util/clock.h"
+#include "util/waiter.h"
 
 #define ERASE	       "\r\033[K"
 #define LINE_MAX_BYTES 256
@@ -25,14 +25,6 @@ void progress__init(struct progress *p, int fd)
 bool progress__is_on(const struct progress *p)
 {
 	return p->fd >= 0;
-}
-
-static uint64_t monotonic_ns(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NSEC_PER_SEC + now.tv_nsec;
 }
 
 static bool is_ours(int fd)
@@ -111,16 +103,13 @@ static void *wait_and_draw(void *arg)
 {
 	struct waiting *w = arg;
 	uint64_t next = w->first_ns;
-	struct timespec until;
 
 	pthread_mutex_lock(&w->lock);
 	while (!w->stop) {
-		until = (struct timespec){next / NSEC_PER_SEC, next % NSEC_PER_SEC};
-		if (pthread_cond_clockwait(&w->wake, &w->lock, CLOCK_MONOTONIC, &until) !=
-		    ETIMEDOUT)
+		if (waiter__wait(&w->wake, &w->lock, next))
 			continue;
 		next += REDRAW_MS * 1000000ULL;
-		draw_waiting(w, monotonic_ns());
+		draw_waiting(w, clock__monotonic_ns());
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
@@ -134,7 +123,7 @@ struct waiting *waiting__start(const char *what, unsigned delay_ms)
 		return NULL;
 	progress__init(&w->progress, STDERR_FILENO);
 	w->what = what;
-	w->since_ns = monotonic_ns();
+	w->since_ns = clock__monotonic_ns();
 	w->first_ns = w->since_ns + delay_ms * 1000000ULL;
 	pthread_mutex_init(&w->lock, NULL);
 	pthread_cond_init(&w->wake, NULL);

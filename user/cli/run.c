@@ -34,7 +34,7 @@ enum { EXIT_CANNOT_RUN = 126, EXIT_NOT_FOUND = 127, EXIT_BY_SIGNAL = 128 };
 #define IDLE_MS 1000
 #define CARE_MS 10
 
-#define STACKS_WAIT_MS 3000
+#define STACKS_WAIT_NS (3 * NSEC_PER_SEC)
 
 struct run {
 	const struct options *options;
@@ -124,7 +124,7 @@ static void draw(struct run *run)
 /* Reports are taken without waiting for stacks, so that a short peak is not missed. */
 static void settle(struct report *report)
 {
-	if (report && report__settle(report, STACKS_WAIT_MS))
+	if (report && report__settle(report, STACKS_WAIT_NS))
 		log_error("call sites are missing: out of memory");
 }
 

@@ -15,6 +15,7 @@
 #include "report/take.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/waiter.h"
 
 #define MSEC 1000000ULL
 
@@ -212,16 +213,11 @@ static void look(struct peak *p)
 
 static void wait(struct peak *p)
 {
-	struct timespec until;
-	uint64_t ns;
+	bool young = clock__boot_ns() - p->started_ns < YOUNG;
+	uint64_t until_ns = clock__monotonic_ns() + (young ? LOOK_EVERY_YOUNG : LOOK_EVERY);
 
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	ns = until.tv_nsec +
-	     (clock__boot_ns() - p->started_ns < YOUNG ? LOOK_EVERY_YOUNG : LOOK_EVERY);
-	until.tv_sec += ns / NSEC_PER_SEC;
-	until.tv_nsec = ns % NSEC_PER_SEC;
 	pthread_mutex_lock(&p->lock);
-	while (!p->visitor.stop && pthread_cond_timedwait(&p->wake, &p->lock, &until) != ETIMEDOUT)
+	while (!p->visitor.stop && waiter__wait(&p->wake, &p->lock, until_ns))
 		;
 	pthread_mutex_unlock(&p->lock);
 }
@@ -240,17 +236,13 @@ static void *peak_thread(void *arg)
 struct peak *peak__new(const struct peak_config *config)
 {
 	struct peak *p = calloc(1, sizeof(*p));
-	pthread_condattr_t monotonic;
 
 	if (!p)
 		return NULL;
 	p->config = *config;
 	p->statm = -1;
 	pthread_mutex_init(&p->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&p->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&p->wake, NULL);
 	return p;
 }
 

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 #include <uthash.h>
 #include <utlist.h>
@@ -15,13 +14,15 @@
 #include "proc/procfs.h"
 #include "proc/self.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/thread.h"
+#include "util/waiter.h"
 
 #define MAX_OF_PROCESS 256
 #define MAX_WAITING    4096
 #define MAX_BATCH      64 /* names of one process that are read in one go */
 #define READERS	       4
-#define STOP_WAIT_MS   300
+#define STOP_WAIT_NS   300000000
 
 struct waiting {
 	struct waiting *prev, *next;
@@ -296,7 +297,6 @@ bool name_reader__take(struct model *model, const struct cold_name *name, void *
 struct name_reader *name_reader__new(const char *proc)
 {
 	struct name_reader *reader = calloc(1, sizeof(*reader));
-	pthread_condattr_t monotonic;
 
 	if (!reader)
 		return NULL;
@@ -309,10 +309,7 @@ struct name_reader *name_reader__new(const char *proc)
 	reader->same_numbers = self__pid(proc) == getpid();
 	pthread_mutex_init(&reader->lock, NULL);
 	pthread_cond_init(&reader->more, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&reader->left, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&reader->left, NULL);
 	return reader;
 }
 
@@ -345,21 +342,17 @@ int name_reader__start(struct name_reader *reader, struct owner *owner)
 
 void name_reader__stop(struct name_reader *reader)
 {
-	struct timespec end;
-	int late = 0;
+	uint64_t end_ns = clock__monotonic_ns() + STOP_WAIT_NS;
+	bool in_time = true;
 
 	if (!reader)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += STOP_WAIT_MS * 1000000;
-	end.tv_sec += end.tv_nsec / 1000000000;
-	end.tv_nsec %= 1000000000;
 	pthread_mutex_lock(&reader->lock);
 	reader->stop = true;
 	pthread_cond_broadcast(&reader->more);
 	/* Those that wait for the owner are waited for in any case: it answers. */
-	while (reader->threads && !late)
-		late = pthread_cond_timedwait(&reader->left, &reader->lock, &end);
+	while (reader->threads && in_time)
+		in_time = waiter__wait(&reader->left, &reader->lock, end_ns);
 	while (reader->calling)
 		pthread_cond_wait(&reader->left, &reader->lock);
 	pthread_mutex_unlock(&reader->lock);

@@ -6,7 +6,6 @@
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "proc/crew.h"
 #include "proc/procfs.h"
@@ -14,8 +13,9 @@
 #include "util/array.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/waiter.h"
 
-#define SWEEP_EVERY_S 2
+#define SWEEP_EVERY_NS (2 * NSEC_PER_SEC)
 /* Every so many are made also where no task has come or gone, for those that could not be read, and
  * look at kernel threads again: a node has hundreds. */
 #define SWEEP_ANYHOW 15
@@ -291,14 +291,12 @@ static void run(struct visitor *visitor, void *arg)
 	struct sweeper *sweeper = arg;
 
 	while (!visitor->stop) {
-		struct timespec next;
+		uint64_t next_ns;
 
 		sweep_if_needed(sweeper, visitor);
-		clock_gettime(CLOCK_MONOTONIC, &next);
-		next.tv_sec += SWEEP_EVERY_S;
+		next_ns = clock__monotonic_ns() + SWEEP_EVERY_NS;
 		pthread_mutex_lock(&sweeper->lock);
-		while (!visitor->stop &&
-		       pthread_cond_timedwait(&sweeper->wake, &sweeper->lock, &next) != ETIMEDOUT)
+		while (!visitor->stop && waiter__wait(&sweeper->wake, &sweeper->lock, next_ns))
 			;
 		pthread_mutex_unlock(&sweeper->lock);
 	}
@@ -318,7 +316,6 @@ static const struct crew_work sweeping = {.name = "sweeper", .run = run, .wake =
 int sweeper__new(const char *proc, struct owner *owner, struct crew *crew, struct sweeper **ret)
 {
 	struct sweeper *sweeper = calloc(1, sizeof(*sweeper));
-	pthread_condattr_t monotonic;
 	int err;
 
 	if (!sweeper)
@@ -326,10 +323,7 @@ int sweeper__new(const char *proc, struct owner *owner, struct crew *crew, struc
 	sweeper->proc = proc;
 	sweeper->owner = owner;
 	pthread_mutex_init(&sweeper->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&sweeper->wake, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&sweeper->wake, NULL);
 	err = crew__start(crew, &sweeping, sweeper);
 	if (err) {
 		sweeper__free(sweeper);

@@ -14,6 +14,7 @@
 #include "proc/procfs.h"
 #include "util/clock.h"
 #include "util/thread.h"
+#include "util/waiter.h"
 
 /*
  * A visitor is stuck that has not moved for 2 s, or was blocked for 10 s in all of one visit. When
@@ -59,13 +60,7 @@ struct crew {
 /* The lock is held. */
 static void wait_for(struct crew *crew, pthread_cond_t *cond, uint64_t ns)
 {
-	struct timespec until;
-
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	ns += until.tv_nsec;
-	until.tv_sec += ns / NSEC_PER_SEC;
-	until.tv_nsec = ns % NSEC_PER_SEC;
-	pthread_cond_clockwait(cond, &crew->lock, CLOCK_MONOTONIC, &until);
+	waiter__wait(cond, &crew->lock, clock__monotonic_ns() + ns);
 }
 
 /* --- watching -------------------------------------------------------------------------------- */
@@ -362,7 +357,8 @@ static void tell_all(struct crew *crew)
 
 int crew__stop(struct crew *crew, uint64_t grace_ns)
 {
-	uint64_t end = clock__boot_ns() + grace_ns, now;
+	uint64_t end_ns = clock__monotonic_ns() + grace_ns;
+	bool in_time = true;
 	int err;
 
 	if (!crew)
@@ -370,8 +366,8 @@ int crew__stop(struct crew *crew, uint64_t grace_ns)
 	pthread_mutex_lock(&crew->lock);
 	if (!crew->stopping)
 		tell_all(crew);
-	while (crew->live && (now = clock__boot_ns()) < end)
-		wait_for(crew, &crew->returned, end - now);
+	while (crew->live && in_time)
+		in_time = waiter__wait(&crew->returned, &crew->lock, end_ns);
 	err = crew->live ? -EBUSY : 0;
 	pthread_mutex_unlock(&crew->lock);
 	return err;

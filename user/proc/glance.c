@@ -6,7 +6,6 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "proc/peek.h"
@@ -14,6 +13,7 @@
 #include "util/clock.h"
 #include "util/refs.h"
 #include "util/thread.h"
+#include "util/waiter.h"
 
 #define READERS	   2
 #define TIMEOUT_NS 100000000
@@ -131,20 +131,15 @@ int glancer__start(struct glancer *glancer)
 /* With the lock held; 0 or -errno. */
 static int wait_for(struct glancer *glancer, struct glance *glance)
 {
-	struct timespec end;
-	int late = 0;
+	uint64_t end_ns = clock__monotonic_ns() + TIMEOUT_NS;
+	bool in_time = true;
 
-	clock_gettime(CLOCK_MONOTONIC, &end);
-	end.tv_nsec += TIMEOUT_NS;
-	end.tv_sec += end.tv_nsec / NSEC_PER_SEC;
-	end.tv_nsec %= NSEC_PER_SEC;
 	glancer->idle--;
 	glancer->next = glance;
 	pthread_cond_signal(&glancer->more);
 	/* One that is idle will take it: only then can it be left alone. */
-	while (!glance->done && (!late || glancer->next == glance))
-		late = pthread_cond_clockwait(&glancer->done, &glancer->lock, CLOCK_MONOTONIC,
-					      &end);
+	while (!glance->done && (in_time || glancer->next == glance))
+		in_time = waiter__wait(&glancer->done, &glancer->lock, end_ns);
 	return glance->done ? 0 : -ETIMEDOUT;
 }
 

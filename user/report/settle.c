@@ -2,11 +2,11 @@
 #include "report/settle.h"
 
 #include <errno.h>
-#include <time.h>
 
 #include "reconcile/join.h"
 #include "report/sites.h"
 #include "report/summary.h"
+#include "util/waiter.h"
 
 static int fill_sums(struct report *report)
 {
@@ -23,12 +23,12 @@ static int fill_sums(struct report *report)
 	return err;
 }
 
-int report__settle(struct report *report, unsigned wait_ms)
+int report__settle(struct report *report, uint64_t wait_ns)
 {
 	int err;
 
-	while (wait_ms-- && parts__await_stacks(report->regions, report->n_regions))
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	while (parts__await_stacks(report->regions, report->n_regions) && waiter__nap(&wait_ns))
+		;
 	parts__resolve(report->regions, report->n_regions);
 	err = fill_sums(report);
 	return err ? err : sites__fill_process(report);

@@ -5,7 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "model/owner.h"
 #include "model/promise.h"
@@ -14,6 +13,7 @@
 #include "reconcile/classify.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/waiter.h"
 
 /* How often a process is taken anew that runs another program by the time it was read. */
 #define PROGRAM_TRIES 3
@@ -62,10 +62,8 @@ static int view_now(const struct snapshot *s, struct view *ret)
 static bool awaits_names(struct snapshot *s)
 {
 	while (s->view.late_names && ledger__awaits_names(&s->view.ledger)) {
-		if (!s->config->patience->names_ms)
+		if (!waiter__nap(&s->config->patience->names_ns))
 			return true;
-		s->config->patience->names_ms--;
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
 	}
 	return false;
 }
@@ -313,10 +311,9 @@ static void wait_for_stacks(struct snapshot *s)
 	    !parts__await_stacks(s->parts.parts, s->parts.n))
 		return;
 	owner__call(s->config->taker->config.owner, want_stacks, s);
-	while (s->config->patience->stacks_ms && parts__await_stacks(s->parts.parts, s->parts.n)) {
-		s->config->patience->stacks_ms--;
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
-	}
+	while (parts__await_stacks(s->parts.parts, s->parts.n) &&
+	       waiter__nap(&s->config->patience->stacks_ns))
+		;
 }
 
 static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *config)

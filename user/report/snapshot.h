@@ -17,6 +17,7 @@
 #include "reconcile/join.h"
 #include "report/summary.h"
 #include "report/take.h"
+#include "util/clock.h"
 
 /*
  * For how long a report waits, in all, for names that are still being read from processes, for
@@ -24,15 +25,17 @@
  * either take long. A node report has one for all processes together.
  */
 struct patience {
-	unsigned names_ms;
-	unsigned stacks_ms;
+	uint64_t names_ns; /* so much is left */
+	uint64_t stacks_ns;
 	unsigned memory_ms;
 	bool wants_stacks; /* they are unwound now, whether it waits for them or not */
 };
 
 #define PATIENCE_OF_A_REPORT                                                                       \
-	((struct patience){                                                                        \
-		.names_ms = 200, .stacks_ms = 3000, .memory_ms = 2000, .wants_stacks = true})
+	((struct patience){.names_ns = NSEC_PER_SEC / 5,                                           \
+			   .stacks_ns = 3 * NSEC_PER_SEC,                                          \
+			   .memory_ms = 2000,                                                      \
+			   .wants_stacks = true})
 
 /* How a process is read. */
 struct reading {

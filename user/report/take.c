@@ -167,7 +167,7 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	int err;
 
 	if (taker->config.stacks_later)
-		patience.stacks_ms = 0;
+		patience.stacks_ns = 0;
 	if (!report)
 		return -ENOMEM;
 	report->taken_at = clock__wall_ns();

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "model/owner.h"
 #include "proc/crew.h"
@@ -12,6 +11,7 @@
 #include "sampler/rank.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/waiter.h"
 
 #define ROUND_NS (5 * NSEC_PER_SEC)
 
@@ -101,21 +101,13 @@ static int begin_round(struct sampler *s, const struct visitor *visitor, uint64_
 
 static void wait_until(struct sampler *s, const struct visitor *visitor, uint64_t boot_ns)
 {
-	uint64_t now = clock__boot_ns();
-	struct timespec until;
+	uint64_t now = clock__boot_ns(), until_ns;
 
 	if (boot_ns <= now)
 		return;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += (boot_ns - now) / NSEC_PER_SEC;
-	until.tv_nsec += (boot_ns - now) % NSEC_PER_SEC;
-	if (until.tv_nsec >= (long)NSEC_PER_SEC) {
-		until.tv_sec++;
-		until.tv_nsec -= NSEC_PER_SEC;
-	}
+	until_ns = clock__monotonic_ns() + (boot_ns - now);
 	pthread_mutex_lock(&s->lock);
-	while (!visitor->stop &&
-	       pthread_cond_clockwait(&s->wake, &s->lock, CLOCK_MONOTONIC, &until) != ETIMEDOUT)
+	while (!visitor->stop && waiter__wait(&s->wake, &s->lock, until_ns))
 		;
 	pthread_mutex_unlock(&s->lock);
 }

@@ -11,6 +11,7 @@
 
 #include "util/clock.h"
 #include "util/thread.h"
+#include "util/waiter.h"
 
 #define NEVER UINT64_MAX
 
@@ -37,14 +38,6 @@ struct deadline {
 	TAILQ_HEAD(, watched) all;
 };
 
-static uint64_t now(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
-}
-
 static void hang_up(struct watched *w)
 {
 	shutdown(w->fd, SHUT_RDWR);
@@ -55,7 +48,7 @@ static void hang_up(struct watched *w)
  * closed, and its number taken by another file, in between. */
 static uint64_t expire(struct deadline *deadline)
 {
-	uint64_t at = now(), next = NEVER;
+	uint64_t at = clock__monotonic_ns(), next = NEVER;
 	struct watched *w;
 
 	TAILQ_FOREACH (w, &deadline->all, entry) {
@@ -71,7 +64,6 @@ static uint64_t expire(struct deadline *deadline)
 static void *watch(void *arg)
 {
 	struct deadline *deadline = arg;
-	struct timespec ts;
 
 	pthread_mutex_lock(&deadline->lock);
 	while (!deadline->stopping) {
@@ -79,9 +71,7 @@ static void *watch(void *arg)
 		if (deadline->wakes_at == NEVER) {
 			pthread_cond_wait(&deadline->sooner, &deadline->lock);
 		} else {
-			ts.tv_sec = deadline->wakes_at / NSEC_PER_SEC;
-			ts.tv_nsec = deadline->wakes_at % NSEC_PER_SEC;
-			pthread_cond_timedwait(&deadline->sooner, &deadline->lock, &ts);
+			waiter__wait(&deadline->sooner, &deadline->lock, deadline->wakes_at);
 		}
 	}
 	pthread_mutex_unlock(&deadline->lock);
@@ -91,7 +81,6 @@ static void *watch(void *arg)
 int deadline__new(struct deadline **ret)
 {
 	struct deadline *deadline = calloc(1, sizeof(*deadline));
-	pthread_condattr_t attr;
 	int err;
 
 	if (!deadline)
@@ -99,10 +88,7 @@ int deadline__new(struct deadline **ret)
 	TAILQ_INIT(&deadline->all);
 	deadline->wakes_at = NEVER;
 	pthread_mutex_init(&deadline->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&deadline->sooner, &attr);
-	pthread_condattr_destroy(&attr);
+	pthread_cond_init(&deadline->sooner, NULL);
 	err = thread__start(&deadline->thread, "deadline", watch, deadline);
 	if (err) {
 		pthread_cond_destroy(&deadline->sooner);
@@ -153,7 +139,7 @@ void deadline__drop(struct deadline *deadline, struct watched *w)
 void deadline__set(struct deadline *deadline, struct watched *w, uint64_t ns)
 {
 	pthread_mutex_lock(&deadline->lock);
-	w->since = now();
+	w->since = clock__monotonic_ns();
 	w->at = ns ? w->since + ns : NEVER;
 	if (w->at < deadline->wakes_at) {
 		deadline->wakes_at = w->at;

@@ -18,11 +18,12 @@
 #include "symbolize/child.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
+#include "util/waiter.h"
 
 /* Higher than those that a child takes as its own. */
 #define FD_ABOVE 10
 
-#define LET_GO_MS 200
+#define LET_GO_NS 200000000
 
 /* What the dynamic loader and sanitizers go by; the rest of the environment is none of its
  * business. */
@@ -86,10 +87,12 @@ static pid_t launch(const struct launcher_config *config, int received)
  * nobody at the other end, and one that hangs is left behind. */
 static void end(pid_t child)
 {
+	uint64_t left_ns = LET_GO_NS;
+
 	if (child > 0)
 		kill(child, SIGKILL);
-	for (int ms = 0; child > 0 && ms < LET_GO_MS && !waitpid(child, NULL, WNOHANG); ms++)
-		nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+	while (child > 0 && !waitpid(child, NULL, WNOHANG) && waiter__nap(&left_ns))
+		;
 	/* Numbers are free from here on, so the caller forgets this one. */
 	while (waitpid(-1, NULL, WNOHANG) > 0)
 		;

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
 
 #include "util/clock.h"
 #include "util/refs.h"
+#include "util/waiter.h"
 
 #define TABLES_SHARE 5 / 8
 
@@ -51,17 +51,13 @@ const char *giving_up__name(enum giving_up what)
 struct budget *budget__new(uint64_t limit)
 {
 	struct budget *budget = calloc(1, sizeof(*budget));
-	pthread_condattr_t monotonic;
 
 	if (!budget)
 		return NULL;
 	budget->refs = 1;
 	budget->limit = limit;
 	pthread_mutex_init(&budget->lock, NULL);
-	pthread_condattr_init(&monotonic);
-	pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-	pthread_cond_init(&budget->left, &monotonic);
-	pthread_condattr_destroy(&monotonic);
+	pthread_cond_init(&budget->left, NULL);
 	return budget;
 }
 
@@ -154,19 +150,14 @@ static bool has_room(const struct budget *budget, uint64_t bytes)
 int reservation__grow(struct reservation *reservation, size_t bytes, unsigned wait_ms)
 {
 	struct budget *budget = reservation->budget;
-	struct timespec until;
-	bool fits;
-	int err = 0;
+	uint64_t until_ns = clock__monotonic_ns() + wait_ms * 1000000ULL;
+	bool fits, in_time = true;
 
 	if (!budget)
 		return 0;
-	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_nsec += wait_ms % 1000 * 1000000ULL;
-	until.tv_sec += wait_ms / 1000 + until.tv_nsec / NSEC_PER_SEC;
-	until.tv_nsec %= NSEC_PER_SEC;
 	pthread_mutex_lock(&budget->lock);
-	while (!(fits = has_room(budget, bytes)) && !err)
-		err = pthread_cond_timedwait(&budget->left, &budget->lock, &until);
+	while (!(fits = has_room(budget, bytes)) && in_time)
+		in_time = waiter__wait(&budget->left, &budget->lock, until_ns);
 	if (fits)
 		budget__take(budget, BUDGET_REPORTS, bytes);
 	pthread_mutex_unlock(&budget->lock);

@@ -20,6 +20,11 @@ uint64_t clock__boot_ns(void)
 	return now_ns(CLOCK_BOOTTIME);
 }
 
+uint64_t clock__monotonic_ns(void)
+{
+	return now_ns(CLOCK_MONOTONIC);
+}
+
 uint64_t clock__wall_ns(void)
 {
 	return now_ns(CLOCK_REALTIME);

@@ -13,6 +13,7 @@
 #define CLOCK_TEXT_LEN sizeof("2026-11-22T21:31:07.123456Z")
 
 uint64_t clock__boot_ns(void);	     /* now, since boot */
+uint64_t clock__monotonic_ns(void);  /* now; stands still while the machine sleeps */
 uint64_t clock__wall_ns(void);	     /* now, since 1970 */
 uint64_t clock__thread_cpu_ns(void); /* CPU time that the calling thread has used */
 
