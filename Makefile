@@ -121,12 +121,12 @@ $(BUILD)/profile.pb-c.h: user/report/profile.proto
 
 $(BUILD)/profile.pb-c.c: $(BUILD)/profile.pb-c.h ;
 
-$(BUILD)/profile.pb-c.o: $(BUILD)/profile.pb-c.c Makefile
+$(BUILD)/profile.pb-c.o: $(BUILD)/profile.pb-c.c Makefile VERSION
 	$(call say,CC,$<)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
 
-# Its flags are in this file.
-$(BUILD)/%.o: %.c Makefile | $(GENERATED)
+# Its flags are in these two.
+$(BUILD)/%.o: %.c Makefile VERSION | $(GENERATED)
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(CFLAGS_ALL) -MMD -MP -c $< -o $@
@@ -313,7 +313,7 @@ format: ## reformat the sources
 # By install(1) alone: what a shell writes has its mode from the umask, and root's is often 077.
 .PHONY: install
 install: all ## install below DESTDIR/PREFIX
-	install -Dm755 build/memprov $(DESTDIR)$(PREFIX)/bin/memprov
+	install -Dm755 $(BUILD)/memprov $(DESTDIR)$(PREFIX)/bin/memprov
 	sed 's/@VERSION@/$(VERSION)/' man/memprov.1 | \
 		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in | \

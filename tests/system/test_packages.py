@@ -86,3 +86,18 @@ def test_the_exit_code_is_that_of_the_command(bpf, tmp_path):
     assert check(tmp_path, "nothing", "sh", "-c", "kill -9 $$").returncode == 1
     done = check(tmp_path, "nothing", "/nowhere")
     assert (done.returncode, done.stderr) == (127, "check-packages: /nowhere: No such file or directory\n")
+
+
+@pytest.mark.parametrize("kind, built", [([], "build/memprov"), (["SANITIZE=1"], "build/asan/memprov"),
+                                         (["CROSS=aarch64-linux-gnu"], "build/aarch64-linux-gnu/memprov")])
+def test_what_was_built_is_installed(kind, built):
+    done = subprocess.run(["make", "-n", "install", *kind], cwd=ROOT, env=ENVIRONMENT,
+                          capture_output=True, text=True, check=True)
+    assert f"install -Dm755 {built} /usr/local/bin/memprov" in done.stdout
+
+
+def test_another_version_is_another_program():
+    """What carries the version is made anew, the program first of all."""
+    done = subprocess.run(["make", "-n", "-W", "VERSION", "all"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
+                          check=True)
+    assert "-c user/options.c" in done.stdout and "-o build/memprov" in done.stdout
