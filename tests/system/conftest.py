@@ -35,8 +35,9 @@ NO_BPF = why_no_bpf()
 
 
 def pytest_configure(config):
-    # Who starts us in the background may have it ignored, and so would all that we start.
+    # In the background, or under nohup, they are ignored, and would be by all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
     config.addinivalue_line("markers", "plain: left out of the sanitized run, because it measures "
                                        "memprov's cost, or what others (a browser, gdb, Prometheus) "
                                        "make of answers that further tests ask for, too")

@@ -9,7 +9,7 @@ from memprov import HANG, MIB, Agent, Daemon, Target, region_at
 
 NOBODY = 65534
 MEMORY = "/debug/memory"
-CLIENT = pathlib.Path(__file__).with_name("greedy_client.py")
+CLIENT = pathlib.Path(__file__).with_name("greedy_client.py").read_text()  # others may not enter this directory
 
 
 def test_one_user_fills_everything(bpf):
@@ -32,7 +32,7 @@ def test_one_user_fills_everything(bpf):
             connection = http.client.HTTPConnection("127.0.0.1", port or daemon.port, timeout=HANG)
             return daemon.request("GET", path, connection)
 
-        with Target("/usr/bin/python3", CLIENT, *words, user=NOBODY, group=NOBODY, extra_groups=[]) as greedy:
+        with Target("/usr/bin/python3", "-c", CLIENT, *words, user=NOBODY, group=NOBODY, extra_groups=[]) as greedy:
             assert greedy.line() == "ready"
             for _ in range(10):
                 for unix in (False, True):

@@ -76,8 +76,7 @@ def test_no_such_route(daemon, path):
     answer = daemon.get(path)
     assert answer.status == 404
     assert answer.text.count("\n") == 1 and "/debug/memory" in answer.text
-    assert daemon.get(path + "?format=json").json["error"]["code"] == "no_such_route" or \
-        "%00" in path
+    assert daemon.get(path + "?format=json").json["error"]["code"] == "no_such_route"
 
 
 def test_no_such_process(daemon):
@@ -319,8 +318,7 @@ def test_the_node(daemon):
 
 def test_top_of_the_processes(daemon):
     """A parameter that is taken is obeyed."""
-    answer = daemon.get(PROCESSES, format="json", top=1)
-    assert answer.status == 400 or len(answer.json["processes"]) == 1
+    assert len(daemon.get(PROCESSES, format="json", top=1).json["processes"]) == 1
 
 
 def test_pid_of_the_command_line(bpf, agent):

@@ -7,7 +7,8 @@ from memprov import Daemon, Target
 FILES, MOUNTS = 2000, 1000
 # In a mount namespace of its own.
 PROGRAM = """
-import ctypes, mmap, os, sys, tempfile
+import ctypes, mmap, os, resource, sys
+resource.setrlimit(resource.RLIMIT_NOFILE, [resource.getrlimit(resource.RLIMIT_NOFILE)[1]] * 2)
 libc = ctypes.CDLL(None, use_errno=True)
 base, files, mounts = sys.argv[1].encode(), int(sys.argv[2]), int(sys.argv[3])
 for i in range(mounts):
