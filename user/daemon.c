@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "cli/progress.h"
+#include "live/owner.h"
+#include "live/sweep.h"
 #include "memory_limit.h"
-#include "model/owner.h"
-#include "model/sweep.h"
 #include "options.h"
 #include "privilege.h"
 #include "proc/cgroup.h"

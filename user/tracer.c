@@ -6,16 +6,16 @@
 #include <unistd.h>
 
 #include "memory_limit.h"
-#include "model/names.h"
-#include "model/owner.h"
-#include "model/sweep.h"
+#include "live/name_reader.h"
+#include "live/owner.h"
+#include "live/sweep.h"
+#include "live/unwinder.h"
 #include "options.h"
 #include "privilege.h"
 #include "proc/crew.h"
 #include "proc/pod_logs.h"
 #include "report/take.h"
 #include "sampler/sampler.h"
-#include "symbolize/unwinder.h"
 #include "util/budget.h"
 #include "util/log.h"
 

@@ -22,8 +22,8 @@
 #include <unistd.h>
 
 #include "compare.h"
-#include "model/names.h"
-#include "model/owner.h"
+#include "live/name_reader.h"
+#include "live/owner.h"
 #include "property.h"
 #include "report/take.h"
 #include "rng.h"

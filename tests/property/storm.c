@@ -21,8 +21,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "model/owner.h"
-#include "model/sweep.h"
+#include "live/owner.h"
+#include "live/sweep.h"
 #include "proc/crew.h"
 #include "property.h"
 #include "target.h"

@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "symbolize/bundle.h"
+#include "live/bundle.h"
 
 #define SIZE (BUNDLE_BYTES / 8)
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Stacks that wait, when their process ends: user/symbolize/unwinder.c. Its thread does not run. */
+/* Stacks that wait, when their process ends: user/live/unwinder.c. Its thread does not run. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "live/unwinder.h"
 #include "symbolize/child.h"
-#include "symbolize/unwinder.h"
 
 #include "events.h"
 

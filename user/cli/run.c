@@ -18,7 +18,7 @@
 #include "cli/run_child.h"
 #include "cli/run_peak.h"
 #include "cli/run_report.h"
-#include "model/owner.h"
+#include "live/owner.h"
 #include "options.h"
 #include "proc/memory.h"
 #include "report/settle.h"

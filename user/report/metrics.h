@@ -12,8 +12,8 @@
 #include <stdint.h>
 
 #include "collect/collector.h"
+#include "live/unwinder.h"
 #include "report/report.h"
-#include "symbolize/unwinder.h"
 #include "util/budget.h"
 #include "util/buf.h"
 

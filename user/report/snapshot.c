@@ -6,9 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/owner.h"
+#include "live/owner.h"
+#include "live/sweep.h"
 #include "model/promise.h"
-#include "model/sweep.h"
 #include "proc/process.h"
 #include "reconcile/classify.h"
 #include "util/cleanup.h"

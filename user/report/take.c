@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/owner.h"
+#include "live/owner.h"
 #include "proc/cgroup.h"
 #include "proc/nspid.h"
 #include "report/container.h"

@@ -4,7 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/owner.h"
+#include "live/owner.h"
 #include "proc/crew.h"
 #include "proc/program.h"
 #include "report/container.h"

@@ -4,7 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "model/owner.h"
+#include "live/owner.h"
 #include "proc/crew.h"
 #include "sampler/pace.h"
 #include "sampler/parts.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/names.h"
+#include "live/name_reader.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/unwinder.h"
+#include "live/unwinder.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,8 +8,8 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "live/bundle.h"
 #include "reconcile/frames.h"
-#include "symbolize/bundle.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/thread.h"

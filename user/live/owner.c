@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/owner.h"
+#include "live/owner.h"
 
 #include <errno.h>
 #include <pthread.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/bundle.h"
+#include "live/bundle.h"
 
 #include <stdlib.h>
 

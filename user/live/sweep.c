@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/sweep.h"
+#include "live/sweep.h"
 
 #include <errno.h>
 #include <pthread.h>

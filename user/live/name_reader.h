@@ -10,10 +10,10 @@
  * and, when all of them together are too many, those of the process that has most waiting. What is
  * lost is said to be (model__name_was_lost).
  */
-#ifndef MEMPROV_NAMES_H
-#define MEMPROV_NAMES_H
+#ifndef MEMPROV_NAME_READER_H
+#define MEMPROV_NAME_READER_H
 
-#include "model/owner.h"
+#include "live/owner.h"
 
 struct name_reader;
 

@@ -6,7 +6,7 @@
 #ifndef MEMPROV_SWEEP_H
 #define MEMPROV_SWEEP_H
 
-#include "model/owner.h"
+#include "live/owner.h"
 
 struct crew;
 struct sweeper;

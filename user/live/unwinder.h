@@ -10,7 +10,7 @@
 #ifndef MEMPROV_UNWINDER_H
 #define MEMPROV_UNWINDER_H
 
-#include "model/owner.h"
+#include "live/owner.h"
 #include "symbolize/symbolizer.h"
 
 struct unwinder;
