@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "model/promise.h"
+#include "model/name.h"
 #include "proc/procfs.h"
 #include "util/arena.h"
 #include "util/cleanup.h"

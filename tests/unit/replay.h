@@ -9,7 +9,7 @@
 
 #include "collect/recording.h"
 #include "model/model.h"
-#include "model/promise.h"
+#include "model/name.h"
 #include "reconcile/attribution.h"
 
 struct replay {

@@ -13,7 +13,7 @@
 
 #include "events.h"
 #include "model/model.h"
-#include "model/promise.h"
+#include "model/name.h"
 #include "util/cleanup.h"
 
 #define ATTACHED_NS 10000000000ULL

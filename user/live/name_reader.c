@@ -9,7 +9,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "model/promise.h"
+#include "model/name.h"
 #include "proc/peek.h"
 #include "proc/procfs.h"
 #include "proc/self.h"

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "model/model_parts.h"
 #include "model/naming.h"
-#include "model/promise.h"
+#include "model/name.h"
 
 /* A name of it was given that will never be known. */
 static void lose_name(struct model *model, struct process *process)

@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "model/account.h"
-#include "model/promise.h"
+#include "model/name.h"
 #include "util/refs.h"
 
 struct ledger_node {

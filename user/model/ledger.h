@@ -29,6 +29,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "model/name.h"
 #include "model/record.h"
 
 /* A process that maps more pieces than this is refused further ones (they become unknown): one

@@ -10,7 +10,7 @@
 #include "model/learn.h"
 #include "model/model_parts.h"
 #include "model/naming.h"
-#include "model/promise.h"
+#include "model/name.h"
 #include "model/stacks.h"
 #include "util/cleanup.h"
 

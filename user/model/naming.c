@@ -3,7 +3,8 @@
 
 #include <errno.h>
 
-#include "model/promise.h"
+#include "model/late_names.h"
+#include "model/name.h"
 
 static struct record *unwitnessed(struct space *space)
 {

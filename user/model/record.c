@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/promise.h"
 #include "util/refs.h"
 
 struct record *record__new(enum origin origin, uint64_t space, const struct mp_event_head *head,
@@ -64,35 +63,4 @@ void record__unref(struct record *record)
 	trace__unref(record->trace);
 	trace__unref(record->reservation);
 	free(record);
-}
-
-struct name *name__new(enum named_by by, const char *text, struct trace *trace)
-{
-	size_t size = strlen(text) + 1;
-	struct name *name = malloc(sizeof(*name) + size);
-
-	if (!name)
-		return NULL;
-	*name = (struct name){.refs = 1, .by = by, .trace = trace__ref(trace)};
-	memcpy(name->text, text, size);
-	return name;
-}
-
-struct name *name__ref(struct name *name)
-{
-	if (name)
-		refs__get(&name->refs);
-	return name;
-}
-
-void name__unref(struct name *name)
-{
-	while (name && refs__put(&name->refs)) {
-		struct name *before = name->before;
-
-		trace__unref(name->trace);
-		promise__unref(name->promise);
-		free(name);
-		name = before;
-	}
 }

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is known of how a mapping came to be, shared by all the ranges that it was cut into and
- * by the ledgers that inherited it. Records and names never change once made, but for names that
- * are known later (promise.h); they are counted, and the counts are atomic, because snapshots are
- * let go on other threads.
+ * by the ledgers that inherited it. Records never change once made; they are counted, and the
+ * counts are atomic, because snapshots are let go on other threads.
  */
 #ifndef MEMPROV_RECORD_H
 #define MEMPROV_RECORD_H
@@ -39,27 +38,5 @@ struct record *record__new(enum origin origin, uint64_t space, const struct mp_e
 struct record *record__copy(const struct record *record); /* the same */
 struct record *record__ref(struct record *record);
 void record__unref(struct record *record); /* accepts NULL */
-
-/* What a range is called, and by whom. */
-enum named_by {
-	NAMED_BY_PRCTL, /* the text is the program's */
-	NAMED_BY_CLONE, /* it is a thread's stack; the text is "COMM/TID" */
-};
-
-struct name {
-	unsigned refs;
-	enum named_by by;
-	struct trace *trace; /* of the call that named it; NULL: none was taken */
-	/* Of a name that is known later (promise.h); NULL for the others. */
-	struct promise *promise;
-	struct name *before;
-	unsigned n_before;
-	char text[];
-};
-
-/* NULL when out of memory. trace may be NULL; it takes a reference of its own. */
-struct name *name__new(enum named_by by, const char *text, struct trace *trace);
-struct name *name__ref(struct name *name); /* accepts NULL */
-void name__unref(struct name *name);	   /* accepts NULL */
 
 #endif

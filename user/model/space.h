@@ -70,7 +70,7 @@ struct space {
 	uint64_t code_gone_ns;	 /* when code last went that known stacks ran through, or exec */
 	struct uses *uses;	 /* what each trace has mapped so far: uses.h */
 	struct pending *pending; /* its stacks, and those of its forebears, that wait */
-	bool late_names;	 /* there have been some: promise.h */
+	bool late_names;	 /* there have been some: name.h */
 	struct doubt doubt;
 	bool overflowed; /* LEDGER_MAX_RANGES was reached */
 };

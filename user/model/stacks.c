@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <uthash.h>
 
-#include "model/promise.h"
+#include "model/name.h"
 
 struct stack {
 	UT_hash_handle hh; /* by tid */

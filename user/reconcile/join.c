@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "model/promise.h"
+#include "model/name.h"
 #include "reconcile/classify.h"
 #include "reconcile/share.h"
 #include "util/array.h"

@@ -1,128 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/promise.h"
+#include "model/late_names.h"
 
 #include <errno.h>
-#include <stdlib.h>
-
-#include "util/refs.h"
-
-enum kept {
-	KEPT_NOT, /* waited for */
-	KEPT_NAME,
-	KEPT_BEFORE,
-};
-
-struct promise {
-	unsigned refs;
-	enum kept kept; /* atomic; written last, and once */
-	struct name *name;
-	struct trace *trace;
-};
-
-/* A range that is named again and again, each time by a text that is waited for: behind so many,
- * what was there before them all is given up. */
-#define MAX_BEFORE 8
-
-struct promise *promise__new(struct trace *trace)
-{
-	struct promise *promise = calloc(1, sizeof(*promise));
-
-	if (!promise)
-		return NULL;
-	promise->refs = 1;
-	promise->trace = trace__ref(trace);
-	return promise;
-}
-
-struct promise *promise__ref(struct promise *promise)
-{
-	refs__get(&promise->refs);
-	return promise;
-}
-
-void promise__unref(struct promise *promise)
-{
-	if (!promise || !refs__put(&promise->refs))
-		return;
-	name__unref(promise->name);
-	trace__unref(promise->trace);
-	free(promise);
-}
-
-struct trace *promise__trace(const struct promise *promise)
-{
-	return promise->trace;
-}
-
-static void keep(struct promise *promise, enum kept how)
-{
-	__atomic_store_n(&promise->kept, how, __ATOMIC_RELEASE);
-}
-
-void promise__keep(struct promise *promise, struct name *name)
-{
-	promise->name = name__ref(name);
-	keep(promise, KEPT_NAME);
-}
-
-void promise__keep_before(struct promise *promise)
-{
-	keep(promise, KEPT_BEFORE);
-}
-
-static enum kept how_kept(const struct name *late)
-{
-	return __atomic_load_n(&late->promise->kept, __ATOMIC_ACQUIRE);
-}
-
-const struct name *name__now(const struct name *name)
-{
-	while (name && name->promise)
-		name = how_kept(name) == KEPT_NAME ? name->promise->name : name->before;
-	return name;
-}
-
-struct name *name__settled(struct name *name)
-{
-	while (name && name->promise) {
-		enum kept how = how_kept(name);
-
-		if (how == KEPT_NOT)
-			break;
-		name = how == KEPT_NAME ? name->promise->name : name->before;
-	}
-	return name;
-}
-
-static bool is_waited_for(const struct name *name)
-{
-	while (name && name->promise) {
-		switch (how_kept(name)) {
-		case KEPT_NOT:
-			return true;
-		case KEPT_NAME:
-			return false;
-		case KEPT_BEFORE:
-			name = name->before;
-		}
-	}
-	return false;
-}
-
-static struct name *late_name(struct promise *promise, struct name *before)
-{
-	struct name *name = name__new(NAMED_BY_PRCTL, "", NULL);
-
-	if (!name)
-		return NULL;
-	before = name__settled(before);
-	name->promise = promise__ref(promise);
-	if (before && before->n_before < MAX_BEFORE) {
-		name->before = name__ref(before);
-		name->n_before = before->promise ? before->n_before + 1 : 0;
-	}
-	return name;
-}
 
 struct giving {
 	struct ledger *ledger;
@@ -142,7 +21,7 @@ static int give(struct giving *g, const struct ledger_range *range)
 	/* One for all neighbours that were called the same, so that they stay together. */
 	if (!g->last || g->last_before != range->name) {
 		name__unref(g->last);
-		g->last = late_name(g->promise, range->name);
+		g->last = name__new_late(g->promise, range->name);
 		g->last_before = range->name;
 		if (!g->last)
 			return -ENOMEM;
@@ -216,7 +95,7 @@ int ledger__settle_names(struct ledger *ledger, struct ledger_pool *pool, uint64
 
 static int check_range(const struct ledger_range *range, void *ctx)
 {
-	return is_waited_for(range->name);
+	return name__is_awaited(range->name);
 }
 
 bool ledger__awaits_names(const struct ledger *ledger)

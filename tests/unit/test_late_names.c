@@ -13,7 +13,8 @@
 
 #include "events.h"
 #include "model/model.h"
-#include "model/promise.h"
+#include "model/late_names.h"
+#include "model/name.h"
 #include "util/cleanup.h"
 
 #define CHILD_START 11000000000ULL

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Names that are known later. When prctl names a range and the text's page is not in memory, the
+ * What ranges are called. A name never changes once made, but for those that are known later;
+ * counts of references are atomic, because snapshots are let go on other threads.
+ *
+ * Names that are known later: when prctl names a range and the text's page is not in memory, the
  * ranges are given a late name at once, in the order of events:
  *
  *      range ──▶ late name ──▶ promise ──▶ the name, when it has been read
@@ -13,10 +16,34 @@
  *
  * A promise is kept once, by the model's thread. What it was kept with never changes.
  */
-#ifndef MEMPROV_PROMISE_H
-#define MEMPROV_PROMISE_H
+#ifndef MEMPROV_NAME_H
+#define MEMPROV_NAME_H
 
-#include "model/ledger.h"
+#include <stdbool.h>
+
+#include "model/callsite.h"
+
+/* What a range is called, and by whom. */
+enum named_by {
+	NAMED_BY_PRCTL, /* the text is the program's */
+	NAMED_BY_CLONE, /* it is a thread's stack; the text is "COMM/TID" */
+};
+
+struct name {
+	unsigned refs;
+	enum named_by by;
+	struct trace *trace; /* of the call that named it; NULL: none was taken */
+	/* Of a name that is known later; NULL for the others. */
+	struct promise *promise;
+	struct name *before;
+	unsigned n_before;
+	char text[];
+};
+
+/* NULL when out of memory. trace may be NULL; it takes a reference of its own. */
+struct name *name__new(enum named_by by, const char *text, struct trace *trace);
+struct name *name__ref(struct name *name); /* accepts NULL */
+void name__unref(struct name *name);	   /* accepts NULL */
 
 struct promise;
 
@@ -41,15 +68,11 @@ const struct name *name__now(const struct name *name);
  * kept. Borrowed, likewise. */
 struct name *name__settled(struct name *name);
 
-/* Gives the ranges within [lo, hi) a late name, with the rules and errors of ledger__name(). */
-int ledger__name_late(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
-		      struct promise *promise, struct record *unknown, uint64_t now);
+/* True when it is not known yet what it will be. Any thread. */
+bool name__is_awaited(const struct name *name);
 
-/* The promise for [lo, hi) has been kept: neighbours that have the same name now become one
- * again, and what nothing is known of, not even a name, goes. 0 or -ENOMEM. */
-int ledger__settle_names(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi);
-
-/* True when a name of it is waited for. Any thread. */
-bool ledger__awaits_names(const struct ledger *ledger);
+/* A name that is what the promise is kept with; before: what the range is called until then. NULL
+ * when out of memory. */
+struct name *name__new_late(struct promise *promise, struct name *before);
 
 #endif
