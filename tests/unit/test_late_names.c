@@ -12,8 +12,8 @@
 #include <sys/mman.h>
 
 #include "events.h"
-#include "model/model.h"
 #include "model/late_names.h"
+#include "model/model.h"
 #include "model/name.h"
 #include "util/cleanup.h"
 

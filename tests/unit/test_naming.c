@@ -11,6 +11,7 @@
 #include <sys/mman.h>
 
 #include "events.h"
+#include "model/changes.h"
 #include "model/space.h"
 #include "util/cleanup.h"
 
@@ -64,10 +65,10 @@ static void check(const struct sequence *sequence)
 	union mp_event map = event_mmap(1, 1, 10, 4), name = event_name(2, 10, 4, "cache");
 
 	space->heap_end = HEAP_END_AT_START;
-	space__apply(space, &map, NULL);
-	space__apply(space, &name, NULL);
+	changes__apply(space, &map, NULL);
+	changes__apply(space, &name, NULL);
 	for (; e < sequence->events + ARRAY_SIZE(sequence->events) && e->head.type; e++)
-		space__apply(space, e, NULL);
+		changes__apply(space, e, NULL);
 	ledger__each(&space->ledger, 0, UINT64_MAX, show_range, &s);
 	show(&s);
 	if (strcmp(s.text, sequence->names))

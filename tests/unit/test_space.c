@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #include "events.h"
-#include "model/space.h"
+#include "model/changes.h"
 #include "util/cleanup.h"
 
 struct fixture {
@@ -44,7 +44,7 @@ static int tear_down(void **state)
 
 static int apply(struct fixture *f, union mp_event e)
 {
-	return space__apply(f->space, &e, NULL);
+	return changes__apply(f->space, &e, NULL);
 }
 
 /* "10-14@7 " is pages 10 to 14, by thread 7; the origin's letter stands before anything but mmap,
@@ -98,7 +98,7 @@ static struct trace *map_with(struct fixture *f, struct trace *trace, uint64_t a
 	struct ledger_range range = {0};
 
 	e.mmap.flags = flags;
-	assert_int_equal(space__apply(f->space, &e, trace), 0);
+	assert_int_equal(changes__apply(f->space, &e, trace), 0);
 	ledger__each(&f->space->ledger, at * PAGE, (at + 1) * PAGE, keep_range, &range);
 	assert_ptr_equal(range.record->trace, trace);
 	return range.record->reservation;
@@ -301,17 +301,17 @@ static void test_brk_after_a_loss(void **state)
 	struct fixture *f = *state;
 
 	apply(f, event_brk(1, 1, 20 * PAGE, 30 * PAGE));
-	space__doubt(f->space, 20 * PAGE, 40 * PAGE, 2);
+	changes__suspect(f->space, 20 * PAGE, 40 * PAGE, 2);
 	apply(f, event_mmap(2, 3, 26, 1));
 	apply(f, event_brk(1, 4, 20 * PAGE, 25 * PAGE));
-	space__settle(f->space);
+	changes__settle(f->space);
 	assert_space(f, "26-27@2 ");
 	apply(f, event_brk(1, 5, 20 * PAGE, 30 * PAGE));
 	assert_space(f, "b25-30@1 ");
 	/* and when the brk itself is from before the loss, it does */
 	apply(f, event_brk(1, 6, 20 * PAGE, 31 * PAGE));
-	space__doubt(f->space, 20 * PAGE, 40 * PAGE, 7);
-	space__settle(f->space);
+	changes__suspect(f->space, 20 * PAGE, 40 * PAGE, 7);
+	changes__settle(f->space);
 	apply(f, event_brk(1, 8, 20 * PAGE, 32 * PAGE));
 	assert_space(f, "");
 	apply(f, event_brk(1, 9, 20 * PAGE, 33 * PAGE));
@@ -472,7 +472,7 @@ static void test_fork_copies(void **state)
 	assert_space(f, "12-14@1 ");
 	assert_space(&child, "10-14@1 ");
 	assert_int_not_equal(child.space->id, f->space->id);
-	space__apply(child.space, &(union mp_event){.mmap = event_mmap(9, 3, 20, 1).mmap}, NULL);
+	changes__apply(child.space, &(union mp_event){.mmap = event_mmap(9, 3, 20, 1).mmap}, NULL);
 	assert_space(f, "12-14@1 ");
 	assert_space(&child, "10-14@1 20-21@9 ");
 	space__unref(child.space);

@@ -44,7 +44,7 @@ void code__follow(struct space *space, const union mp_event *event)
 		begin_anew(space);
 }
 
-void code__doubt(struct space *space, uint64_t lo, uint64_t hi, uint64_t until)
+void code__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t until)
 {
 	if (!space->image || !image__runs_through(space->image, lo, hi - lo))
 		return;

@@ -17,7 +17,7 @@
 void code__follow(struct space *space, const union mp_event *event);
 
 /* Events that spoke of [lo, hi) are lost, up to `until`: other code may be there. */
-void code__doubt(struct space *space, uint64_t lo, uint64_t hi, uint64_t until);
+void code__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t until);
 
 /* When the newest of what the frames lie in was mapped; 0: all of it before us. */
 uint64_t code__newest_ns(const struct space *space, const struct unwound *unwound);

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "model/changes.h"
 #include "model/model_parts.h"
-#include "model/naming.h"
 #include "model/name.h"
+#include "model/naming.h"
 
 /* A name of it was given that will never be known. */
 static void lose_name(struct model *model, struct process *process)
@@ -44,6 +45,7 @@ void cold_names__apply(struct model *model, struct process *process, const struc
 		return;
 	}
 	name.was_mapped = is_mapped(process->space, e->name_ptr, &since);
+	changes__begin(process->space, &e->head);
 	err = naming__apply_late(process->space, e, name.promise);
 	if (err) {
 		model->stats.refused++;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files that make up the model share: model.c, cold_names.c,
+/* What the files that make up the model share: processes.c, cold_names.c,
  * giving_up.c, raw_stacks.c. */
 #ifndef MEMPROV_MODEL_PARTS_H
 #define MEMPROV_MODEL_PARTS_H

@@ -6,62 +6,11 @@
 #include <sys/mman.h>
 
 #include "model/creation.h"
-
-#define MAX_TRANSITS 16 /* threads of one process within mremap at one time */
-
-/* The ledger as an mremap found it: by the time the call has ended, another thread may have
- * mapped the addresses that it moved away from. */
-struct transit {
-	struct transit *next;
-	uint32_t tid;
-	uint64_t began_ns;
-	struct ledger ledger;
-};
-
-static void transit_free(struct transit *t)
-{
-	ledger__free(&t->ledger);
-	free(t);
-}
-
-static struct transit *end_transit(struct space *space, uint32_t tid)
-{
-	struct transit **at = &space->transits, *t;
-
-	while (*at && (*at)->tid != tid)
-		at = &(*at)->next;
-	t = *at;
-	if (t)
-		*at = t->next;
-	return t;
-}
+#include "model/transit.h"
 
 int moves__begin(struct space *space, const struct mp_event_range *e)
 {
-	/* A thread is in one mremap at a time: the end of an earlier one was lost. */
-	struct transit *t = end_transit(space, e->head.tid), **end;
-	size_t n = 0;
-
-	if (t)
-		transit_free(t);
-	/* Threads that died within mremap leave theirs behind: the oldest goes. */
-	for (end = &space->transits; *end; end = &(*end)->next)
-		n++;
-	if (n >= MAX_TRANSITS) {
-		t = space->transits;
-		space->transits = t->next;
-		transit_free(t);
-		for (end = &space->transits; *end; end = &(*end)->next)
-			;
-	}
-	t = calloc(1, sizeof(*t));
-	if (!t)
-		return -ENOMEM;
-	t->tid = e->head.tid;
-	t->began_ns = e->head.time_ns;
-	t->ledger = ledger__copy(&space->ledger);
-	*end = t;
-	return 0;
+	return transits__begin(&space->transits, &space->ledger, &e->head);
 }
 
 struct move {
@@ -111,25 +60,25 @@ static int move_piece(struct move *m, const struct ledger_range *range, uint64_t
 	return err ? err : creation__put(m->space, &moved);
 }
 
-static bool is_older_than_doubt(const struct move *m, const struct ledger_range *range)
+static bool is_suspect(const struct move *m, const struct ledger_range *range)
 {
-	const struct doubt *doubt = &m->space->doubt;
+	const struct suspect *suspect = &m->space->suspect;
 
-	return doubt->hi && range->touched_ns <= doubt->until;
+	return suspect->hi && range->touched_ns <= suspect->until;
 }
 
 static int move_one(const struct ledger_range *range, void *ctx)
 {
 	struct move *m = ctx;
-	const struct doubt *doubt = &m->space->doubt;
+	const struct suspect *suspect = &m->space->suspect;
 	uint64_t lo = range->start, hi = range->end;
 	int err;
 
-	if (!is_older_than_doubt(m, range))
+	if (!is_suspect(m, range))
 		return move_piece(m, range, lo, hi);
-	/* What is doubtful must not get to where nobody would doubt it. */
-	err = move_piece(m, range, lo, hi < doubt->lo ? hi : doubt->lo);
-	return err ? err : move_piece(m, range, lo > doubt->hi ? lo : doubt->hi, hi);
+	/* What is suspect must not get to where nothing is. */
+	err = move_piece(m, range, lo, hi < suspect->lo ? hi : suspect->lo);
+	return err ? err : move_piece(m, range, lo > suspect->hi ? lo : suspect->hi, hi);
 }
 
 static int first_range(const struct ledger_range *range, void *ctx)
@@ -145,7 +94,7 @@ static int first_range(const struct ledger_range *range, void *ctx)
  */
 static int create_more(struct move *m, uint64_t last, uint64_t lo, uint64_t hi)
 {
-	const struct doubt *doubt = &m->space->doubt;
+	const struct suspect *suspect = &m->space->suspect;
 	struct creation what = {.lo = lo,
 				.hi = hi,
 				.origin = ORIGIN_MREMAP,
@@ -159,8 +108,8 @@ static int create_more(struct move *m, uint64_t last, uint64_t lo, uint64_t hi)
 		what.attached = true;
 		what.base = from.record->lo + m->distance;
 	}
-	/* A name that is doubtful must not get to where nobody would doubt it. */
-	if (!is_older_than_doubt(m, &from) || last < doubt->lo || last >= doubt->hi) {
+	/* A name that is suspect must not get to where nothing is. */
+	if (!is_suspect(m, &from) || last < suspect->lo || last >= suspect->hi) {
 		what.name = from.name;
 		what.named_ns = from.named_ns;
 	}
@@ -196,7 +145,7 @@ static int fail_mremap(struct space *space, const struct mp_event_mremap *e, uin
 /* An old length of 0 maps shared memory a second time: that is a creation too. */
 int moves__end(struct space *space, const struct mp_event_mremap *e, struct trace *trace)
 {
-	struct transit *t = end_transit(space, e->head.tid);
+	struct transit *t = transits__end(&space->transits, e->head.tid);
 	struct ledger before = t ? t->ledger : ledger__copy(&space->ledger);
 	uint64_t began = t ? t->began_ns : e->head.time_ns;
 	uint64_t unit = space->tools->page_size;
@@ -244,28 +193,17 @@ out:
 	return err;
 }
 
-void moves__doubt(struct space *space)
+void moves__drop_suspect(struct space *space)
 {
-	const struct doubt *doubt = &space->doubt;
+	const struct suspect *suspect = &space->suspect;
 
 	for (struct transit *t = space->transits; t; t = t->next) {
-		size_t n = ledger__count_within(&t->ledger, doubt->lo, doubt->hi);
+		size_t n = ledger__count_within(&t->ledger, suspect->lo, suspect->hi);
 
 		if (account__spend(space->account, n))
-			ledger__erase_older(&t->ledger, space->tools->pool, doubt->lo, doubt->hi,
-					    doubt->until);
+			ledger__erase_older(&t->ledger, space->tools->pool, suspect->lo,
+					    suspect->hi, suspect->until);
 		else
-			ledger__erase(&t->ledger, space->tools->pool, doubt->lo, doubt->hi);
+			ledger__erase(&t->ledger, space->tools->pool, suspect->lo, suspect->hi);
 	}
-}
-
-void moves__free(struct space *space)
-{
-	struct transit *next;
-
-	for (struct transit *t = space->transits; t; t = next) {
-		next = t->next;
-		transit_free(t);
-	}
-	space->transits = NULL;
 }

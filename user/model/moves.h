@@ -14,9 +14,7 @@ int moves__begin(struct space *space, const struct mp_event_range *e);
 /* It has ended: 0, -EINVAL, or an error of ledger.h. */
 int moves__end(struct space *space, const struct mp_event_mremap *e, struct trace *trace);
 
-/* What the space's doubt speaks of is forgotten in calls that have begun, too. */
-void moves__doubt(struct space *space);
-
-void moves__free(struct space *space); /* those that have not ended */
+/* What is suspect in the space is forgotten in calls that have begun, too. */
+void moves__drop_suspect(struct space *space);
 
 #endif

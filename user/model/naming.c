@@ -48,7 +48,6 @@ int naming__apply_late(struct space *space, const struct mp_event_name *e, struc
 	uint64_t lo, hi;
 	int err;
 
-	space__begin_event(space, &e->head);
 	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &lo, &hi))
 		return -EINVAL;
 	if (!space__may_change(space, lo, hi))

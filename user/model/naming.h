@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What an attempt to name a range does to an address space. Results as of space__apply(). */
+/* What an attempt to name a range does to an address space. Results as of changes__apply(). */
 #ifndef MEMPROV_NAMING_H
 #define MEMPROV_NAMING_H
 

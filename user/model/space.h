@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One address space: its ledger, and what an event about memory does to it. Threads share one,
- * and so do a vfork child and its parent until the child's exec; a fork copies it. Only the
- * model's thread touches it.
+ * One address space: its ledger, and what else is known of it. Threads share one, and so do a vfork
+ * child and its parent until the child's exec; a fork copies it. Only the model's thread touches
+ * it.
  */
 #ifndef MEMPROV_SPACE_H
 #define MEMPROV_SPACE_H
@@ -17,18 +17,18 @@
 #define HEAP_END_UNKNOWN  0 /* it may have moved unseen: the next brk only tells where it is now */
 #define HEAP_END_AT_START 1 /* it is still empty: it ends where the next brk says it begins */
 
-struct stack;
+struct thread_stack;
 struct transit;
 
 /*
- * Lost events spoke of addresses within [lo, hi), the latest of them at `until`. What the ledger
- * knows there from before is not to be believed; but events from before and after the losses are
- * still to come from the ring. So it is kept in mind until somebody looks: what is older is erased
- * when the first later event comes, and again at the end; and nothing of it moves elsewhere.
+ * Lost events spoke of addresses within [lo, hi), the latest of them at `until`: what the ledger
+ * knows there from before is suspect. Events from before and after the losses are still to come
+ * from the ring, so it is not erased at once: what is older goes when the first later event comes,
+ * and again before anything looks; and nothing of it moves elsewhere.
  */
-struct doubt {
+struct suspect {
 	uint64_t lo;
-	uint64_t hi; /* 0: no doubt */
+	uint64_t hi; /* 0: nothing is suspect */
 	uint64_t until;
 	bool swept;
 };
@@ -62,8 +62,8 @@ struct space {
 	struct transit *transits; /* mremap calls that have begun and not ended */
 	struct record
 		*unwitnessed; /* of named ranges whose creation nobody saw; made when needed */
-	struct stack *stacks; /* of its threads: stacks.h */
-	struct image *image;  /* the code that is mapped, and its known stacks */
+	struct thread_stack *thread_stacks;
+	struct image *image; /* the code that is mapped, and its known stacks */
 	/* Changes whenever code is mapped or unmapped; never used twice. */
 	uint64_t code_id;
 	uint64_t code_added_ns;	 /* when code was last mapped; 0: never */
@@ -71,7 +71,7 @@ struct space {
 	struct uses *uses;	 /* what each trace has mapped so far: uses.h */
 	struct pending *pending; /* its stacks, and those of its forebears, that wait */
 	bool late_names;	 /* there have been some: name.h */
-	struct doubt doubt;
+	struct suspect suspect;
 	bool overflowed; /* LEDGER_MAX_RANGES was reached */
 };
 
@@ -94,16 +94,6 @@ void space__unref(struct space *space); /* accepts NULL */
 /* Forgets all that the space holds of its past, for want of memory: it is unknown from here on. */
 void space__forget(struct space *space);
 
-/* Applies an event about memory (MMAP to SHMDT, NAME when its state is SET or CLEAR, THREAD, and
- * COMM of a thread); others are not for it. trace: the call's stack, or NULL. 0, -EINVAL for
- * arguments the kernel will refuse too (nothing changes), or an error of ledger.h: then the range
- * is erased, so that it is unknown and not wrong. */
-int space__apply(struct space *space, const union mp_event *event, struct trace *trace);
-
-/* For files of this room that apply events too. First of all: there is an event, also when it
- * cannot be applied. */
-void space__begin_event(struct space *space, const struct mp_event_head *head);
-
 /* [addr, addr + len) in whole units, a power of two; false when that is empty or wraps, or begins
  * within a page, which every one of these calls refuses. */
 bool space__whole_pages(const struct space *space, uint64_t addr, uint64_t len, uint64_t unit,
@@ -112,13 +102,5 @@ bool space__whole_pages(const struct space *space, uint64_t addr, uint64_t len, 
 /* One event is about to change every range within [lo, hi). False when that is more work than it
  * may cause (account.h): then nothing is known there any more. */
 bool space__may_change(struct space *space, uint64_t lo, uint64_t hi);
-
-/* Events that spoke of [lo, hi) are missing; events that are applied from here on may be older
- * than the loss. */
-void space__doubt(struct space *space, uint64_t lo, uint64_t hi, uint64_t until);
-
-/* All events of before the last doubt have been applied: what is doubtful is forgotten. To be
- * called before the ledger is looked at. */
-void space__settle(struct space *space);
 
 #endif

@@ -10,9 +10,9 @@
 
 #include "model/model.h"
 #include "proc/crew.h"
-#include "proc/program.h"
-#include "proc/procfs.h"
 #include "proc/files.h"
+#include "proc/procfs.h"
+#include "proc/program.h"
 #include "proc/resident.h"
 #include "reconcile/join.h"
 #include "report/summary.h"

@@ -1,29 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/stacks.h"
+#include "model/stack_names.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <uthash.h>
 
 #include "model/name.h"
-
-struct stack {
-	UT_hash_handle hh; /* by tid */
-	uint32_t tid;
-	uint64_t lo;
-	uint64_t hi;
-};
-
-void stacks__free(struct stack **stacks)
-{
-	struct stack *stack, *next;
-
-	HASH_ITER (hh, *stacks, stack, next) {
-		HASH_DEL(*stacks, stack);
-		free(stack);
-	}
-}
+#include "model/thread_stack.h"
 
 struct naming {
 	struct space *space;
@@ -84,7 +67,7 @@ static int check_owner(const struct ledger_range *range, void *ctx)
 	return check->still;
 }
 
-static bool still_owns(const struct space *space, const struct stack *stack)
+static bool still_owns(const struct space *space, const struct thread_stack *stack)
 {
 	struct owner_check check = {stack->tid, false};
 
@@ -94,11 +77,11 @@ static bool still_owns(const struct space *space, const struct stack *stack)
 
 static void prune(struct space *space)
 {
-	struct stack *stack, *next;
+	struct thread_stack *stack, *next;
 
-	HASH_ITER (hh, space->stacks, stack, next) {
+	HASH_ITER (hh, space->thread_stacks, stack, next) {
 		if (!still_owns(space, stack)) {
-			HASH_DEL(space->stacks, stack);
+			HASH_DEL(space->thread_stacks, stack);
 			free(stack);
 		}
 	}
@@ -106,19 +89,19 @@ static void prune(struct space *space)
 
 static int follow(struct space *space, uint32_t tid, uint64_t lo, uint64_t hi)
 {
-	struct stack *stack;
+	struct thread_stack *stack;
 
-	HASH_FIND(hh, space->stacks, &tid, sizeof(tid), stack);
+	HASH_FIND(hh, space->thread_stacks, &tid, sizeof(tid), stack);
 	if (!stack) {
-		if (HASH_COUNT(space->stacks) >= STACKS_MAX)
+		if (HASH_COUNT(space->thread_stacks) >= THREAD_STACKS_MAX)
 			prune(space);
-		if (HASH_COUNT(space->stacks) >= STACKS_MAX)
+		if (HASH_COUNT(space->thread_stacks) >= THREAD_STACKS_MAX)
 			return -ENOSPC;
 		stack = calloc(1, sizeof(*stack));
 		if (!stack)
 			return -ENOMEM;
 		stack->tid = tid;
-		HASH_ADD(hh, space->stacks, tid, sizeof(stack->tid), stack);
+		HASH_ADD(hh, space->thread_stacks, tid, sizeof(stack->tid), stack);
 	}
 	stack->lo = lo;
 	stack->hi = hi;
@@ -131,7 +114,7 @@ static int first_range(const struct ledger_range *range, void *ctx)
 	return 1;
 }
 
-int stacks__begin(struct space *space, const struct mp_event_thread *e)
+int stack_names__begin(struct space *space, const struct mp_event_thread *e)
 {
 	struct naming naming = {.space = space, .when = e->head.time_ns};
 	uint64_t mask = space->tools->page_size - 1, lo = e->stack_lo & ~mask, hi = e->stack_hi;
@@ -158,13 +141,13 @@ int stacks__begin(struct space *space, const struct mp_event_thread *e)
 	return err || !naming.named ? err : follow(space, e->thread_tid, lo, hi);
 }
 
-int stacks__rename(struct space *space, uint32_t tid, const char *comm, uint64_t when)
+int stack_names__rename(struct space *space, uint32_t tid, const char *comm, uint64_t when)
 {
 	struct naming naming = {.space = space, .when = when};
 	struct ledger_range at = {0};
-	struct stack *stack;
+	struct thread_stack *stack;
 
-	HASH_FIND(hh, space->stacks, &tid, sizeof(tid), stack);
+	HASH_FIND(hh, space->thread_stacks, &tid, sizeof(tid), stack);
 	if (!stack || !still_owns(space, stack))
 		return 0;
 	ledger__each(&space->ledger, stack->hi - 1, stack->hi, first_range, &at);
@@ -172,8 +155,8 @@ int stacks__rename(struct space *space, uint32_t tid, const char *comm, uint64_t
 	return name_stack(&naming, tid, comm, stack->lo, stack->hi);
 }
 
-int stacks__found(struct space *space, uint32_t tid, const char *comm, uint64_t lo, uint64_t hi,
-		  uint64_t when)
+int stack_names__found(struct space *space, uint32_t tid, const char *comm, uint64_t lo,
+		       uint64_t hi, uint64_t when)
 {
 	struct naming naming = {.space = space, .when = when};
 	int err = name_stack(&naming, tid, comm, lo, hi);

@@ -6,12 +6,13 @@
 #include <string.h>
 #include <uthash.h>
 
+#include "model/changes.h"
 #include "model/code.h"
 #include "model/learn.h"
 #include "model/model_parts.h"
-#include "model/naming.h"
 #include "model/name.h"
-#include "model/stacks.h"
+#include "model/naming.h"
+#include "model/stack_names.h"
 #include "util/cleanup.h"
 
 #define IMAGES_SHARE 8 /* of the tables' share, if that is less than what they may have */
@@ -131,7 +132,7 @@ static void lose(struct model *model, struct process *process, const struct mp_l
 	}
 	process->lost_events = range->events;
 	process->knowledge = KNOWS_RESYNCED;
-	space__doubt(process->space, range->lo, range->hi, range->last_ns);
+	changes__suspect(process->space, range->lo, range->hi, range->last_ns);
 	model->stats.resyncs[RESYNC_RING_FULL]++;
 }
 
@@ -229,7 +230,7 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 		return;
 	space = space__new(&model->tools);
 	if (!space) { /* nothing is known of the new program */
-		space__doubt(process->space, 0, UINT64_MAX, UINT64_MAX);
+		changes__suspect(process->space, 0, UINT64_MAX, UINT64_MAX);
 		process->knowledge = KNOWS_RESYNCED;
 		model->stats.refused++;
 		return;
@@ -242,8 +243,8 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 	process->knowledge = KNOWS_ALL;
 	process->since_ns = e->head.time_ns;
 	/* What was lost after this exec, of the same drain, was the new program's. */
-	if (process->space->doubt.hi && e->head.time_ns <= process->space->doubt.until) {
-		space->doubt = process->space->doubt;
+	if (process->space->suspect.hi && e->head.time_ns <= process->space->suspect.until) {
+		space->suspect = process->space->suspect;
 		process->knowledge = KNOWS_RESYNCED;
 	}
 	space__unref(process->space);
@@ -272,7 +273,7 @@ static void apply_to_space(struct model *model, const union mp_event *event)
 		cold_names__apply(model, process, &event->name, trace);
 	else if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_TOO_LONG)
 		model->stats.unread_names++;
-	else if (space__apply(process->space, event, trace))
+	else if (changes__apply(process->space, event, trace))
 		model->stats.refused++;
 	trace__unref(trace);
 }
@@ -345,7 +346,7 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 
 	if (!process)
 		return -ESRCH;
-	space__settle(process->space);
+	changes__settle(process->space);
 	*ret = (struct view){
 		.tgid = process->tgid,
 		.start_ticks = process->start_ticks,
@@ -397,7 +398,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	}
 	if (!process->comm[0])
 		set_comm(process, comm);
-	space__settle(process->space);
+	changes__settle(process->space);
 	if (learn__drop_strays(process->space, maps, began_ns))
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
 	if (process->space->heap_end == HEAP_END_UNKNOWN) {
@@ -422,7 +423,7 @@ void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint
 	struct process *process = model__find(model, tgid);
 
 	if (process && process->space->id == space_id &&
-	    stacks__found(process->space, tid, comm, lo, hi, began_ns))
+	    stack_names__found(process->space, tid, comm, lo, hi, began_ns))
 		model->stats.refused++;
 }
 
