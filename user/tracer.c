@@ -19,8 +19,8 @@
 #include "util/budget.h"
 #include "util/log.h"
 
-/* The sweeper and the sampler. */
-#define TRACER_WORKERS 2
+/* The sweeper, the sampler and the unwinder. */
+#define TRACER_WORKERS 3
 
 /* Threads that may be stuck in processes before work is left undone. */
 #define RESERVE 16
@@ -133,12 +133,12 @@ int tracer__start(struct tracer *t, const struct options *options, size_t worker
 	int err = owner__start(t->owner);
 
 	err = err ?: name_reader__start(t->names, t->owner);
-	if (!err && t->unwinder)
-		err = unwinder__start(t->unwinder, t->owner);
-	if (!err)
-		err = pod_logs__new(options->pod_logs, &t->pod_logs);
 	if (!err && sweep)
 		err = crew__new(options->proc, workers + TRACER_WORKERS + RESERVE, &t->crew);
+	if (!err && t->unwinder)
+		err = unwinder__start(t->unwinder, t->owner, t->crew);
+	if (!err)
+		err = pod_logs__new(options->pod_logs, &t->pod_logs);
 	if (!err && sweep)
 		err = sweeper__new(options->proc, t->owner, t->crew, &t->sweeper);
 	taker.pod_logs = t->pod_logs;

@@ -7,7 +7,8 @@ import os
 import pytest
 
 from hanging_fs import HangingFs
-from memprov import HANG, MIB, Agent, Daemon, Target, UnixConnection, region_at, task_states, until
+from memprov import (HANG, MIB, Agent, Daemon, Target, UnixConnection, functions, region_at, task_states,
+                     until)
 
 MEMORY = "/debug/memory"
 
@@ -118,3 +119,31 @@ def test_many_that_hold_their_maps(fs):
         until(lambda: gauge(daemon, "stuck_readers") == 0, "the readers to be back")
         for holder in holders:
             until(lambda: daemon.get(MEMORY, pid=holder.pid).status == 200, "a report")
+
+
+def holder_is_told(daemon, holder):
+    return ask(daemon, f"{MEMORY}?pid={holder.pid}&format=json").status == 503
+
+
+def test_new_call_sites_beside_one_that_holds_its_map(fs):
+    """Its own stacks wait for it, and nobody else's."""
+    with Daemon() as daemon, Holder(fs) as holder, Target("stacks", "chain") as quiet:
+        with fs.hangs():
+            holder.hold()
+            holder.wait_held()
+            # A report wants its stacks at once, and reads its map: so the unwinder does.
+            until(lambda: holder_is_told(daemon, holder), "the process to be unreadable")
+            with Agent() as other:
+                at = other.map(MIB)
+                other.call("fill", at, MIB, 1)
+                for pid, function in ((quiet.pid, "innermost"), (other.pid, "main")):
+                    report = ask(daemon, f"{MEMORY}?pid={pid}&format=json&all=1").json
+                    found = [site for site in report["callsites"] if function in functions(site)]
+                    assert found, report["callsites"]
+                    assert [site["truncated"] for site in found] == [False] * len(found)
+            assert holder.process.poll() is None and task_states(holder.pid).count("D") == 2
+        assert holder.line() == "free"
+        until(lambda: gauge(daemon, "stuck_readers") == 0, "the readers to be back")
+        # Behind that its own stacks are unwound, too.
+        until(lambda: any("main" in functions(site) or "hold" in functions(site)
+                          for site in daemon.report(holder.pid, all=1)["callsites"]), "its call sites")

@@ -1,14 +1,19 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* How often the map of a process is read, and what that costs: user/symbolize/images.h. The process
  * is this one. */
+#include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 #include <cmocka.h>
@@ -76,7 +81,8 @@ static struct image *get(struct fixture *f, uint64_t since_ns)
 {
 	struct image *image;
 
-	assert_int_equal(images__get(f->images, getpid(), f->start_ticks, since_ns, &image), 0);
+	assert_int_equal(images__get(f->images, getpid(), f->start_ticks, since_ns, NULL, &image),
+			 0);
 	return image;
 }
 
@@ -158,12 +164,111 @@ static void test_many_mappings(void **state)
 	assert_in_range(f->files, WIRE_FILES_MAX / 2, WIRE_FILES_MAX * 4 / 5);
 }
 
+/* For a debug file of each module the mounts were read again. */
+static void test_one_reading_of_the_mounts(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t began = clock__boot_ns();
+	struct image *image = get(f, 0), other = {.number = image->number + 1};
+	int pidfd = images__open_process(f->images, image), nowhere = open("/", O_PATH | O_CLOEXEC);
+	const struct mounts *mounts;
+
+	assert_true(pidfd >= 0 && nowhere >= 0);
+	/* Those that came with the map: there is nothing here to read them from. */
+	mounts = images__mounts(f->images, image, nowhere, began);
+	assert_non_null(mounts);
+	assert_true(mounts->n_points > 0);
+	for (int i = 0; i < 100; i++)
+		assert_ptr_equal(images__mounts(f->images, image, nowhere, began), mounts);
+	/* A later question, and one about another process. */
+	assert_null(images__mounts(f->images, image, nowhere, clock__boot_ns()));
+	assert_non_null(images__mounts(f->images, image, pidfd, clock__boot_ns()));
+	assert_null(images__mounts(f->images, &other, nowhere, began));
+	close(pidfd);
+	close(nowhere);
+}
+
+static pid_t start_then_exec(int *to, int *from, uint64_t *ret_start_ticks)
+{
+	int in[2], out[2], pidfd;
+	struct proc_stat stat;
+	char ready[6];
+	pid_t pid;
+
+	assert_int_equal(pipe(in), 0);
+	assert_int_equal(pipe(out), 0);
+	pid = fork();
+	if (!pid) {
+		dup2(in[0], 0);
+		dup2(out[1], 1);
+		execl("build/workloads/then_exec", "then_exec", "1", "0", "/bin/cat", NULL);
+		_exit(1);
+	}
+	close(in[0]);
+	close(out[1]);
+	*to = in[1];
+	*from = out[0];
+	assert_int_equal(read(*from, ready, sizeof(ready)), 6);
+	pidfd = procfs__open("/proc", pid);
+	assert_int_equal(procfs__stat(pidfd, &stat), 0);
+	close(pidfd);
+	*ret_start_ticks = stat.start_ticks;
+	return pid;
+}
+
+static bool has_program(const struct image *image, const char *name)
+{
+	bool found = false;
+
+	for (size_t i = 0; i < image->n; i++)
+		found |= image->rows[i].name && strstr(image->rows[i].name, name);
+	return found;
+}
+
+/* The process is the same; what it is asked for on behalf of the old program's image is refused,
+ * and the old program's map does not stand in for the new one's. */
+static void test_an_exec_makes_another_image(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t start_ticks, before = clock__boot_ns();
+	struct image *image;
+	int to, from, fd;
+	pid_t pid = start_then_exec(&to, &from, &start_ticks);
+
+	assert_int_equal(images__get(f->images, pid, start_ticks, 0, NULL, &image), 0);
+	assert_true(image->read_ns > before && has_program(image, "/then_exec"));
+	fd = images__open_process(f->images, image);
+	assert_true(fd >= 0);
+	close(fd);
+	assert_int_equal(write(to, "0\n", 2), 2);
+	while ((fd = images__open_process(f->images, image)) >= 0) {
+		close(fd);
+		usleep(1000);
+	}
+	assert_int_equal(fd, -ESRCH);
+	assert_int_equal(images__get(f->images, pid, start_ticks, clock__boot_ns(), NULL, &image),
+			 0);
+	assert_true(has_program(image, "/cat") && !has_program(image, "/then_exec"));
+	fd = images__open_process(f->images, image);
+	assert_true(fd >= 0);
+	close(fd);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	/* A map from before that is no answer for one who needs a newer one. */
+	assert_int_equal(images__get(f->images, pid, start_ticks, clock__boot_ns(), NULL, &image),
+			 -ESRCH);
+	close(to);
+	close(from);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(test_one_reading_for_all_that_wait),
 		TEST(test_many_mappings),
+		TEST(test_one_reading_of_the_mounts),
+		TEST(test_an_exec_makes_another_image),
 	};
 
 	return cmocka_run_group_tests_name("images", tests, NULL, NULL);

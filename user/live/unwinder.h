@@ -1,16 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Takes the stacks that the model does not know, has them unwound on a thread of its own, process
- * by process in turn, and answers the model with call sites. A process's first stacks wait until
- * it has lived for a while, or until somebody asks for them: most processes of a node that builds
- * or runs scripts are gone before, and cost nothing. What waits is bounded by process and
- * in all, fairly: a process that makes new stacks without end has its own left out, not those of
- * others.
+ * Takes the stacks that the model does not know into a queue (live/stack_queue.h), has them
+ * unwound on a thread of its own, process by process in turn, and answers the model with call
+ * sites. A process that cannot be read keeps none but its own stacks waiting: the thread is one of
+ * the crew (proc/crew.h), and whoever takes its place goes on with the others.
  */
 #ifndef MEMPROV_UNWINDER_H
 #define MEMPROV_UNWINDER_H
 
 #include "live/owner.h"
+#include "proc/crew.h"
 #include "symbolize/symbolizer.h"
 
 struct unwinder;
@@ -20,8 +19,9 @@ int unwinder__new(const struct symbolizer_config *config, struct budget *budget,
 		  struct unwinder **ret);
 void unwinder__free(struct unwinder *unwinder); /* accepts NULL; after unwinder__stop */
 
-/* Begins to answer through the owner; 0 or -errno. stop ends that: before the owner is freed. */
-int unwinder__start(struct unwinder *unwinder, struct owner *owner);
+/* Begins to answer through the owner, on a thread of the crew if there is one; 0 or -errno. Behind
+ * crew__stop(), and before the owner is freed, stop. */
+int unwinder__start(struct unwinder *unwinder, struct owner *owner, struct crew *crew);
 void unwinder__stop(struct unwinder *unwinder); /* accepts NULL */
 
 /* The model's on_stack, on_stacks_wanted, on_process_end and on_memory_short, with the unwinder as

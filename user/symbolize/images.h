@@ -12,11 +12,13 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "proc/mounts.h"
 #include "symbolize/wire.h"
 
 #define IMAGES_MAX 64 /* processes */
 
 struct images;
+struct visitor;
 
 struct image_row {
 	struct wire_row wire;
@@ -28,6 +30,7 @@ struct image {
 	uint32_t number; /* of the process, for the child */
 	pid_t tgid;
 	uint64_t start_ticks;
+	uint64_t program; /* that it runs (proc/program.h); 0: none has been read */
 	uint64_t read_ns; /* when reading it began */
 	bool told;	  /* the child knows */
 	struct image_row *rows;
@@ -54,9 +57,13 @@ void images__free(struct images *images); /* accepts NULL */
  * read before since_ns. -ECOMM, with *ret all the same, when the child could not be told;
  * -ESRCH when the process has gone before anything could be read, or what else kept it from being
  * read. Valid until the next call.
+ *
+ * The visitor, which may be NULL, enters the process (proc/crew.h): -ETIMEDOUT and -EUSERS are as
+ * visitor__enter() has them. -ECANCELED: it was left behind there, and another thread has the
+ * images now, so nothing of them may be touched any more.
  */
 int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_t since_ns,
-		struct image **ret);
+		struct visitor *visitor, struct image **ret);
 
 /*
  * A stack led to where no code is. True when that may be because the map was read before the stack
@@ -77,8 +84,12 @@ void images__untell(struct images *images);
 void images__blame(struct images *images, uint32_t file);
 
 /* The process's mapping of a file that the child asks about, and its directory: a descriptor, or
- * -ESRCH, -ENOENT. The name is the image's. */
+ * -ESRCH (it runs another program by now, too), -ENOENT. The name is the image's. */
 int images__open_process(const struct images *images, const struct image *image);
+/* The mounts of the process, as of since_ns or later, or NULL. Those that were read for this image
+ * last are read again only if they are older. */
+const struct mounts *images__mounts(struct images *images, const struct image *image, int pidfd,
+				    uint64_t since_ns);
 const struct image_row *image__row_at(const struct image *image, uint64_t pc); /* or NULL */
 const char *images__name_of(const struct image *image, uint32_t file);
 

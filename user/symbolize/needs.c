@@ -97,20 +97,16 @@ static int open_perf_map(int pidfd, const struct mounts *mounts)
 	return st.st_size > PERF_MAP_MAX ? -EFBIG : take_fd(fd);
 }
 
-int needs__open(int pidfd, const struct wire_need *need, const char *path)
+int needs__open(int pidfd, const struct mounts *mounts, const struct wire_need *need,
+		const char *path)
 {
-	_cleanup_(mounts__free) struct mounts mounts = {};
-	int err = mounts__need(&mounts, pidfd);
-
-	if (err)
-		return err;
 	switch (need->what) {
 	case WIRE_NEED_BUILD_ID:
-		return open_by_build_id(pidfd, &mounts, need);
+		return open_by_build_id(pidfd, mounts, need);
 	case WIRE_NEED_LINK:
-		return open_by_link(pidfd, &mounts, need, path);
+		return open_by_link(pidfd, mounts, need, path);
 	case WIRE_NEED_PERF_MAP:
-		return open_perf_map(pidfd, &mounts);
+		return open_perf_map(pidfd, mounts);
 	}
 	return -EINVAL;
 }

@@ -5,6 +5,7 @@
 
 #include <sys/types.h>
 
+#include "proc/mounts.h"
 #include "symbolize/wire.h"
 
 /*
@@ -14,7 +15,8 @@
  * its own pid namespace, and must be the process's own file. `need` has passed wire__check_need().
  * A descriptor or -errno.
  */
-int needs__open(int pidfd, const struct wire_need *need, const char *path);
+int needs__open(int pidfd, const struct mounts *mounts, const struct wire_need *need,
+		const char *path);
 
 /* Pure: the number in the innermost pid namespace and the effective user, from the text of
  * /proc/PID/status. 0 or -EBADMSG. */

@@ -200,6 +200,7 @@ static int answer_need(struct symbolizer *symbolizer, const struct image *image,
 {
 	const struct wire_need *need = (const void *)symbolizer->packet;
 	_cleanup_close_ int pidfd = -1, fd = -1;
+	const struct mounts *mounts = NULL;
 	const char *path = NULL;
 	uint64_t at;
 
@@ -213,7 +214,9 @@ static int answer_need(struct symbolizer *symbolizer, const struct image *image,
 		return answer_code(symbolizer, image, pidfd, at);
 	}
 	if (pidfd >= 0)
-		fd = needs__open(pidfd, need, path);
+		mounts = images__mounts(symbolizer->images, image, pidfd, symbolizer->began);
+	if (mounts)
+		fd = needs__open(pidfd, mounts, need, path);
 	return tell_head(symbolizer, WIRE_OPENED, pidfd < 0 || fd == -ESRCH, fd);
 }
 
@@ -356,7 +359,7 @@ static int unwind(struct symbolizer *symbolizer, const struct unwind_request *re
 	for (int i = 0; i < TRIES; i++) {
 		started = start(symbolizer);
 		err = images__get(symbolizer->images, request->tgid, request->start_ticks,
-				  request->map_since_ns, &image);
+				  request->map_since_ns, request->visitor, &image);
 		if (err && err != -ECOMM)
 			return err;
 		if (err || started || is_deadly(image))

@@ -17,6 +17,7 @@
 #include "util/arena.h"
 
 struct symbolizer;
+struct visitor;
 
 struct symbolizer_config {
 	const char *proc;      /* where the host's procfs is mounted; must outlive it */
@@ -43,16 +44,17 @@ struct unwind_request {
 	pid_t tgid;
 	uint64_t start_ticks; /* with tgid, the process */
 	const struct mp_stack *stack;
-	uint64_t taken_ns;	/* CLOCK_BOOTTIME, as what follows */
-	uint64_t code_added_ns; /* when code was last mapped, before that */
-	uint64_t map_since_ns;	/* a map that was read before is of no use */
+	uint64_t taken_ns;	 /* CLOCK_BOOTTIME, as what follows */
+	uint64_t code_added_ns;	 /* when code was last mapped, before that */
+	uint64_t map_since_ns;	 /* a map that was read before is of no use */
+	struct visitor *visitor; /* that reads the map (proc/crew.h); NULL: nobody watches */
 };
 
 /* Blocks up to the timeout (longer when the child has got little of the CPU by then, and is at
  * work); one thread at a time. 0 with ret's strings and arrays in `arena`; -ESRCH when the process
  * has gone before its modules could be read, or why else its map could not be; -EINVAL for a stack
- * that is not as event.h says; -ENOMEM. Whatever is wrong with the child or with files is not an
- * error but makes the answer poorer. */
+ * that is not as event.h says; -ENOMEM; -ETIMEDOUT, -EUSERS and -ECANCELED as of images__get().
+ * Whatever is wrong with the child or with files is not an error but makes the answer poorer. */
 int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
 		       struct arena *arena, struct unwound *ret);
 

@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Processes with stacks that wait, and whose turn it is: sources.h. */
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "live/sources.h"
+#include "util/clock.h"
+
+#define PATIENCE_NS (1 * NSEC_PER_SEC)
+
+/* Stacks that nobody waits for: so many a second, after so many at once. */
+#define UNWANTED_NS	 (NSEC_PER_SEC / 200)
+#define UNWANTED_AT_ONCE 4096
+
+void source__queue_turn(struct stack_queue *queue, struct source *source)
+{
+	if (source->served)
+		return;
+	source->served = true;
+	DL_APPEND(queue->turns, source);
+	pthread_cond_signal(&queue->more);
+}
+
+void source__hurry(struct stack_queue *queue, struct source *source)
+{
+	if (!source->due_ns)
+		return;
+	source->due_ns = 0;
+	pthread_cond_signal(&queue->more);
+}
+
+/* When the source's turn comes, if it is the first in line. */
+static uint64_t due_ns(const struct stack_queue *queue, const struct source *source)
+{
+	uint64_t due = source->over ? 0 : source->due_ns, ahead = UNWANTED_AT_ONCE * UNWANTED_NS;
+
+	/* It is only to be forgotten, or somebody waits. */
+	if (!source->stacks || source->wanted)
+		return due;
+	return due + ahead > queue->next_unwanted_ns ? due : queue->next_unwanted_ns - ahead;
+}
+
+/* The first in line whose turn has come; else NULL, and *ret_due_ns is when the next one's comes.
+ */
+struct source *stack_queue__next_turn(const struct stack_queue *queue, uint64_t *ret_due_ns)
+{
+	uint64_t now = clock__boot_ns(), due;
+	struct source *source;
+
+	*ret_due_ns = UINT64_MAX;
+	DL_FOREACH(queue->turns, source)
+	{
+		due = due_ns(queue, source);
+		if (due <= now)
+			return source;
+		if (due < *ret_due_ns)
+			*ret_due_ns = due;
+	}
+	return NULL;
+}
+
+void stack_queue__count_unwanted(struct stack_queue *queue, size_t n)
+{
+	uint64_t now = clock__boot_ns();
+
+	if (queue->next_unwanted_ns < now)
+		queue->next_unwanted_ns = now;
+	queue->next_unwanted_ns += n * UNWANTED_NS;
+}
+
+struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks)
+{
+	struct source *source;
+
+	HASH_FIND_INT(queue->sources, &tgid, source);
+	if (source)
+		return source;
+	source = calloc(1, sizeof(*source));
+	if (!source)
+		return NULL;
+	source->tgid = tgid;
+	source->start_ticks = start_ticks;
+	source->due_ns = clock__boot_ns() + PATIENCE_NS;
+	HASH_ADD_INT(queue->sources, tgid, source);
+	return source;
+}
+
+void source__append(struct source *source, struct waiting *waiting)
+{
+	DL_APPEND(source->stacks, waiting);
+	source->bytes += waiting->bytes;
+}
+
+/* A copy at the end of the source's; false when out of memory. */
+bool source__add(struct stack_queue *queue, struct source *source, const struct raw_stack *raw)
+{
+	struct waiting *waiting = waiting__new(&source->bundle, raw);
+
+	if (!waiting)
+		return false;
+	source__append(source, waiting);
+	queue->bytes += waiting->bytes;
+	budget__take(queue->budget, BUDGET_WAITING_STACKS, waiting->bytes);
+	return true;
+}
+
+void stack_queue__drop(struct stack_queue *queue, struct waiting *waiting)
+{
+	size_t left = waiting__free(waiting);
+
+	queue->bytes -= left;
+	budget__put(queue->budget, BUDGET_WAITING_STACKS, left);
+}
+
+/* Nobody can unwind it any more. Called from within the model. */
+void stack_queue__abandon(struct stack_queue *queue, struct model *model, struct waiting *waiting)
+{
+	model__stack_was_unwound(model, &waiting->raw, &(struct unwound){}, NULL);
+	stack_queue__drop(queue, waiting);
+}
+
+void source__free(struct stack_queue *queue, struct source *source)
+{
+	struct waiting *waiting, *next;
+
+	DL_FOREACH_SAFE(source->stacks, waiting, next)
+	{
+		pending__unref(waiting->raw.pending); /* the answer's */
+		stack_queue__drop(queue, waiting);
+	}
+	bundle__detach(&source->bundle);
+	HASH_DEL(queue->sources, source);
+	free(source->left);
+	free(source);
+}
+
+/* Lets the heir have it; true when it can. */
+bool source__pass_on(struct stack_queue *queue, const struct process_end *end,
+		     struct waiting *waiting)
+{
+	struct source *source;
+
+	if (!end || !end->heir)
+		return false;
+	source = stack_queue__source(queue, end->heir, end->heir_start_ticks);
+	if (!source || source->over || source->start_ticks != end->heir_start_ticks)
+		return false;
+	waiting->raw.tgid = end->heir;
+	waiting->raw.start_ticks = end->heir_start_ticks;
+	source__append(source, waiting);
+	source__queue_turn(queue, source);
+	return true;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* The processes whose stacks wait in a stack_queue, and whose turn it is. For stack_queue.c, with
+ * the queue's lock held. */
+#ifndef MEMPROV_SOURCES_H
+#define MEMPROV_SOURCES_H
+
+#include <pthread.h>
+#include <uthash.h>
+
+#include "model/model.h"
+#include "live/waiting.h"
+#include "util/budget.h"
+
+/* A process that has had stacks to unwind: kept until it ends, to have it forgotten then. */
+struct source {
+	UT_hash_handle hh; /* by tgid */
+	struct source *prev, *next;
+	pid_t tgid;
+	uint64_t start_ticks;
+	struct waiting *stacks;
+	size_t bytes;
+	struct bundle *bundle; /* that its next stacks come into; NULL: there is none yet */
+	uint64_t due_ns;       /* its turn is not before that */
+	bool served;	       /* it is in the list of those whose turn comes, or is being served */
+	bool wanted;	       /* somebody waits for its stacks */
+	bool over;	       /* it is to be forgotten */
+	unsigned programs;     /* how often it began another one */
+	struct process_end *left; /* when it last ended or began another; NULL: not yet */
+};
+
+struct stack_queue {
+	struct budget *budget; /* borrowed; NULL: nobody counts */
+	pthread_mutex_t lock;  /* guards what follows */
+	pthread_cond_t more;
+	struct source *sources;
+	struct source *turns;
+	size_t bytes;
+	size_t max_bytes;
+	uint64_t next_unwanted_ns; /* the generic cell rate algorithm's time stamp */
+	bool closed;
+};
+
+/* The process's, a new one if need be. NULL when out of memory. */
+struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks);
+void source__free(struct stack_queue *queue, struct source *source);
+
+/* Its turn comes behind the others', unless it is in line already; or once it is in line, soon. */
+void source__queue_turn(struct stack_queue *queue, struct source *source);
+void source__hurry(struct stack_queue *queue, struct source *source);
+
+/* The first in line whose turn has come; else NULL, and *ret_due_ns is when the next one's comes.
+ */
+struct source *stack_queue__next_turn(const struct stack_queue *queue, uint64_t *ret_due_ns);
+
+/* So many stacks that nobody waits for are about to be unwound. */
+void stack_queue__count_unwanted(struct stack_queue *queue, size_t n);
+
+void source__append(struct source *source, struct waiting *waiting);
+
+/* A copy at the end of the source's; false when out of memory. */
+bool source__add(struct stack_queue *queue, struct source *source, const struct raw_stack *raw);
+
+/* Lets the heir have it; true when it can. */
+bool source__pass_on(struct stack_queue *queue, const struct process_end *end,
+		     struct waiting *waiting);
+
+void stack_queue__drop(struct stack_queue *queue, struct waiting *waiting);
+
+/* Nobody can unwind it any more. Called from within the model. */
+void stack_queue__abandon(struct stack_queue *queue, struct model *model, struct waiting *waiting);
+
+#endif

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The stacks that wait to be unwound, process by process. What waits is bounded by process and in
+ * all, fairly: a process that makes new stacks without end has its own left out, not those of
+ * others. Processes take turns. The turn of a new one comes when it has lived for a while, or has
+ * much, or somebody asks: most processes of a node that builds or runs scripts are gone before, and
+ * cost nothing. Stacks that nobody waits for have a rate, so that storms of new ones cost a fixed
+ * part of a CPU.
+ *
+ *	model ── take ──▶ source: stacks … ──┐                     ┌── put_back: later
+ *	                  source: stacks … ──┼── take_turn, take_batch ── end_batch: answered
+ *	                  source: stacks … ──┘   (one thread at a time)
+ *
+ * Thread-safe.
+ */
+#ifndef MEMPROV_STACK_QUEUE_H
+#define MEMPROV_STACK_QUEUE_H
+
+#include <stdatomic.h>
+
+#include "model/model.h"
+#include "live/waiting.h"
+
+#define MAX_BATCH 32 /* stacks of one process that are answered in one go */
+
+struct stack_queue;
+struct source;
+
+struct batch {
+	struct source *source; /* whose turn it is; NULL: it was put back */
+	pid_t tgid;
+	uint64_t start_ticks;
+	struct waiting *stacks[MAX_BATCH];
+	struct unwound unwound[MAX_BATCH];
+	struct callsite *sites[MAX_BATCH];
+	bool again[MAX_BATCH]; /* to be unwound once more, by a newer map */
+	size_t n;
+	unsigned programs; /* how often the source had begun another one, when it was taken */
+};
+
+/* budget, which may be NULL, must outlive it. NULL when out of memory. */
+struct stack_queue *stack_queue__new(struct budget *budget);
+void stack_queue__free(struct stack_queue *queue); /* accepts NULL */
+
+/* What the model calls, as in struct model_config. */
+bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw);
+void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending);
+void stack_queue__leave(struct stack_queue *queue, struct model *model,
+			const struct process_end *end);
+size_t stack_queue__give_up(struct stack_queue *queue, struct model *model, size_t bytes);
+
+/* Waits until it is somebody's turn, and makes that the empty batch's; false when *stop is set.
+ * wake: look at *stop. close: nothing is taken any more. */
+bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop,
+			    struct batch *batch);
+void stack_queue__wake(struct stack_queue *queue);
+void stack_queue__close(struct stack_queue *queue);
+
+/* From within the model, which knows many of those that wait by what was answered last: a program
+ * that does the same a thousand times has one stack unwound. */
+void stack_queue__take_batch(struct stack_queue *queue, struct model *model, struct batch *batch);
+
+/* From within the model, when the batch has been unwound. What could not be because the process
+ * left, or was in another program perhaps, its heir gets (then stacks[i] is NULL), else nobody
+ * knows it. */
+void stack_queue__correct(struct stack_queue *queue, struct batch *batch);
+
+/* Behind the answer: keeps of the batch what is to be unwound again. */
+void stack_queue__end_batch(struct stack_queue *queue, struct batch *batch);
+
+/* Its stacks wait again, at the head of those of their process, whose turn comes after a second. */
+void stack_queue__put_back(struct stack_queue *queue, struct batch *batch);
+
+/* True when the process is over and has no stack left: then forget it. */
+bool stack_queue__end_turn(struct stack_queue *queue, struct batch *batch);
+void stack_queue__forget(struct stack_queue *queue, struct batch *batch);
+
+#endif

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "live/waiting.h"
+
+#include <string.h>
+
+size_t waiting__bytes(const struct raw_stack *raw)
+{
+	return sizeof(struct waiting) + sizeof(*raw->stack) + raw->bytes;
+}
+
+struct waiting *waiting__new(struct bundle **open, const struct raw_stack *raw)
+{
+	size_t bytes = waiting__bytes(raw);
+	struct bundle *bundle;
+	struct waiting *waiting = bundle__cut(open, bytes, &bundle);
+	struct mp_stack *stack;
+
+	if (!waiting)
+		return NULL;
+	*waiting = (struct waiting){.raw = *raw, .bundle = bundle, .bytes = bytes};
+	stack = memcpy(waiting->copy, raw->stack, bytes - sizeof(*waiting));
+	stack->bytes = raw->bytes;
+	waiting->raw.stack = stack;
+	trace__ref(raw->trace);
+	return waiting;
+}
+
+size_t waiting__free(struct waiting *waiting)
+{
+	trace__unref(waiting->raw.trace);
+	return bundle__put(waiting->bundle);
+}
