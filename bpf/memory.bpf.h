@@ -18,6 +18,7 @@
 static __always_inline int on_mmap(struct pt_regs *regs, long result)
 {
 	struct mp_event_mmap *e;
+	enum mp_loss loss = MP_LOSS_PREEMPTED;
 	struct scratch *s;
 
 	if (failed(result))
@@ -35,21 +36,22 @@ static __always_inline int on_mmap(struct pt_regs *regs, long result)
 		/* Pieces of libraries are small, too, and known by their files. */
 		if (e->flags & MP_MAP_ANONYMOUS)
 			count_growth(s, e->len);
-		if (send(s, sizeof(*e), regs, e->len, BPF_RB_NO_WAKEUP))
+		loss = send(s, sizeof(*e), regs, e->len, BPF_RB_NO_WAKEUP);
+		if (loss == NOT_LOST)
 			return 0;
 	}
-	note_loss(loss_of(s), current_tgid(), result, result + SYSARG1(regs));
+	note_loss(loss, current_tgid(), result, result + SYSARG1(regs));
 	return 0;
 }
 
 static __always_inline int emit_range(enum mp_event_type type, __u64 addr, __u64 len)
 {
-	struct mp_event_range *e = NULL;
+	struct mp_event_range *e;
+	enum mp_loss loss;
 
-	if (leaves_room(is_modest(current_tgid())))
-		e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	e = reserve(sizeof(*e), &loss);
 	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), addr, addr + len);
+		note_loss(loss, current_tgid(), addr, addr + len);
 		return 0;
 	}
 	fill_head(&e->head, type);
@@ -78,6 +80,7 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 							   : 0;
 	/* What only moved or shrank has its creator already. */
 	__u64 mapped = !failed(result) && new_len > old_len ? new_len - old_len : 0;
+	enum mp_loss loss = MP_LOSS_PREEMPTED;
 	struct scratch *s = take_scratch();
 	struct mp_event_mremap *e;
 	__u64 lo, hi;
@@ -93,7 +96,8 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 		e->failed = failed(result);
 		bpf_get_current_comm(e->comm, sizeof(e->comm));
 		count_growth(s, mapped);
-		if (send(s, sizeof(*e), regs, mapped, BPF_RB_NO_WAKEUP))
+		loss = send(s, sizeof(*e), regs, mapped, BPF_RB_NO_WAKEUP);
+		if (loss == NOT_LOST)
 			return 0;
 	}
 	/* One event that spoke of two ranges: their hull. */
@@ -101,7 +105,7 @@ static __always_inline int on_mremap_exit(struct pt_regs *regs, long result)
 	hi = old_addr + old_len;
 	if (new_addr && new_addr + new_len > hi)
 		hi = new_addr + new_len;
-	note_loss(loss_of(s), current_tgid(), lo, hi);
+	note_loss(loss, current_tgid(), lo, hi);
 	return 0;
 }
 
@@ -112,6 +116,7 @@ static __always_inline int on_brk(struct pt_regs *regs, long result)
 	__u64 wanted = SYSARG0(regs), start_brk;
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct mp_event_brk *e;
+	enum mp_loss loss = MP_LOSS_PREEMPTED;
 	struct scratch *s;
 
 	if (!wanted || wanted != (__u64)result)
@@ -124,10 +129,11 @@ static __always_inline int on_brk(struct pt_regs *regs, long result)
 		e->start_brk = start_brk;
 		e->brk = wanted;
 		bpf_get_current_comm(e->comm, sizeof(e->comm));
-		if (send(s, sizeof(*e), regs, MP_EVERYTHING, BPF_RB_NO_WAKEUP))
+		loss = send(s, sizeof(*e), regs, MP_EVERYTHING, BPF_RB_NO_WAKEUP);
+		if (loss == NOT_LOST)
 			return 0;
 	}
-	note_loss(loss_of(s), current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
+	note_loss(loss, current_tgid(), start_brk, start_brk + MP_HEAP_REACH);
 	return 0;
 }
 
@@ -142,6 +148,7 @@ static __always_inline int on_shmat(struct pt_regs *regs, long result)
 {
 	__u64 size = 0;
 	struct mp_event_shmat *e;
+	enum mp_loss loss = MP_LOSS_PREEMPTED;
 	struct scratch *s;
 
 	if (failed(result))
@@ -158,19 +165,22 @@ static __always_inline int on_shmat(struct pt_regs *regs, long result)
 		e->addr = result;
 		e->len = size;
 		bpf_get_current_comm(e->comm, sizeof(e->comm));
-		if (send(s, sizeof(*e), regs, size, BPF_RB_NO_WAKEUP))
+		loss = send(s, sizeof(*e), regs, size, BPF_RB_NO_WAKEUP);
+		if (loss == NOT_LOST)
 			return 0;
 	}
-	note_loss(loss_of(s), current_tgid(), result, result + size);
+	note_loss(loss, current_tgid(), result, result + size);
 	return 0;
 }
 
 static __always_inline int on_shmdt(struct pt_regs *regs)
 {
-	struct mp_event_shmdt *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	struct mp_event_shmdt *e;
+	enum mp_loss loss;
 
+	e = reserve(sizeof(*e), &loss);
 	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), SYSARG0(regs), SYSARG0(regs) + 1);
+		note_loss(loss, current_tgid(), SYSARG0(regs), SYSARG0(regs) + 1);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_SHMDT);
@@ -190,6 +200,7 @@ static __always_inline int on_prctl(struct pt_regs *regs, long result)
 {
 	__u64 name_ptr = SYSARG4(regs), wake = BPF_RB_NO_WAKEUP;
 	struct mp_event_name *e;
+	enum mp_loss loss = MP_LOSS_PREEMPTED;
 	struct scratch *s;
 	long n;
 
@@ -214,10 +225,11 @@ static __always_inline int on_prctl(struct pt_regs *regs, long result)
 	} else {
 		e->state = n <= MP_NAME_MAX + 1 ? MP_NAME_SET : MP_NAME_TOO_LONG;
 	}
-	if (send(s, sizeof(*e), regs, name_ptr ? e->len : 0, wake))
+	loss = send(s, sizeof(*e), regs, name_ptr ? e->len : 0, wake);
+	if (loss == NOT_LOST)
 		return 0;
 lost:
-	note_loss(loss_of(s), current_tgid(), SYSARG2(regs), SYSARG2(regs) + SYSARG3(regs));
+	note_loss(loss, current_tgid(), SYSARG2(regs), SYSARG2(regs) + SYSARG3(regs));
 	return 0;
 }
 

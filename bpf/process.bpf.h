@@ -18,6 +18,7 @@ static __always_inline int on_new_thread(struct task_struct *child)
 	struct pt_regs *regs = syscall_regs();
 	struct clone_args args = {};
 	struct mp_event_thread *e;
+	enum mp_loss loss;
 
 	if (BPF_CORE_READ(child, flags) & (PF_IO_WORKER | PF_KTHREAD))
 		return 0;
@@ -27,9 +28,9 @@ static __always_inline int on_new_thread(struct task_struct *child)
 		args.stack = SYSARG1(regs);
 	if (!args.stack)
 		return 0;
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	e = reserve(sizeof(*e), &loss);
 	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, 0);
+		note_loss(loss, current_tgid(), 0, 0);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_THREAD);
@@ -108,12 +109,13 @@ static __always_inline int on_exit(struct task_struct *task)
 static __always_inline int on_rename(struct task_struct *task, const char *comm)
 {
 	struct mp_event_comm *e;
+	enum mp_loss loss;
 
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return 0;
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	e = reserve(sizeof(*e), &loss);
 	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, BPF_CORE_READ(task, tgid), 0, 0);
+		note_loss(loss, BPF_CORE_READ(task, tgid), 0, 0);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_COMM);

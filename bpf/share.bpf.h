@@ -1,26 +1,41 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * What each process may take of what all share, so that a storm takes nothing from the others: it
- * loses its own events, and its own stacks are cut.
+ * What each process may take of what all share, so that a storm takes nothing from the others, and
+ * costs the daemon no more than a fixed part of a CPU: it loses its own events, and its own stacks
+ * are cut.
  *
- *	     0             1/2            3/4            7/8           1
- *	ring |--------------|--------------|--------------|------------|
- *	     copies of any   copies of modest processes,   the events of
- *	     process, at a   events of any process         modest processes
- *	     rate per CPU
+ * A process has a share of its own: a rate, and a burst before that counts, for programs that
+ *start. What goes beyond comes out of one common share. What that does not have either is dropped
+ *here. How far into its own share a process is says how full the ring may get with what it sends:
  *
- * A process is modest as long as it keeps to a rate, after a burst: most of them start, and then
- * change their map now and then. Processes have a slot each, by their numbers; two in one slot are
- * taken for one. CPUs that count at once may lose one of their counts.
+ *	sixteenths of the ring     8       12      13      14      15      16
+ *	beyond its share      copies ····· ······ events
+ *	in its burst                     copies ········ events
+ *	quiet                                                   copies  events
+ *
+ * Processes have a slot each, by their numbers; two in one slot are taken for one. CPUs that count
+ * for one process at once may lose one of their counts.
  */
 #ifndef MEMPROV_SHARE_BPF_H
 #define MEMPROV_SHARE_BPF_H
 
-#define SHARE_SLOTS    16384
-#define SHARE_EVENT_NS 1000000ULL /* 1,000 events a second, */
-#define SHARE_EVENTS   4096	  /* after as many in a row */
-#define SHARE_COPY_NS  2000000ULL /* 500 copied stacks a second, */
-#define SHARE_COPIES   512	  /* after as many in a row */
+#define SHARE_SLOTS 16384
+
+/* Rates as the time between two; then how many at once, and of them how many of a quiet process. */
+#define OWN_EVENT_NS	 4000000ULL /* 250 a second */
+#define OWN_EVENTS	 16384
+#define OWN_EVENTS_QUIET 1024
+#define OWN_COPY_NS	 10000000ULL /* 100 a second */
+#define OWN_COPIES	 8192
+#define OWN_COPIES_QUIET 512
+#define COMMON_EVENTS	 (1 << 19) /* at once; their rate is common_event_ns */
+#define COMMON_COPY_NS	 500000ULL /* 2,000 a second of large mappings, which cost 1 % of a CPU */
+#define COMMON_COPIES	 5000
+#define COMMON_SMALL_NS	 2000000ULL /* 500 of small ones */
+#define COMMON_SMALL	 2500
+#define COMMON_TRIES	 8
+
+enum lane { LANE_QUIET, LANE_BURST, LANE_COMMON, LANE_NONE };
 
 struct share {
 	__u64 next_event_ns;
@@ -34,7 +49,12 @@ struct {
 	__type(value, struct share);
 } shares SEC(".maps");
 
+__u64 common_next_event_ns;
+__u64 common_next_copy_ns;
+__u64 common_next_small_ns;
+
 const volatile __u64 ring_size = 8 << 20;
+const volatile __u64 common_event_ns; /* between two events beyond their process's share; 0: any */
 
 static __always_inline struct share *share_of(__u32 tgid)
 {
@@ -44,29 +64,95 @@ static __always_inline struct share *share_of(__u32 tgid)
 }
 
 /* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */
-static __always_inline bool keeps_to_rate(__u64 *next_ns, __u64 every_ns, __u64 at_once)
+static __always_inline enum lane take_own(__u64 *next_ns, __u64 every_ns, __u64 at_once,
+					  __u64 at_once_quiet)
 {
 	__u64 now = bpf_ktime_get_ns(), next = *(volatile __u64 *)next_ns;
 
 	if (next < now)
 		next = now;
 	if (next - now > at_once * every_ns)
-		return false;
+		return LANE_COMMON;
 	*(volatile __u64 *)next_ns = next + every_ns;
-	return true;
+	return next - now > at_once_quiet * every_ns ? LANE_BURST : LANE_QUIET;
+}
+
+/* The same of what all CPUs take from, where no count may be lost: that would be theirs in
+ * addition. Where too many meet, one gets nothing. */
+static __always_inline bool take_common(__u64 *next_ns, __u64 every_ns, __u64 at_once)
+{
+	__u64 now = bpf_ktime_get_ns();
+
+	for (int i = 0; i < COMMON_TRIES; i++) {
+		__u64 seen = *(volatile __u64 *)next_ns, next = seen < now ? now : seen;
+
+		if (next - now > at_once * every_ns)
+			return false;
+		if (__sync_val_compare_and_swap(next_ns, seen, next + every_ns) == seen)
+			return true;
+	}
+	return false;
 }
 
 /* Counts an event of the process. */
-static __always_inline bool is_modest(__u32 tgid)
+static __always_inline enum lane lane_of_event(__u32 tgid)
 {
 	struct share *share = share_of(tgid);
+	enum lane lane = LANE_QUIET;
 
-	return !share || keeps_to_rate(&share->next_event_ns, SHARE_EVENT_NS, SHARE_EVENTS);
+	if (share)
+		lane = take_own(&share->next_event_ns, OWN_EVENT_NS, OWN_EVENTS, OWN_EVENTS_QUIET);
+	if (lane == LANE_COMMON && common_event_ns &&
+	    !take_common(&common_next_event_ns, common_event_ns, COMMON_EVENTS))
+		lane = LANE_NONE;
+	return lane;
 }
 
-static __always_inline bool leaves_room(bool modest)
+static __always_inline bool is_filled_to(__u64 used, __u64 sixteenths)
 {
-	return modest || bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) < ring_size / 4 * 3;
+	return used > ring_size / 16 * sixteenths;
+}
+
+#define NOT_LOST MP_LOSS_CAUSES
+
+/* Whether an event may be put on the ring: NOT_LOST, or why it may not. */
+static __always_inline enum mp_loss admit(enum lane lane)
+{
+	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA);
+
+	if (lane == LANE_NONE)
+		return MP_LOSS_THROTTLED;
+	if ((lane == LANE_BURST && is_filled_to(used, 14)) ||
+	    (lane == LANE_COMMON && is_filled_to(used, 13)))
+		return MP_LOSS_RING_FULL;
+	return NOT_LOST;
+}
+
+/* Room for an event of the current process that has no stack; NULL, and why it is lost. */
+static __always_inline void *reserve(__u64 size, enum mp_loss *ret_loss)
+{
+	enum mp_loss loss = admit(lane_of_event(current_tgid()));
+
+	*ret_loss = loss == NOT_LOST ? MP_LOSS_RING_FULL : loss;
+	return loss == NOT_LOST ? bpf_ringbuf_reserve(&ring, size, 0) : NULL;
+}
+
+/* Whether a stack of the process may be copied, behind an event of that lane. */
+static __always_inline bool may_copy(__u32 tgid, enum lane event, bool large)
+{
+	struct share *share = share_of(tgid);
+	/* With this one: a small ring has no room for copies at all. */
+	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX;
+	enum lane lane = LANE_COMMON;
+
+	if (event != LANE_COMMON && share && !is_filled_to(used, 15))
+		lane = take_own(&share->next_copy_ns, OWN_COPY_NS, OWN_COPIES, OWN_COPIES_QUIET);
+	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 12)))
+		return true;
+	if (is_filled_to(used, 8))
+		return false;
+	return large ? take_common(&common_next_copy_ns, COMMON_COPY_NS, COMMON_COPIES)
+		     : take_common(&common_next_small_ns, COMMON_SMALL_NS, COMMON_SMALL);
 }
 
 #endif

@@ -5,8 +5,8 @@
  *
  * Hardly any C library has frame pointers, so the stack itself is taken, with the registers, and
  * unwound outside by call frame information. That costs up to 32 KiB of ring: it is done for
- * mappings of some size, and not faster than a rate of the process or else of the CPU. All others
- * get what frame pointers tell.
+ * mappings of some size, and not faster than a rate of the process or else of all (share.bpf.h).
+ * All others get what frame pointers tell.
  *
  * Some allocators grow by small mappings alone: Ruby's pages, musl's groups. Once a process has
  * mapped GROWTH_MIN in small pieces, these are copied too, at a lower rate of their own, so that a
@@ -15,15 +15,11 @@
 #ifndef MEMPROV_STACK_BPF_H
 #define MEMPROV_STACK_BPF_H
 
-#define CHUNK	       4096 /* what can be read is found out in such pieces: a page, or a part of one */
-#define WINDOW	       2048	 /* of the stack, that is read at once to follow frame pointers */
-#define EVENT_ROOM     256	 /* for the event before the stack */
-#define COPY_EVERY_NS  100000ULL /* 10,000 copies a second and CPU, which cost 2-4 % of it, */
-#define COPIES_AT_ONCE 5000	 /* after as many in a row: programs that start */
-#define GROWTH_MIN     (1 << 20)
-#define GROWTH_SLOTS   16384
-#define SMALL_EVERY_NS 400000ULL /* 2,500 copies a second and CPU for small mappings */
-#define SMALL_AT_ONCE  2500
+#define CHUNK	     4096 /* what can be read is found out in such pieces: a page, or a part of one */
+#define WINDOW	     2048 /* of the stack, that is read at once to follow frame pointers */
+#define EVENT_ROOM   256  /* for the event before the stack */
+#define GROWTH_MIN   (1 << 20)
+#define GROWTH_SLOTS 16384
 
 enum unwind_mode { UNWIND_MODE_NONE, UNWIND_MODE_FP, UNWIND_MODE_CFI };
 
@@ -50,11 +46,9 @@ struct {
 } growths SEC(".maps");
 
 struct scratch {
-	__u64 next_copy_ns;
-	__u64 next_small_ns;
 	__u64 taken;
 	__u64 grown; /* the mapping is small, one of many; a word, which keeps the record aligned */
-	__u64 modest; /* the process, with this event */
+	__u64 lane;  /* enum lane, of the event */
 	__u8 record[EVENT_ROOM + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +
 		    MP_STACK_MAX + CHUNK];
 };
@@ -89,12 +83,6 @@ static __always_inline void give_back(struct scratch *s)
 	__sync_lock_test_and_set(&s->taken, 0);
 }
 
-/* Why an event that needs the scratch was not sent. */
-static __always_inline enum mp_loss loss_of(const struct scratch *s)
-{
-	return s ? MP_LOSS_RING_FULL : MP_LOSS_PREEMPTED;
-}
-
 /* Counts a small mapping; notes whether the process has made enough of them. */
 static __always_inline void count_growth(struct scratch *s, __u64 mapped)
 {
@@ -114,23 +102,6 @@ static __always_inline void count_growth(struct scratch *s, __u64 mapped)
 	s->grown = g->bytes >= GROWTH_MIN;
 	if (!s->grown)
 		g->bytes += mapped;
-}
-
-static __always_inline bool may_copy(struct scratch *s, bool large)
-{
-	const struct mp_event_head *head = (struct mp_event_head *)s->record;
-	struct share *share = share_of(head->tgid);
-	/* With this one: a small ring has no room for copies at all. */
-	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX;
-
-	if (s->modest && share && used <= ring_size / 8 * 7 &&
-	    keeps_to_rate(&share->next_copy_ns, SHARE_COPY_NS, SHARE_COPIES))
-		return true;
-	if (used > ring_size / 2)
-		return false;
-	return keeps_to_rate(large ? &s->next_copy_ns : &s->next_small_ns,
-			     large ? COPY_EVERY_NS : SMALL_EVERY_NS,
-			     large ? COPIES_AT_ONCE : SMALL_AT_ONCE);
 }
 
 /* Above where exec put argc there are no frames, but the environment. */
@@ -261,6 +232,7 @@ static __always_inline void count_stack(enum mp_stack_outcome outcome)
 static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stack,
 					struct pt_regs *regs, __u64 mapped)
 {
+	const struct mp_event_head *head = (struct mp_event_head *)s->record;
 	enum mp_stack_outcome outcome = MP_STACKS_FP;
 	bool large = mapped >= stack_min;
 	__u32 bytes;
@@ -270,7 +242,7 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 		return 0;
 	}
 	if (unwind_mode == UNWIND_MODE_CFI && (large || s->grown)) {
-		if (may_copy(s, large)) {
+		if (may_copy(head->tgid, s->lane, large)) {
 			count_stack(MP_STACKS_COPY);
 			return sizeof(*stack) + copy_stack(stack, regs);
 		}
@@ -282,20 +254,21 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 }
 
 /* Sends the event of `size` bytes at the start of the scratch, with the stack of a call that
- * mapped (or named) `mapped` bytes; 0: it needs none. Gives the scratch back. False when the ring
- * is full. */
-static __always_inline bool send(struct scratch *s, __u32 size, struct pt_regs *regs, __u64 mapped,
-				 __u64 wake)
+ * mapped (or named) `mapped` bytes; 0: it needs none. Gives the scratch back. NOT_LOST, or why it
+ * was not sent. */
+static __always_inline enum mp_loss send(struct scratch *s, __u32 size, struct pt_regs *regs,
+					 __u64 mapped, __u64 wake)
 {
 	struct mp_event_head *head = (struct mp_event_head *)s->record;
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), total = size;
-	bool sent = false;
+	enum lane lane = lane_of_event(head->tgid);
+	enum mp_loss loss = admit(lane);
 
-	s->modest = is_modest(head->tgid);
-	if (!leaves_room(s->modest)) {
+	if (loss != NOT_LOST) {
 		give_back(s);
-		return false;
+		return loss;
 	}
+	s->lane = lane;
 	if (mapped) {
 		head->stack_bytes =
 			take_stack(s, (struct mp_stack *)(s->record + size), regs, mapped);
@@ -303,10 +276,12 @@ static __always_inline bool send(struct scratch *s, __u32 size, struct pt_regs *
 	}
 	if (wake != BPF_RB_FORCE_WAKEUP)
 		wake = wake_between(waiting, waiting + ring_bytes(total));
-	if (total <= sizeof(s->record)) /* it always is; for the verifier */
-		sent = !bpf_ringbuf_output(&ring, s->record, total, wake);
+	loss = MP_LOSS_RING_FULL;
+	if (total <= sizeof(s->record) && /* it always is; for the verifier */
+	    !bpf_ringbuf_output(&ring, s->record, total, wake))
+		loss = NOT_LOST;
 	give_back(s);
-	return sent;
+	return loss;
 }
 
 #endif

@@ -44,6 +44,7 @@ enum mp_loss {
 	MP_LOSS_SHM_SIZE,	 /* a shmat whose size could not be looked up: event not sent */
 	MP_LOSS_WHO_TABLE_FULL,	 /* a loss could not be noted under its process */
 	MP_LOSS_PREEMPTED, /* a program of ours had been interrupted on this CPU: event missing */
+	MP_LOSS_THROTTLED, /* its process had made more than its share: event missing */
 	MP_LOSS_CAUSES,
 };
 

@@ -28,6 +28,9 @@
 #define SYMBOLIZER_MEMORY     (256u << 20) /* or half of the budget */
 #define SYMBOLIZER_TIMEOUT_MS 1500 /* so that who waits is answered in 2 s when the child hangs */
 
+/* Events a second, of all that go beyond their own share: some 5 % of a CPU with their stacks. */
+#define STORM_RATE 10000
+
 static const enum unwind_mode unwind_modes[] = {
 	[UNWIND_AUTO] = UNWIND_MODE_CFI,
 	[UNWIND_CFI] = UNWIND_MODE_CFI,
@@ -48,6 +51,8 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		.model.budget = t->budget,
 		.attach = attaches[options->backend],
 		.ring_size = options->ring_size,
+		/* `run` has one program, and wants all of it. */
+		.storm_rate = t->sampler ? STORM_RATE : 0,
 		.model.on_cold_name = name_reader__take,
 		.model.ctx = t->names,
 		.unwind = unwind_modes[options->unwind],

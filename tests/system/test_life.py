@@ -233,8 +233,12 @@ def test_reading_what_changes_all_the_time(daemon):
         assert target.line() == "stopped"
         report = exact_report(daemon, target.pid)
         assert report["consistency"] == "exact"
-        assert report["coverage"]["unknown"] == 0
-        assert report["tracing"]["state"] == "complete", report["tracing"]
+        # It is a storm, and where the machine is slow, goes beyond its share: then it is told so.
+        if report["tracing"]["lost_events"]:
+            assert report["tracing"]["state"] == "resynced"
+        else:
+            assert report["coverage"]["unknown"] == 0
+            assert report["tracing"]["state"] == "complete", report["tracing"]
 
 
 def test_a_number_that_is_used_again(daemon):

@@ -201,6 +201,8 @@ static int load(struct collector *c, char *why, size_t why_len)
 	bpf_map__set_max_entries(c->skel->maps.scratches, libbpf_num_possible_cpus());
 	c->skel->rodata->wake_bytes = c->config.ring_size / WAKE_SHARE;
 	c->skel->rodata->ring_size = c->config.ring_size;
+	if (c->config.storm_rate)
+		c->skel->rodata->common_event_ns = NSEC_PER_SEC / c->config.storm_rate;
 	c->skel->rodata->unwind_mode = c->config.unwind;
 	c->skel->rodata->stack_min = c->config.stack_min;
 	attach_by__select(c->attached_by, c->skel->obj);
@@ -409,8 +411,8 @@ static void tell_everybody(const struct collector *c, uint64_t until)
 
 static void tell_losses(struct collector *c)
 {
-	uint64_t seen =
-		lost(c, MP_LOSS_RING_FULL) + lost(c, MP_LOSS_SHM_SIZE) + lost(c, MP_LOSS_PREEMPTED);
+	uint64_t seen = lost(c, MP_LOSS_RING_FULL) + lost(c, MP_LOSS_SHM_SIZE) +
+			lost(c, MP_LOSS_PREEMPTED) + lost(c, MP_LOSS_THROTTLED);
 	uint64_t nameless = lost(c, MP_LOSS_WHO_TABLE_FULL);
 	uint64_t skipped = count_skipped(c);
 	int fd = bpf_map__fd(c->skel->maps.lost_ranges);

@@ -40,6 +40,8 @@ enum attach {
 struct collector_config {
 	enum attach attach;
 	uint64_t ring_size;
+	uint64_t storm_rate; /* events a second, of all processes that go beyond their own share of
+				events (bpf/share.bpf.h); 0: as many as the ring has room for */
 	enum unwind_mode unwind;
 	uint64_t stack_min; /* bytes: smaller mappings get frame pointers in any case */
 	collector_event_fn *on_event;

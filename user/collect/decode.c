@@ -37,7 +37,7 @@ static const struct {
 static const char *const losses[MP_LOSS_CAUSES] = {
 	[MP_LOSS_RING_FULL] = "ring_full", [MP_LOSS_NAME_UNREADABLE] = "name_unreadable",
 	[MP_LOSS_SHM_SIZE] = "shm_size",   [MP_LOSS_WHO_TABLE_FULL] = "who_table_full",
-	[MP_LOSS_PREEMPTED] = "preempted",
+	[MP_LOSS_PREEMPTED] = "preempted", [MP_LOSS_THROTTLED] = "throttled",
 };
 
 static const char *const outcomes[MP_STACKS] = {

@@ -109,6 +109,7 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 	struct collector_config collector = {
 		.attach = config->attach,
 		.ring_size = config->ring_size,
+		.storm_rate = config->storm_rate,
 		.unwind = config->unwind,
 		.stack_min = config->stack_min,
 		.on_event = on_event,

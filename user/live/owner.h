@@ -18,6 +18,7 @@ struct owner_config {
 	/* As in struct collector_config. */
 	enum attach attach;
 	uint64_t ring_size;
+	uint64_t storm_rate;
 	enum unwind_mode unwind;
 	uint64_t stack_min;
 	struct model_config model; /* the owner fills in page_size and attached_ns */

@@ -313,8 +313,9 @@ static void fill_node_tracing(struct report *report, const struct taker_config *
 	report->tracing.state = TRACING_SINCE_ATTACH;
 	report->tracing.since = clock__boot_to_wall(stats.model.attached_ns);
 	report->tracing.backend = attach_by__name(owner__attached_by(config->owner));
-	report->tracing.lost_events =
-		stats.collector.lost[MP_LOSS_RING_FULL] + stats.collector.lost[MP_LOSS_PREEMPTED];
+	report->tracing.lost_events = stats.collector.lost[MP_LOSS_RING_FULL] +
+				      stats.collector.lost[MP_LOSS_PREEMPTED] +
+				      stats.collector.lost[MP_LOSS_THROTTLED];
 	report->tracing.why_off = NULL;
 }
 
