@@ -5,13 +5,13 @@
  * are cut.
  *
  * A process has a share of its own: a rate, and a burst before that counts, for programs that
- *start. What goes beyond comes out of one common share. What that does not have either is dropped
- *here. How far into its own share a process is says how full the ring may get with what it sends:
+ * start. What goes beyond comes out of one common share. What that does not have either is dropped
+ * here. How far into its own share a process is says how full the ring may get with what it sends:
  *
- *	sixteenths of the ring     8       12      13      14      15      16
- *	beyond its share      copies ····· ······ events
- *	in its burst                     copies ········ events
- *	quiet                                                   copies  events
+ *	sixteenths of the ring     6       7       13      15      16
+ *	beyond its share      copies ············· events
+ *	in its burst                  copies ············· events
+ *	quiet                                           copies  events
  *
  * Processes have a slot each, by their numbers; two in one slot are taken for one. CPUs that count
  * for one process at once may lose one of their counts.
@@ -122,7 +122,7 @@ static __always_inline enum mp_loss admit(enum lane lane)
 
 	if (lane == LANE_NONE)
 		return MP_LOSS_THROTTLED;
-	if ((lane == LANE_BURST && is_filled_to(used, 14)) ||
+	if ((lane == LANE_BURST && is_filled_to(used, 15)) ||
 	    (lane == LANE_COMMON && is_filled_to(used, 13)))
 		return MP_LOSS_RING_FULL;
 	return NOT_LOST;
@@ -147,9 +147,9 @@ static __always_inline bool may_copy(__u32 tgid, enum lane event, bool large)
 
 	if (event != LANE_COMMON && share && !is_filled_to(used, 15))
 		lane = take_own(&share->next_copy_ns, OWN_COPY_NS, OWN_COPIES, OWN_COPIES_QUIET);
-	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 12)))
+	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 7)))
 		return true;
-	if (is_filled_to(used, 8))
+	if (is_filled_to(used, 6))
 		return false;
 	return large ? take_common(&common_next_copy_ns, COMMON_COPY_NS, COMMON_COPIES)
 		     : take_common(&common_next_small_ns, COMMON_SMALL_NS, COMMON_SMALL);
