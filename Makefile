@@ -268,20 +268,39 @@ bench: ## what memprov costs beside other tracers (root): one page, in PAGE
 		build/bench/Allocate.class
 	@tests/bench/run --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) --page $(PAGE)
 
-# make fuzz TARGET=smaps SECONDS=60: search for new inputs, kept in tests/fuzz/corpus/TARGET
+# make fuzz TARGET=smaps SECONDS=60: search for new inputs, kept in tests/fuzz/corpus/TARGET. Of all libraries only those
+# that read ELF and DWARF are instrumented, too. Memory is limited as it is for the symbolizer's child: a register number
+# of 32 bits is enough to have libdw ask for gigabytes, and there it is refused.
 TARGET  ?= smaps
 SECONDS ?= 60
+FUZZ_FLAGS := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"fuzz"' -g -O1 -I user -I include -I $(BUILD) -pthread \
+	-fno-strict-aliasing -fno-sanitize-recover=undefined
+FUZZ_OBJECTS := $(patsubst %.c,build/fuzz/%.o,$(filter-out user/main.c,$(SOURCES)) profile.pb-c.c)
+
+build/fuzz/profile.pb-c.o: $(BUILD)/profile.pb-c.c Makefile
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -c $< -o $@
+
+build/fuzz/%.o: %.c Makefile | $(GENERATED)
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer-no-link,address,undefined -MMD -MP -c $< -o $@
+
+build/fuzz/%: build/fuzz/tests/fuzz/fuzz_%.o $(FUZZ_OBJECTS)
+	$(call say,LINK,$@)
+	$(Q)$(CLANG) $(FUZZ_FLAGS) -fsanitize=fuzzer,address,undefined $^ \
+		$$(CLANG=$(CLANG) tests/fuzz/libdw build/fuzz) $(filter-out -ldw -lelf,$(LIBS)) -o $@
+
+-include $(FUZZ_OBJECTS:.o=.d) $(wildcard build/fuzz/tests/fuzz/*.d)
+
 .PHONY: fuzz
 fuzz: ## fuzz one reader: TARGET=smaps SECONDS=60
-	$(call needs,build|test)
-	@$(MAKE) --no-print-directory $(GENERATED)
-	@mkdir -p build/fuzz tests/fuzz/corpus/$(TARGET)
-	$(Q)$(CLANG) -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"fuzz"' -g -O1 -I user -I include \
-		-I $(BUILD) -fsanitize=fuzzer,address,undefined -fno-sanitize-recover=undefined \
-		tests/fuzz/fuzz_$(TARGET).c $(filter-out user/main.c,$(SOURCES)) \
-		$(BUILD)/profile.pb-c.c $(LIBS) \
-		-o build/fuzz/$(TARGET)
-	./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) tests/fuzz/corpus/$(TARGET)
+	$(call needs,build|test|fuzz)
+	@$(MAKE) --no-print-directory -j$$(nproc) build/fuzz/$(TARGET)
+	@mkdir -p tests/fuzz/corpus/$(TARGET)
+	ASAN_OPTIONS=allocator_may_return_null=1:max_allocation_size_mb=64 \
+		./build/fuzz/$(TARGET) -max_total_time=$(SECONDS) -timeout=10 tests/fuzz/corpus/$(TARGET)
 
 .PHONY: pictures
 pictures: ## make docs/pictures anew (root)

@@ -206,6 +206,16 @@ static const Dwfl_Callbacks callbacks = {
 	.section_address = dwfl_offline_section_address,
 };
 
+/* Sums of its numbers do not overflow. The kernel maps no other. */
+static bool is_possible(const Elf64_Phdr *segment)
+{
+	uint64_t end;
+
+	return !__builtin_add_overflow(segment->p_offset, segment->p_filesz, &end) &&
+	       end <= INT64_MAX &&
+	       !__builtin_add_overflow(segment->p_vaddr, segment->p_filesz, &end);
+}
+
 /* Where the code is, read by ourselves: libelf need not see what could not have been executed. */
 static int read_segments(struct elf_module *module)
 {
@@ -227,7 +237,7 @@ static int read_segments(struct elf_module *module)
 	if (elf_module__read(module, header.e_phoff, headers, size) != (ssize_t)size)
 		return -EBADMSG;
 	for (size_t i = 0; i < header.e_phnum && module->n_segments < SEGMENTS_MAX; i++) {
-		if (headers[i].p_type != PT_LOAD)
+		if (headers[i].p_type != PT_LOAD || !is_possible(&headers[i]))
 			continue;
 		module->segments[module->n_segments++] = headers[i];
 		executable |= headers[i].p_flags & PF_X;
@@ -270,6 +280,9 @@ int elf_module__load(struct elf_module *module)
 	if (!module->tried) {
 		module->tried = true;
 		module->error = load(module);
+		/* Nobody then asks what lies at an address of it. */
+		if (module->error)
+			module->n_segments = 0;
 	}
 	return module->error;
 }

@@ -21,9 +21,6 @@ enum { MACHINE_FP = 6, MACHINE_SP = 7, MACHINE_PC = 16, MACHINE_REGS = 17 };
 enum { MACHINE_FP = 29, MACHINE_LR = 30, MACHINE_SP = 31, MACHINE_PC = 32, MACHINE_REGS = 33 };
 #else
 #error "which registers?"
-/* A word, without the record that it was read. */
-bool copied_stack__peek(const struct copied_stack *stack, uint64_t address, uint64_t *ret);
-
 #endif
 
 /*
