@@ -52,8 +52,8 @@ def main(directory, mountpoint):
             os.close(fh)
 
     # Nothing that the kernel was told counts for longer than it takes to say it.
-    fusepy.FUSE(Mirror(), mountpoint, foreground=True, nothreads=True, ro=True, attr_timeout=0,
-                entry_timeout=0)
+    fusepy.FUSE(Mirror(), mountpoint, foreground=True, nothreads=True, ro=True, allow_other=True,
+                attr_timeout=0, entry_timeout=0)
 
 
 if __name__ == "__main__":

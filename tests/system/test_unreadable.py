@@ -3,6 +3,7 @@
 else waits for them."""
 import contextlib
 import os
+import re
 
 import pytest
 
@@ -11,6 +12,7 @@ from memprov import (HANG, MIB, Agent, Daemon, Target, UnixConnection, functions
                      until)
 
 MEMORY = "/debug/memory"
+FIRST_USER = 70000
 
 
 @pytest.fixture
@@ -27,7 +29,10 @@ class Holder(Target):
     """It holds its mmap_lock while the file system hangs."""
 
     def __init__(self, fs, **popen):
-        super().__init__("holds_map", os.path.join(fs.mountpoint, "file"), **popen)
+        # By a descriptor: another user cannot go where the file system is.
+        fd = os.open(os.path.join(fs.mountpoint, "file"), os.O_RDONLY)
+        super().__init__("holds_map", f"/dev/fd/{fd}", pass_fds=[fd], **popen)
+        os.close(fd)
         assert self.line() == "ready"
 
     def hold(self):
@@ -147,3 +152,39 @@ def test_new_call_sites_beside_one_that_holds_its_map(fs):
         # Behind that its own stacks are unwound, too.
         until(lambda: any("main" in functions(site) or "hold" in functions(site)
                           for site in daemon.report(holder.pid, all=1)["callsites"]), "its call sites")
+
+
+def test_so_many_users_that_nobody_is_left(fs):
+    """Each user may have one thread stuck, whatever the others have: with more users than there are
+    threads, /readyz says that work is left undone, and for how long it is."""
+    with contextlib.ExitStack() as stack:
+        daemon = stack.enter_context(Daemon())
+        holders = [stack.enter_context(Holder(fs, user=FIRST_USER + i)) for i in range(24)]
+        assert ask(daemon, "/readyz").status == 200
+        with fs.hangs():
+            for holder in holders:
+                holder.hold()
+            for holder in holders:
+                holder.wait_held()
+            untaken = [daemon.connection(HANG) for _ in holders]
+            for connection, holder in zip(untaken, holders):
+                connection.request("GET", f"{MEMORY}?pid={holder.pid}")
+            until(lambda: ask(daemon, "/readyz").status == 503, "the daemon not to be ready")
+            answer = ask(daemon, "/readyz?format=json")
+            assert (answer.status, answer.json["error"]["code"]) == (503, "not_ready")
+            stuck, processes, work = re.fullmatch(
+                r"not ready: (\d+) threads are stuck in (\d+) processes that keep their readers "
+                r"waiting, and none is left for the ([a-z ]+)", answer.json["error"]["message"]).groups()
+            # The reserve, and at least the one whose work is left.
+            assert 17 <= int(stuck) and 17 <= int(processes) <= int(stuck), answer.text
+            assert work in ("sampler", "sweeper", "report", "unwinder"), work
+            assert ask(daemon, "/healthz").status == 200
+        for holder in holders:
+            assert holder.line() == "free"
+        until(lambda: ask(daemon, "/readyz").status == 200, "the daemon to be ready again")
+        for connection in untaken:
+            assert connection.getresponse().status in (200, 503)
+            connection.close()
+        until(lambda: gauge(daemon, "stuck_readers") == 0, "the readers to be back")
+        for holder in holders:
+            assert ask(daemon, f"{MEMORY}?pid={holder.pid}").status == 200
