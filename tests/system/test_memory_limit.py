@@ -1,23 +1,27 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Programs that take as much of the daemon's memory as they can, and one that takes little.
 
-ATTACK_SECONDS=300 tests/run-system build tests/system/test_memory_limit.py: five minutes of it.
+ATTACK_SECONDS=300 tests/run-system build tests/system/test_memory_limit.py -s: five minutes of it. It prints how long a
+report of the quiet one takes, too, in the attack's pauses and in between: what is no test, since it depends on what else
+the machine does.
 """
 import contextlib
+import json
 import os
 import random
 import re
-import socket
-import threading
+import statistics
 import time
 
 import pytest
 
-from memprov import MIB, PAGE, Agent, Daemon, Target, check_sums, exact_report, region_at, status_kb
+from memprov import MIB, PAGE, Agent, Daemon, Target, check_sums, exact_report, region_at, status_kb, stopped
+from test_fairness import CLIENT, NOBODY
 from test_limits import MANIFEST, memory_limit
 
 SECONDS = int(os.environ.get("ATTACK_SECONDS", 10))
 ATTACKERS = 50
+ATTACK_FOR, PAUSE_FOR = 6, 3
 # Pages, mappings, depth of the call chain, kept: ledgers; known stacks by frame pointers; copied
 # stacks and call sites.
 GREED = [(1, 60000, 0, 60000), (1, 2000, 100, 2000), (16, 500, 60, 500)]
@@ -45,19 +49,46 @@ class Quiet(Agent):
             assert region["name"] == "[anon: quiet]"
 
 
-def ask(daemon, pids, end, statuses):
-    """Reports of attackers, as large as they come; some of them are not taken."""
-    untaken = []
+@contextlib.contextmanager
+def asking(daemon, pids, statuses):
+    """Another user asks for its processes, the attackers, as large as the reports come, on six connections at
+    once."""
+    paths = [path.format(pid) for pid in random.sample(pids, 10) for path in REPORTS]
+    random.shuffle(paths)
+    with Target("/usr/bin/python3", CLIENT, str(daemon.port), 6, *paths, user=NOBODY, group=NOBODY,
+                extra_groups=[]) as client:
+        assert client.line() == "ready"
+        yield client
+        client.tell("")
+        statuses.update(int(status) if status.isdigit() else status for status in json.loads(client.line(120)))
+
+
+def time_report(daemon, pid, times):
+    """On a connection of its own, as all are."""
+    begin = time.monotonic()
+    assert daemon.get("/debug/memory", pid=pid, format="json", all=1).status == 200
+    times.append(time.monotonic() - begin)
+
+
+def attack_for(seconds, attackers, quiet, daemon, times):
+    end = time.monotonic() + seconds
     while time.monotonic() < end:
-        path = random.choice(REPORTS).format(random.choice(pids))
-        if random.random() < 0.2:
-            client = socket.create_connection((daemon.host, daemon.port))
-            client.sendall(f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode())
-            untaken.append(client)
-        else:
-            statuses.add(daemon.get(path).status)
-    for client in untaken:
-        client.close()
+        some = random.sample(attackers, 3)
+        for attacker in some:
+            attacker.tell("again")
+        for _ in range(5):
+            time_report(daemon, quiet.pid, times)
+        for attacker in some:
+            assert attacker.line(120) == "ready"
+        quiet.check(daemon)
+
+
+def pause_for(seconds, quiet, daemon, times):
+    end = time.monotonic() + seconds
+    time.sleep(seconds / 3)  # what has begun ends
+    while time.monotonic() < end:
+        time_report(daemon, quiet.pid, times)
+    quiet.check(daemon)
 
 
 @pytest.mark.plain
@@ -72,25 +103,24 @@ def test_fifty_attackers(bpf):
         assert daemon.metrics()["memprov_memory_limit_bytes"] == limit // 5 * 4 - limit // 5 * 2
         attackers = []
         for i in range(ATTACKERS):
-            attackers.append(stack.enter_context(Target("greedy", *GREED[i % len(GREED)])))
+            attackers.append(stack.enter_context(
+                Target("greedy", *GREED[i % len(GREED)], user=NOBODY, group=NOBODY, extra_groups=[])))
             assert attackers[-1].line(120) == "ready"
-        end, statuses = time.monotonic() + SECONDS, set()
-        threads = [threading.Thread(target=ask, args=(daemon, [a.pid for a in attackers], end, statuses))
-                   for _ in range(6)]
-        for thread in threads:
-            thread.start()
-        while time.monotonic() < end:
-            for attacker in random.sample(attackers, 3):
-                attacker.tell("again")
-                assert attacker.line(120) == "ready"
-            quiet.check(daemon)
-        for thread in threads:
-            thread.join()
+        end, statuses, times = time.monotonic() + SECONDS, set(), {True: [], False: []}
+        with asking(daemon, [attacker.pid for attacker in attackers], statuses) as client:
+            while time.monotonic() < end:
+                attack_for(ATTACK_FOR, attackers, quiet, daemon, times[True])
+                with stopped(client.pid):
+                    pause_for(PAUSE_FOR, quiet, daemon, times[False])
         quiet.check(daemon)
         check_sums(daemon.report())
         metrics = daemon.metrics()
         peak, (most, killed) = status_kb(daemon.pid, "VmHWM") * 1024, figures()
         given_up = {k: v for k, v in metrics.items() if "given_up" in k}
+        for attacked, those in times.items():
+            print(f"{'attacked' if attacked else 'in a pause'}: {len(those)} reports, median "
+                  f"{statistics.median(those) * 1000:.1f} ms, 95 % below "
+                  f"{statistics.quantiles(those, n=20)[-1] * 1000:.1f} ms")
         print(f"resident {peak / MIB:.0f} MiB at most, the cgroup {most / MIB:.0f} of "
               f"{limit / MIB:.0f} MiB; {statuses}; {given_up}")
         assert killed == 0 and daemon.process.poll() is None

@@ -72,6 +72,35 @@ static void test_reports_have_what_is_left(void **state)
 	assert_int_equal(stats(budget).used[BUDGET_REPORTS], 0);
 }
 
+/* One that holds all it can get leaves room for the small report of another, and of a third. */
+static void test_room_is_left_for_small_reports(void **state)
+{
+	struct budget *budget = *state;
+	struct reservation greedy[8] = {}, small = {.budget = budget, .source = 2},
+			   third = {.budget = budget, .source = 3};
+	size_t n = 0;
+
+	budget__take(budget, BUDGET_LEDGERS, 1000);
+	for (; n < 8; n++) {
+		greedy[n] = (struct reservation){.budget = budget, .source = 1};
+		if (reservation__grow(&greedy[n], 100, 0))
+			break;
+	}
+	assert_int_equal(n, 5);
+	assert_int_equal(reservation__grow(&greedy[n], 26, 0), -ENOBUFS);
+	assert_int_equal(reservation__grow(&greedy[n], 25, 0), 0);
+	assert_int_equal(reservation__grow(&greedy[n], 1, 0), -ENOBUFS);
+	assert_int_equal(reservation__grow(&small, 38, 0), -ENOBUFS);
+	assert_int_equal(reservation__grow(&small, 37, 0), 0);
+	assert_int_equal(reservation__grow(&small, 1, 0), -ENOBUFS);
+	assert_int_equal(reservation__grow(&third, 19, 0), 0);
+	reservation__free(&third);
+	reservation__free(&small);
+	for (size_t i = 0; i <= n; i++)
+		reservation__free(&greedy[i]);
+	assert_int_equal(stats(budget).used[BUDGET_REPORTS], 0);
+}
+
 /* What is resident and nobody counts leaves less for reports. */
 static void test_what_is_resident_counts(void **state)
 {
@@ -82,8 +111,9 @@ static void test_what_is_resident_counts(void **state)
 	budget__take(budget, BUDGET_LEDGERS, 500);
 	assert_int_equal(budget__set_resident(budget, 1500, &uncounted), 0);
 	assert_int_equal(uncounted, 1000);
-	assert_int_equal(reservation__grow(&a, 101, 0), -ENOBUFS);
-	assert_int_equal(reservation__grow(&a, 100, 0), 0);
+	/* Of 100, seven eighths. */
+	assert_int_equal(reservation__grow(&a, 89, 0), -ENOBUFS);
+	assert_int_equal(reservation__grow(&a, 88, 0), 0);
 	assert_int_equal(budget__set_resident(budget, 1700, &uncounted), 100);
 	assert_int_equal(budget__set_resident(budget, 100, &uncounted), 0);
 	assert_int_equal(uncounted, 0);
@@ -102,9 +132,9 @@ static void test_a_report_waits_for_another(void **state)
 	struct reservation a = {.budget = *state}, b = {.budget = *state};
 	pthread_t thread;
 
-	assert_int_equal(reservation__grow(&a, LIMIT, 0), 0);
+	assert_int_equal(reservation__grow(&a, LIMIT / 8 * 7, 0), 0);
 	assert_int_equal(pthread_create(&thread, NULL, let_go, &a), 0);
-	assert_int_equal(reservation__grow(&b, LIMIT, 60000), 0);
+	assert_int_equal(reservation__grow(&b, LIMIT / 8 * 7, 60000), 0);
 	pthread_join(thread, NULL);
 	reservation__free(&b);
 }
@@ -167,6 +197,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_tables_have_a_share, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_reports_have_what_is_left, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_room_is_left_for_small_reports, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_what_is_resident_counts, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_report_waits_for_another, set_up, tear_down),
 		cmocka_unit_test(test_shares_are_fair),

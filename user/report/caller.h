@@ -7,15 +7,17 @@
 #define MEMPROV_CALLER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "proc/credentials.h"
 
 struct caller {
 	bool everything;      /* the kernel's checks on us are all */
 	struct reader reader; /* otherwise */
+	uint64_t source;      /* a number that all that is asked for by one client has in common */
 };
 
-#define CALLER_OURSELVES ((struct caller){.everything = true})
+#define CALLER_OURSELVES ((struct caller){.everything = true, .source = UINT64_MAX})
 
 /* The caller that the reader is, for the processes of this procfs. */
 struct caller caller__new(const struct reader *reader, const char *proc);

@@ -236,6 +236,7 @@ static int reserve(struct snapshot *s, size_t vmas)
 
 	memory->budget = s->config->taker->config.budget;
 	reservation__shrink(memory, 0);
+	memory->source = s->config->caller->source;
 	err = reservation__grow(memory, bytes, patience->memory_ms);
 	if (err)
 		patience->memory_ms = 0;

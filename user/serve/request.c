@@ -100,9 +100,11 @@ static void run(struct job *job, struct visitor *visitor)
 	struct caller caller;
 
 	if (begin(request, visitor) && admission__caller(all->admission, &request->client,
-							 request->query.json, &caller, &answer))
+							 request->query.json, &caller, &answer)) {
+		caller.source = job->source;
 		reporter__answer(&all->reporter, request->route->kind, &request->query,
 				 &(struct asker){&caller, visitor}, &answer);
+	}
 	pthread_mutex_lock(&all->lock);
 	if (request->state == REQUEST_WAITING && request->runner == visitor)
 		deliver(request, &answer);

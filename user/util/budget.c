@@ -5,11 +5,22 @@
 #include <pthread.h>
 #include <stdlib.h>
 
+#define HASH_NONFATAL_OOM 1
+#include <uthash.h>
+
 #include "util/clock.h"
 #include "util/refs.h"
 #include "util/waiter.h"
 
 #define TABLES_SHARE 5 / 8
+#define SPARED	     8 /* the part of the reports' room that is not for everyone */
+
+/* What reports of a source take; there is one while they take something. */
+struct reports_of {
+	UT_hash_handle hh; /* by source */
+	uint64_t source;
+	size_t bytes;
+};
 
 static const char *const use_names[BUDGET_USES] = {
 	[BUDGET_LEDGERS] = "ledgers",
@@ -34,8 +45,9 @@ struct budget {
 	uint64_t uncounted;
 	uint64_t used[BUDGET_USES];
 	uint64_t given_up[GIVE_UP_KINDS];
-	pthread_mutex_t lock; /* held by those who reserve */
-	pthread_cond_t left;  /* a report has let go */
+	pthread_mutex_t lock;	    /* held by those who reserve */
+	pthread_cond_t left;	    /* a report has let go */
+	struct reports_of *sources; /* under the lock */
 };
 
 const char *budget_use__name(enum budget_use use)
@@ -138,13 +150,59 @@ uint64_t budget__set_resident(struct budget *budget, uint64_t bytes, uint64_t *r
 	return bytes > budget->limit ? bytes - budget->limit : 0;
 }
 
-/* The lock is held. */
-static bool has_room(const struct budget *budget, uint64_t bytes)
+/* The lock is held, here and in what follows. */
+static struct reports_of *reports_of(const struct budget *budget, uint64_t source)
 {
-	uint64_t used =
-		tables(budget) + load(&budget->used[BUDGET_REPORTS]) + load(&budget->uncounted);
+	struct reports_of *of;
 
-	return used + bytes <= budget->limit;
+	HASH_FIND(hh, budget->sources, &source, sizeof(source), of);
+	return of;
+}
+
+static bool has_room(const struct budget *budget, uint64_t source, size_t bytes)
+{
+	uint64_t others = tables(budget) + load(&budget->uncounted);
+	uint64_t room = others < budget->limit ? budget->limit - others : 0;
+	uint64_t used = load(&budget->used[BUDGET_REPORTS]);
+	const struct reports_of *of = reports_of(budget, source);
+
+	used += bytes;
+	if (used <= room - room / SPARED)
+		return true;
+	return used <= room && (of ? of->bytes : 0) + bytes <= room - used;
+}
+
+static bool charge(struct budget *budget, uint64_t source, size_t bytes)
+{
+	struct reports_of *of = reports_of(budget, source);
+
+	if (!of) {
+		of = calloc(1, sizeof(*of));
+		if (!of)
+			return false;
+		of->source = source;
+		HASH_ADD(hh, budget->sources, source, sizeof(of->source), of);
+		/* How uthash says that it could not. */
+		if (!of->hh.tbl) {
+			free(of);
+			return false;
+		}
+	}
+	of->bytes += bytes;
+	budget__take(budget, BUDGET_REPORTS, bytes);
+	return true;
+}
+
+static void discharge(struct budget *budget, uint64_t source, size_t bytes)
+{
+	struct reports_of *of = reports_of(budget, source);
+
+	budget__put(budget, BUDGET_REPORTS, bytes);
+	of->bytes -= bytes;
+	if (of->bytes)
+		return;
+	HASH_DEL(budget->sources, of);
+	free(of);
 }
 
 int reservation__grow(struct reservation *reservation, size_t bytes, unsigned wait_ms)
@@ -153,13 +211,12 @@ int reservation__grow(struct reservation *reservation, size_t bytes, unsigned wa
 	uint64_t until_ns = clock__monotonic_ns() + wait_ms * 1000000ULL;
 	bool fits, in_time = true;
 
-	if (!budget)
+	if (!budget || !bytes)
 		return 0;
 	pthread_mutex_lock(&budget->lock);
-	while (!(fits = has_room(budget, bytes)) && in_time)
+	while (!(fits = has_room(budget, reservation->source, bytes)) && in_time)
 		in_time = waiter__wait(&budget->left, &budget->lock, until_ns);
-	if (fits)
-		budget__take(budget, BUDGET_REPORTS, bytes);
+	fits = fits && charge(budget, reservation->source, bytes);
 	pthread_mutex_unlock(&budget->lock);
 	if (!fits) {
 		budget__count(budget, GIVE_UP_REPORTS, 1);
@@ -176,7 +233,7 @@ void reservation__shrink(struct reservation *reservation, size_t to)
 	if (!budget || reservation->bytes <= to)
 		return;
 	pthread_mutex_lock(&budget->lock);
-	budget__put(budget, BUDGET_REPORTS, reservation->bytes - to);
+	discharge(budget, reservation->source, reservation->bytes - to);
 	pthread_cond_broadcast(&budget->left);
 	pthread_mutex_unlock(&budget->lock);
 	reservation->bytes = to;
