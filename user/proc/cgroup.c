@@ -295,7 +295,7 @@ static int find_dir(const struct cgroup *cgroup, bool again, char *ret, size_t r
 	return err;
 }
 
-static int open_dir(const struct cgroup *cgroup)
+int cgroup__open(const struct cgroup *cgroup)
 {
 	char path[PATH_MAX];
 	int fd, err = -ENOENT;
@@ -314,7 +314,7 @@ static int open_dir(const struct cgroup *cgroup)
 
 static void read_figures_of(struct cgroup *cgroup)
 {
-	_cleanup_close_ int dirfd = open_dir(cgroup);
+	_cleanup_close_ int dirfd = cgroup__open(cgroup);
 
 	cgroup->current = cgroup->limit = cgroup->working_set = CGROUP_UNKNOWN;
 	if (dirfd >= 0)
@@ -323,7 +323,7 @@ static void read_figures_of(struct cgroup *cgroup)
 
 void cgroup__read_all(struct cgroup *cgroup, struct cgroup_stat *ret)
 {
-	_cleanup_close_ int dirfd = open_dir(cgroup);
+	_cleanup_close_ int dirfd = cgroup__open(cgroup);
 	_cleanup_buf_ struct buf text = {};
 
 	cgroup->current = cgroup->limit = cgroup->working_set = CGROUP_UNKNOWN;
@@ -393,7 +393,7 @@ int cgroup__read(int pidfd, struct cgroup *ret)
 	err = cgroup__parse(text.data, text.len, &cgroup);
 	if (err)
 		return err;
-	dirfd = open_dir(&cgroup);
+	dirfd = cgroup__open(&cgroup);
 	if (dirfd >= 0)
 		cgroup__read_figures(&cgroup, dirfd);
 	*ret = cgroup;

@@ -36,6 +36,10 @@ int cgroup__parse(const char *text, size_t len, struct cgroup *ret);
 /* Pure: the value of `key` in the text of memory.stat; CGROUP_UNKNOWN when it is not there. */
 uint64_t cgroup__stat_value(const char *text, size_t len, const char *key);
 
+/* The directory of the cgroup's memory controller, or of v2, by what is mounted for us: fd, -errno.
+ * Only path and v1 need be set. */
+int cgroup__open(const struct cgroup *cgroup);
+
 /* What a cgroup is charged for, by kind; bytes, CGROUP_UNKNOWN when not told. v1 and v2 sum over
  * everything below, too. */
 struct cgroup_stat {

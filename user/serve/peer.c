@@ -33,6 +33,8 @@
 
 #define FDINFO_MAX 4096
 
+#define DIAG_CGROUP_ID 21 /* INET_DIAG_CGROUP_ID, in the headers since 5.9 */
+
 static void fill_end(const struct address *address, __be16 *port, __be32 ret[4])
 {
 	const struct sockaddr_in6 *in6 = (const void *)&address->sa;
@@ -142,6 +144,25 @@ static bool is_other_end(const struct inet_diag_req_v2 *req, const struct inet_d
 	       !memcmp(dst, req->id.idiag_dst, sizeof(dst));
 }
 
+/* 0: before 5.9. */
+static uint64_t cgroup_of(const union diag_answer *answer)
+{
+	const char *attrs =
+		(const char *)NLMSG_DATA(&answer->header) + sizeof(struct inet_diag_msg);
+	const char *end = (const char *)answer + answer->header.nlmsg_len;
+	uint64_t cgroup = 0;
+	struct nlattr attr;
+
+	for (; end - attrs >= NLA_HDRLEN; attrs += NLA_ALIGN(attr.nla_len)) {
+		memcpy(&attr, attrs, sizeof(attr));
+		if (attr.nla_len < NLA_HDRLEN || attr.nla_len > end - attrs)
+			break;
+		if (attr.nla_type == DIAG_CGROUP_ID && attr.nla_len == NLA_HDRLEN + sizeof(cgroup))
+			memcpy(&cgroup, attrs + NLA_HDRLEN, sizeof(cgroup));
+	}
+	return cgroup;
+}
+
 static int look_tcp(const struct inet_diag_req_v2 *req, struct peer *ret)
 {
 	union diag_answer answer;
@@ -151,7 +172,10 @@ static int look_tcp(const struct inet_diag_req_v2 *req, struct peer *ret)
 	if (!err && !is_other_end(req, socket))
 		err = -ENOENT;
 	if (!err)
-		*ret = (struct peer){socket->idiag_uid, socket->idiag_inode, -1};
+		*ret = (struct peer){.uid = socket->idiag_uid,
+				     .inode = socket->idiag_inode,
+				     .cgroup = cgroup_of(&answer),
+				     .process = -1};
 	return err;
 }
 

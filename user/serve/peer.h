@@ -14,9 +14,10 @@ struct reader;
  * sockets has it (sock_diag(7)).
  */
 struct peer {
-	uid_t uid;	/* of whichever made the socket */
-	uint64_t inode; /* of the socket at the other end; 0: a unix socket */
-	int process;	/* unix socket: the directory of the process in procfs; else -1 */
+	uid_t uid;	 /* of whichever made the socket */
+	uint64_t inode;	 /* of the socket at the other end; 0: a unix socket */
+	uint64_t cgroup; /* of v2, in which the socket was made, by number; 0: not known */
+	int process;	 /* unix socket: the directory of the process in procfs; else -1 */
 };
 
 /*
@@ -30,9 +31,10 @@ void peer__put(struct peer *peer);
 /*
  * The process itself. Whoever has the socket may be the one that asks; so where several processes
  * have it, they must all be of the same rights. Reads through the descriptors of all processes of
- * the user for TCP, so it is not for a thread that others wait for. 0, or -errno:
- *   -ESRCH   no process of the user that made the socket has it
- *   -EPERM   one that has it is of another user by now, or several differ in their rights
+ * the user for TCP, so it is not for a thread that others wait for. Nothing of it holds for the
+ * next request of a connection: a socket can be passed to another process between two, and each
+ * holder can change its rights. 0, or -errno: -ESRCH   no process of the user that made the socket
+ * has it -EPERM   one that has it is of another user by now, or several differ in their rights
  *   -E2BIG   the user's processes have too many descriptors to be searched
  */
 int peer__identify(const struct peer *peer, const char *proc, struct reader *ret);

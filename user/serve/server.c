@@ -16,6 +16,7 @@
 #include "serve/listen.h"
 #include "serve/peer.h"
 #include "serve/request.h"
+#include "serve/source.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -71,6 +72,7 @@ struct server {
 	struct admission admission;
 	struct unix_socket unix_socket;
 	struct deadline *deadline;
+	struct sources *sources;
 	struct requests requests;
 	bool has_requests;
 };
@@ -98,17 +100,19 @@ static void set_deadline(struct server *server, struct MHD_Connection *connectio
 }
 
 /*
- * Whose the connection is, for quotas: a user of this machine, or an address. On the metrics
- * listener, too, where nobody is asked for more.
+ * Whose the connection is, for quotas: a container or a user of this machine, or an address. On the
+ * metrics listener, too, where nobody is asked for more.
  */
 static uint64_t source_of(const struct server *server, int fd)
 {
 	struct address address = {.len = sizeof(address.sa)};
 	struct peer peer;
+	uint64_t ret;
 
 	if (!peer__look(fd, server->options->proc, &peer)) {
+		ret = sources__of(server->sources, &peer);
 		peer__put(&peer);
-		return peer.uid;
+		return ret;
 	}
 	if (getpeername(fd, (struct sockaddr *)&address.sa, &address.len))
 		return UINT64_MAX;
@@ -452,6 +456,9 @@ static int start(struct server *server)
 				    .ctx = server->config.ctx};
 	int err = deadline__new(&server->deadline);
 
+	server->sources = sources__new();
+	if (!err && !server->sources)
+		err = -ENOMEM;
 	if (!err) {
 		server->has_requests = true;
 		err = requests__init(&server->requests, &reporter, &server->admission,
@@ -516,6 +523,7 @@ int server__stop(struct server *server)
 			MHD_stop_daemon(server->listeners[i].daemon);
 	}
 	deadline__free(server->deadline);
+	sources__free(server->sources);
 	admission__destroy(&server->admission);
 	if (stuck)
 		return stuck;
