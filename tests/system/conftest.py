@@ -38,6 +38,7 @@ def pytest_configure(config):
     # In the background, or under nohup, they are ignored, and would be by all that the tests start.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    config.addinivalue_line("markers", "seconds(n): may take so long, if that is more than others may")
     config.addinivalue_line("markers", "plain: left out of the sanitized run, because it measures "
                                        "memprov's cost, or what others (a browser, gdb, Prometheus) "
                                        "make of answers that further tests ask for, too")
@@ -55,11 +56,14 @@ def pytest_runtest_makereport(item, call):
 @pytest.fixture(autouse=True)
 def time_limit(request):
     """A hang is a failure, with a trace of where it hung."""
+    marker = request.node.get_closest_marker("seconds")
+    seconds = max(TEST_SECONDS, int(marker.args[0]) if marker else 0)
+
     def late(number, frame):
-        raise TimeoutError(f"the test took more than {TEST_SECONDS} s")
+        raise TimeoutError(f"the test took more than {seconds} s")
 
     signal.signal(signal.SIGALRM, late)
-    signal.alarm(TEST_SECONDS)
+    signal.alarm(seconds)
     yield
     signal.alarm(0)
 
