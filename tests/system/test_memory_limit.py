@@ -55,7 +55,7 @@ def asking(daemon, pids, statuses):
     once."""
     paths = [path.format(pid) for pid in random.sample(pids, 10) for path in REPORTS]
     random.shuffle(paths)
-    with Target("/usr/bin/python3", CLIENT, str(daemon.port), 6, *paths, user=NOBODY, group=NOBODY,
+    with Target("/usr/bin/python3", "-c", CLIENT, str(daemon.port), 6, *paths, user=NOBODY, group=NOBODY,
                 extra_groups=[]) as client:
         assert client.line() == "ready"
         yield client
