@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The command line and the config file, as one constant value (INTERFACE.md §1). Parsing prints
+ * The command line and the config file, as one constant value (man/memprov.1). Parsing prints
  * what was wrong, and what is accepted, in one line on stderr.
  */
 #ifndef MEMPROV_OPTIONS_H

@@ -13,7 +13,7 @@ from memprov import HANG, MIB, Agent, Daemon, smaps, stopped, until
 
 NAMES = [b'"quoted" \\ back', b"two\nlines", b"\xff not UTF-8", "\u202eright to left".encode()]
 
-# What INTERFACE.md promises, and a label of each.
+# What docs/http.md promises, and a label of each.
 FAMILIES = {
     "process_resident_bytes": "category", "process_proportional_bytes": "comm",
     "named_region_resident_bytes": "name", "events_total": "type", "events_lost_total": "cause",

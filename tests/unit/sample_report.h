@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The report that INTERFACE.md §3 shows, for the tests of the encoders. */
+/* A report with a row in every section of docs/http.md, for the tests of the encoders. */
 #ifndef MEMPROV_SAMPLE_REPORT_H
 #define MEMPROV_SAMPLE_REPORT_H
 

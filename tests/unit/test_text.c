@@ -15,7 +15,7 @@
 #include "util/cleanup.h"
 #include "util/text.h"
 
-/* INTERFACE.md §3, to the byte. */
+/* docs/http.md, to the byte. */
 static const char sample_text[] =
 	"=== Complete Memory Breakdown ===\n"
 	"\n"

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A report that was saved as JSON (INTERFACE.md §4), read back: of a process or of the node, or of
+ * A report that was saved as JSON (docs/http.md), read back: of a process or of the node, or of
  * `memprov run`, which stands for its state at the peak. What it holds adds up: call sites and
  * names are at most its RSS, the categories are all of it.
  */

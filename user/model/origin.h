@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How a mapping came to be (INTERFACE.md §4, "origin"). */
+/* How a mapping came to be (docs/http.md, `regions[].origin`). */
 #ifndef MEMPROV_ORIGIN_H
 #define MEMPROV_ORIGIN_H
 

@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Opening the files of other people's processes with care: never opened before stat has said that
- * they are regular files, never by a path that the process could redirect to the host, never on a
- * file system whose server could keep us waiting (FUSE, NFS and the like: DESIGN.md, "Symbols
- * parse hostile files").
+ * Opens files that other processes chose: only after stat says that they are regular files, never
+ * by a path that the process could redirect to the host, never on a file system whose server could
+ * keep us waiting (FUSE, NFS; docs/architecture.md, "Stacks and names").
  */
 #ifndef MEMPROV_OPEN_H
 #define MEMPROV_OPEN_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A report as text (INTERFACE.md §3) and as JSON (§4). Encoders only read the report. */
+/* A report as text and as JSON (docs/http.md). Encoders only read the report. */
 #ifndef MEMPROV_ENCODE_H
 #define MEMPROV_ENCODE_H
 
@@ -26,7 +26,7 @@ void encode__json(const struct report *report, const struct encode_options *opti
 void encode__folded(const struct report *report, const struct encode_options *options,
 		    struct buf *ret);
 
-/* A gzipped profile for pprof (§5). One of the node takes a report of taker__node_profile(). Like
+/* A gzipped profile for pprof. One of the node takes a report of taker__node_profile(). Like
  * the stacks above it always has everything, so that it adds up to RSS: smaller call sites than
  * options->min are one frame. */
 void encode__pprof(const struct report *report, const struct encode_options *options,

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The JSON report (INTERFACE.md §4): its keys in that order, null for what is not known. */
+/* The JSON report (docs/http.md): its keys in that order, null for what is not known. */
 #include "report/encode.h"
 
 #include <stdio.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The node in Prometheus' text format 0.0.4 (INTERFACE.md §6). The number of series is bounded:
+ * The node in Prometheus' text format 0.0.4 (docs/http.md). The number of series is bounded:
  * the METRICS_PROCESSES largest processes and METRICS_NAMES names in each, and the
  * METRICS_CONTAINERS largest containers, the rest summed under "(other)". No address and no path of
  * a file goes out.

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* A report as a profile for pprof (INTERFACE.md §5), gzipped. */
+/* A report as a profile for pprof (docs/http.md), gzipped. */
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>

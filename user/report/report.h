@@ -179,7 +179,7 @@ struct report {
 
 	struct named_row *named; /* largest first */
 	size_t n_named;
-	struct file_row *files; /* in the order of INTERFACE.md §3 */
+	struct file_row *files; /* in the order of docs/http.md */
 	size_t n_files;
 
 	struct part

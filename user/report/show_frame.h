@@ -12,7 +12,7 @@ void frame__add_function(struct buf *out, const struct frame *frame, size_t widt
 /* A line: function, module and offset, file and line as far as they are known. */
 void frame__add_text(struct buf *out, const struct frame *frame);
 
-/* INTERFACE.md §4: an element of "stack". */
+/* docs/http.md: an element of "stack". */
 void frame__put(struct json *json, const struct frame *frame);
 
 #endif

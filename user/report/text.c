@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The text report. Its first part has the layout, to the byte, of the memory analyzer that it
- * replaces (INTERFACE.md §3), because scripts cut it by words and columns: hence widths that
+ * replaces (docs/http.md), because scripts cut it by words and columns: hence widths that
  * differ from section to section.
  */
 #include "report/encode.h"

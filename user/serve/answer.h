@@ -8,7 +8,7 @@
 #include "util/budget.h"
 #include "util/buf.h"
 
-/* The errors of INTERFACE.md §2; each has a status and a code. */
+/* The errors of docs/http.md; each has a status and a code. */
 enum answer_error {
 	ERROR_BAD_PARAMETER,
 	ERROR_BAD_REQUEST,

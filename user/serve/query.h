@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The parameters of a request (INTERFACE.md §2), from names and values that were already cut
+ * The parameters of a request (docs/http.md), from names and values that were already cut
  * apart and decoded. Pure. Add them in the order they came, then ask for the error.
  */
 #ifndef MEMPROV_QUERY_H
