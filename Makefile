@@ -311,11 +311,12 @@ pictures: ## make docs/pictures anew (root)
 FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
-check: ## layout of the rooms, threats and their tests, formatting, both BPF targets, clang-tidy
+check: ## rooms, threats and their tests, files that documents name, formatting, both BPF targets, clang-tidy
 	$(call needs,build|test)
 	@tests/check-rooms
 	@tests/check-web
 	@tests/check-threats
+	@tests/check-docs
 	@clang-format --dry-run --Werror $(FORMATTED) && echo "clang-format: all as it should be"
 	@$(MAKE) --no-print-directory build/x86.bpf.o build/arm64.bpf.o \
 		build/memprov.skel.h build/profile.pb-c.h build/web_assets.h
