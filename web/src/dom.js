@@ -25,7 +25,7 @@ export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
-/** Runs what changes the document; whoever had the focus still has it afterwards. */
+/** Runs what changes the document; the focused element keeps the focus. */
 export function keepingFocus(change) {
   const focused = document.activeElement;
   change();

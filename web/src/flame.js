@@ -48,7 +48,7 @@ function matches(state) {
   return found;
 }
 
-/** Whom the arrow keys lead to. */
+/** The frame that an arrow key leads to. */
 function neighbour(node, key, drawn) {
   const siblings = node.parent ? node.parent.children.filter((n) => drawn.has(n)) : [node];
   const place = siblings.indexOf(node);

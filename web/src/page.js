@@ -57,7 +57,7 @@ function open() {
   state.view = viewOf(location.hash);
   if (state.view.onwant) state.view.onwant(load);
   main.replaceChildren(state.view.element);
-  // Who chose a link is taken to what it leads to; a first load leaves the focus alone.
+  // A chosen link moves the focus to its target; a first load leaves the focus alone.
   if (before) {
     main.focus({ preventScroll: true });
     scrollTo(0, 0);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-// One process, or the node: what it holds, how much of that is known, and who created it.
+// One process, or the node: what it holds, how much of that is known, and its call sites.
 import { callsiteList } from "./callsites.js";
 import { bar, el } from "./dom.js";
 import { flameGraph } from "./flame.js";
