@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory that the daemon may take, and what it is taken for. Whoever keeps something that a
- * traced process or a client can make grow counts its bytes here.
+ * The memory that the daemon may take, and its uses. Everything that a traced process or a client
+ * can make grow is counted here, in bytes.
  *
  *     |<------------------------------- limit ------------------------------->|
  *     |<-------------- tables: 5/8 -------------->|                           |
@@ -9,8 +9,8 @@
  *     | call sites                                | leave                     |
  *
  * When the tables have more than their share, the owner of the model gives up some of what they
- * hold (model/giving_up.h). A report waits for room, and is refused when none comes. What nobody
- * counts (code, buffers, holes in the heap) shows in the resident memory, which is looked at once a
+ * hold (model/giving_up.h). A report waits for room, and is refused when none comes. Memory that is
+ * not counted (code, buffers, holes in the heap) shows in the resident memory, which is read once a
  * second: it leaves that much less for the rest.
  *
  * Thread-safe.
@@ -34,7 +34,7 @@ enum budget_use {
 enum giving_up {
 	GIVE_UP_WAITING_STACKS, /* stacks */
 	GIVE_UP_KNOWN_STACKS,	/* processes whose stacks are unwound anew */
-	GIVE_UP_SPACES,		/* processes of whose memory nothing is known any more */
+	GIVE_UP_SPACES,		/* processes whose memory becomes unknown */
 	GIVE_UP_WORK,		/* calls that would have changed too many ranges */
 	GIVE_UP_REPORTS,	/* refused */
 	GIVE_UP_KINDS,
@@ -50,7 +50,7 @@ struct budget *budget__new(uint64_t limit);	   /* bytes; NULL when out of memory
 struct budget *budget__ref(struct budget *budget); /* accepts NULL */
 void budget__unref(struct budget *budget);	   /* accepts NULL */
 
-/* Accept NULL: nobody counts. */
+/* Accept NULL: nothing is counted. */
 void budget__take(struct budget *budget, enum budget_use use, size_t bytes);
 void budget__put(struct budget *budget, enum budget_use use, size_t bytes);
 void budget__count(struct budget *budget, enum giving_up what, uint64_t n);
@@ -60,11 +60,11 @@ uint64_t budget__tables_max(const struct budget *budget);
 /* What one table may have: so many bytes, or that part of the tables' share if it is less. */
 uint64_t budget__share(const struct budget *budget, unsigned part, uint64_t most);
 
-/* By how much the tables are over their share; 0: they are not, or nobody counts. */
+/* By how much the tables are over their share; 0: they are not, or nothing is counted. */
 uint64_t budget__tables_over(const struct budget *budget);
 
-/* What is resident of the daemon. The result is by how much it is over the limit, and
- * *ret_uncounted how much of it nobody counts. */
+/* Sets the daemon's resident memory. The result is by how much that exceeds the limit, and
+ * *ret_uncounted how much of it is not counted. */
 uint64_t budget__set_resident(struct budget *budget, uint64_t bytes, uint64_t *ret_uncounted);
 
 /*
@@ -93,8 +93,8 @@ void budget__stats(const struct budget *budget, struct budget_stats *ret);
 
 /*
  * Of a table that all processes share, one may have as much as it leaves free: alone it gets half
- * of it, as one of n that want all of it a part in n + 1, and as much stays free for whoever comes
- * next and wants little (dynamic thresholds: Choudhury and Hahne, 1998).
+ * of it, as one of n that want all of it a part in n + 1, and as much stays free for the next one
+ * that wants little (dynamic thresholds: Choudhury and Hahne, 1998).
  */
 static inline bool budget__is_fair(size_t own, size_t more, size_t used, size_t max)
 {

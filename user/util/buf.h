@@ -2,9 +2,9 @@
 /*
  * A buffer of bytes that grows: what encoders write into and files are read into.
  *
- * An allocation that fails leaves the buffer as it was and marks it; whoever uses the contents
- * asks buf__error() once, at the end, so that a writer need not check every piece. data is
- * always NUL-terminated once anything was added; len does not count the NUL.
+ * An allocation that fails leaves the buffer as it was and marks it; the user of the contents calls
+ * buf__error() once, at the end, so that a writer need not check every piece. data is always
+ * NUL-terminated once anything was added; len does not count the NUL.
  */
 #ifndef MEMPROV_BUF_H
 #define MEMPROV_BUF_H

@@ -12,8 +12,8 @@ uint64_t capability__effective(void);
 
 /*
  * Gives up all others, for good: out of the bounding set too where that may be done (CAP_SETPCAP).
- * What is not there is not missed. For the calling thread alone, so before there are others.
- * 0 or -errno.
+ * A capability that is not held is no error. For the calling thread alone, so call it before there
+ * are others. 0 or -errno.
  */
 int capability__keep(uint64_t keep);
 

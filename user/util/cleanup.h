@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Locals that own something say so: the owned thing goes when the local does. */
+/* Attributes of locals that own something: it is freed when the local goes out of scope. */
 #ifndef MEMPROV_CLEANUP_H
 #define MEMPROV_CLEANUP_H
 

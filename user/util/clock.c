@@ -35,7 +35,8 @@ uint64_t clock__thread_cpu_ns(void)
 	return now_ns(CLOCK_THREAD_CPUTIME_ID);
 }
 
-/* The two clocks cannot be read at once: who loses the CPU in between reads them again. */
+/* The two clocks cannot be read at once: a thread that loses the CPU in between reads them again.
+ */
 static uint64_t offset_ns(void)
 {
 	uint64_t offset = 0, best = UINT64_MAX;

@@ -17,8 +17,8 @@ uint64_t clock__monotonic_ns(void);  /* now; stands still while the machine slee
 uint64_t clock__wall_ns(void);	     /* now, since 1970 */
 uint64_t clock__thread_cpu_ns(void); /* CPU time that the calling thread has used */
 
-/* The wall clock time of a boot time, by the offset in force now, in whole microseconds: as long as
- * nobody sets the clock, the same time is the same text in every report. */
+/* The wall clock time of a boot time, by the offset in force now, in whole microseconds: unless the
+ * clock is set, the same time is the same text in every report. */
 uint64_t clock__boot_to_wall(uint64_t boot_ns);
 
 /* RFC 3339 in UTC with microseconds, e.g. "2026-11-22T21:31:07.123456Z". */

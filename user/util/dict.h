@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Entries of one size, each found by its key, which is what its type's functions make of it. The
+ * Entries of one size, each found by its key, which the functions of its type define. The
  * layout is that of Python's dict (since 3.6):
  *
  *     slots     | . | 2 | . | . | 1 | 3 | . | . |     numbers of entries, found by the key's hash
@@ -9,8 +9,8 @@
  * An entry takes its own bytes and some six more, in two pieces of memory for all of them: what
  * counts where there are thousands of small ones. Nothing is taken out but by freeing it all.
  *
- * Hashes begin with a number that differs from run to run and nobody is told: whoever chooses keys
- * cannot choose ones that collide. The order of the entries does not depend on it.
+ * Hashes begin with a secret number that differs from run to run, so a process that chooses keys
+ * cannot make them collide. The order of the entries does not depend on it.
  */
 #ifndef MEMPROV_DICT_H
 #define MEMPROV_DICT_H
@@ -43,8 +43,7 @@ void dict__free(struct dict *dict); /* leaves it empty; what entries own is the 
 void *dict__find(const struct dict *dict, const void *like);
 
 /* Adds a copy of an entry whose key is not there yet, and returns the copy, valid likewise; NULL
- * when out of memory: then all is as it was. That there are less than 2^31 is for callers to see
- * to. */
+ * when out of memory: then all is as it was. Callers ensure that there are less than 2^31. */
 void *dict__add(struct dict *dict, const void *entry);
 
 /* A hash with one more word in it. The product's upper half depends on all bits of both factors,

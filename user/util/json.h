@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Writing JSON into a buffer, piece by piece, without a tree of values in memory. The writer sets
- * commas and escapes; that objects and arrays are closed, and that keys and values alternate
- * in objects, is the caller's business:
+ *commas and escapes; the caller closes objects and arrays, and alternates keys and values in
+ *objects:
  *
  *	struct json json = {.out = &buf};
  *

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Text from outside, made fit for a message of one line. */
+/* Text from outside, made safe for a one-line message. */
 #ifndef MEMPROV_QUOTE_H
 #define MEMPROV_QUOTE_H
 

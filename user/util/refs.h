@@ -16,7 +16,7 @@ static inline bool refs__put(unsigned *refs)
 	return __atomic_fetch_sub(refs, 1, __ATOMIC_ACQ_REL) == 1;
 }
 
-/* True when the caller, who holds one, is the only holder. */
+/* True when the caller's reference is the only one. */
 static inline bool refs__sole(const unsigned *refs)
 {
 	return __atomic_load_n(refs, __ATOMIC_ACQUIRE) == 1;
