@@ -75,7 +75,7 @@ static const char *reason(int err)
 	return err == -ENOTSUPP ? "not supported on this architecture" : strerror(-err);
 }
 
-/* Of all the functions, the one that is called least: to attach to it for a moment costs nobody
+/* Of all the functions, the one that is called least: to attach to it for a moment costs nothing
  * anything. */
 static int rare_function(const struct bpf_object *object, const struct btf *kernel)
 {

@@ -48,7 +48,7 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
 	return 0;
 }
 
-/* A process that is gone has nothing left to lose; its number may be somebody else's soon. */
+/* A process that is gone has nothing left to lose; another process may soon have its number. */
 static void forget_losses(struct collector *c, const struct mp_event_head *exit)
 {
 	int fd = bpf_map__fd(c->skel->maps.lost_ranges);
@@ -384,7 +384,7 @@ static uint64_t lost(const struct collector *c, enum mp_loss cause)
 /*
  * How often the kernel did not run a program of ours, because it was in the middle of it on the
  * same CPU for a task that had lost that CPU (fexit), or of changing a BPF map (tracepoints;
- * counted since Linux 6.7). The kernel does not say at whose call.
+ * counted since Linux 6.7). The kernel does not say for which process's call.
  */
 static uint64_t count_skipped(const struct collector *c)
 {
@@ -454,7 +454,7 @@ int collector__drain(struct collector *c)
 		n = ring_buffer__consume(c->ring);
 		if (n > 0 || n == -ECANCELED)
 			continue;
-		/* Somebody is between reserve and submit: a matter of a microsecond, unless
+		/* A CPU is between reserve and submit: a matter of a microsecond, unless
 		 * its CPU was taken away. */
 		if (!give_up) {
 			give_up = clock__boot_ns() + BUSY_WAIT_NS;

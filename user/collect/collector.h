@@ -18,8 +18,8 @@ struct collector;
 /* One event, on the draining thread. */
 typedef void collector_event_fn(const union mp_event *event, void *ctx);
 
-/* One process that has lost events since it was last told of, on the draining thread. tgid 0:
- * nobody knows whose they were. */
+/* One process that has lost events since the last call, on the draining thread. tgid 0: it is not
+ * known which process lost them. */
 typedef void collector_lost_fn(uint32_t tgid, const struct mp_lost_range *range, void *ctx);
 
 /* How user stacks are taken. */
@@ -49,7 +49,7 @@ struct collector_config {
 	void *ctx;
 };
 
-/* Loads and attaches. On failure -errno and why, in words for a person, in why (never empty). */
+/* Loads and attaches. On failure -errno, and the reason as text in why (never empty). */
 int collector__new(const struct collector_config *config, char *why, size_t why_len,
 		   struct collector **ret);
 void collector__free(struct collector *collector); /* accepts NULL */
@@ -60,7 +60,7 @@ enum attach_by collector__attached_by(const struct collector *collector);
 /* 0: ATTACH_AUTO tries fexit first; else -errno, and why not. */
 int collector__prefers_fexit(char *why, size_t why_len);
 
-/* Readable when the ring has filled to a share that is worth waking for. */
+/* Readable once enough of the ring is filled to be worth waking up. */
 int collector__fd(const struct collector *collector);
 
 /* Nothing waits on the ring. Cheap; on the draining thread. */

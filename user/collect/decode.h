@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Bytes from the ring (or from a recording) → a checked event. What passes has the length of its
- * type (and of the stack behind it), a NUL in every text, a process, and ranges that do not wrap;
- * the model need not look again. Nothing is copied: the event is the record.
+ * Bytes from the ring (or from a recording) → a checked event. An event that passes has the length
+ * of its type (and of its stack), a NUL in every text, a process, and ranges that do not wrap; the
+ * model need not check again. Nothing is copied: the event is the record.
  */
 #ifndef MEMPROV_DECODE_H
 #define MEMPROV_DECODE_H

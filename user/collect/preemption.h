@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/* Told by uname and debugfs. Without debugfs (CAP_SYS_ADMIN, lockdown) a kernel that may have been
+/* By uname and debugfs. Without debugfs (CAP_SYS_ADMIN, lockdown) a kernel that may have been
  * booted either way is taken for one that preempts. */
 bool preemption__is_on(void);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A stream of events, kept: what a collector handed on, in a file, so that a bug that was seen
- * once becomes a fixture and is replayed through the same code.
+ * A stream of events in a file, as a collector handed them on, so that a bug seen once becomes a
+ * fixture and is replayed through the same code.
  *
  *   "memprov-events1\n"                          16 bytes
  *   { length u32, kind u32, bytes, padding }*    each a multiple of 8

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The numbers of the kernel's tracepoints, which only tracefs tells. */
+/* The ids of the kernel's tracepoints, which only tracefs has. */
 #ifndef MEMPROV_TRACEFS_H
 #define MEMPROV_TRACEFS_H
 
