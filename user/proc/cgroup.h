@@ -53,7 +53,7 @@ struct cgroup_stat {
 	uint64_t sockets;
 };
 
-/* Pure: the text of memory.stat. Lines that are none, and keys that nobody knows, are passed over.
+/* Pure: the text of memory.stat. Malformed lines and unknown keys are skipped.
  * v1 has kernel, slab and sockets elsewhere, or nowhere. */
 void cgroup_stat__parse(const char *text, size_t len, bool v1, struct cgroup_stat *ret);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The processes that a process has started, and those that these have, as long as they live. */
+/* The living descendants of a process. */
 #ifndef MEMPROV_CHILDREN_H
 #define MEMPROV_CHILDREN_H
 
@@ -16,8 +16,8 @@ struct proc_family {
  * end; -EBADMSG. */
 int proc_children__next(const char **pos, const char *end, pid_t *ret);
 
-/* All descendants, but for those whose parent has gone: they are init's by then. Processes come and
- * go meanwhile, so this is about right. Costs some reads for each thread of each. */
+/* All descendants, but for orphans, which init has adopted. Processes come and go meanwhile, so
+ * this is approximate. Costs some reads for each thread of each. */
 struct proc_family procfs__family(const char *proc, pid_t pid);
 
 #endif

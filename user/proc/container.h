@@ -3,12 +3,13 @@
  * Which container and pod a cgroup path belongs to. Runtimes write the container's id into the
  * name of its cgroup, and the kubelet the pod's UID into that of the cgroup above:
  *
- *	/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-pod1234….slice/cri-containerd-ab….scope/x
- *	                                         └──────── the pod ──────────────┘ └ the container
- *────────┘
+ *	/kubepods.slice/kubepods-burstable.slice/
+ *		kubepods-burstable-pod1234….slice/	the pod
+ *		cri-containerd-ab….scope/		the container
+ *		x
  *
- * The outermost container counts: what lies below it was named by whoever is inside, who could
- * pose as somebody else. For the same reason, what users and services name in their own part of the
+ * The outermost container counts: processes inside it name the cgroups below, and could pose as
+ * another container. For the same reason, what users and services name in their own part of the
  * tree is never taken for a pod.
  */
 #ifndef MEMPROV_CONTAINER_H

@@ -21,7 +21,7 @@ struct credentials {
 /* Pure: the text of /proc/PID/status. 0 or -EBADMSG. */
 int credentials__parse(const char *text, size_t len, struct credentials *ret);
 
-/* A process that reads others: what the kernel looks at of it. */
+/* A process that reads others: what the kernel checks of it. */
 struct reader {
 	uid_t uid; /* of the file system, as reading /proc counts */
 	gid_t gid;

@@ -33,7 +33,7 @@
 #define STAT_MAX 1024
 
 struct role {
-	STAILQ_ENTRY(role) entry; /* while nobody has it */
+	STAILQ_ENTRY(role) entry; /* while no thread has it */
 	const struct crew_work *work;
 	void *arg;
 };
@@ -45,7 +45,7 @@ struct crew {
 	pthread_cond_t returned; /* a thread has, from its work; or ended */
 	pthread_cond_t begun;	 /* the first visit, or the end */
 	pthread_cond_t end;	 /* for a watchman that is watchful */
-	pthread_cond_t left;	 /* for those that wait to enter; nobody signals it */
+	pthread_cond_t left;	 /* for visitors that wait to enter; never signalled */
 	bool stopping;
 	bool ended;    /* nothing is watched any more */
 	bool watchful; /* the watchman looks now and then; else it sleeps until a visit begins */
@@ -82,7 +82,7 @@ static uint64_t cpu_ns(const struct visitor *v)
 	return ts.tv_sec * NSEC_PER_SEC + ts.tv_nsec;
 }
 
-/* Whose the process is. The directory's owner is that also of one that is not dumpable. */
+/* The user of the process. The directory's owner is that of one that is not dumpable, too. */
 static uid_t user_of(const struct crew *crew, pid_t pid)
 {
 	char path[PATH_MAX];

@@ -1,14 +1,15 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Threads that read processes, with others in reserve. A process can keep its reader waiting for as
- * long as it likes: most files in /proc/PID take its mmap_lock, and a thread of it that holds the
- * lock may wait for a page of a file system that never answers. Nothing interrupts the reader, so
- * it is left behind, and a thread of the reserve does its work from then on:
+ * Threads that read processes, with others in reserve. A process can keep its reader waiting for
+ * as long as it wants: most files in /proc/PID take its mmap_lock, and a thread of it that holds
+ * the lock may wait for a page of a file system that never answers. Nothing interrupts the reader,
+ * so it is left behind, and a thread of the reserve does its work from then on:
  *
  *	work ── visitor__enter(pid) ── read ── visitor__leave ── …
  *	                                 │ blocked for too long
- *	         watchman: stuck ────────┴──▶ the work begins anew on another thread, and the
- *process cannot be entered until the stuck thread comes back
+ *	         watchman: stuck ────────┴──▶ the work begins anew on another thread,
+ *	                                      and no thread enters the process until
+ *	                                      the stuck one comes back
  *
  * All threads are made at the start: afterwards the daemon can make none.
  */
@@ -25,7 +26,7 @@
 struct crew;
 struct role;
 
-/* A thread that reads processes. A zeroed one belongs to no crew: nobody watches it. */
+/* A thread that reads processes. A zeroed one belongs to no crew and is not watched. */
 struct visitor {
 	atomic_bool stop; /* it is to give up soon: at the end, or because it was replaced */
 	void *job;	  /* for the work's own use; NULL when the work begins */
@@ -44,7 +45,7 @@ struct visitor {
 	unsigned blocked; /* looks at which it was neither running nor waiting for a CPU */
 };
 
-/* What a thread does, with its argument. All but run may be NULL. */
+/* What a thread does with its argument. All but run may be NULL. */
 struct crew_work {
 	const char *name; /* of the thread; at most 15 characters */
 	/* Returns when visitor->stop is set; if it returns before, the work is done for good. */
@@ -58,7 +59,7 @@ struct crew_work {
 /* With so many threads; proc is where they read processes, and must outlive it. 0 or -errno. */
 int crew__new(const char *proc, size_t threads, struct crew **ret);
 
-/* Has a thread do it; work and arg must live until crew__stop(). 0 or -ENOMEM. */
+/* Starts a thread that does it; work and arg must live until crew__stop(). 0 or -ENOMEM. */
 int crew__start(struct crew *crew, const struct crew_work *work, void *arg);
 
 /*
@@ -78,14 +79,14 @@ struct crew_stats {
 void crew__stats(struct crew *crew, struct crew_stats *ret);
 
 /*
- * Before and behind whatever may wait for the process, and nothing else. Waits while another
- * visitor is blocked in there. 0; -ETIMEDOUT: a visitor is stuck there; -EUSERS: so many are in
- * processes of the same user that no more may be. NULL: nobody watches.
+ * Enclose what may wait for the process, and nothing else. Waits while another
+ * visitor is blocked in there. 0; -ETIMEDOUT: a visitor is stuck there; -EUSERS: too many are in
+ * processes of the same user. NULL: not watched.
  */
 int visitor__enter(struct visitor *visitor, pid_t pid);
 void visitor__leave(struct visitor *visitor);
 
-/* For those that look at a flag between two reads. */
+/* For readers that check a flag between two reads. */
 static inline const atomic_bool *visitor__stop(const struct visitor *visitor)
 {
 	return visitor ? &visitor->stop : NULL;

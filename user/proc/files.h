@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the files are that a process has mapped: is it an ELF object, is it Go's?
+ * What a file is that a process has mapped: an ELF object, one of Go?
  *
- * Other people's files are opened with care (proc/open.h). Answers are kept in a bounded cache, by
- * device, inode and path.
+ * Files of other processes are opened with care (proc/open.h). Answers are kept in a bounded cache,
+ * by device, inode and path.
  */
 #ifndef MEMPROV_FILES_H
 #define MEMPROV_FILES_H

@@ -119,7 +119,7 @@ int glancer__start(struct glancer *glancer)
 			refs__put(&glancer->refs);
 			return err;
 		}
-		/* Nobody waits for one that is stuck. */
+		/* No caller waits for one that is stuck. */
 		pthread_detach(thread);
 		pthread_mutex_lock(&glancer->lock);
 		glancer->idle++;

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Reading a few bytes of a process's memory in bounded time. The page may have to be brought in,
- * and whoever is to bring it (userfaultfd, a dead swap device) may keep the reader waiting for
- * ever: so threads of its own read, and are left alone when they are late. While all of them are
- * stuck nothing is read.
+ * and its source (userfaultfd, a dead swap device) may keep the reader waiting for ever: so threads
+ * of its own read, and are abandoned when they are late. While all of them are stuck, nothing is
+ * read.
  */
 #ifndef MEMPROV_GLANCE_H
 #define MEMPROV_GLANCE_H
@@ -16,7 +16,7 @@
 
 struct glancer;
 
-/* For the processes of this procfs; NULL when out of memory. free does not wait for what is stuck.
+/* For the processes of this procfs; NULL when out of memory. free does not wait for stuck threads.
  */
 struct glancer *glancer__new(const char *proc);
 void glancer__free(struct glancer *glancer); /* accepts NULL */

@@ -59,7 +59,7 @@ bool hidepid__is_set(const char *proc)
 	return false;
 }
 
-/* Process 1 is always there. A security module may keep it even from those who may ptrace. */
+/* Process 1 is always there. A security module may hide it even from processes that may ptrace. */
 bool hidepid__hides_others(const char *proc)
 {
 	_cleanup_close_ int init = procfs__open(proc, 1);

@@ -22,7 +22,7 @@ int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret);
 /* -ESRCH when the process has no memory map any more. */
 int procfs__memory(int pidfd, struct proc_memory *ret);
 
-/* The same of a process by its number, in one descriptor less: whoever has the number now. */
+/* The same of the process that has the number now, with one descriptor less. */
 int procfs__memory_of(const char *proc, pid_t pid, struct proc_memory *ret);
 
 /* The same from an open statm, which may be read again and again, also behind an exec; -ESRCH when

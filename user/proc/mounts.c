@@ -14,7 +14,7 @@
 
 #define MOUNTINFO_MAX (4 << 20)
 
-/* File systems whose every answer, that to fstatfs(2) too, comes from a server or a daemon. */
+/* File systems on which every answer, even fstatfs(2)'s, comes from a server or a daemon. */
 static const char *const remote_types[] = {
 	"9p",	"afs", "autofs", "ceph",   "cifs",  "coda",	"fuse", "fuseblk",
 	"gfs2", "nfs", "nfs4",	 "lustre", "ocfs2", "orangefs", "smb3", "virtiofs",

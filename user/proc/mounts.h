@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * A process's mounts, read once and asked about for many files: both questions are answered in the
- * logarithm of their number.
+ * A process's mounts, read once for many files: lookups by device and by path take logarithmic
+ * time.
  */
 #ifndef MEMPROV_MOUNTS_H
 #define MEMPROV_MOUNTS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Which namespaces a process is in, and which of them lies within which (namespaces(7)). */
+/* Which namespaces a process is in, and whether one lies within another (namespaces(7)). */
 #ifndef MEMPROV_NAMESPACE_H
 #define MEMPROV_NAMESPACE_H
 
@@ -22,8 +22,8 @@ bool namespace__equal(const struct ns_id *a, const struct ns_id *b);
 
 /*
  * Whether the process's namespace is `outer` or lies within it. *ret_owner, which may be NULL, is
- * the user who made the namespace right below `outer`, through which the process is in it;
- * untouched when the process is in `outer` itself or not within it.
+ * the user that made the namespace right below `outer` on the way to the process's; untouched when
+ * the process is in `outer` itself or not within it.
  */
 bool namespace__is_within(int pidfd, const char *name, const struct ns_id *outer, uid_t *ret_owner);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a process is called in its own PID namespace. */
+/* The number of a process in its own PID namespace. */
 #ifndef MEMPROV_NSPID_H
 #define MEMPROV_NSPID_H
 

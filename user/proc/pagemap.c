@@ -58,7 +58,7 @@ _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the 
  * in the terabytes that a sanitizer or a runtime reserves, the span grows. pagemap's read(2) lets
  * go of the lock every 2 MiB by itself.
  *
- * To let go is not enough: a reader who comes back at once takes the lock from under a writer who
+ * To let go is not enough: a reader that comes back at once takes the lock before a writer that
  * is still waking up, until he has waited for 4 ms (rwsem_down_read_slowpath()). So now and then
  * there is a pause in which he gets it.
  */

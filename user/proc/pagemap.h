@@ -4,10 +4,10 @@
  *
  * With PAGEMAP_SCAN (Linux 6.7) the kernel walks the range and reports runs of pages; before
  * that, each page has 8 bytes in /proc/PID/pagemap (Documentation/admin-guide/mm/pagemap.rst).
- * Counted as smaps counts Rss: present pages, without the zero page, which no process owns. That
- * holds for memory; smaps counts none of hugetlb's pages in Rss, and none of a driver's (VMA_IO).
+ * Pages count as in smaps' Rss: present ones, without the zero page, which no process owns. That
+ * holds for memory; smaps' Rss has no pages of hugetlb and none of a driver (VMA_IO).
  *
- * The huge zero page is told by PAGEMAP_SCAN alone, and only since 6.17; elsewhere a huge page
+ * Only PAGEMAP_SCAN tells the huge zero page, since 6.17; elsewhere a huge page
  * that was only read is counted as 2 MiB of memory.
  *
  * The target's mmap_lock is never held for more than 32,768 present pages or 1 GiB of address space
@@ -20,7 +20,7 @@
 #include <stdint.h>
 #include <sys/ioctl.h>
 
-/* PAGEMAP_SCAN of uapi/linux/fs.h, for whoever filters system calls. */
+/* PAGEMAP_SCAN of uapi/linux/fs.h, for filters of system calls. */
 #define PAGEMAP_SCAN_REQUEST _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 96)
 
 #include "proc/vma.h"

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading the memory of a process. A page that is not there is brought in, as if the process had
- * touched it, and that may take for ever. While it does, process_vm_readv lets go of the map, so
- * that the process can go on changing it, and can be ended; /proc/PID/mem does neither (Linux 6.18,
- * FOLL_UNLOCKABLE in mm/gup.c), and reads pages that the process itself may not.
+ * Reads the memory of a process. An absent page is brought in, as if the process had touched it,
+ * and that may take for ever. Meanwhile process_vm_readv lets go of the map, so that the process
+ * can go on changing it, and can be ended; /proc/PID/mem does neither (Linux 6.18, FOLL_UNLOCKABLE
+ * in mm/gup.c), and reads pages that the process itself may not.
  */
 #ifndef MEMPROV_PEEK_H
 #define MEMPROV_PEEK_H

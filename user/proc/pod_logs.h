@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What pods and containers are called, by the names of the log files that the kubelet keeps:
+ * Names of pods and containers, by the log files that the kubelet keeps:
  *
  *	LOGS/pods/NAMESPACE_POD_UID/CONTAINER/0.log
  *	LOGS/containers/POD_NAMESPACE_CONTAINER-ID.log -> …/pods/NAMESPACE_POD_UID/CONTAINER/0.log

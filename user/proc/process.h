@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading a process through a thread that is alive.
+ * Reads a process through a thread that is alive.
  *
  * The leader may exit while other threads live on. Its directory in procfs is that of the process,
  * but the leader has let go of memory map, root and namespaces: statm says 0; maps, smaps and
@@ -26,7 +26,7 @@
 /*
  * Calls fn with the directory of a thread that has the memory map, and returns its result if
  * that thread still had the map afterwards; else calls it again with that of another thread, so it
- * must bear being repeated. -EOWNERDEAD from it means that this thread does not do. tid is the
+ * must bear being repeated. -EOWNERDEAD from it means that this thread will not do. tid is the
  * thread's number in that procfs, 0 for the leader.
  */
 int process__visit(int pidfd, int (*fn)(int dir, pid_t tid, void *ctx), void *ctx);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading a process of the host's procfs. The directory of a process is opened once and all its
+ * Reads a process of the host's procfs. The directory of a process is opened once and all its
  * files through that descriptor: when the process goes and its number is taken by another, reads
  * fail with ESRCH instead of showing the other one. What a leader that has exited cannot show is
  * read as proc/process.h says.

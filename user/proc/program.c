@@ -39,7 +39,7 @@ void program__close(const struct program *program)
 		close(program->pagemap);
 }
 
-/* pagemap_read() looks whether somebody has the map before it looks whether the read is of whole
+/* pagemap_read() looks whether a process has the map before it looks whether the read is of whole
  * entries (fs/proc/task_mmu.c): an end of file, or EINVAL. */
 static bool has_users(int pagemap)
 {

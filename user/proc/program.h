@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which program a process runs, and whether it still does. A process may exec between a check of
- * whose it is and a read, or between two reads: a set-user-ID program, whose memory is nobody's who
- * could read the one before.
+ * Which program a process runs, and whether it still does. Between a check of its owner and a
+ * read, or between two reads, a process may exec a set-user-ID program, whose memory the caller may
+ * not read.
  *
  * An open pagemap is bound to the memory map that the process had then, and tells without a lock
- * whether anybody still has that map. exec gives the process another one, so all that was opened
- *and read of the process from one look at it to the next is of one program. Memory maps can be
- *shared by processes (CLONE_VM), which keeps the old one alive behind an exec; so the addresses
- *that the kernel chose at exec (auxv: the vDSO's, the program's, that of 16 random bytes) must be
- *the same, too.
+ * whether a process still has that map. exec gives the process another one, so all that was opened
+ * and read of the process from one check to the next is of one program. Processes can share memory
+ * maps (CLONE_VM), which keeps the old one alive after an exec; so the addresses that the kernel
+ * chose at exec (auxv: the vDSO's, the program's, that of 16 random bytes) must be the same, too.
  *
  *	program__open()   the map M
  *	caller allowed?   of M, if M is what the process still has at the end

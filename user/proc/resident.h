@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What smaps tells of a process, for less: the VMAs from maps, what is resident of each from
+ * What smaps says of a process, at less cost: the VMAs from maps, what is resident of each from
  * pagemap, and the sums that only the kernel can make, PSS first of all, from smaps_rollup. Per VMA
  * there are rss and swap, and no pss, private, shared; of kinds of pages, those that the whole
  * process has none of.

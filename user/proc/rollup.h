@@ -4,9 +4,8 @@
  * apart.
  *
  * The kernel holds the target's mmap_lock while it adds up, and lets go of it between two VMAs when
- * somebody wants to write (Linux 5.10, ff9f47f6f00c "mm: proc: smaps_rollup: do not stall write
- * attempts on mmap_lock"). So what a writer waits for is the largest VMA, whose every page is
- * looked at.
+ * a writer waits (Linux 5.10, ff9f47f6f00c "mm: proc: smaps_rollup: do not stall write attempts on
+ * mmap_lock"). So a writer waits for the largest VMA at most, each page of which is visited.
  */
 #ifndef MEMPROV_ROLLUP_H
 #define MEMPROV_ROLLUP_H

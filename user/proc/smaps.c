@@ -323,7 +323,7 @@ static int smaps_parser__vm_flags(struct smaps_parser *parser, const char *pos, 
 {
 	struct vma *vma = &parser->set.vmas[parser->set.n - 1];
 
-	/* A field that is missing would be a zero that nobody counted. */
+	/* A missing field would be a zero that the kernel never counted. */
 	if ((parser->seen & parser->needed) != parser->needed || memchr(pos, '\0', end - pos))
 		return -EBADMSG;
 	for (;;) {

@@ -8,7 +8,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-/* So many descriptors are looked at, so that no user's processes make a search endless. */
+/* At most so many descriptors are read, so that no user can make a search endless. */
 #define SOCKET_HOLDERS_FDS_MAX 262144
 
 /*

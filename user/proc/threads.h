@@ -22,8 +22,8 @@ struct proc_thread {
  * know it then. -EBADMSG. */
 int proc_syscall__parse(const char *text, size_t len, uint64_t *ret);
 
-/* The threads but the main one whose stack pointer is known: those that wait, which most do. The
- * caller frees *ret. At most max. 0 or -errno. */
+/* The threads, without the main one, whose stack pointer is known: waiting ones, which most are.
+ * The caller frees *ret. At most max. 0 or -errno. */
 int procfs__threads(int pidfd, pid_t pid, size_t max, struct proc_thread **ret, size_t *ret_n);
 
 /* The VMA that is plainly the stack of a thread with this stack pointer: private anonymous memory

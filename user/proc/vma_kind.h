@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a VMA is, told from its line alone: a table of the names the kernel gives. */
+/* What a VMA is, by its line alone: a table of the names that the kernel gives. */
 #ifndef MEMPROV_VMA_KIND_H
 #define MEMPROV_VMA_KIND_H
 
