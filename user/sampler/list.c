@@ -43,7 +43,7 @@ static bool has_changed(const struct list *list, const struct sample *sample, in
 	       (known->space_id != sample->space_id || known->generation > sample->generation);
 }
 
-/* program: NULL for a caller who may read all that a process ever runs. */
+/* program: NULL for a caller that may read all that a process ever runs. */
 static bool will_do(const struct list *list, const struct sample *sample, int pidfd,
 		    const struct program *program)
 {
@@ -211,7 +211,7 @@ static int fill(struct list *list)
 	struct table *table = list->sampler->table;
 	int err = 0;
 
-	/* With an owner, its events and the rounds tell who has gone. */
+	/* With an owner, its events and the rounds tell which processes are gone. */
 	if (config->owner)
 		err = owner__processes(config->owner, &list->known, &list->n_known);
 	else
@@ -264,7 +264,7 @@ void sampler__add_growth(struct sampler *sampler, struct report *report)
 {
 	uint64_t boot_wall_ns = clock__boot_to_wall(0);
 
-	/* Without events nobody tells when a process runs another program. */
+	/* Without events it is not known when a process runs another program. */
 	if (!sampler->taker->config.owner)
 		return;
 	for (size_t i = 0; i < report->n_processes; i++) {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * How fast one may go on so as to use no more than a share of a core in the long run: whoever has
- * spent CPU time waits until that much more time has gone by. Pure.
+ * How fast a thread may go on so as to use no more than a share of a core in the long run: having
+ * spent CPU time, it waits until its average is back within the share. Pure.
  */
 #ifndef MEMPROV_PACE_H
 #define MEMPROV_PACE_H

@@ -19,19 +19,18 @@ struct candidate {
 	uint64_t cost_ns; /* CPU time that the sample took */
 };
 
-/* A sample that costs much is not taken again before it has become this many times as old. */
+/* A sample is not taken again before its age is this many times its cost. */
 #define RANK_SPACING 1000
 
-/* Nothing changed, as far as is known, and still it is sampled again after this long: PSS depends
- * on others, too. */
+/* A process without known changes is sampled again after this long: its PSS depends on others. */
 #define RANK_REFRESH_NS (300 * 1000000000ULL)
 
 bool candidate__is_due(const struct candidate *candidate);
 
 /*
- * Whether a process of which nothing is known to have changed is looked at in this round: one whose
- * sample is `age` rounds old every so many rounds, at most RANK_LONGEST, so that what changes is
- * noticed soon and what does not is left alone. Not all of them in the same round.
+ * Whether a process that is not known to have changed is looked at in this round: one whose sample
+ * is `age` rounds old every so many rounds, at most RANK_LONGEST, so that what changes is noticed
+ * soon and what does not is left alone. Not all of them in the same round.
  */
 #define RANK_LONGEST 8
 bool rank__has_a_look(pid_t pid, uint64_t age, uint64_t round);

@@ -15,7 +15,7 @@
 
 #define ROUND_NS (5 * NSEC_PER_SEC)
 
-/* One round: those who are to be sampled, most urgent first. */
+/* One round: the processes to sample, most urgent first. */
 struct round {
 	uint64_t number;
 	struct candidate *candidates;

@@ -24,8 +24,8 @@ struct taker;
 struct visitor;
 
 /* The thread asks for no PSS of a process with a VMA in which more than this is resident: the
- * kernel would hold its mmap_lock until every page of that is looked at. Whoever asks for a list
- * gets it. */
+ * kernel would hold its mmap_lock until every page of that is looked at. A request for a list gets
+ * it. */
 #define SAMPLER_LARGEST (256ULL << 20)
 
 /* NULL when out of memory. */
@@ -35,21 +35,21 @@ struct sampler *sampler__new(void);
  * taker's owner, its thread begins: 0 or -errno. */
 int sampler__start(struct sampler *sampler, struct taker *taker, struct crew *crew);
 
-/* Behind the crew's end and the owner's, when nobody calls sampler__forget any more. Accepts
+/* After the crew and the owner have ended, when sampler__forget is no longer called. Accepts
  * NULL. */
 void sampler__free(struct sampler *sampler);
 
 /* The model's on_forgotten, with the sampler as its context. */
 void sampler__forget(pid_t pid, uint64_t start_ticks, void *sampler);
 
-/* The report of the node for who wants its processes only: rows, by_coverage and totals.rss; growth
- * is added below. It waits for no stack, so its call sites' share is what happens to be known.
- * Errors as taker__node(). */
+/* The report of the node with its processes only: rows, by_coverage and totals.rss; growth is added
+ * below. It waits for no stack, so the share of its call sites is what is known so far. Errors as
+ * taker__node(). */
 int sampler__list(struct sampler *sampler, const struct caller *caller, struct visitor *visitor,
 		  struct report **ret);
 
-/* Fills in the growth of a node's or a group's processes, before anybody sees the report; not
- * without an owner. */
+/* Fills in the growth of a node's or a group's processes, before the report is read; only with an
+ * owner. */
 void sampler__add_growth(struct sampler *sampler, struct report *report);
 
 #endif
