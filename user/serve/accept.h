@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a client can take, from its headers. Pure. */
+/* What a client accepts, by its headers. Pure. */
 #ifndef MEMPROV_ACCEPT_H
 #define MEMPROV_ACCEPT_H
 

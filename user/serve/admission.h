@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which client asks, which decides what it may see:
+ * Which client asks, and so what it may see:
  *
  *	unix socket		the process at the other end
  *	TCP, a certificate	trusted: everything. Not trusted: 403, whatever else there is
@@ -8,8 +8,8 @@
  *	TCP over loopback	the process at the other end; with --require-token 401
  *	TCP from elsewhere	401
  *
- * A process sees what the kernel would let it ptrace-read. To find it takes a search through the
- * descriptors of its user's processes, so that is left to the thread that makes the report. Without
+ * A process sees what the kernel would let it ptrace-read. Finding it takes a search through the
+ * descriptors of its user's processes, which the thread that makes the report does. Without
  * CAP_SYS_PTRACE we cannot search, but we cannot read much either: then our own user and root see
  * what we do, and other users nothing.
  */

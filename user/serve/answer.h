@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What a request gets: status, headers and body, before any of it is HTTP. */
+/* The answer to a request: status, headers and body, before any of it is HTTP. */
 #ifndef MEMPROV_ANSWER_H
 #define MEMPROV_ANSWER_H
 

@@ -2,12 +2,12 @@
 /*
  * Deadlines for connections. The time-out of libmicrohttpd starts anew with every byte, so a
  * client that sends (or takes) a byte now and then could hold a connection for ever. Here each
- * connection has a moment by which it must have moved on; behind it, its socket is shut down,
- * which the server's own thread then finds like any other hang-up.
+ * connection has a moment by which it must have moved on; after that its socket is shut down, which
+ * the server's own thread then finds like any other hang-up.
  *
- * Where very many wait at once, they would all have their time, and nobody else could come in. So
- * the one that has waited the longest can be made to give way; of those of one client where one has
- * most of them.
+ * Very many connections that wait at once would all have their time, and no further client could
+ * come in. So the one that has waited the longest can be made to give way: one of the client that
+ * has the most.
  */
 #ifndef MEMPROV_DEADLINE_H
 #define MEMPROV_DEADLINE_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Jobs that may block, done by threads of a crew, and a queue of bounded length before them. Nobody
- * ever waits to get into the queue.
+ * Jobs that may block, done by threads of a crew, and a bounded queue before them. Submitting never
+ * waits.
  *
  * Each job has a source, and the sources take turns. When the queue is full, the newest job of the
- * source that has the most in it gives way: one source alone may fill the queue, and still finds
- * nobody else turned away.
+ * source that has the most in it gives way: one source alone may fill the queue, and still turns no
+ * other source away.
  */
 #ifndef MEMPROV_JOBS_H
 #define MEMPROV_JOBS_H
@@ -32,7 +32,7 @@ struct jobs_config {
 	size_t queue;
 	/* Called with what was submitted, on several threads at once. */
 	void (*run)(struct job *job, struct visitor *visitor);
-	/* The visitor is stuck: what it is at is to be submitted again, or given up. It is still in
+	/* The visitor is stuck: its job is to be submitted again, or given up. It is still in
 	 * run(). The crew's lock is held. */
 	void (*stuck)(struct job *job, struct visitor *visitor);
 };

@@ -56,7 +56,7 @@ static int remove_stale(const struct sockaddr_un *sun)
 		return errno == ENOENT ? 0 : -errno;
 	if (!S_ISSOCK(st.st_mode))
 		return -EEXIST;
-	/* EAGAIN would be somebody whose backlog is full. */
+	/* EAGAIN would be a listener with a full backlog. */
 	err = connect(fd, (const struct sockaddr *)sun, sizeof(*sun)) ? -errno : -EADDRINUSE;
 	if (err != -ECONNREFUSED)
 		return err == -EACCES ? err : -EADDRINUSE;

@@ -119,9 +119,9 @@ static void normalise(const struct inet_diag_msg *socket, const __be32 address[4
 }
 
 /*
- * Where the kernel finds no connected socket it answers with one that listens on the port, whoever
- * that belongs to; and what is left of a connection that was closed is shown as root's. So only
- * a socket with both ends of ours, that a process has open, is the other end.
+ * Where the kernel finds no connected socket it answers with one that listens on the port,
+ * whichever that belongs to; and what is left of a connection that was closed is shown as root's.
+ * So only a socket with both ends of ours, that a process has open, is the other end.
  */
 static bool is_other_end(const struct inet_diag_req_v2 *req, const struct inet_diag_msg *socket)
 {

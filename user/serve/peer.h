@@ -9,7 +9,7 @@
 struct reader;
 
 /*
- * What the kernel tells at once. By SO_PEERCRED and SO_PEERPIDFD for a unix socket. For TCP over
+ * What the kernel says at once. By SO_PEERCRED and SO_PEERPIDFD for a unix socket. For TCP over
  * loopback, the owner and the inode of the socket at the other end, as the kernel's own table of
  * sockets has it (sock_diag(7)).
  */

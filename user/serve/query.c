@@ -181,7 +181,7 @@ void query__add(struct query *query, const char *name, const char *value)
 			 err == -ERANGE ? "out of range" : "not understood", takes_of(query, i));
 }
 
-/* Each names somebody else. */
+/* Each names other processes. */
 static const struct {
 	unsigned one, other;
 	const char *message;

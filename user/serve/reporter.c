@@ -254,7 +254,7 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 	} else if (is_of_group(query)) {
 		fail_group(reporter, answer, err, query);
 	} else {
-		/* To whom /proc hides others' processes, they are not there. */
+		/* To a caller from which /proc hides others' processes, they are not there. */
 		if (err == -EACCES && !asker->caller->everything && hidepid__is_set(reporter->proc))
 			err = -ESRCH;
 		fail_taking(reporter, answer, err, pid, query->json);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* From a checked query to the body of its answer. Blocks while the kernel reads the target. */
+/* Makes the answer to a checked query. Blocks while the kernel reads the target. */
 #ifndef MEMPROV_REPORTER_H
 #define MEMPROV_REPORTER_H
 
@@ -23,11 +23,11 @@ struct reporter {
 	const char *proc;
 	pid_t pid; /* described when a query names none; 0: the node */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
-	void (*took)(void *ctx, uint64_t ns); /* told how long each report took; NULL: nobody */
+	void (*took)(void *ctx, uint64_t ns); /* how long each report took; may be NULL */
 	void *ctx;
 };
 
-/* For whom a report is made, and the thread that makes it. */
+/* The caller that a report is made for, and the thread that makes it. */
 struct asker {
 	const struct caller *caller;
 	struct visitor *visitor;

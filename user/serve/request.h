@@ -8,12 +8,12 @@
  *                                └── the worker is stuck: queued again, for another
  *
  * A request that waits has two holders, the connection and the job. The connection cannot go while
- * it is suspended (libmicrohttpd does not look at its socket), so whoever takes a request from
- * WAITING to ANSWERED, under the lock, may resume it; nobody else may touch the connection. A
+ * it is suspended (libmicrohttpd does not look at its socket), so the thread that takes a request
+ * from WAITING to ANSWERED, under the lock, may resume it; no other may touch the connection. A
  * worker that comes too late, or that another has replaced, just puts its hold back.
  *
- * Each lane has workers and a queue of its own, so that however many reports are asked for over
- * TCP, the unix socket and the metrics are served.
+ * Each lane has workers and a queue of its own, so that requests over TCP, however many, do not
+ * keep the unix socket and the metrics waiting.
  */
 #ifndef MEMPROV_REQUEST_H
 #define MEMPROV_REQUEST_H
@@ -51,7 +51,7 @@ struct request {
 	enum request_state state; /* under the lock while a job holds the request */
 	struct answer answer;	  /* complete once ANSWERED */
 	size_t held;		  /* bytes of the answer counted in requests.held */
-	struct visitor *runner;	  /* whose answer counts */
+	struct visitor *runner;	  /* the one that may answer */
 	unsigned restarts;
 	unsigned refs;
 };
@@ -70,11 +70,11 @@ struct requests {
 /* admission must outlive it. 0 or -errno. */
 int requests__init(struct requests *all, const struct reporter *reporter,
 		   const struct admission *admission, struct crew *crew);
-/* Only after all requests are gone, and the crew. Also of one whose start failed. */
+/* Only after all requests are gone, and the crew. Also after a start that failed. */
 void requests__destroy(struct requests *all);
 
-/* From here on no request waits any more: those that do are answered with 503 and resumed. Behind
- * the crew's end. */
+/* From here on no request waits: waiting ones are answered with 503 and resumed. After the crew's
+ * end. */
 void requests__abandon(struct requests *all);
 
 /* Held once, by the connection. NULL when out of memory. */
@@ -82,7 +82,7 @@ struct request *request__new(struct requests *all, struct MHD_Connection *connec
 void request__put(struct request *request); /* accepts NULL */
 
 /* With its lane and its source. True: the connection is suspended until the report is there. False:
- * it was answered at once, that there will be none. */
+ * it was refused at once. */
 bool request__submit(struct request *request);
 
 #endif

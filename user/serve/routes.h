@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What can be asked for, on which listener, with which parameters. */
+/* The routes: on which listener, with which parameters. */
 #ifndef MEMPROV_ROUTES_H
 #define MEMPROV_ROUTES_H
 

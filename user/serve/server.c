@@ -41,7 +41,7 @@ enum { TCP, UNIX, METRICS, LISTENERS };
  * of all; a unix socket has none. Of those that we wait for, to send or to take, the oldest give
  * way when there are more than `idle`, first those of the client that has the most of them. With
  * those whose reports are being made (lanes, request.c) they are fewer than one address may have,
- * so that who comes next gets in.
+ * so that the next client gets in.
  */
 static const struct {
 	unsigned routes; /* enum listeners */
@@ -225,7 +225,7 @@ static enum MHD_Result reply(struct server *server, struct request *request)
 	return queued;
 }
 
-/* It holds no data, so nobody is asked who they are. */
+/* It holds no data, so every client may have it. */
 static void answer_page(struct request *request)
 {
 	const char *accepted = MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND,
@@ -281,7 +281,7 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 		answer_page(request);
 		return true;
 	default:
-		/* What the metrics listener shows is meant for whoever can reach it. */
+		/* What the metrics listener shows is meant for every client that can reach it. */
 		if (listener->routes == ON_METRICS)
 			return false;
 		return !admission__client(&listener->server->admission, request->connection, json,

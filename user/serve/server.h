@@ -15,8 +15,8 @@ struct server;
 struct sampler;
 struct taker;
 
-/* Opens the listeners: who connects waits until it starts. Options must outlive it. 0, or -errno
- * after logging in one line what could not be done. */
+/* Opens the listeners: clients that connect wait until it starts. Options must outlive it. 0, or
+ * -errno after logging in one line what could not be done. */
 int server__open(const struct options *options, struct server **ret);
 
 /* Everything pointed to must outlive the server. The functions get ctx and are called on several
