@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Asking the daemon: one GET over its unix socket. */
+/* Asks the daemon: one GET over its unix socket. */
 #ifndef MEMPROV_CLIENT_H
 #define MEMPROV_CLIENT_H
 

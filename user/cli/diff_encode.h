@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* A difference of two reports as text and as JSON (memprov(1) describes both). */
+/* A difference of two reports as text (docs/guide.md) and as JSON (docs/http.md). */
 #ifndef MEMPROV_DIFF_ENCODE_H
 #define MEMPROV_DIFF_ENCODE_H
 

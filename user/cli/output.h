@@ -8,12 +8,12 @@
 /*
  * file NULL: to fd, standard output or error. A regular or new file is written beside and renamed,
  * so that it is never seen half-written; anything else (a pipe, /dev/null) is written to. 0, or
- * -errno after logging what failed, but for -EPIPE, which says nothing: the reader has seen enough.
+ * -errno after logging what failed, but -EPIPE is not logged: the reader has seen enough.
  */
 int output__write(const char *file, int fd, const char *text, size_t len);
 
-/* Whether bytes that are not text may go there: to a terminal they may not, it would take them for
- * commands. 0, or -EINVAL after logging. */
+/* Whether binary data may go there: not to a terminal, which would take it for commands. 0, or
+ * -EINVAL after logging. */
 int output__check_binary(const char *file, int fd);
 
 /* Whether that is likely to work, before hours of work depend on it. 0, or -errno after logging. */

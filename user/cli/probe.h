@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Trying things out rather than comparing kernel versions: each probe does in small what the
- * daemon does, and leaves nothing behind. They answer yes or no, with a few words of detail.
+ * Probes rather than comparisons of kernel versions: each does in small what the daemon does, and
+ * leaves nothing behind. They return yes or no, with a few words of detail.
  */
 #ifndef MEMPROV_PROBE_H
 #define MEMPROV_PROBE_H

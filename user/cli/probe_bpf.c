@@ -18,7 +18,7 @@
 #include "collect/tracefs.h"
 #include "util/cleanup.h"
 
-/* A syscall of ours that nobody calls often: attaching to it for a moment costs no one anything. */
+/* A syscall of ours that is rarely called: attaching to it for a moment costs nothing. */
 #define RARE_EVENT "syscalls/sys_enter_shmdt"
 
 /* return 0; -- a program that does nothing. */

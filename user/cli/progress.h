@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The line at the bottom of a terminal that says how long work gets on. */
+/* The line at the bottom of a terminal that shows the progress of work. */
 #ifndef MEMPROV_PROGRESS_H
 #define MEMPROV_PROGRESS_H
 
@@ -17,7 +17,7 @@ void progress__init(struct progress *progress, int fd);
 bool progress__is_on(const struct progress *progress);
 
 /* Replaces the line. Not while another program has the terminal for itself: memprov is in the
- * background, or somebody reads keys (an editor, a shell). */
+ * background, or the other program reads keys (an editor, a shell). */
 void progress__draw(struct progress *progress, const char *line);
 void progress__erase(struct progress *progress);
 

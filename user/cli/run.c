@@ -72,7 +72,7 @@ static void take_signals(struct run *run, struct child_config *config)
 	sigaction(SIGPIPE, &ignore, &config->broken);
 }
 
-/* What came while there was nobody to pass it to does what it does to any program. */
+/* A signal that came before there was a child to pass it to has its usual effect. */
 static void take_what_came(const struct run *run, const sigset_t *mask)
 {
 	pthread_sigmask(SIG_SETMASK, mask, NULL);
@@ -302,7 +302,8 @@ static int run_traced(struct run *run, const struct child_config *config)
 	return EXIT_DONE;
 }
 
-/* Whoever closed one of them must not find our descriptors in its place, nor CMD an open one. */
+/* If one of them was closed, none of our descriptors may take its place, and CMD must find it
+ * closed. */
 static void fill_standard_descriptors(void)
 {
 	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {

@@ -5,8 +5,8 @@
 
 struct options;
 
-/* The exit code. When CMD was killed by a signal, the same one is raised here, so that whoever
- * waits for memprov sees what they would have seen of CMD. */
+/* The exit code. When a signal killed CMD, the same one is raised here, so that the parent of
+ * memprov sees what it would have seen of CMD. */
 int run__run(const struct options *options);
 
 #endif

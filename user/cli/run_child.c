@@ -406,7 +406,7 @@ bool child__is_watched(const struct child *child)
 	return child->watched;
 }
 
-/* Until it has been waited for, nobody else can have its number. */
+/* Until it has been waited for, no other process can have its number. */
 void child__signal(const struct child *child, int number)
 {
 	if (!child->ended)

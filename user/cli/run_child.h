@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The program that `run` starts. It is watched with ptrace, for one thing: a thread that exits
- * stops at PTRACE_EVENT_EXIT, when the memory is still there to be read.
+ * The program that `run` starts. ptrace watches it for one thing: a thread that exits stops at
+ * PTRACE_EVENT_EXIT, when the memory can still be read.
  *
  * Only the main thread is seized, so other threads never stop and nothing of them is slowed down.
  * Its exit is the end of the process, because exit(), a return from main and a deadly signal take

@@ -50,7 +50,7 @@ struct peak {
 	bool follow;
 	pthread_t thread;
 	bool running;
-	struct visitor visitor; /* watched by nobody */
+	struct visitor visitor; /* not watched */
 	uint64_t started_ns;
 	int statm; /* open; -1: not */
 	int64_t credit;

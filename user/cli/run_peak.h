@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Watches how much memory a process has, in a thread of its own, and takes a report whenever that
- * is worth it: when its RSS is higher than it ever was. A report costs the target time too (smaps
- * holds its mmap_lock), so after one that took t there is none for 25 t, which bounds the cost to 4
+ * Watches a process's memory in a thread of its own, and takes a report when its RSS is higher than
+ * ever. A report costs the target time too (smaps holds its mmap_lock), so after one that took t
+ * there is none for 25 t, which bounds the cost to 4
  * %.
  */
 #ifndef MEMPROV_RUN_PEAK_H

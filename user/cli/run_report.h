@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What `run` has to say in the end, as text and as JSON (memprov(1) describes both). */
+/* The final report of `run`, as text (docs/guide.md) and as JSON (docs/http.md). */
 #ifndef MEMPROV_RUN_REPORT_H
 #define MEMPROV_RUN_REPORT_H
 

@@ -31,7 +31,7 @@ struct source {
 	char why_off[PATH_MAX + 128];
 	int first; /* the connection that showed that there is one; -1: used */
 
-	struct visitor visitor; /* watched by nobody */
+	struct visitor visitor; /* not watched */
 	pthread_mutex_t lock;
 	int fd; /* guarded by lock: the connection in use, or -1 */
 };

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Where `show` and `top` have their reports from: a daemon, or, where none answers, this program's
- * own reading of smaps. Which of the two is decided once, when the source is opened.
+ * The source of reports for `show` and `top`: a daemon, or, where none answers, this program's own
+ * reading of smaps. Which of the two is decided once, when the source is opened.
  */
 #ifndef MEMPROV_SOURCE_H
 #define MEMPROV_SOURCE_H

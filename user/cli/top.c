@@ -126,7 +126,7 @@ struct top {
 	struct fetcher *fetcher;
 	sigset_t signals; /* that come by signals_fd */
 	int signals_fd;
-	int ended_by; /* a signal; 0: by nobody or by q */
+	int ended_by; /* a signal; 0: none, or q */
 	bool busy;    /* an answer is awaited */
 	uint64_t asked_ns;
 	char summary[SUMMARY_LEN];

@@ -13,7 +13,7 @@ struct source;
 struct fetcher;
 
 struct fetched {
-	pid_t pid;	  /* whose report; 0: the list of processes */
+	pid_t pid;	  /* of the report; 0: the list of processes */
 	int err;	  /* of source__get */
 	struct buf body;  /* the taker's to free */
 	struct buf error; /* the same */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The terminal of `top`: draws its state, and gives its keys. One at a time. */
+/* The terminal of `top`: draws its state, and reads its keys. There is one. */
 #ifndef MEMPROV_TOP_SCREEN_H
 #define MEMPROV_TOP_SCREEN_H
 
@@ -19,7 +19,7 @@ int screen__open(void);
 /* Puts the terminal back as it was. Fine when it is not open. */
 void screen__close(void);
 
-/* Until screen__draw the terminal is as it was, for who is about to be stopped. */
+/* Puts the terminal back as it was until screen__draw, before the program is stopped. */
 void screen__leave(void);
 
 /* Follows the terminal's size. */

@@ -80,7 +80,7 @@ int top_state__take_frame(struct top_state *state, struct top_frame *frame)
 		return -ENOMEM;
 	}
 	top_frame__compare(frame, state->frame);
-	/* The first row is selected until somebody moves away from it. */
+	/* The first row is selected until a key moves the selection. */
 	if (!state->selected)
 		state->selected_pid = 0;
 	top_frame__free(state->frame);

@@ -18,8 +18,8 @@
 
 /*
  * A visitor is stuck that has not moved for 2 s, or was blocked for 10 s in all of one visit. When
- * others are stuck already, 1 s is enough, then half a second: whoever holds one map may hold many,
- * and a report of all processes finds them one after the other.
+ * others are stuck already, 1 s is enough, then half a second: a process that holds one map may
+ * hold many, and a report of all processes finds them one after the other.
  */
 #define LOOK_NS		(NSEC_PER_SEC / 4)
 #define STILL_LOOKS	8

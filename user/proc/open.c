@@ -104,7 +104,7 @@ static int reopen(int located, struct stat *ret)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EMEDIUMTYPE;
-	/* O_NONBLOCK: not to wait for whoever holds a lease on it. */
+	/* O_NONBLOCK: do not wait for a process that holds a lease on it. */
 	snprintf(again, sizeof(again), "/proc/self/fd/%d", located);
 	fd = open(again, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)

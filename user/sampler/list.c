@@ -16,7 +16,7 @@
 #include "util/clock.h"
 
 /* The sample of a large process is not taken again, for a list, before it has become this many
- * times as old as it took: a list takes no more than 1 % of anybody's time. */
+ * times as old as it took: a list takes no more than 1 % of a target's time. */
 #define SPACING 100
 
 struct list {
