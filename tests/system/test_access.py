@@ -59,7 +59,7 @@ def test_the_page_is_for_all_and_its_data_is_not(daemon, agent, theirs):
     assert json.loads(body)["totals"]["rss"] < daemon.report()["totals"]["rss"]
 
 
-def test_lists_leave_out_what_is_not_theirs(daemon, agent, theirs):
+def test_lists_leave_out_other_users_processes(daemon, agent, theirs):
     for path in ("/debug/memory", "/debug/memory/processes"):
         status, body = get_as_nobody(daemon, path + "?format=json")
         assert status == 200
@@ -122,7 +122,7 @@ time.sleep(600)
 
 @pytest.mark.parametrize("what, status", [("plain", 200), ("saved", 403), ("group", 403),
                                           ("capability", 403)])
-def test_more_than_the_user_may_is_not_theirs(daemon, what, status):
+def test_a_user_does_not_read_a_process_with_more_rights(daemon, what, status):
     """The kernel lets nobody trace a process of theirs that can do more than they can."""
     with subprocess.Popen(["/usr/bin/python3", "-c", USER, what], stdout=subprocess.PIPE,
                           cwd="/") as process:

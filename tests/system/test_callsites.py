@@ -32,7 +32,7 @@ def chain_of(number):
     return ["map_pages", *walk, "next", *["deeper"] * (1 + number % 4), "run"]
 
 
-def test_recognised_stacks_are_their_own(daemon):
+def test_recognised_stacks_keep_their_own_call_sites(daemon):
     """216 chains through one wrapper, again and again, from 4 threads at depths and frame sizes that
     differ: what was recognised must be what it is. So few at a time that none is throttled: the
     copies of 64 stacks take half of the ring's room for copies."""
@@ -155,7 +155,7 @@ def addr2line(module, address):
             for name, (file, line) in zip(lines[::2], places)]
 
 
-def test_inlined_functions_are_those_of_addr2line(daemon):
+def test_inlined_functions_equal_those_of_addr2line(daemon):
     with Target(INLINES) as target:
         target.line()
         report = daemon.report(target.pid, all=1)
@@ -204,7 +204,7 @@ def test_go_functions(daemon, binary):
 # --- what every part of a report says -----------------------------------------------------------
 
 
-def test_who_named_it_is_not_who_mapped_it(agent, daemon):
+def test_the_naming_call_site_differs_from_the_mapping_one(agent, daemon):
     worker = agent.thread()
     at = agent.map(MIB)
     agent.call("fill", at, MIB, 1)

@@ -61,7 +61,7 @@ def test_spellings(daemon, named, spelling):
     assert region_at(report, named.address)["name_source"] == "prctl"
 
 
-def test_options_of_the_analyzer_that_it_replaces(daemon, named):
+def test_options_of_the_replaced_analyzer(daemon, named):
     text = good("show", "-pid", named.pid, "-top", "5", "-socket", daemon.socket)
     assert "=== Top 5 Memory Regions ===" in text
     table = text.split("-" * 120 + "\n")[1].split("\n\n")[0]
@@ -72,7 +72,7 @@ def test_options_of_the_analyzer_that_it_replaces(daemon, named):
     assert len(table.splitlines()) == len(daemon.report(named.pid, all=1)["regions"])
 
 
-def test_the_scripts_of_those_who_used_it(daemon, named):
+def test_scripts_for_the_replaced_analyzer_still_work(daemon, named):
     text = good("show", named.pid, "--unit", "kB", "--socket", daemon.socket)
     awk = subprocess.run("grep 'RSS (Resident)' | awk '{print $3}'", shell=True, input=text,
                          capture_output=True, text=True).stdout
@@ -126,7 +126,7 @@ def test_without_a_daemon(bpf):
     assert "came while tracing" not in text
 
 
-def test_a_socket_that_nobody_serves(tmp_path):
+def test_a_socket_without_a_daemon(tmp_path):
     path = tmp_path / "dead.sock"
     with socket.socket(socket.AF_UNIX) as s:
         s.bind(str(path))

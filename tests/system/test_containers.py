@@ -165,7 +165,7 @@ def test_what_is_not_there(traced, nginx):
     assert traced.get("/debug/memory/processes", pod="prod/web-0").status == 400
 
 
-def test_what_is_not_theirs_is_not_there(traced, pod, nginx):
+def test_a_user_does_not_learn_of_others_containers(traced, pod, nginx):
     """Nothing tells a user that there is a container, a pod, or an id that begins so."""
     def changed(text):
         return text[:-1] + ("0" if text[-1] != "0" else "1")

@@ -107,7 +107,7 @@ def test_anonymous_memory_has_call_sites(daemon, tmp_path, load):
             check_anonymous(report)
 
 
-def test_what_is_left_behind_has_call_sites(daemon):
+def test_a_child_keeps_the_call_sites_of_its_parent(daemon):
     """Of a process that maps, forks and ends, or runs another program, before its stacks are
     unwound: nobody can read its map any more, but its child has the same."""
     script = """if True:

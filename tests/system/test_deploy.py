@@ -140,7 +140,7 @@ def installed(tmp_path_factory):
     return directory
 
 
-def test_everybody_can_use_what_is_installed(installed):
+def test_all_users_can_use_what_is_installed(installed):
     found = {str(path.relative_to(installed)): path.stat().st_mode & 0o7777
              for path in installed.rglob("*")}
     files = {"usr/bin/memprov": 0o755, "usr/share/man/man1/memprov.1": 0o644,

@@ -200,7 +200,7 @@ def tracing(bpf):
 
 
 @pytest.mark.parametrize("name", ["redis", "python", "node", "java", "nginx", "postgres"])
-def test_stacks_are_those_of_gdb(tracing, tmp_path, name):
+def test_stacks_equal_those_of_gdb(tracing, tmp_path, name):
     target = program(name, tmp_path)
     out = tmp_path / "stacks.json"
     # Another user may not enter this directory, but may read a file there that is open.

@@ -227,7 +227,7 @@ def test_other_sites_get_nothing(daemon):
 @pytest.mark.parametrize("accepted, gzipped", [
     ("gzip", True), ("deflate, GZIP;q=0.5", True), ("br, gzip", True), ("gzip;q=0", False),
     ("gzip; q=0.000", False), ("gzipped", False), ("identity", False), ("", False)])
-def test_the_page_is_compressed_for_who_takes_it(daemon, accepted, gzipped):
+def test_the_page_is_compressed_for_clients_that_accept_gzip(daemon, accepted, gzipped):
     plain = daemon.get("/")
     assert "Content-Encoding" not in plain.headers and plain.headers["Vary"] == "Accept-Encoding"
     answer = daemon.request("GET", "/", headers={"Accept-Encoding": accepted})

@@ -56,7 +56,7 @@ def check_made(report, made):
         assert names[1:1 + len(STACK)] == STACK, names
 
 
-def test_stacks_are_those_of_a_process_with_a_leader(daemon):
+def test_stacks_equal_those_of_a_process_with_a_leader(daemon):
     stacks = {}
     for kind in ("alive", "gone"):
         with Leaderless(kind) as target:

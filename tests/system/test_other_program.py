@@ -89,7 +89,7 @@ def becomes(secret, shared=0):
 @pytest.mark.parametrize("shared", (0, 1), ids=("alone", "with its memory shared"))
 @pytest.mark.parametrize("path", ("/debug/memory?pid={}&format=json&all=1", "/debug/memory?format=json",
                                   "/debug/memory/processes?format=json"), ids=("report", "node", "list"))
-def test_nothing_of_a_program_that_came_meanwhile(user, secret, path, shared):
+def test_nothing_is_shown_of_a_program_that_came_meanwhile(user, secret, path, shared):
     one = "pid" in path
     tries = TRIES if one else TRIES // 3
     for i in range(tries):
@@ -112,7 +112,7 @@ def test_nothing_of_a_program_that_came_meanwhile(user, secret, path, shared):
             assert user.get(path.format(target.pid))[0] == 403
 
 
-def test_a_sample_of_the_program_before_is_not_for_who_owns_the_next(daemon, user, secret):
+def test_a_sample_of_an_earlier_program_is_not_for_the_owner_of_the_next(daemon, user, secret):
     """The node's samples are root's: one of a set-user-ID program is not shown to the user when the
     process has become theirs again."""
     then_exec, path = os.path.join(WORKLOADS, "then_exec"), "/debug/memory/processes?format=json"

@@ -143,7 +143,7 @@ def test_the_page_takes_two_requests(page, daemon, redis):
 
 
 @pytest.mark.parametrize("where", ["page", "standalone"])
-def test_the_totals_of_the_graph_are_those_of_the_report(page, daemon, redis, where):
+def test_the_graphs_totals_equal_the_reports(page, daemon, redis, where):
     with settled(daemon, redis.pid):
         if where == "page":
             open_process(page, redis.pid)

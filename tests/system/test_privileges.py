@@ -97,7 +97,7 @@ def test_only_what_is_used_is_kept(bpf):
     until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "both to be gone")
 
 
-def test_nobody_outlives_a_daemon_that_was_killed(bpf):
+def test_no_process_outlives_a_killed_daemon(bpf):
     daemon = Daemon()
     launcher, = children(daemon.pid)
     child, = children(launcher)

@@ -114,7 +114,7 @@ def test_a_sample_is_what_smaps_says(daemon):
             assert 0 <= time.time() - taken < 60
 
 
-def test_who_is_gone_is_not_listed(daemon):
+def test_processes_that_are_gone_are_not_listed(daemon):
     with Agent() as agent:
         assert agent.pid in rows(daemon)
     assert agent.pid not in rows(daemon)

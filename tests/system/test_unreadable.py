@@ -100,7 +100,7 @@ def test_a_process_that_holds_its_map(fs):
         assert gauge(daemon, "unreadable_processes") == 0
 
 
-def test_many_that_hold_their_maps(fs):
+def test_many_processes_that_hold_their_maps(fs):
     """Of one user, more than there are threads in reserve: half of it stays for everybody else."""
     with contextlib.ExitStack() as stack:
         daemon = stack.enter_context(Daemon())

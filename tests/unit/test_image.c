@@ -419,7 +419,7 @@ static void test_call_sites_are_kept_once(void **state)
 }
 
 /* Of a table that is nearly full, who has most of it; others' are kept. */
-static void test_who_has_most_call_sites(void **state)
+static void test_the_account_with_most_call_sites_gives_way(void **state)
 {
 	struct callsite_table *table = callsite_table__new(no_judge, NULL);
 	struct frame frame = {.function = "f"};
@@ -510,7 +510,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_pages_it_runs_through, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_it_is_bounded, setup, teardown),
 		cmocka_unit_test(test_call_sites_are_kept_once),
-		cmocka_unit_test(test_who_has_most_call_sites),
+		cmocka_unit_test(test_the_account_with_most_call_sites_gives_way),
 		cmocka_unit_test(test_call_sites_are_bounded),
 	};
 

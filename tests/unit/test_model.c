@@ -368,7 +368,7 @@ static void test_loss_parts_a_vfork_child(void **state)
 	assert_string_equal(shown(f, 200), "30-31 ");
 }
 
-static void test_burying(void **state)
+static void test_dead_processes_are_removed(void **state)
 {
 	struct fixture *f = *state;
 	struct known_process *known;
@@ -491,7 +491,7 @@ int main(void)
 		TEST(test_losses_of_the_unborn),
 		TEST(test_doubt_outlives_an_exec),
 		TEST(test_loss_parts_a_vfork_child),
-		TEST(test_burying),
+		TEST(test_dead_processes_are_removed),
 		TEST(test_forks_are_cheap),
 		TEST(test_stacks_are_learned),
 	};
