@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * The least that a tracer of system calls can do: a BPF program that returns 0, on one syscall
- * tracepoint that nobody passes. Every system call of the node pays for the flag that this sets.
+ * tracepoint that no call reaches. Every system call of the node pays for the flag that this sets.
  * Prints "ready"; ends with its input.
  */
 #include <bpf/bpf.h>

@@ -70,7 +70,7 @@ int main(int argc, char **argv)
 
 	if (rounds < 1 || rounds > MAX_ROUNDS)
 		return 2;
-	/* The first report asks for the names of its call sites; nobody waits for that again. */
+	/* The first report asks for the names of its call sites; no later report waits for that. */
 	if (!ask(argv[1], argv[2]))
 		return 1;
 	for (int i = 0; i < rounds; i++) {

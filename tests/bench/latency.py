@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""How long a program waits for its own mmap while somebody reads its memory map."""
+"""How long a program waits for its own mmap while another process reads its memory map."""
 import contextlib
 import statistics
 import subprocess
@@ -51,7 +51,7 @@ def samples(pid):
 
 
 READERS = {
-    "nobody": lambda pid, daemon: contextlib.nullcontext(),
+    "no reader": lambda pid, daemon: contextlib.nullcontext(),
     "read() of smaps": lambda pid, daemon: again_and_again(lambda: read_smaps(pid)),
     "memprov's reports": lambda pid, daemon: again_and_again(lambda: daemon.text(pid)),
     "memprov's samples": lambda pid, daemon: samples(pid),
@@ -83,6 +83,6 @@ def run(rounds):
                       f"{max(worst for *_, worst in values) / 1000:,.1f}"]
                      for name, values in measured.items()]
     return [Section("The target's own mmap while it is read",
-                    [f"1,000 a second for {SECONDS} s, while somebody reads without pause; µs; medians of {rounds} "
+                    [f"1,000 a second for {SECONDS} s, while its map is read without pause; µs; medians of {rounds} "
                      "rounds, and the worst of all.",
                      table(["process, reader", "median", "99 %", "worst", "worst of all"], rows)])], {}

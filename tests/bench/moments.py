@@ -89,7 +89,7 @@ def first_paint():
 
 MOMENTS = [
     ("the end, while 20 reports are made", end, 1, "{:.2f} s"),
-    ("a report whose stack nobody unwinds", answer_without_child, 2, "{:.2f} s"),
+    ("a report whose stack is not unwound", answer_without_child, 2, "{:.2f} s"),
     ("the longest mmap and munmap while the daemon is stopped", longest_pair, 1, "{:.4f} s"),
     ("the share of a burst of 64 MiB that run does not see", unseen_of_a_burst, 0.5, "{:.2f}"),
     ("CPU of run, its start included, beside a program that sleeps for 3 s", cpu_of_run, 1, "{:.2f} s"),

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What a pair of mmap and munmap costs more, and a system call that is nobody's business."""
+"""What a pair of mmap and munmap costs more, and a system call that no memory tracer watches."""
 import contextlib
 import operator
 import re
@@ -86,8 +86,8 @@ def run(rounds):
          *goal("a pair, stack copied, against bpftrace", 1.0, peers.MEMPROV, peers.TRACE_BPF, "paced")]),
         Section(
         "A system call that is none of its business",
-        ["getppid. The empty program is one that returns 0, on one syscall tracepoint that nobody passes; the others have "
-         "some at the beginning of calls and some at their end.",
+        ["getppid. The empty program is one that returns 0, on one syscall tracepoint that no call reaches; the others "
+         "have some at the beginning of calls and some at their end.",
          unrelated],
         [*goal("getppid, against an empty program", 1.1, peers.MEMPROV, peers.EMPTY, "unrelated"),
          *goal("getppid, against bpftrace", 1.1, peers.MEMPROV, peers.TRACE_BPF, "unrelated")]),

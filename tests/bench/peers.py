@@ -51,7 +51,7 @@ def says(text):
 
 
 def programs_on_events():
-    """Whose they are: a process id for each BPF program on a perf event."""
+    """The owners: a process id for each BPF program on a perf event."""
     shown = subprocess.run(["/usr/sbin/bpftool", "-j", "perf", "show"], capture_output=True)
     return [row["pid"] for row in json.loads(shown.stdout or "[]")]
 

@@ -110,8 +110,8 @@ def measure(workload, wrap):
 
 
 def compare(rounds):
-    """The results by workload, and who does not run. One workload after the other, so that those who are compared
-    are seconds apart: the machine's speed changes by the minute."""
+    """The results by workload, and the peers that do not run. One workload after the other, so that compared peers are
+    seconds apart: the machine's speed changes by the minute."""
     results, refused = {}, {}
     for name, workload in WORKLOADS.items():
         say(f"  {name}")

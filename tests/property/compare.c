@@ -15,7 +15,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-/* Somebody else may be touching memory outside the windows: a thread on its way to sleep. */
+/* Another thread may be touching memory outside the windows, on its way to sleep. */
 #define READ_TRIES 5
 
 static int differs(struct comparison *c, const char *fmt, ...)
@@ -88,20 +88,20 @@ static int compare_name(struct comparison *c, uint64_t addr, const struct page *
 static int compare_page(struct comparison *c, uint64_t addr, const struct page *page,
 			const struct entry *entry)
 {
-	bool nobody = !entry->known || entry->origin == ORIGIN_UNKNOWN;
+	bool unseen = !entry->known || entry->origin == ORIGIN_UNKNOWN;
 	bool exact = is_exact(c, page) && !page->grown;
 
 	if (!page->mapped) {
 		if (!entry->known || (c->exact_from && !c->resynced))
 			return 0;
-		if (!c->resynced && (page->stale || (page->ghost && nobody)))
+		if (!c->resynced && (page->stale || (page->ghost && unseen)))
 			return 0;
 		return differs(c, "%#lx is not mapped, the ledger has it, by tid %u", addr,
 			       entry->tid);
 	}
 	if (page->vague)
 		return 0;
-	if (nobody) {
+	if (unseen) {
 		if (exact)
 			return differs(c, "%#lx was mapped by tid %u, the ledger does not know",
 				       addr, page->tid);

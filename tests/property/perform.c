@@ -169,7 +169,7 @@ static void do_mmap(struct performer *p, const struct step *s)
 	if (failed(result) || !perform__place(p, result, n))
 		return;
 	shadow__map(p->shadow, result, n, &like);
-	/* What may only be read is the zero page, which nobody owns. */
+	/* What may only be read is the zero page, which no process owns. */
 	if (flags & MAP_POPULATE && like.prot & PROT_WRITE)
 		perform__touch(p, result, n);
 }
@@ -387,7 +387,7 @@ static void do_name(struct performer *p, const struct step *s)
 	CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, odd(s->bits, n), text, 0);
 	shadow__name(p->shadow, addr, n, name);
 	/* A hole that was given an empty name before that had been read: what was forked
-	 * meanwhile has it until somebody looks. */
+	 * meanwhile has it until the next look. */
 	for (uint64_t i = 0; how >= 8 && i < n; i++)
 		shadow__at(p->shadow, addr + i * PAGE)->ghost |=
 			!shadow__at(p->shadow, addr + i * PAGE)->mapped;

@@ -93,7 +93,7 @@ static void race_main(struct race *race)
 	pthread_t id;
 
 	child__begin();
-	/* Eight that never sleep would leave whoever reads them little of a small machine. */
+	/* Eight that never sleep would leave their readers little of a small machine. */
 	(void)!nice(5);
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
 	for (unsigned i = 0; i < RACERS; i++) {

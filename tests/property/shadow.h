@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What the target knows of its own memory: for each page of a few windows of its address space,
- * who mapped it, what it was called, whether it was written. The target keeps this itself, from
+ * its creator, its name, whether it was written. The target keeps this itself, from
  * the results of its calls and from what the manual pages say they do, so it is a second opinion
  * on everything that memprov says.
  *
@@ -50,7 +50,7 @@ struct page {
 	bool mapped;
 	bool touched;	 /* resident for certain */
 	bool maybe;	 /* resident or not: MADV_FREE */
-	bool doubt;	 /* a call that failed was seen to begin: who made it may be unknown */
+	bool doubt;	 /* a call that failed was seen to begin: its creator may be unknown */
 	bool ghost;	 /* not mapped, but was named: the ledger has the name alone */
 	bool stale;	 /* not mapped any more, by a call that failed: the ledger still has it */
 	bool grown;	 /* by a fault: no event tells of it */

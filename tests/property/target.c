@@ -209,7 +209,7 @@ static void set_up(struct shared *shared)
 			_exit(1);
 		futex__wait(&shared->tids[i], 0, WAIT_MS);
 	}
-	/* Setting the break to what it is moves nothing, and tells whoever listens where it is. */
+	/* Setting the break to what it is moves nothing, and tells the tracer where it is. */
 	brk = syscall(SYS_brk, 0);
 	brk = (brk + PAGE - 1) & ~(PAGE - 1);
 	syscall(SYS_brk, brk);

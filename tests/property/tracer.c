@@ -293,7 +293,7 @@ int tracer__begin(struct tracer *t, tracer_lose_fn *lose, void *ctx)
 	model__free(t->model);
 	t->model = NULL;
 	collector__drain(t->collector);
-	/* Times of birth are coarse: nobody is to be taken for older than we are. */
+	/* Start times are coarse: no process may be taken for older than we are. */
 	config.attached_ns = clock__boot_ns() - 2 * NSEC_PER_TICK;
 	t->model = model__new(&config);
 	t->n_kin = 0;

@@ -18,7 +18,7 @@ def mask(names):
     return sum(1 << NUMBERS[name] for name in names)
 
 
-# This machine may itself lack some, and nobody can give what they do not have.
+# This machine may itself lack some, and none can be given that is not there.
 HELD = [name for name in NUMBERS if int(status(os.getpid(), "CapPrm"), 16) & mask([name])]
 
 

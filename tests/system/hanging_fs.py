@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A file system that somebody serves, as a network's would be: while its server is stopped, whoever
+"""A file system with a server, as a network's would be: while the server is stopped, whatever
 asks for a file waits. As a program: hanging_fs.py DIRECTORY MOUNTPOINT."""
 import os
 import signal
@@ -25,7 +25,7 @@ class HangingFs(Target):
         return stopped(self.pid)
 
     def close(self):
-        # With the server its connection ends, and whoever waited gets an error.
+        # With the server its connection ends, and what waited gets an error.
         os.kill(self.pid, signal.SIGKILL)
         subprocess.run(["umount", "--lazy", self.mountpoint], check=True)
         super().close()

@@ -83,7 +83,7 @@ class Profile:
         self.locations = self.read_locations(p["location_"])
         self.samples = [self.read_sample(s) for s in p["sample_"]]
         used = {i for s in self.samples for i in s["ids"]}
-        assert used == set(range(1, len(self.locations) + 1)), "a location that nobody uses"
+        assert used == set(range(1, len(self.locations) + 1)), "a location that no sample uses"
 
     def value_type(self, data):
         t = message(data, type=1, unit=2)

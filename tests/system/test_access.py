@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Who may read whose memory: a local user gets what is theirs, and nothing else."""
+"""Which user may read which process: a local user gets its own processes, and nothing else."""
 import json
 import subprocess
 
@@ -123,7 +123,7 @@ time.sleep(600)
 @pytest.mark.parametrize("what, status", [("plain", 200), ("saved", 403), ("group", 403),
                                           ("capability", 403)])
 def test_a_user_does_not_read_a_process_with_more_rights(daemon, what, status):
-    """The kernel lets nobody trace a process of theirs that can do more than they can."""
+    """The kernel lets no user trace a process of its own that has more rights."""
     with subprocess.Popen(["/usr/bin/python3", "-c", USER, what], stdout=subprocess.PIPE,
                           cwd="/") as process:
         try:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Who may ask from elsewhere: tokens, certificates, Host headers, and what is refused at start."""
+"""Which clients may ask from elsewhere: tokens, certificates, Host headers, and what is refused at start."""
 import contextlib
 import http.client
 import json

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The owner of memory is who asked an allocator or a runtime for it, however that is linked in."""
+"""The owner of memory is the function that asked an allocator or a runtime for it, however that is linked in."""
 import os
 import platform
 import subprocess
@@ -103,7 +103,7 @@ def build_leak(tmp, *more):
 
 
 def test_a_static_musl_program_is_unwound_without_its_help(daemon, tmp_path):
-    """musl has neither call frame information nor frame pointers: who called whom is told by what
+    """musl has neither call frame information nor frame pointers: the call chain follows from what
     the calls say. Stripped, there are offsets instead of names, and as many of them."""
     stacks = []
     for strip in ([], ["-s"]):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Targets that mean harm: by their files, by their names, by what they do. They get their answer, or a
-refusal; everybody else is traced as always, and nothing of the host is read for them."""
+refusal; all other processes are traced as always, and nothing of the host is read for these."""
 import contextlib
 import ctypes
 import html.parser
@@ -51,7 +51,7 @@ def site_at(report, address):
 
 
 class Opened:
-    """Which of some files somebody has opened for reading, by the kernel's word."""
+    """Which of some files were opened for reading, by the kernel's word."""
 
     IN_OPEN = 0x20
 
@@ -241,8 +241,8 @@ def test_files_that_lead_to_the_host(daemon, canaries, lead):
 
 
 def test_a_file_system_that_hangs(daemon, tmp_path):
-    """The program, its debug file and its perf map are where nobody answers: its report comes all the
-    same, and everybody else's too."""
+    """The program, its debug file and its perf map are on a server that does not answer: its report comes
+    all the same, and so do all others."""
     files, mount = tmp_path / "files", tmp_path / "mount"
     files.mkdir()
     mount.mkdir()
@@ -257,7 +257,7 @@ def test_a_file_system_that_hangs(daemon, tmp_path):
         target.tell("")
         target.line()
         with fs.hangs():
-            # Who asks for a file of it waits.
+            # A process that opens a file of it waits.
             reader = subprocess.Popen(["/bin/cat", mount / "made.debug"], stdout=subprocess.DEVNULL)
             names = names_of_growth(daemon, target)
             assert "made_code" not in names, names
@@ -386,7 +386,7 @@ def check_metrics(daemon, called):
 
 
 def test_a_process_that_forks_and_renames_itself(daemon):
-    """All the time, and nothing else: nobody knows it for longer than an instant."""
+    """All the time, and nothing else: no name holds for longer than an instant."""
     events = 'memprov_events_total{type="fork"}'
     before = daemon.metrics()
     with Target("renamer") as renamer:

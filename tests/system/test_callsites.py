@@ -71,7 +71,7 @@ def test_a_storm_is_throttled(bpf):
 
 
 def test_copies_leave_room_for_events(bpf):
-    """10,000 stacks, which together do not fit into the ring, while nobody reads it: no event is lost."""
+    """10,000 stacks, which together do not fit into the ring, while it is not read: no event is lost."""
     with Daemon() as daemon, Target("again") as target:
         before = daemon.metrics()
         pause(daemon)

@@ -122,7 +122,7 @@ def test_without_a_daemon(bpf):
     assert report["tracing"] == {"state": "off", "since": None, "backend": "none",
                                  "lost_events": 0}
     assert report["coverage"]["attributed"] == report["coverage"]["predates"] == 0
-    # Memory of which nobody saw how it came is not said to have come while somebody looked.
+    # Memory whose creation was not seen is not said to have come while it was traced.
     assert "came while tracing" not in text
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Whose memory it is: real containers, made by runc with a kubelet's cgroup paths."""
+"""Which container memory belongs to: real containers, made by runc with a kubelet's cgroup paths."""
 import os
 import pathlib
 import shutil

@@ -14,7 +14,7 @@ from memprov import HANG, MIB, Daemon, Target, children, span, until
 
 
 def check_anonymous(report):
-    """At least 99 % of what is anonymous and nobody but the process made."""
+    """At least 99 % of the anonymous memory that the process itself made."""
     rows = [r for r in report["regions"]
             if not r["inode"] and r["origin"] not in ("stack", "kernel", "exec")]
     resident = sum(r["rss"] for r in rows)
@@ -109,7 +109,7 @@ def test_anonymous_memory_has_call_sites(daemon, tmp_path, load):
 
 def test_a_child_keeps_the_call_sites_of_its_parent(daemon):
     """Of a process that maps, forks and ends, or runs another program, before its stacks are
-    unwound: nobody can read its map any more, but its child has the same."""
+    unwound: its map can no longer be read, but its child has the same."""
     script = """if True:
         import os, sys, time
         keep = [bytearray(3 << 20) for _ in range(20)]
@@ -152,7 +152,7 @@ def native_memory(pid):
 
 def committed_by_hotspot(daemon, pid):
     """{what for: [resident, mapped]}, as the classes of memory tell, and the stacks that committed
-    it. "small" is metadata in pieces that are too small for a copied stack: who reserved it tells."""
+    it. "small" is metadata in pieces that are too small for a copied stack: its reservation tells."""
     graph = daemon.get("/debug/memory/flamegraph", pid=pid, format="json").json
     found = {what: [0, 0] for what in ("heap", "metaspace", "code", "GC", "small")}
     for stack in graph["stacks"]:
@@ -197,7 +197,7 @@ def test_java_agrees_with_its_own_account(roomy, tmp_path, collector):
             return (theirs, *ours) if native_memory(target.pid) == theirs else None
 
         theirs, report, by_hotspot = until(accounts, "the JVM to rest")
-    # HotSpot counts its guard pages as committed, which nobody touches. They lie below the stacks.
+    # HotSpot counts its guard pages as committed, though nothing touches them. They lie below the stacks.
     stacks = {span(r)[0] for r in report["regions"] if (r["name"] or "").startswith("[stack: ")}
     guards = sum(hi - lo for r in report["regions"] for lo, hi in [span(r)]
                  if hi in stacks and r["perms"] == "---p" and hi - lo == 16384)

@@ -91,7 +91,7 @@ class Crowd:
 
 @pytest.mark.plain
 def test_ten_thousand_connections(bpf, many_files):
-    """However many wait, who comes and asks gets in; and nobody stays who does not ask."""
+    """However many wait, a new client that asks gets in, and a client that does not ask is cut off."""
     with Daemon("--metrics-listen", "127.0.0.1:0") as daemon:
         line = daemon.process.stdout.readline().decode()
         metrics = int(line.split("http://127.0.0.1:")[1].split("/")[0])
@@ -102,7 +102,7 @@ def test_ten_thousand_connections(bpf, many_files):
                 return c.getresponse().status
 
         def gets_in():
-            # Whoever is slow to ask may be taken for one of them.
+            # A client that is slow to ask may be taken for one of them.
             with contextlib.suppress(OSError):
                 return health(daemon.port) == 200
             return False

@@ -132,7 +132,7 @@ def test_the_systemd_unit_asks_for_no_more():
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory):
-    """What `make install` leaves, for an administrator who keeps new files to themselves."""
+    """What `make install` leaves, for an administrator whose new files are private."""
     directory = tmp_path_factory.mktemp("installed")
     env = {name: value for name, value in os.environ.items() if not name.startswith("MAKE")}
     subprocess.run(["make", "-s", "install", "PREFIX=/usr", f"DESTDIR={directory}"], check=True, cwd=ROOT,
@@ -242,7 +242,7 @@ class Deployed(Container):
             namespaces=("mount", "ipc", "uts", "network", "cgroup"),
             paths=[mount["mountPath"].lstrip("/") for mount in container["volumeMounts"]
                    if not mount["mountPath"].startswith("/sys/")],
-            # This machine may itself lack some, and nobody can give what they do not have.
+            # This machine may itself lack some, and none can be given that is not there.
             capabilities=["CAP_" + c for c in container["securityContext"]["capabilities"]["add"]
                           if c.lower() in HELD])
         assert "http://127.0.0.1:6060/" in self.line() and ":9464/metrics" in self.line()

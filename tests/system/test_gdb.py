@@ -76,7 +76,7 @@ def connect(port):
         with contextlib.suppress(OSError):
             return socket.create_connection(("127.0.0.1", port), timeout=HANG)
         time.sleep(0.1)
-    raise AssertionError(f"nobody listens on {port}")
+    raise AssertionError(f"no process listens on {port}")
 
 
 def load_redis(port):

@@ -107,7 +107,7 @@ def cheap(daemon):
                                     replaced])
 def test_hostile_files(daemon, agent, tmp_path, damage):
     """Done to a library after it was loaded: the answer comes, says at least where in which module,
-    and everybody else's is as always."""
+    and answers about others are as always."""
     library = shared_object(tmp_path)
     control = agent.map(MIB)
     with Target("/usr/bin/python3", "-c", GROW, library) as target:
@@ -118,7 +118,7 @@ def test_hostile_files(daemon, agent, tmp_path, damage):
         with cheap(daemon):
             site = known_site(daemon, target.pid, at)
         assert site["stack"], site
-        # The mapping keeps what was there; of what was changed in place nobody knows the rest.
+        # The mapping keeps what was there; of what was changed in place the rest is not known.
         frames = [f for f in site["stack"] if f["module"] and f["module"].startswith(str(library))]
         if damage in (fifo, device, link, replaced):
             assert frames[0]["function"] == "library_grow", site
@@ -210,7 +210,7 @@ def test_a_replaced_library_is_read_through_the_mapping(daemon, tmp_path):
 
 
 def test_perf_map_in_another_mount_namespace(daemon, tmp_path):
-    """Of node in a namespace with a /tmp of its own, where nobody else sees its map."""
+    """Of node in a namespace with a /tmp of its own, where no other process sees its map."""
     script = tmp_path / "jit.js"
     script.write_text("function hotLeaf(keep, i) { keep.push(Buffer.alloc(1 << 21, i)); return 1; }\n"
                       "function hotLoop(keep) { let n = 0; for (let i = 0; i < 60; i++) "

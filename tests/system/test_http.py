@@ -322,7 +322,7 @@ def test_top_of_the_processes(daemon):
 
 
 def test_pid_of_the_command_line(bpf, agent):
-    """--pid: what is described when nobody asks for another."""
+    """--pid: what is described when a request names no other."""
     with Daemon("--pid", str(agent.pid)) as daemon:
         assert daemon.report()["pid"] == agent.pid
         assert daemon.report("self")["pid"] == daemon.pid

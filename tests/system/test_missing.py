@@ -79,7 +79,7 @@ def sleeper(user):
 
 
 def test_hidepid(bpf):
-    """Who may ptrace sees everything all the same."""
+    """A daemon that may ptrace sees everything all the same."""
     with Daemon(prefix=[*HIDDEN, *only([*BPF, "sys_ptrace"], user=USER)], user=USER) as daemon, \
             sleeper(0) as others:
         assert daemon.stderr() == ""

@@ -23,7 +23,7 @@ def site_of(daemon, target):
 
 @pytest.mark.parametrize("how", ["n", "a", "m", "af", "mf"])
 def test_moved_text_is_the_files(daemon, how):
-    """Names, frames behind it, and whose it is, as if it had not been moved; in a forked child too."""
+    """Names, outer frames and owner, as if it had not been moved; in a forked child too."""
     with Target("moved_text", how) as target:
         site, anonymous = site_of(daemon, target)
     assert len(anonymous) == (how != "n"), anonymous

@@ -54,7 +54,7 @@ def test_every_range_is_called_what_the_kernel_would_call_it(daemon, operations,
 
 
 def test_what_mremap_adds(daemon, operations):
-    """Six MiB of one name, by whom it was given; four of them by mmap, two by mremap."""
+    """Six MiB of one name, by the call site that gave it; four of them by mmap, two by mremap."""
     pid, _, ranges = operations
     report = exact_report(daemon, pid)
     start, end, _ = ranges["grown and moved"]

@@ -128,7 +128,7 @@ def test_more_names_than_can_wait(bpf, tmp_path):
 
 
 def test_a_name_that_cannot_be_waited_for(bpf, monkeypatch):
-    """Its text is where nobody answers: the names of others are read all the same, the report says
+    """Its text is on a page that never comes: the names of others are read all the same, the report says
     that it does not know yet, and the daemon can be stopped. At last it comes."""
     # LeakSanitizer stops all threads first: it would wait for those that cannot be waited for.
     monkeypatch.setenv("ASAN_OPTIONS", os.environ.get("ASAN_OPTIONS", "") + ":detect_leaks=0")
@@ -152,7 +152,7 @@ def test_a_name_that_cannot_be_waited_for(bpf, monkeypatch):
         report = exact_report(daemon, stuck[0].pid)
         assert region_at(report, at[0])["name"] == "[anon: at last]"
         assert report["tracing"]["state"] == "complete"
-        # The others still are where nobody answers.
+        # The others are still on a page that never comes.
         daemon.stop()
 
 

@@ -51,7 +51,7 @@ def user(daemon):
 
 
 class Asker:
-    """Whoever asks for what is theirs, without rights."""
+    """A user without rights that asks for its own processes."""
 
     def __init__(self, daemon):
         self.process = subprocess.Popen(

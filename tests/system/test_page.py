@@ -337,7 +337,7 @@ def test_filtering(page, agent):
 
 
 def test_live_refresh_and_pause(page, agent):
-    """What grows is seen to grow; who reads is not disturbed; paused is paused."""
+    """What grows is seen to grow; a reader is not disturbed; paused is paused."""
     open_list(page)
     page.run("arguments[0].value = '2'; arguments[0].dispatchEvent(new Event('change'))",
              page.one("#every"))
@@ -441,7 +441,7 @@ def test_a_saved_graph_works_from_the_disk(page, daemon, redis, tmp_path):
     assert [url for url in requests if not url.startswith(("file://", "data:,"))] == []
 
 
-# --- everybody ----------------------------------------------------------------------------------
+# --- accessibility ------------------------------------------------------------------------------
 
 
 def tab_to(page, wanted, most=400):

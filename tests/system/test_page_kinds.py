@@ -137,7 +137,7 @@ def test_hugetlb_that_grew(daemon, agent, huge_pages, tmp_path):
 
 
 def test_hugetlb_of_parts_and_of_children(daemon, agent, huge_pages):
-    """One VMA, told apart by who named it; then a child that shares its pages."""
+    """One VMA, divided by the names of its parts; then a child that shares its pages."""
     at = agent.map(8 * MIB, flags=MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB)
     agent.call("fill", at, 2 * MIB, 1)
     agent.call("fill", at + 4 * MIB, 4 * MIB, 1)
@@ -250,7 +250,7 @@ def test_freed_lazily(daemon, agent):
 
 
 def test_freed_lazily_in_parts(daemon, agent):
-    """The kernel knows it of the VMA alone: of its parts nobody does, and nothing is guessed."""
+    """The kernel knows it of the VMA alone: of its parts it does not, and nothing is guessed."""
     at = fill(agent, 8 * MIB)
     agent.name(at, 4 * MIB, b"first")
     if len([v for v in smaps(agent.pid) if at <= v.start < at + 8 * MIB]) > 1:

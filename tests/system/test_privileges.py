@@ -102,7 +102,7 @@ def test_no_process_outlives_a_killed_daemon(bpf):
     launcher, = children(daemon.pid)
     child, = children(launcher)
     daemon.kill()
-    # Whose parent has gone, others reap: it may stay as a zombie.
+    # Another process reaps an orphan: it may stay as a zombie.
     until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in (launcher, child)),
           "both to be gone")
 
@@ -127,7 +127,7 @@ def test_without_one(bpf, missing):
             answer = daemon.get("/debug/memory", pid=agent.pid)
             assert (answer.status, answer.text) == (403, not_allowed(agent.pid))
             return
-        # Its libraries cannot be opened, or nobody reads them.
+        # Its libraries cannot be opened, or no child reads them.
         nameless = missing in ("sys_ptrace", "setuid", "setgid")
         site = call_site(daemon, agent, named=not nameless)
         assert not nameless or set(functions(site)) == {None}
@@ -182,7 +182,7 @@ def test_as_another_user(bpf):
 
 
 def test_file_capabilities(bpf, tmp_path):
-    """As nobody, by what the file gives: with the very command of docs/privileges.md."""
+    """As the user nobody, by the file's capabilities: with the very command of docs/privileges.md."""
     command = re.search(r"^ +(setcap .*)$", (ROOT / "docs" / "privileges.md").read_text(), re.M)[1]
     for path in (tmp_path, *tmp_path.parents[:2]):
         path.chmod(0o755)

@@ -50,7 +50,7 @@ def test_the_line_fits(bpf):
 
 
 def test_serve_says_that_it_reads_all_processes(bpf, tmp_path):
-    """The first sweep is made to wait: there is a process whose state is a pipe that nobody writes to."""
+    """The first sweep is made to wait: there is a process whose state is a pipe without a writer."""
     proc = tmp_path / "proc"
     proc.mkdir()
     for name in os.listdir("/proc"):

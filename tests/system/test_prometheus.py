@@ -43,7 +43,7 @@ def test_promtool_is_silent(daemon, named):
 
 
 def test_every_family_is_there(daemon, named):
-    # Stacks of a new process are unwound when it is a second old, or when somebody waits for them.
+    # Stacks of a new process are unwound when it is a second old, or when a request waits for them.
     until(lambda: daemon.metrics()["memprov_callsites"] > 0, "call sites")
     series = daemon.metrics()
     for family, label in FAMILIES.items():

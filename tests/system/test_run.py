@@ -130,7 +130,7 @@ def test_without_ptrace(report):
 
 
 def test_a_daemon_lives_on(report):
-    """It is the end of the process that was started, and nobody waits for those it leaves."""
+    """It is the end of the process that was started; memprov does not wait for those it leaves."""
     whole, done = report("sh", "-c", "setsid sleep 600 >/dev/null 2>&1 & echo $!")
     sleeper = int(done.stdout)
     try:

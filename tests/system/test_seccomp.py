@@ -75,7 +75,7 @@ def test_what_only_an_attacker_calls(bpf, number):
         all_of_it = family(daemon)
         assert call(daemon.pid, number) == []
         assert daemon.process.wait(HANG) == -signal.SIGSYS
-        # Whose parent has gone, others reap: it may stay as a zombie.
+        # Another process reaps an orphan: it may stay as a zombie.
         until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in all_of_it),
               "its children to be gone")
     finally:

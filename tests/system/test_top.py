@@ -199,7 +199,7 @@ def test_moving(daemon, redis_seen):
         screen.wait(lambda t: len(rows(t)) == 6, "six rows")
 
         def selected():
-            """The line that is marked, and whose it is."""
+            """The marked line, and its process."""
             for y, line in enumerate(screen.screen.display):
                 row = ROW.fullmatch(line.rstrip())
                 if row and screen.screen.buffer[y][0].reverse:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Processes that keep whoever reads their memory map waiting: they are left out, told so, and nobody
-else waits for them."""
+"""Processes that keep readers of their memory map waiting: they are left out, told so, and no other
+waits for them."""
 import contextlib
 import os
 import re
@@ -101,7 +101,7 @@ def test_a_process_that_holds_its_map(fs):
 
 
 def test_many_processes_that_hold_their_maps(fs):
-    """Of one user, more than there are threads in reserve: half of it stays for everybody else."""
+    """Of one user, more than there are threads in reserve: half of it stays for all others."""
     with contextlib.ExitStack() as stack:
         daemon = stack.enter_context(Daemon())
         agent = stack.enter_context(Agent())

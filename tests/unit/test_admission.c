@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Who may ask: tokens, Host headers, credentials. user/serve/{token,host}.c,
+/* Which clients may ask: tokens, Host headers, credentials. user/serve/{token,host}.c,
  * user/proc/credentials.c */
 #include <errno.h>
 #include <setjmp.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The daemon's memory, and who may have it. */
+/* The daemon's memory, and what it is shared out to. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdbool.h>

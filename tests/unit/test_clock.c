@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The offset between the clocks is the same whoever has the CPU. */
+/* The offset between the clocks is the same however busy the CPU is. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

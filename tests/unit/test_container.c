@@ -183,7 +183,7 @@ static void paths_of_none(void **state)
 		check(&paths[i]);
 }
 
-/* Whoever may make cgroups must not be able to pose as another's pod. */
+/* A process that may make cgroups must not be able to pose as another pod. */
 static void paths_of_impostors(void **state)
 {
 	static const struct path paths[] = {

@@ -42,7 +42,7 @@ static const struct {
 	enum frame_runtime runtime;
 	enum frame_use use;
 } cases[] = {
-	/* The application's own mapping, whoever called it. */
+	/* The application's own mapping, whatever called it. */
 	{"__mmap64@" C "|ingest_grow@" APP "|main@" APP "|__libc_start_call_main@" C, "ingest_grow",
 	 FRAME_NATIVE, FRAME_NO_USE},
 	{"mmap@" C "|?@/usr/lib/libingest.so|?@" APP, "/usr/lib/libingest.so", FRAME_NATIVE,
@@ -88,7 +88,7 @@ static const struct {
 	{BRK "|__libc_calloc@" C "|_dl_allocate_tls@" LD "|allocate_stack@" C
 	     "|__pthread_create_2_1@" C "|spawn_worker@" APP,
 	 "spawn_worker", FRAME_NATIVE, FRAME_HEAP},
-	/* The loader: libraries are nobody's heap; its own malloc is. */
+	/* The loader: libraries are no heap; its own malloc is one. */
 	{"__mmap64@" LD "|_dl_map_segments@" LD "|_dl_map_object_from_fd@" LD "|dl_open_worker@" LD
 	 "|dlopen_implementation@" C "|___dlopen@" C "|_PyImport_FindSharedFuncptr@" PY,
 	 "", FRAME_NATIVE, FRAME_NO_USE},
@@ -385,7 +385,7 @@ static void as_reserved(void **state)
 	}
 }
 
-/* Whose shared memory it is. */
+/* The owner of shared memory. */
 static void shared_memory(void **state)
 {
 	static const struct {

@@ -150,7 +150,7 @@ static void test_the_largest_lose(void **state)
 	assert_true(ranges(f, QUIET + 1, &knowledge) > 0);
 }
 
-/* Forking gets nobody more: a program and what it forked lose together. */
+/* Forking gains nothing: a program and its forks lose together. */
 static void test_forks_have_one_account(void **state)
 {
 	struct fixture *f = *state;

@@ -418,7 +418,7 @@ static void test_call_sites_are_kept_once(void **state)
 	callsite__unref(c);
 }
 
-/* Of a table that is nearly full, who has most of it; others' are kept. */
+/* The account with most of a nearly full table loses; others keep theirs. */
 static void test_the_account_with_most_call_sites_gives_way(void **state)
 {
 	struct callsite_table *table = callsite_table__new(no_judge, NULL);
@@ -454,7 +454,7 @@ static void test_the_account_with_most_call_sites_gives_way(void **state)
 	free(held);
 }
 
-/* What nobody holds goes first; when all are held, further ones become "other". */
+/* Call sites without references go first; when all are held, further ones become "other". */
 static void test_call_sites_are_bounded(void **state)
 {
 	struct callsite_table *table = callsite_table__new(no_judge, NULL);

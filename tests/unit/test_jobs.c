@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The queue of what is to be reported: whose turn it is, and which job gives way.
+/* The queue of reports to make: which source has its turn, and which job gives way.
  * user/serve/jobs.c. */
 #include <errno.h>
 #include <setjmp.h>
@@ -24,7 +24,7 @@ static void never_run(struct job *job, struct visitor *visitor)
 	fail();
 }
 
-/* Nobody works, so what is queued stays there. */
+/* No thread works, so what is queued stays there. */
 static int set_up(void **state)
 {
 	static struct fixture fixture;

@@ -186,7 +186,7 @@ static void test_evidence(void **state)
 	add_vma(f, 12, 14, VMA_ANON, NULL, 0, 1);	  /* its .bss */
 	add_vma(f, 15, 16, VMA_ANON, NULL, 0, 1);	  /* not right behind it */
 	add_vma(f, 20, 22, VMA_FILE, "/lib/ld.so", 2, 1); /* the loader */
-	add_vma(f, 30, 32, VMA_FILE, "/lib/y.so", 3, 1);  /* a library that nobody mapped */
+	add_vma(f, 30, 32, VMA_FILE, "/lib/y.so", 3, 1);  /* a library that no event mapped */
 	add_vma(f, 40, 42, VMA_STACK, "[stack]", 0, 1);
 	add_vma(f, 50, 52, VMA_KERNEL, "[vdso]", 0, 1);
 	p = join(f, 7);

@@ -222,7 +222,7 @@ static void test_a_cold_name_that_is_not_there(void **state)
 	assert_int_equal(lost, 0);
 }
 
-/* There was a name, and nobody will ever know it: not the old one, for certain. */
+/* There was a name, which will never be known; it was certainly not the old one. */
 static void test_a_cold_name_that_is_lost(void **state)
 {
 	struct fixture *f = *state;
@@ -265,7 +265,7 @@ static void test_a_cold_name_that_is_lost(void **state)
 	assert_int_equal(lost, 4);
 }
 
-/* A program that names a range again and again while nobody answers does not make a longer and
+/* A program that names a range again and again while no read ends does not make a longer and
  * longer chain of what was there before. */
 static void test_cold_names_without_end(void **state)
 {

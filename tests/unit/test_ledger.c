@@ -235,7 +235,7 @@ static void test_names(void **state)
 	put(f, 7, 9, f->b, 1);
 	ledger__name(&f->ledger, f->pool, 3 * PAGE, 8 * PAGE, cache, NULL, 2);
 	assert_shows(&f->ledger, "1-3 3-5 cache 7-8 cache 8-9 ");
-	/* A gap is named too when somebody answers for it, and equal names are one name. */
+	/* A gap is named too when a record is given for it, and equal names are one name. */
 	ledger__name(&f->ledger, f->pool, 1 * PAGE, 3 * PAGE, again, NULL, 3);
 	assert_shows(&f->ledger, "1-5 cache 7-8 cache 8-9 ");
 	ledger__name(&f->ledger, f->pool, 5 * PAGE, 7 * PAGE, cache, f->b, 3);

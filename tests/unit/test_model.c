@@ -174,7 +174,7 @@ static void test_exit_and_reuse(void **state)
 	apply(f, event_mmap(1, 1, 10, 4));
 	apply(f, by(event_mmap(1, 20, 70, 1), TGID, NEW_START));
 	assert_string_equal(shown(f, TGID), "70-71 ");
-	assert_int_equal(knowledge(f, TGID), KNOWS_RESYNCED); /* nobody told of its birth */
+	assert_int_equal(knowledge(f, TGID), KNOWS_RESYNCED); /* no event told of its start */
 	assert_int_equal(resyncs(f, RESYNC_NEW_PROCESS), 1);
 }
 
@@ -250,7 +250,7 @@ static void test_losses(void **state)
 	model__view(f->model, TGID, &view);
 	assert_int_equal(view.lost_events, 3);
 	view__free(&view);
-	/* nobody knows whose they were, only that they were lost until 70 */
+	/* which process lost them is not known, only that they were lost until 70 */
 	lost = (struct mp_lost_range){0, UINT64_MAX, 70, 0};
 	model__lost(f->model, 0, &lost);
 	apply(f, event_mmap(1, 69, 30, 1));
@@ -300,7 +300,7 @@ static void test_moves_of_what_is_doubtful(void **state)
 	assert_string_equal(shown(f, TGID), "52-54 ");
 }
 
-/* What an mremap adds lies where nobody doubts; its name comes from where somebody does. */
+/* What an mremap adds lies where all is certain; its name comes from where it is not. */
 static void test_doubtful_names_do_not_grow(void **state)
 {
 	struct fixture *f = *state;

@@ -121,7 +121,7 @@ static void test_places(void **state)
 	elf_module__free(module);
 }
 
-/* A page that never comes keeps nobody waiting. */
+/* A page that never comes keeps no caller waiting. */
 static void test_glances(void **state)
 {
 	struct glancer *glancer = glancer__new("/proc");
@@ -146,7 +146,7 @@ static void test_glances(void **state)
 		assert_int_equal(glancer__read(glancer, pidfd, getpid(), (uintptr_t)page, got, 8),
 				 -ETIMEDOUT);
 	assert_int_equal(glancer__read(glancer, pidfd, getpid(), at, got, 8), -EBUSY);
-	/* Whoever was to bring it has gone: the readers come back. */
+	/* The source of the page has gone: the readers come back. */
 	close(fault);
 	for (int i = 0; i < 1000 && glancer__read(glancer, pidfd, getpid(), at, got, 8) < 0; i++)
 		usleep(10000);

@@ -20,7 +20,7 @@
 #define MOVE_TO	 (MREMAP_MAYMOVE | MREMAP_FIXED)
 #define KEEP_OLD (MREMAP_MAYMOVE | MREMAP_DONTUNMAP)
 
-/* "10-14=cache " is pages 10 to 14, whoever made them. */
+/* "10-14=cache " is pages 10 to 14, by any creator. */
 struct shown {
 	char text[512];
 	uint64_t lo;

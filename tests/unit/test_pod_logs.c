@@ -274,7 +274,7 @@ static void cut_ids_must_tell_apart(void **state)
 	assert_string_equal(find(f, ID, UID).container, "");
 }
 
-/* A change is seen by the next who asks, however the directories come and go. */
+/* The next look sees a change, however the directories come and go. */
 static void changes_are_seen(void **state)
 {
 	const struct fixture *f = *state;

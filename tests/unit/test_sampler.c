@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The sampler's pure parts: how fast it may go, who comes first, and who was seen when. */
+/* The sampler's pure parts: how fast it may go, which process comes first, and which was seen when.
+ */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -176,7 +177,7 @@ static void who_is_gone_is_forgotten(void **state)
 	table__free(table);
 }
 
-/* Whoever is as old as this is looked at once in so many rounds, others in other rounds. */
+/* A sample of this age is looked at once in so many rounds, others in other rounds. */
 static void what_rests_is_left_alone(void **state)
 {
 	for (uint64_t age = 0; age < 20; age++) {

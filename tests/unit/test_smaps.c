@@ -480,7 +480,7 @@ static void torn_records_count_once(void **state)
 	assert_int_equal(set.vmas[1].rss, set.vmas[1].shared_clean + set.vmas[1].shared_dirty +
 						  set.vmas[1].private_clean +
 						  set.vmas[1].private_dirty);
-	/* Nobody knows where in it the pages lie; where there are none, there are none. */
+	/* Where in it the pages lie is not known; where there are none, there are none. */
 	assert_true(set.vmas[1].kinds.bytes[PAGES_LAZYFREE] == UNKNOWN_BYTES);
 	assert_int_equal(set.vmas[1].kinds.bytes[PAGES_FILE_HUGE], 0);
 	assert_string_equal(vma_set__name(&set, &set.vmas[1]), "[anon:a]");

@@ -254,7 +254,7 @@ static void the_real_kernel(void **state)
 	assert_int_equal(procfs__vmas(pidfd, SMAPS_MAPS, NULL, &maps), 0);
 	for (size_t i = 0; i < full.n; i++)
 		rss += full.vmas[i].rss;
-	/* Only Rss: what is shared with whom changes while we, the parent, run. */
+	/* Only Rss: sharing changes while we, the parent, run. */
 	snprintf(path, sizeof(path), "/proc/%d/smaps", pid);
 	assert_int_equal(rss, sum_lines(path, "Rss", &headers));
 	assert_true(rss > 3 << 20);

@@ -181,7 +181,7 @@ static void lists(void **state)
 	traced.stack = stack;
 	list = unwind(fixture, &traced);
 	assert_int_equal(list.source, STACK_SOURCE_FP);
-	/* These functions set up no frame pointers, so whoever followed one has left some out. */
+	/* These functions set up no frame pointers, so following one would leave some out. */
 	assert_true(list.truncated);
 	assert_true(list.n >= 1 && list.n < whole.n);
 	for (size_t i = 0; i < list.n; i++)

@@ -282,7 +282,8 @@ static void hangs(void **state)
 	traced__end(&traced);
 }
 
-/* A child that is killed at every request is not started faster than it may, and nobody waits. */
+/* A child that is killed at every request is not started faster than it may, and no request waits.
+ */
 static void killed_again_and_again(void **state)
 {
 	struct fixture *fixture = *state;
@@ -507,7 +508,7 @@ static void replaced_by_a_fifo(void **state)
 	assert_int_equal(mkfifo(path, 0600), 0);
 	unwound = unwind_at(fixture, (uintptr_t)at + 0x11f0, 1);
 	assert_true(unwound.n >= 1);
-	/* Nobody waited for a writer: the child would have been given up. */
+	/* It did not wait for a writer: the child would have been given up. */
 	symbolizer__stats(fixture->symbolizer, &stats);
 	assert_int_equal(stats.restarts, 0);
 	/* Without the right to look through the mapping there is only the name. */

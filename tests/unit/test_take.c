@@ -48,7 +48,7 @@ static void write_process(int pid, const char *smaps)
 		 "%d (some) S 1 1 1 0 -1 4194560 0 0 0 0 0 0 0 0 20 0 1 0 100 0 0 0\n", pid);
 	write_file(pid, "stat", stat);
 	write_file(pid, "smaps", smaps);
-	/* A memory map that somebody has. */
+	/* A memory map that a process has. */
 	link_to_ours(pid, "statm");
 	link_to_ours(pid, "pagemap");
 	link_to_ours(pid, "auxv");

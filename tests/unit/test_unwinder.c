@@ -73,7 +73,7 @@ static void end_process(struct fixture *f)
 	unwinder__leave(f->model, &end, f->unwinder);
 }
 
-/* Nothing is left to read of it: nobody tries. */
+/* Nothing is left to read of it, and nothing tries. */
 static void short_lived_processes_are_given_up(void **state)
 {
 	struct fixture *f = *state;

@@ -40,7 +40,7 @@ int main(void)
 {
 	unsigned seed = 1;
 
-	/* Whoever loses its parent is ours, and nobody's body has to be buried. */
+	/* Orphans become our children, and none needs to be waited for. */
 	prctl(PR_SET_CHILD_SUBREAPER, 1);
 	signal(SIGCHLD, SIG_IGN);
 	puts("running");

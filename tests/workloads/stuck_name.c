@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Names a mapping by a text in a page that whoever reads it has to wait for, as if it were in a
+ * Names a mapping by a text in a page that its reader has to wait for, as if it were in a
  * file of a server that does not answer; as often as its argument says. Prints where the mapping
  * is; at a line on stdin the page comes, with "at last" in it.
  */
