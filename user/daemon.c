@@ -190,7 +190,7 @@ static void give_up(struct model *model, void *arg)
 	model__give_up(model, *(const uint64_t *)arg);
 }
 
-/* What nobody counts may have grown, too. */
+/* Memory that is not counted may have grown, too. */
 static void keep_to_budget(struct daemon *d)
 {
 	uint64_t over = memory_watch__look(&d->memory, d->tracer.budget);

@@ -17,7 +17,7 @@
 #define LEAST	    (64ULL << 20)
 #define MOST	    (1ULL << 30)
 #define HOLES_SHARE 4			/* of the tables' share */
-#define EPISODE_NS  (60 * NSEC_PER_SEC) /* who is short again so soon is not told again */
+#define EPISODE_NS  (60 * NSEC_PER_SEC) /* a shortage so soon after another is not logged again */
 #define MIB(bytes)  ((bytes) >> 20)
 
 static uint64_t within(uint64_t bytes, uint64_t least, uint64_t most)

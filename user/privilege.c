@@ -83,7 +83,7 @@ int privilege__reduce(void)
 }
 
 /* Which is used where another one is missing: kernels before 5.8 and 5.9 did not know it, container
- * runtimes of that time do not, or nobody gave it. */
+ * runtimes of that time do not, or it was not given. */
 static const struct {
 	int missing, instead;
 } stand_ins[] = {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What the daemon may do: what it uses, by name, and nothing else; and of that, when it runs, what
- * it still uses. docs/privileges.md has the same table.
+ * The daemon's capabilities: those that it uses, and once it runs, those that it still uses.
+ * docs/privileges.md has the same table.
  */
 #ifndef MEMPROV_PRIVILEGE_H
 #define MEMPROV_PRIVILEGE_H
@@ -9,7 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Who has a capability, as bits. */
+/* Which process has a capability, and when, as bits. */
 enum {
 	HELD_AT_START = 1,    /* until the programs are attached and the listeners are open */
 	HELD_BY_DAEMON = 2,   /* as long as it runs */
@@ -28,13 +28,13 @@ struct privilege {
 extern const struct privilege privileges[];
 extern const size_t privileges_len;
 
-/* Those that are held so (1 << CAP_…). */
+/* The capabilities that are held so (1 << CAP_…). */
 uint64_t privilege__held(unsigned held);
 
 /*
  * Gives up every capability that is not in the table, and sets no_new_privs: no program that is
- * started gets more by being set-user-ID. Before the first thread: each has its own. What was never
- * there is not missed here; 'memprov doctor' says what follows from that. 0 or -errno.
+ * started gets more by being set-user-ID. Before the first thread: each has its own. A capability
+ * that was never held is no error here; 'memprov doctor' says what its lack means. 0 or -errno.
  */
 int privilege__reduce(void);
 

@@ -68,7 +68,7 @@ static const struct syscall_rule allowed[] = {
 	CALL_IF(bpf, EQUALS(0, BPF_OBJ_GET_INFO_BY_FD)),
 	CALL_IF(ioctl, EQUALS(1, PERF_EVENT_IOC_DISABLE)),
 
-	/* Those who connect. No socket is made but to ask the kernel whose theirs is. */
+	/* Clients. The only sockets made are netlink's: they ask the kernel for a client's user. */
 	CALL(accept4),
 	CALL(epoll_ctl),
 	CALL(epoll_pwait),
@@ -111,7 +111,7 @@ static const struct syscall_rule allowed[] = {
 	CALL(rt_sigtimedwait),
 	CALL(sched_yield),
 
-	/* Who we are, how large the machine is (malloc, qsort), and what nobody can guess (TLS). */
+	/* Our ids, the size of the machine (malloc, qsort), and randomness (TLS). */
 	CALL(getegid),
 	CALL(geteuid),
 	CALL(getgid),
@@ -147,7 +147,7 @@ static const struct syscall_rule allowed[] = {
 #endif
 };
 
-/* No library calls these for us, so whoever does is not us. */
+/* No library calls these for us, so an attacker does. */
 static const struct syscall_rule deadly[] = {
 	/* Another program. */
 	CALL(execve),

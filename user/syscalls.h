@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The system calls that the daemon is left with when it has started. */
+/* The system calls that remain to the daemon once it has started. */
 #ifndef MEMPROV_SYSCALLS_H
 #define MEMPROV_SYSCALLS_H
 

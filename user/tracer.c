@@ -25,8 +25,9 @@
 /* Threads that may be stuck in processes before work is left undone. */
 #define RESERVE 16
 
-#define SYMBOLIZER_MEMORY     (256u << 20) /* or half of the budget */
-#define SYMBOLIZER_TIMEOUT_MS 1500 /* so that who waits is answered in 2 s when the child hangs */
+#define SYMBOLIZER_MEMORY (256u << 20) /* or half of the budget */
+#define SYMBOLIZER_TIMEOUT_MS                                                                      \
+	1500 /* so that a waiting request is answered in 2 s when the child hangs */
 
 /* Events a second, of all that go beyond their own share: some 5 % of a CPU with their stacks. */
 #define STORM_RATE 10000
@@ -44,7 +45,7 @@ static const enum attach attaches[] = {
 	[BACKEND_TRACEPOINT] = ATTACH_TRACEPOINTS,
 };
 
-/* Exit code of one that cannot trace: whoever asked for it wants call sites, not less. */
+/* Exit code when it cannot trace: `serve` and `run` are for call sites, not less. */
 static int attach_owner(struct tracer *t, const struct options *options)
 {
 	struct owner_config config = {

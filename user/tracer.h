@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What traces and what takes reports, wired together: the daemon has one, and `run`. It logs what
- * went wrong.
+ * What traces and what takes reports, wired together, for the daemon and for `run`. It logs
+ * failures.
  */
 #ifndef MEMPROV_TRACER_H
 #define MEMPROV_TRACER_H
@@ -35,8 +35,8 @@ int tracer__attach(struct tracer *tracer, const struct options *options, bool sw
  */
 int tracer__start(struct tracer *tracer, const struct options *options, size_t workers);
 
-/* A zeroed or half-started one is fine. Ends the crew, however long that takes; nobody else may be
- * taking reports any more. */
+/* A zeroed or half-started one is fine. Ends the crew, however long that takes; no other thread may
+ * be taking reports any more. */
 void tracer__stop(struct tracer *tracer);
 
 #endif

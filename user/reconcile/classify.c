@@ -100,7 +100,7 @@ static enum category by_role(enum file_role role)
 	return CATEGORY_OTHER_FILE;
 }
 
-/* Nobody can open it any more, and its pages are written: HotSpot makes a heap of such a file
+/* No process can open it any more, and its pages are written: HotSpot makes a heap of such a file
  * (-XX:AllocateHeapAt), on tmpfs or on a disk. */
 static bool is_unlinked_memory(const struct part *part)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Under which heading of the breakdown a part is counted: docs/http.md. */
+/* The heading of the breakdown under which a part is counted (docs/http.md). */
 #ifndef MEMPROV_CLASSIFY_H
 #define MEMPROV_CLASSIFY_H
 

@@ -117,7 +117,7 @@ static const struct frame_row *row_of(const struct frame *frame)
 
 static bool may_own(const struct frame *frame, const struct frame_row *row)
 {
-	/* Code that a runtime made, perhaps, and of which nobody wrote a map. */
+	/* Code that a runtime made, perhaps, and of which there is no map. */
 	if (!frame->module && !frame->function)
 		return false;
 	return !row || row->kind == FRAME_OTHER;

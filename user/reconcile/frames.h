@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What a stack says of the mapping that it made: who is responsible for it, and what a runtime uses
- *it for. All knowledge is in a table (frames_table.c) of rows: pattern of the function, pattern of
- *the module, what such a frame is.
+ * What a stack says of the mapping that it made: which function is responsible for it, and what a
+ * runtime uses it for. All knowledge is in a table (frames_table.c) of rows: pattern of the
+ * function, pattern of the module, what such a frame is.
  *
  * A frame's first row says what it is. Going outwards from the system call, frames of the C
- *library, loaders, allocators and language runtimes are passed over; the first other one is the
- *owner:
+ * library, loaders, allocators and language runtimes are passed over; the first other one is the
+ * owner:
  *
  *	mmap64           libc.so.6     C library
  *	sysmalloc        libc.so.6     allocator    use: heap   ← the innermost that says a use
@@ -20,14 +20,14 @@
  * signal handler begins anew.
  *
  * The use is what the innermost frame with one says, short of the owner: what an application maps
- * itself is no runtime's, also if the application is called by one. A runtime without symbols has
+ * itself is no runtime's, even when a runtime calls the application. A runtime without symbols has
  * its module's default, which counts only if no function said more. An interpreter also maps what
  * its programs share with others (Python's mmap, Ruby's IO::Buffer), by functions whose names may
- *be stripped: so its default speaks of private memory only.
+ * be stripped: so its default is for private memory only.
  *
  * A runtime may reserve addresses for several uses, and make memory of all of them by the same
  * calls, as HotSpot's G1 does for its heap and for the tables beside it. Then the stack of the
- * reservation says the use; and also where a stack itself says nothing, not even whose it is.
+ * reservation says the use; and also where a stack itself says nothing, not even an owner.
  */
 #ifndef MEMPROV_FRAMES_H
 #define MEMPROV_FRAMES_H

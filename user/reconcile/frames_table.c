@@ -547,7 +547,7 @@ const struct frame_row frames_table[] = {
 	OTHER("core.internal.gc.*", HEAP),
 	OTHER("gc.impl.*", HEAP),
 
-	/* --- CUDA: memory of the host that a device reaches; whoever asked for it owns it --- */
+	/* --- CUDA: memory of the host that a device reaches; the caller owns it --- */
 	CUDA("cuMem*"),
 	CUDA("cudaMalloc*"),
 	CUDA("cudaHostAlloc"),

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The join: smaps says how much is resident and where, the ledger says who put it there. Each VMA
- * is cut where the ledger's knowledge of it changes, every part gets its own resident bytes, and
- * what the ledger does not know is told apart by evidence, never by default:
+ * The join: smaps says how much is resident and where, the ledger says which call put it there.
+ * Each VMA is cut where the ledger's knowledge of it changes, every part gets its own resident
+ * bytes, and what the ledger does not know is told apart by evidence, never by default:
  *
  *      VMA    |==============================|  rss 8 MiB
  *      ledger |---- A ----|      |--- B -----|

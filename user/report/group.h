@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The processes of a container or of a pod: first who they are, by their cgroups alone; then, while
- * the reports of the members are summed, what the cgroup says of them together.
+ * The processes of a container or of a pod: first the list of them, by their cgroups alone; then,
+ * while the reports of the members are summed, what the cgroup says of them together.
  */
 #ifndef MEMPROV_GROUP_H
 #define MEMPROV_GROUP_H
@@ -25,8 +25,8 @@ struct group {
 	struct rollup sums;	    /* of the members that were counted */
 };
 
-/* Lists the members that the caller may read: others might as well not be there, so that nobody
- * learns from the answer that they are. group__free in any case. 0, -ESRCH when there are none,
+/* Lists the members that the caller may read: others might as well not exist, so that no answer
+ * reveals them. group__free in any case. 0, -ESRCH when there are none,
  * -ENOTUNIQ when several containers' ids begin so, or why procfs cannot be listed. */
 int group__find(struct group *group, const struct selector *selector, struct pod_logs *logs,
 		const char *proc, const struct caller *caller);

@@ -10,7 +10,7 @@
 #include "report/report.h"
 
 /* Waits for stacks that are being unwound, for wait_ns at most, and fills in what follows from
- * those that have been. To be called before anybody else reads the report. 0 or -ENOMEM. */
+ * those that have been. To be called before another thread reads the report. 0 or -ENOMEM. */
 int report__settle(struct report *report, uint64_t wait_ns);
 
 #endif

@@ -264,7 +264,7 @@ static int try_once(struct snapshot *s)
 	return err ?: s->exec_seen ? -EIDRM : 0;
 }
 
-/* An exec that waits for the map of the program before keeps waiting who opens this one. */
+/* An exec that waits for the earlier program's map keeps an open of this one waiting. */
 static int open_program(struct snapshot *s)
 {
 	int err = visitor__enter(s->config->visitor, s->pid);

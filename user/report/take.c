@@ -200,7 +200,7 @@ struct node {
 	struct taker *taker;
 	struct group *group; /* NULL: all processes */
 	size_t refused;	     /* not to be read by this caller */
-	size_t hung;	     /* that cannot be read by anybody */
+	size_t hung;	     /* that no thread can read */
 	struct snapshot_config config;
 	struct report *report;
 	struct summary *summary;

@@ -26,7 +26,7 @@ struct selector {
 
 struct taker_config {
 	const char *proc;	   /* where the host's procfs is */
-	struct owner *owner;	   /* who knows the events; NULL: from smaps alone */
+	struct owner *owner;	   /* has the events; NULL: from smaps alone */
 	struct budget *budget;	   /* borrowed; NULL: there is no limit */
 	const char *why_off;	   /* with no owner: why there are no call sites, one sentence */
 	bool stacks_later;	   /* reports do not wait for stacks: report__settle() does */
@@ -59,7 +59,7 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 int taker__node(struct taker *taker, const struct caller *caller, struct visitor *visitor,
 		struct report **ret);
 
-/* The same with report->samples, for a profile: larger, so only for those who want one. */
+/* The same with report->samples, for a profile: larger, so only where one is wanted. */
 int taker__node_profile(struct taker *taker, const struct caller *caller, struct visitor *visitor,
 			struct report **ret);
 
