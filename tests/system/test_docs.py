@@ -73,6 +73,12 @@ def paths(value, path=""):
     return inner | ({path} if path else set())
 
 
+def in_order():
+    """The keys of the report itself, as its first table has them."""
+    table = section("## The JSON report").split("\n### ")[0]
+    return list(dict.fromkeys(re.findall(r"^\| `(\w+)", table, re.M)))
+
+
 def of_reports(*reports):
     return set().union(*(paths(report) for report in reports))
 
@@ -86,7 +92,9 @@ def test_reports(pod):
     one = until(known, "a call site with an owner")
     whole = daemon.report(pod="prod/web-0")
     assert "bridge" in whole["cgroup"]
-    assert of_reports(one, whole, daemon.report(top=1)) == documented("## The JSON report")
+    node = daemon.report(top=1)
+    assert of_reports(one, whole, node) == documented("## The JSON report")
+    assert list(one) == in_order() and list(node) == [*in_order(), "processes", "unreadable_processes"]
 
 
 def test_lists(pod):
@@ -97,7 +105,7 @@ def test_lists(pod):
     assert paths(processes) == head | {"processes[]", "unreadable_processes"} | {
         path for path in all_of_it if path.startswith("processes[].")}
     sites = daemon.get("/debug/memory/callsites", format="json", pid=container.pid).json
-    order = list(dict.fromkeys(words(row[0])[0].split(".")[0] for row in rows("## The JSON report")))
+    order = in_order()
     assert list(sites) == order[:order.index("totals")] + ["callsites"]
 
 
