@@ -15,33 +15,55 @@
 
 #define STATUS_MAX (64 * 1024)
 
-/* The n numbers of the line that begins with key, each behind a tab. 0 or -EBADMSG. */
-static int scan_line(const char *text, size_t len, const char *key, int base, uint64_t *ret,
-		     size_t n)
+/* What stands behind the key that a line begins with, and its end; NULL when there is none. */
+static const char *find_line(const char *text, size_t len, const char *key, const char **ret_eol)
 {
 	const char *end = text + len, *eol;
 
 	for (; text < end; text = eol + 1) {
 		eol = memchr(text, '\n', end - text);
 		if (!eol)
-			return -EBADMSG;
-		if ((size_t)(eol - text) < strlen(key) || memcmp(text, key, strlen(key)))
-			continue;
-		text += strlen(key);
-		for (size_t i = 0; i < n; i++) {
-			if (text == eol || *text++ != '\t' ||
-			    number__scan(&text, eol, base, &ret[i]))
-				return -EBADMSG;
+			return NULL;
+		if ((size_t)(eol - text) >= strlen(key) && !memcmp(text, key, strlen(key))) {
+			*ret_eol = eol;
+			return text + strlen(key);
 		}
-		return 0;
 	}
-	return -EBADMSG;
+	return NULL;
+}
+
+/* The n numbers of the line that begins with key, each behind a tab. 0 or -EBADMSG. */
+static int scan_line(const char *text, size_t len, const char *key, int base, uint64_t *ret,
+		     size_t n)
+{
+	const char *eol, *at = find_line(text, len, key, &eol);
+
+	for (size_t i = 0; at && i < n; i++) {
+		if (at == eol || *at++ != '\t' || number__scan(&at, eol, base, &ret[i]))
+			return -EBADMSG;
+	}
+	return at ? 0 : -EBADMSG;
+}
+
+/* Behind a tab, each with a space behind it. What is not understood gives no rights. */
+static size_t scan_groups(const char *text, size_t len, gid_t ret[GROUPS_MAX])
+{
+	const char *eol, *at = find_line(text, len, "Groups:\t", &eol);
+	size_t n = 0;
+	uint64_t gid;
+
+	while (at && n < GROUPS_MAX && !number__scan(&at, eol, 10, &gid) && gid <= UINT32_MAX) {
+		ret[n++] = gid;
+		if (at < eol && *at == ' ')
+			at++;
+	}
+	return n;
 }
 
 int credentials__parse(const char *text, size_t len, struct credentials *ret)
 {
 	uint64_t uids[4], gids[4];
-	struct credentials c;
+	struct credentials c = {};
 
 	if (scan_line(text, len, "Uid:", 10, uids, 4) ||
 	    scan_line(text, len, "Gid:", 10, gids, 4) ||
@@ -54,11 +76,12 @@ int credentials__parse(const char *text, size_t len, struct credentials *ret)
 		c.uids[i] = uids[i];
 		c.gids[i] = gids[i];
 	}
+	c.n_groups = scan_groups(text, len, c.groups);
 	*ret = c;
 	return 0;
 }
 
-static int read_credentials(int dir, struct credentials *ret)
+int credentials__read(int dir, struct credentials *ret)
 {
 	_cleanup_buf_ struct buf text = {};
 
@@ -68,18 +91,18 @@ static int read_credentials(int dir, struct credentials *ret)
 
 /* This file's owner is the effective user while the process is dumpable, else root
  * (task_dump_owner, fs/proc/base.c); the directory itself is the user's in any case. */
-static bool is_dumpable_by(int pidfd, uid_t uid)
+bool credentials__is_dumpable(const struct credentials *credentials, int dir)
 {
 	struct stat st;
 
-	return !fstatat(pidfd, "environ", &st, 0) && st.st_uid == uid;
+	return !fstatat(dir, "environ", &st, 0) && st.st_uid == credentials->uids[1];
 }
 
 static int look_at(int dir, pid_t tid, void *ctx)
 {
 	struct reader *reader = ctx;
 	struct credentials c;
-	int err = read_credentials(dir, &c);
+	int err = credentials__read(dir, &c);
 
 	(void)tid;
 	err = err ?: namespace__read(dir, "ns/user", &reader->user);
@@ -88,7 +111,7 @@ static int look_at(int dir, pid_t tid, void *ctx)
 		return err;
 	reader->uid = c.uids[3];
 	reader->gid = c.gids[3];
-	reader->effective = is_dumpable_by(dir, c.uids[1]) ? c.effective : 0;
+	reader->effective = credentials__is_dumpable(&c, dir) ? c.effective : 0;
 	return 0;
 }
 
@@ -150,11 +173,11 @@ static int judge(int dir, pid_t tid, void *ctx)
 	struct credentials c;
 
 	(void)tid;
-	if (!namespace__is_within(dir, "ns/pid", &reader->pid, NULL) || read_credentials(dir, &c))
+	if (!namespace__is_within(dir, "ns/pid", &reader->pid, NULL) || credentials__read(dir, &c))
 		return 0;
 	if (may_ptrace_all(reader))
 		return 1;
-	return is_dumpable_by(dir, c.uids[1]) &&
+	return credentials__is_dumpable(&c, dir) &&
 	       (may_ptrace_there(reader, dir) || is_of_same_rights(reader, dir, &c));
 }
 

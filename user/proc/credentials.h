@@ -11,15 +11,25 @@
 
 #include "proc/namespace.h"
 
+#define GROUPS_MAX 64 /* that are remembered; further ones give no rights */
+
 struct credentials {
 	uid_t uids[4]; /* real, effective, saved, file system */
 	gid_t gids[4];
 	uint64_t permitted; /* capabilities */
 	uint64_t effective;
+	gid_t groups[GROUPS_MAX];
+	size_t n_groups;
 };
 
 /* Pure: the text of /proc/PID/status. 0 or -EBADMSG. */
 int credentials__parse(const char *text, size_t len, struct credentials *ret);
+
+/* Of the process or thread with that directory; 0 or -errno. */
+int credentials__read(int dir, struct credentials *ret);
+
+/* Whether it is dumpable. Of processes whose effective user is root nothing tells: true. */
+bool credentials__is_dumpable(const struct credentials *credentials, int dir);
 
 /* A process that reads others: what the kernel checks of it. */
 struct reader {

@@ -31,26 +31,17 @@ static bool is_local(const struct mounts *mounts, const struct vma *vma)
 	return mounts->known && vma->major != 0;
 }
 
-/* By the name, in the process's root: an O_PATH descriptor or -errno. */
-static int locate_in_root(int pidfd, const struct mounts *mounts, const char *path)
+/* An O_PATH descriptor or -errno. The path begins with so many bytes of a mount point. */
+static int locate_below(int root, const char *path, size_t len)
 {
 	struct open_how how = {.flags = O_PATH | O_CLOEXEC};
-	_cleanup_close_ int root = -1, mount = -1;
+	_cleanup_close_ int mount = -1;
 	char point[PATH_MAX];
-	ssize_t len;
 	int fd;
 
-	if (path[0] != '/')
-		return -EINVAL;
-	len = mounts__point(mounts, path);
-	if (len < 0)
-		return len;
-	if (len >= (ssize_t)sizeof(point))
+	if (len >= sizeof(point))
 		return -ENAMETOOLONG;
 	snprintf(point, sizeof(point), "%.*s", len ? (int)len : 1, path);
-	root = process__openat(pidfd, "root", O_PATH | O_DIRECTORY);
-	if (root < 0)
-		return root;
 	/* The kernel's own name of a mount point leads over no symbolic link. */
 	how.resolve = RESOLVE_IN_ROOT | RESOLVE_NO_SYMLINKS;
 	mount = syscall(SYS_openat2, root, point, &how, sizeof(how));
@@ -68,6 +59,21 @@ static int locate_in_root(int pidfd, const struct mounts *mounts, const char *pa
 		path++;
 	fd = syscall(SYS_openat2, mount, path, &how, sizeof(how));
 	return fd < 0 ? -errno : fd;
+}
+
+/* By the name, in the process's root: an O_PATH descriptor or -errno. */
+static int locate_in_root(int pidfd, const struct mounts *mounts, const char *path)
+{
+	_cleanup_close_ int root = -1;
+	ssize_t len;
+
+	if (path[0] != '/')
+		return -EINVAL;
+	len = mounts__point(mounts, path);
+	if (len < 0)
+		return len;
+	root = process__openat(pidfd, "root", O_PATH | O_DIRECTORY);
+	return root < 0 ? root : locate_below(root, path, len);
 }
 
 /* The very file that is mapped, without its name; needs CAP_CHECKPOINT_RESTORE. */
@@ -128,6 +134,13 @@ int open__mapped(int pidfd, const struct mounts *mounts, const struct vma *vma, 
 int open__in_root(int pidfd, const struct mounts *mounts, const char *path, struct stat *ret)
 {
 	_cleanup_close_ int located = locate_in_root(pidfd, mounts, path);
+
+	return located < 0 ? located : reopen(located, ret);
+}
+
+int open__below(int root, const char *path, size_t point, struct stat *ret)
+{
+	_cleanup_close_ int located = locate_below(root, path, point);
 
 	return located < 0 ? located : reopen(located, ret);
 }

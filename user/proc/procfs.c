@@ -57,6 +57,20 @@ int procfs__stat(int pidfd, struct proc_stat *ret)
 	return proc_stat__parse(text.data, text.len, ret);
 }
 
+int procfs__open_begun(const char *proc, pid_t pid, uint64_t start_ticks)
+{
+	_cleanup_close_ int pidfd = procfs__open(proc, pid);
+	struct proc_stat stat;
+	int err;
+
+	if (pidfd < 0)
+		return pidfd;
+	err = procfs__stat(pidfd, &stat);
+	if (err)
+		return err;
+	return stat.start_ticks == start_ticks ? take_fd(pidfd) : -ESRCH;
+}
+
 DIR *procfs__open_tasks(int pidfd)
 {
 	int fd = openat(pidfd, "task", O_RDONLY | O_DIRECTORY | O_CLOEXEC);

@@ -37,6 +37,8 @@ bool proc_stat__is_kernel_thread(const struct proc_stat *stat);
 
 /* The process as opened. A descriptor, -1 when not open. */
 int procfs__open(const char *proc, pid_t pid); /* fd, or -ENOENT, -EACCES, … */
+/* The same, or -ESRCH when the number is another process's by now. */
+int procfs__open_begun(const char *proc, pid_t pid, uint64_t start_ticks);
 /* The list of threads; NULL with errno. */
 DIR *procfs__open_tasks(int pidfd);
 
