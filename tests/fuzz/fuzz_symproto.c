@@ -48,7 +48,7 @@ static void check_need(const uint8_t *packet, size_t len)
 	if (len < sizeof(need))
 		return;
 	memcpy(&need, packet, sizeof(need));
-	if (!wire__check_need(&need, len) && need.what == WIRE_NEED_LINK &&
+	if (!wire__check_need(&need, len) && need.what == WIRE_NEED_DEBUG &&
 	    (strlen(need.text) != need.len || strchr(need.text, '/')))
 		abort();
 }

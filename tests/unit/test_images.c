@@ -120,17 +120,27 @@ static double cpu(void)
 	return t.tv_sec + t.tv_nsec / 1e9;
 }
 
+/* With as much of an ELF file as is looked at. */
+static int make_file(const char *name)
+{
+	static const char head[16] = "\177ELF";
+	int fd = memfd_create(name, MFD_CLOEXEC);
+
+	assert_int_equal(write(fd, head, sizeof(head)), sizeof(head));
+	return fd;
+}
+
 /* CPU time of the fastest of five readings with n more files mapped, each of which is executable
  * next to one that is in all of them. */
 static double read_with(struct fixture *f, size_t n, size_t *ret_rows)
 {
-	int one = memfd_create("one", MFD_CLOEXEC);
+	int one = make_file("one");
 	double best = 1e9;
 	char *at = mmap(NULL, 2 * n * SIZE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	assert_true(at != MAP_FAILED);
 	for (size_t i = 0; i < 2 * n; i++) {
-		int fd = i % 2 ? one : memfd_create("other", MFD_CLOEXEC);
+		int fd = i % 2 ? one : make_file("other");
 
 		assert_true(mmap(at + i * SIZE, SIZE, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED,
 				 fd, 0) != MAP_FAILED);
@@ -261,14 +271,40 @@ static void test_an_exec_makes_another_image(void **state)
 	close(from);
 }
 
+/* Only ELF files are handed over. */
+static void test_files_of_other_kinds(void **state)
+{
+	struct fixture *f = *state;
+	size_t before, told;
+	int fd = memfd_create("data", MFD_CLOEXEC);
+	void *at;
+
+	get(f, clock__boot_ns());
+	before = f->files;
+	assert_int_equal(write(fd, "#!/bin/sh -- secret", 19), 19);
+	at = mmap(NULL, SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	assert_true(at != MAP_FAILED);
+	get(f, clock__boot_ns());
+	told = f->files;
+	munmap(at, SIZE);
+	close(fd);
+	assert_int_equal(told, before);
+	fd = make_file("code");
+	at = mmap(NULL, SIZE, PROT_READ | PROT_EXEC, MAP_PRIVATE, fd, 0);
+	get(f, clock__boot_ns());
+	assert_int_equal(f->files, before + 1);
+	munmap(at, SIZE);
+	close(fd);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_one_reading_for_all_that_wait),
-		TEST(test_many_mappings),
-		TEST(test_one_reading_of_the_mounts),
-		TEST(test_an_exec_makes_another_image),
+		TEST(test_one_reading_for_all_that_wait), TEST(test_many_mappings),
+		TEST(test_one_reading_of_the_mounts),	  TEST(test_an_exec_makes_another_image),
+
+		TEST(test_files_of_other_kinds),
 	};
 
 	return cmocka_run_group_tests_name("images", tests, NULL, NULL);

@@ -268,6 +268,7 @@ static void hangs(void **state)
 
 	symbolizer__free(fixture->symbolizer);
 	assert_int_equal(symbolizer__new(&config, &fixture->symbolizer), 0);
+	await_whole(fixture, &traced);
 	stopped = child_pid();
 	kill(stopped, SIGSTOP);
 	unwound = unwind(fixture, &traced);
@@ -537,6 +538,7 @@ static void many_files(void **state)
 		at[i] = map_file(path, program.data, program.len, program.len);
 		unlink(path);
 	}
+	unwind_at(fixture, (uintptr_t)at[0] + 0x11f0, 1);
 	child = child_pid();
 	for (int i = 0; i < MANY; i++) {
 		unwound = unwind_at(fixture, (uintptr_t)at[i] + 0x11f0, 1);

@@ -127,6 +127,16 @@ void stack_queue__put_back(struct stack_queue *queue, struct batch *batch)
 	pthread_mutex_unlock(&queue->lock);
 }
 
+bool stack_queue__is_of_another(struct stack_queue *queue, const struct batch *batch)
+{
+	bool other_program;
+
+	pthread_mutex_lock(&queue->lock);
+	other_program = batch->source->programs != batch->programs;
+	pthread_mutex_unlock(&queue->lock);
+	return other_program;
+}
+
 void stack_queue__correct(struct stack_queue *queue, struct batch *batch)
 {
 	const struct source *source = batch->source;

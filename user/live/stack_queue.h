@@ -60,6 +60,10 @@ void stack_queue__close(struct stack_queue *queue);
  * that does the same a thousand times has one stack unwound. */
 void stack_queue__take_batch(struct stack_queue *queue, struct model *model, struct batch *batch);
 
+/* From within the model, which has applied all that happened until then: whether the process has
+ * begun another program since the batch was taken. */
+bool stack_queue__is_of_another(struct stack_queue *queue, const struct batch *batch);
+
 /* From within the model, when the batch has been unwound. What could not be because the process
  * left, or was in another program perhaps, its heir gets (then stacks[i] is NULL), else nobody
  * knows it. */

@@ -29,6 +29,7 @@ struct unwinder {
 struct telling {
 	struct unwinder *unwinder;
 	struct batch *batch;
+	bool of_another; /* the process has begun another program since */
 };
 
 static void ask_model(struct model *model, void *arg)
@@ -36,6 +37,28 @@ static void ask_model(struct model *model, void *arg)
 	struct telling *telling = arg;
 
 	stack_queue__take_batch(telling->unwinder->queue, model, telling->batch);
+}
+
+static void check_program(struct model *model, void *arg)
+{
+	struct telling *telling = arg;
+
+	telling->of_another = stack_queue__is_of_another(telling->unwinder->queue, telling->batch);
+}
+
+/* Takes the stacks, then looks whose they are, then makes sure that this is of the program that had
+ * them: a stack of what root runs is not for the child that reads its user's files. False when that
+ * cannot be said. */
+static bool take_batch(struct unwinder *u, struct batch *batch)
+{
+	struct telling telling = {.unwinder = u, .batch = batch};
+
+	owner__call(u->owner, ask_model, &telling);
+	if (!batch->n)
+		return true;
+	symbolizer__look(u->symbolizer, batch->tgid, batch->start_ticks);
+	owner__call(u->owner, check_program, &telling);
+	return !telling.of_another;
 }
 
 /* By a map that was read after it was taken, which is as new as is needed. */
@@ -125,7 +148,7 @@ static int unwind_stack(struct unwinder *u, struct visitor *visitor, struct batc
 static int unwind_batch(struct unwinder *u, struct visitor *visitor, struct batch *batch,
 			struct arena *arena)
 {
-	struct telling telling = {u, batch};
+	struct telling telling = {.unwinder = u, .batch = batch};
 	int err = 0;
 
 	make_room(u, batch);
@@ -154,10 +177,9 @@ static void end_turn(struct unwinder *u, struct batch *batch)
 
 static void take_turn(struct unwinder *u, struct visitor *visitor, struct batch *batch)
 {
-	struct arena *arena = arena__new();
+	struct arena *arena = take_batch(u, batch) ? arena__new() : NULL;
 	int err = 0;
 
-	owner__call(u->owner, ask_model, &(struct telling){u, batch});
 	while (!err && batch->n)
 		err = unwind_batch(u, visitor, batch, arena);
 	arena__free(arena);

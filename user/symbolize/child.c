@@ -14,6 +14,7 @@
 #include "symbolize/sandbox.h"
 #include "symbolize/unwind.h"
 #include "symbolize/wire.h"
+#include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/number.h"
 
@@ -55,9 +56,9 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 	return fd < 0 && opened.number ? -EAGAIN : fd;
 }
 
-static int find_debug(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len)
+static int find_debug(void *ctx, uint32_t file, const char *link)
 {
-	return ask(file, what, text, len);
+	return ask(file, WIRE_NEED_DEBUG, link ?: "", link ? strlen(link) : 0);
 }
 
 /* --- unwinding ----------------------------------------------------------------------------- */
@@ -275,6 +276,21 @@ bool child__is_meant(int argc, char **argv)
 	return argc == 3 && !strcmp(argv[1], CHILD_ARGUMENT);
 }
 
+/* The first packet: where to note which file is being read. */
+static uint32_t *receive_blame(void)
+{
+	_cleanup_close_ int fd = -1;
+	struct wire_head head;
+	uint32_t *blame;
+
+	if (channel__receive(CHILD_SOCKET, &head, sizeof(head), &fd, CHANNEL_FOREVER) !=
+		    sizeof(head) ||
+	    head.type != WIRE_BLAME)
+		return NULL;
+	blame = mmap(NULL, sizeof(*blame), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	return blame == MAP_FAILED ? NULL : blame;
+}
+
 int child__main(int argc, char **argv)
 {
 	struct child *child;
@@ -288,10 +304,9 @@ int child__main(int argc, char **argv)
 	/* Else it would be "exe", by which it was executed. */
 	prctl(PR_SET_NAME, "memprov-symbols");
 	child->memory = memory;
-	child->blame = mmap(NULL, sizeof(*child->blame), PROT_READ | PROT_WRITE, MAP_SHARED,
-			    CHILD_BLAME, 0);
+	child->blame = receive_blame();
 	child->symbols = symbols__new(memory / SYMBOLS_SHARE);
-	if (child->blame == MAP_FAILED || !child->symbols || sandbox__enter(CHILD_SOCKET, memory))
+	if (!child->blame || !child->symbols || sandbox__enter(CHILD_SOCKET, memory))
 		_exit(1);
 	/* Without what is run at exit: nothing of it is ours. */
 	_exit(serve(child) ? 1 : 0);

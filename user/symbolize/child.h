@@ -10,11 +10,8 @@
 
 #define CHILD_ARGUMENT "__symbolize"
 
-/* The descriptors that it begins with. */
-enum {
-	CHILD_SOCKET = 3, /* of packets: wire.h */
-	CHILD_BLAME = 4, /* a page of shared memory: the number (uint32_t) of the file being read */
-};
+/* The descriptor that it begins with, of packets: wire.h. */
+#define CHILD_SOCKET 3
 
 /* Whether these are the arguments of a child; then main() should return child__main(). */
 bool child__is_meant(int argc, char **argv);

@@ -2,7 +2,6 @@
 #include "symbolize/elf_module.h"
 
 #include <elf.h>
-#include <elfutils/libdwelf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -147,57 +146,26 @@ static int find_no_elf(Dwfl_Module *module, void **userdata, const char *name, D
 	return -1;
 }
 
-/* Whether a debug file is that of the module: by build ids, where the module has one. */
-static bool belongs(struct elf_module *module, int fd)
-{
-	const unsigned char *id;
-	size_t len = elf_module__build_id(module, &id);
-	const void *other = NULL;
-	bool same = false;
-	struct stat st;
-	Elf *elf;
-
-	/* Without a build id there is only a checksum of the whole file. Whoever links by name
-	 * alone strips with tools that leave a build id, too; the few others have no lines. */
-	if (!len)
-		return false;
-	elf = elf_begin(fd, ELF_C_READ_MMAP, NULL);
-	if (!elf)
-		return false;
-	if (dwelf_elf_gnu_build_id(elf, &other) == (ssize_t)len)
-		same = !memcmp(id, other, len);
-	elf_end(elf);
-	if (same && !fstat(fd, &st))
-		module->bytes += st.st_size;
-	return same;
-}
-
+/* Whoever opens it has compared the build ids. Without one there is only a checksum of the whole
+ * file. Whoever links by name alone strips with tools that leave a build id, too; the few others
+ * have no lines. */
 static int find_debug(Dwfl_Module *dwfl_module, void **userdata, const char *name, Dwarf_Addr base,
 		      const char *file_name, const char *link, GElf_Word crc, char **debug_name)
 {
 	struct elf_module *module = *userdata;
 	const unsigned char *id;
-	size_t len = elf_module__build_id(module, &id);
-	int fd = -1;
+	struct stat st;
+	int fd;
 
-	if (len)
-		fd = module->find_debug(module->ctx, module->number, WIRE_NEED_BUILD_ID, id, len);
-	if (fd >= 0 && belongs(module, fd))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	if (fd == -EAGAIN)
-		module->poor = true;
-	if (!link)
+	if (!elf_module__build_id(module, &id))
 		return -1;
-	fd = module->find_debug(module->ctx, module->number, WIRE_NEED_LINK, link, strlen(link));
-	if (fd >= 0 && belongs(module, fd))
-		return fd;
-	if (fd >= 0)
-		close(fd);
-	if (fd == -EAGAIN)
-		module->poor = true;
-	return -1;
+	fd = module->find_debug(module->ctx, module->number, link);
+	module->poor |= fd == -EAGAIN;
+	if (fd < 0)
+		return -1;
+	if (!fstat(fd, &st))
+		module->bytes += st.st_size;
+	return fd;
 }
 
 static const Dwfl_Callbacks callbacks = {

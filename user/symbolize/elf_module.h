@@ -18,9 +18,9 @@
 
 struct elf_module;
 
-/* Opens the debug file that the text (a build id's bytes, or a name) stands for: fd, -1 when there
- * is none, -EAGAIN when it could not be looked for. */
-typedef int (*find_debug_fn)(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len);
+/* Opens the file's debug file, of the same build id, by that or by the name in .gnu_debuglink
+ * (which may be NULL): fd, -1 when there is none, -EAGAIN when it could not be looked for. */
+typedef int (*find_debug_fn)(void *ctx, uint32_t file, const char *link);
 
 /* Takes fd. NULL when out of memory. */
 struct elf_module *elf_module__new(uint32_t number, int fd, find_debug_fn find_debug, void *ctx);

@@ -12,6 +12,7 @@
 
 struct entry {
 	struct file_identity identity;
+	struct build_id build_id;
 	uint32_t refs; /* 0: the number is free */
 };
 
@@ -106,6 +107,16 @@ bool file_table__is_full(const struct file_table *table)
 			return false;
 	}
 	return true;
+}
+
+void file_table__set_build_id(struct file_table *table, uint32_t number, const struct build_id *id)
+{
+	table->entries[number - 1].build_id = *id;
+}
+
+const struct build_id *file_table__build_id(const struct file_table *table, uint32_t number)
+{
+	return &table->entries[number - 1].build_id;
 }
 
 void file_table__blame(struct file_table *table, uint32_t number)

@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <sys/stat.h>
 
+#include "proc/build_id.h"
 #include "symbolize/wire.h"
 
 /* A file changed in place is another file. No padding: compared as bytes. */
@@ -36,6 +37,10 @@ void file_table__take_again(struct file_table *table, uint32_t number);
 /* True when it was the last. */
 bool file_table__release(struct file_table *table, uint32_t number);
 bool file_table__is_full(const struct file_table *table);
+
+/* Of a number that is taken: nobody but us says what build id the file has. */
+void file_table__set_build_id(struct file_table *table, uint32_t number, const struct build_id *id);
+const struct build_id *file_table__build_id(const struct file_table *table, uint32_t number);
 
 /* The child died while it read the file. Remembered for a while, also when the number is free. */
 void file_table__blame(struct file_table *table, uint32_t number);

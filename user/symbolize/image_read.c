@@ -82,6 +82,7 @@ static void end_visit(struct reading *reading)
 static uint32_t number_file(struct reading *reading, const struct file_identity *identity, int fd)
 {
 	struct images *images = reading->images;
+	struct build_id id;
 	uint32_t number;
 	bool is_new = false;
 
@@ -90,6 +91,12 @@ static uint32_t number_file(struct reading *reading, const struct file_identity 
 		number = file_table__take(images->files, identity, &is_new);
 	if (!number || !is_new)
 		return number;
+	/* What is no ELF file is none of the child's business. */
+	if (build_id__read(fd, &id) == -EBADMSG) {
+		file_table__release(images->files, number);
+		return 0;
+	}
+	file_table__set_build_id(images->files, number, &id);
 	reading->told = images->teller.file(images->teller.ctx, number, fd);
 	if (!reading->told)
 		return number;
@@ -251,18 +258,25 @@ static int finish(struct reading *reading, struct known_image *known)
 	return 0;
 }
 
-/* Whoever has the images now lets go of the files. Without memory they stay numbered. */
+/* The thread that has the images now lets go of the files. Without memory they stay numbered; if
+ * the images have been closed, nothing is. */
 static void leave_behind(struct reading *reading)
 {
+	struct images *images = reading->images;
 	struct orphan *orphan = malloc(sizeof(*orphan));
+	bool taken = false;
 
-	if (!orphan)
+	pthread_mutex_lock(&images->lock);
+	if (orphan && !images->closed) {
+		*orphan =
+			(struct orphan){images->orphans, reading->arena, reading->rows, reading->n};
+		images->orphans = take_ptr(orphan);
+		taken = true;
+	}
+	pthread_mutex_unlock(&images->lock);
+	free(orphan);
+	if (!taken)
 		return;
-	pthread_mutex_lock(&reading->images->lock);
-	*orphan = (struct orphan){reading->images->orphans, reading->arena, reading->rows,
-				  reading->n};
-	reading->images->orphans = orphan;
-	pthread_mutex_unlock(&reading->images->lock);
 	reading->arena = NULL;
 	reading->rows = NULL;
 	reading->n = 0;
@@ -316,6 +330,7 @@ int image__read(struct images *images, struct known_image *known, struct visitor
 
 	if (pidfd < 0)
 		return pidfd == -ENOENT ? -ESRCH : pidfd;
+	images__begin_reading(images);
 	err = read_rows(&reading, &set);
 	err = err ?: finish(&reading, known);
 	if (reading.left_behind)
@@ -325,6 +340,7 @@ int image__read(struct images *images, struct known_image *known, struct visitor
 	if (err)
 		arena__free(reading.arena);
 	mounts__free(&reading.mounts);
+	images__end_reading(images);
 	*ret_told = reading.told;
 	return err;
 }

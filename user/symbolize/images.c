@@ -91,6 +91,35 @@ static void adopt_orphans(struct images *images)
 	}
 }
 
+/* A reader that is stuck in a process still has them; it lets them go when it comes back. */
+static void images_unref(struct images *images)
+{
+	bool last;
+
+	pthread_mutex_lock(&images->lock);
+	last = images->closed && !images->readers;
+	pthread_mutex_unlock(&images->lock);
+	if (!last)
+		return;
+	pthread_mutex_destroy(&images->lock);
+	free(images);
+}
+
+void images__begin_reading(struct images *images)
+{
+	pthread_mutex_lock(&images->lock);
+	images->readers++;
+	pthread_mutex_unlock(&images->lock);
+}
+
+void images__end_reading(struct images *images)
+{
+	pthread_mutex_lock(&images->lock);
+	images->readers--;
+	pthread_mutex_unlock(&images->lock);
+	images_unref(images);
+}
+
 void images__free(struct images *images)
 {
 	if (!images)
@@ -100,8 +129,10 @@ void images__free(struct images *images)
 		drop(images, &images->first);
 	file_table__free(images->files);
 	mounts__free(&images->mounts);
-	pthread_mutex_destroy(&images->lock);
-	free(images);
+	pthread_mutex_lock(&images->lock);
+	images->closed = true;
+	pthread_mutex_unlock(&images->lock);
+	images_unref(images);
 }
 
 bool images__drop_oldest(struct images *images)
@@ -132,6 +163,11 @@ void images__forget(struct images *images, pid_t tgid, uint64_t start_ticks)
 
 	if (*place)
 		drop(images, place);
+}
+
+bool images__is_empty(const struct images *images)
+{
+	return !images->first;
 }
 
 void images__untell(struct images *images)
@@ -301,11 +337,21 @@ const struct image_row *image__row_at(const struct image *image, uint64_t pc)
 	return lo < image->n && image->rows[lo].wire.start <= pc ? &image->rows[lo] : NULL;
 }
 
-const char *images__name_of(const struct image *image, uint32_t file)
+const char *images__name_of(const struct images *images, const struct image *image, uint32_t file,
+			    struct build_id *ret_id)
 {
-	for (size_t i = 0; i < image->n; i++) {
-		if (file && image->rows[i].wire.file == file)
-			return image->rows[i].name;
+	for (size_t i = 0; file && i < image->n; i++) {
+		if (image->rows[i].wire.file != file)
+			continue;
+		*ret_id = *file_table__build_id(images->files, file);
+		return image->rows[i].name;
 	}
 	return NULL;
+}
+
+const struct image *images__known(struct images *images, pid_t tgid, uint64_t start_ticks)
+{
+	struct known_image **place = find(images, tgid, start_ticks);
+
+	return *place ? &(*place)->public : NULL;
 }

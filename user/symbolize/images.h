@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
+#include "proc/build_id.h"
 #include "proc/mounts.h"
 #include "symbolize/wire.h"
 
@@ -75,6 +76,7 @@ bool images__refresh(struct image *image, uint64_t taken_ns, uint64_t code_added
 
 uint64_t images__maps_read(const struct images *images);
 
+bool images__is_empty(const struct images *images);
 void images__forget(struct images *images, pid_t tgid, uint64_t start_ticks);
 
 /* The child has let everything go, or is another one. */
@@ -91,6 +93,13 @@ int images__open_process(const struct images *images, const struct image *image)
 const struct mounts *images__mounts(struct images *images, const struct image *image, int pidfd,
 				    uint64_t since_ns);
 const struct image_row *image__row_at(const struct image *image, uint64_t pc); /* or NULL */
-const char *images__name_of(const struct image *image, uint32_t file);
+
+/* A file that the child asks about: as the process names it, and its build id. NULL when the
+ * process has not mapped it. The name is the image's. */
+const char *images__name_of(const struct images *images, const struct image *image, uint32_t file,
+			    struct build_id *ret_id);
+
+/* What is known of the process, or NULL; nothing is read. */
+const struct image *images__known(struct images *images, pid_t tgid, uint64_t start_ticks);
 
 #endif

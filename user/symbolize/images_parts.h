@@ -41,12 +41,18 @@ struct images {
 
 	pthread_mutex_t lock; /* guards what follows */
 	struct orphan *orphans;
+	unsigned readers; /* that have not come back */
+	bool closed;	  /* the last of them frees it */
 };
 
 void images__release_rows(struct images *images, const struct image_row *rows, size_t n);
 
 /* The one that was not asked for the longest, but not the first; false when there is none. */
 bool images__drop_oldest(struct images *images);
+
+/* Around a reading, whose thread may be left behind. Behind the end they may be gone. */
+void images__begin_reading(struct images *images);
+void images__end_reading(struct images *images);
 
 /* Reads the map of the process anew. *ret_told is what the teller returned; the rows are known in
  * any case. -ECANCELED: the images are another thread's now, and known may be gone. */

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "symbolize/channel.h"
-#include "symbolize/launcher.h"
+#include "symbolize/wire.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
@@ -21,27 +21,9 @@
 
 /* --- the launcher -------------------------------------------------------------------------- */
 
-static int make_blame(volatile uint32_t **ret)
-{
-	_cleanup_close_ int fd = memfd_create("memprov-blame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
-	uint32_t *page;
-
-	if (fd < 0)
-		return -errno;
-	/* Sealed against shrinking: a read beyond the end would be ours. */
-	if (ftruncate(fd, sizeof(*page)) ||
-	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
-		return -errno;
-	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-	if (page == MAP_FAILED)
-		return -errno;
-	*ret = page;
-	return take_fd(fd);
-}
-
 int launcher__start(uint64_t memory, uint64_t capabilities, struct launcher *ret)
 {
-	_cleanup_close_ int ours = -1, theirs = -1, blame = -1;
+	_cleanup_close_ int ours = -1, theirs = -1;
 	struct launcher launcher;
 	int pair[2];
 
@@ -49,18 +31,11 @@ int launcher__start(uint64_t memory, uint64_t capabilities, struct launcher *ret
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	blame = make_blame(&launcher.blame);
-	if (blame < 0)
-		return blame;
 	launcher.pid = fork();
 	if (!launcher.pid)
-		launcher__main(&(struct launcher_config){theirs, blame, memory, capabilities});
-	if (launcher.pid < 0) {
-		int err = -errno;
-
-		munmap((void *)launcher.blame, sizeof(*launcher.blame));
-		return err;
-	}
+		launcher__main(&(struct launcher_config){theirs, memory, capabilities});
+	if (launcher.pid < 0)
+		return -errno;
 	launcher.socket = take_fd(ours);
 	*ret = launcher;
 	return 0;
@@ -81,41 +56,32 @@ void launcher__stop(struct launcher *launcher)
 	hang_up(launcher);
 	while (waitpid(launcher->pid, NULL, 0) < 0 && errno == EINTR)
 		;
-	munmap((void *)launcher->blame, sizeof(*launcher->blame));
 	*launcher = (struct launcher){.socket = -1};
 }
 
-/* --- the child ----------------------------------------------------------------------------- */
+/* --- what it starts ------------------------------------------------------------------------ */
 
-/* The pid of the child that is at the other end of `theirs`, or -errno. */
-static pid_t ask_for_child(struct launcher *launcher, int theirs)
+/* The pid of the process that is at the other end of `theirs`, or -errno. */
+static pid_t ask_for(struct launcher *launcher, enum launcher_what what, int theirs)
 {
+	struct launcher_packet packet = {.what = what};
 	uint64_t deadline = clock__boot_ns() + ANSWER_NS;
-	char what = LAUNCHER_START;
 	int32_t answer;
 	ssize_t n;
-	int err = channel__send(launcher->socket, &what, sizeof(what), NULL, 0, theirs, deadline);
+	int err =
+		channel__send(launcher->socket, &packet, sizeof(packet), NULL, 0, theirs, deadline);
 
 	if (err)
 		return err;
 	n = channel__receive(launcher->socket, &answer, sizeof(answer), NULL, deadline);
 	if (n == sizeof(answer))
 		return answer;
-	/* If it came later it would be taken for another child's. */
+	/* If it came later it would be taken for another one's. */
 	hang_up(launcher);
 	return n < 0 ? n : -EPIPE;
 }
 
-/* Open for as long as the child lives: it is read for every stack. */
-static int open_schedstat(pid_t pid)
-{
-	char path[64];
-
-	snprintf(path, sizeof(path), "/proc/%d/schedstat", (int)pid);
-	return open(path, O_RDONLY | O_CLOEXEC);
-}
-
-int launch__start(struct launcher *launcher, struct launched *ret)
+int launch__start(struct launcher *launcher, enum launcher_what what, struct launched *ret)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
 	int pair[2];
@@ -125,15 +91,63 @@ int launch__start(struct launcher *launcher, struct launched *ret)
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	*launcher->blame = 0;
-	pid = ask_for_child(launcher, theirs);
+	pid = ask_for(launcher, what, theirs);
 	if (pid < 0)
 		return pid;
-	*ret = (struct launched){
-		.pid = pid,
-		.socket = take_fd(ours),
-		.schedstat = open_schedstat(pid),
-	};
+	*ret = (struct launched){.pid = pid, .socket = take_fd(ours), .schedstat = -1, .statm = -1};
+	return 0;
+}
+
+static int make_blame(volatile uint32_t **ret)
+{
+	_cleanup_close_ int fd = memfd_create("memprov-blame", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint32_t *page;
+
+	if (fd < 0)
+		return -errno;
+	/* Sealed against shrinking: a read beyond the end would be ours. */
+	if (write(fd, &(uint32_t){0}, sizeof(*page)) != sizeof(*page) ||
+	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
+		return -errno;
+	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		return -errno;
+	*ret = page;
+	return take_fd(fd);
+}
+
+/* Open for as long as the child lives: they are read again and again. */
+static int open_of(pid_t pid, const char *file)
+{
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%d/%s", (int)pid, file);
+	return open(path, O_RDONLY | O_CLOEXEC);
+}
+
+int launch__start_child(struct launcher *launcher, struct launched *ret)
+{
+	struct wire_head head = {.type = WIRE_BLAME};
+	_cleanup_close_ int blame = -1;
+	volatile uint32_t *page = NULL;
+	struct launched child;
+	int err;
+
+	blame = make_blame(&page);
+	if (blame < 0)
+		return blame;
+	err = launch__start(launcher, LAUNCHER_SYMBOLIZE, &child);
+	if (err) {
+		munmap((void *)page, sizeof(*page));
+		return err;
+	}
+	child.blame = page;
+	child.schedstat = open_of(child.pid, "schedstat");
+	child.statm = open_of(child.pid, "statm");
+	/* One that has died already is found out when it is asked something. */
+	channel__send(child.socket, &head, sizeof(head), NULL, 0, blame,
+		      clock__boot_ns() + ANSWER_NS);
+	*ret = child;
 	return 0;
 }
 
@@ -156,20 +170,41 @@ uint64_t launch__waited_ns(const struct launched *child)
 	return sscanf(text, "%*u %" SCNu64, &waited) == 1 ? waited : 0;
 }
 
+uint64_t launch__bytes(const struct launched *child)
+{
+	uint64_t resident, shared;
+	char text[128];
+	ssize_t n = child->pid ? pread(child->statm, text, sizeof(text) - 1, 0) : 0;
+
+	if (n <= 0)
+		return 0;
+	text[n] = '\0';
+	if (sscanf(text, "%*u %" SCNu64 " %" SCNu64, &resident, &shared) != 2 || shared > resident)
+		return 0;
+	return (resident - shared) * sysconf(_SC_PAGESIZE);
+}
+
+static void close_open(int fd)
+{
+	if (fd >= 0)
+		close(fd);
+}
+
 uint32_t launch__end(struct launcher *launcher, struct launched *child)
 {
-	char what = LAUNCHER_END;
-	uint32_t blame;
+	struct launcher_packet packet = {.what = LAUNCHER_END, .pid = child->pid};
+	uint32_t blame = child->blame ? *child->blame : 0;
 
 	if (!child->pid)
 		return 0;
-	blame = *launcher->blame;
 	/* Where the launcher has died, the child has, too. */
-	channel__send(launcher->socket, &what, sizeof(what), NULL, 0, -1,
+	channel__send(launcher->socket, &packet, sizeof(packet), NULL, 0, -1,
 		      clock__boot_ns() + ANSWER_NS);
 	close(child->socket);
-	if (child->schedstat >= 0)
-		close(child->schedstat);
-	*child = (struct launched){.socket = -1, .schedstat = -1};
+	close_open(child->schedstat);
+	close_open(child->statm);
+	if (child->blame)
+		munmap((void *)child->blame, sizeof(*child->blame));
+	*child = (struct launched){.socket = -1, .schedstat = -1, .statm = -1};
 	return blame;
 }

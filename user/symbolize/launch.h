@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The life of the launcher and of the child, on the daemon's side. */
+/* The life of the launcher and of what it starts, on the daemon's side. */
 #ifndef MEMPROV_LAUNCH_H
 #define MEMPROV_LAUNCH_H
 
@@ -7,33 +7,43 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "symbolize/launcher.h"
+
 struct launcher {
 	pid_t pid; /* 0: there is none */
 	int socket;
-	volatile uint32_t *blame; /* the file that the child is reading, shared with it */
 };
 
 /* Forks it off: before the first thread, and before anything is opened that is none of its
  * business. It keeps these capabilities (1 << CAP_…), of those that there are. 0 or -errno. */
 int launcher__start(uint64_t memory, uint64_t capabilities, struct launcher *ret);
 
-/* Ends it and its child, and waits for that. A zeroed one is fine. */
+/* Ends it and its children, and waits for that. A zeroed one is fine. */
 void launcher__stop(struct launcher *launcher);
 
 struct launched {
 	pid_t pid; /* 0: there is none */
 	int socket;
-	int schedstat; /* of /proc; -1: it cannot be read */
+	int schedstat;		  /* of /proc; -1: it cannot be read */
+	int statm;		  /* likewise */
+	volatile uint32_t *blame; /* the file that a child is reading, shared with it; NULL */
 };
 
-/* 0 or -errno, also when the launcher has died: then there will be no more children. */
-int launch__start(struct launcher *launcher, struct launched *ret);
+/* A process of that kind: 0 or -errno, also when the launcher has died; then there will be no more
+ * of them. */
+int launch__start(struct launcher *launcher, enum launcher_what what, struct launched *ret);
+
+/* Starts a child, and shares with it a page of its own for the file that it reads. */
+int launch__start_child(struct launcher *launcher, struct launched *ret);
 
 /* It has ended by itself, or somebody has killed it; launch__end() is still due. */
 bool launch__has_ended(const struct launched *child);
 
 /* How long it has waited for a CPU since it began, as far as is known: that is no fault of its. */
 uint64_t launch__waited_ns(const struct launched *child);
+
+/* Bytes of memory that is its own; 0 when not known. */
+uint64_t launch__bytes(const struct launched *child);
 
 /* Has it killed, if there is one. Returns the number of the file that it was reading; 0 for none.
  */

@@ -6,6 +6,7 @@
 #include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
@@ -16,6 +17,7 @@
 
 #include "symbolize/channel.h"
 #include "symbolize/child.h"
+#include "symbolize/opener.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
 #include "util/waiter.h"
@@ -31,14 +33,14 @@ static const char *const kept[] = {"LD_LIBRARY_PATH", "ASAN_OPTIONS", "UBSAN_OPT
 
 #define KEPT_MAX ARRAY_SIZE(kept)
 
-static void become_child(int socket, int blame, char **argv, char **envp)
+static void become_child(int socket, char **argv, char **envp)
 {
 	sigset_t none;
 
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (dup2(socket, CHILD_SOCKET) >= 0 && dup2(blame, CHILD_BLAME) >= 0)
+	if (dup2(socket, CHILD_SOCKET) >= 0)
 		execve("/proc/self/exe", argv, envp);
 	_exit(127);
 }
@@ -58,7 +60,7 @@ static void keep_environment(char *texts[KEPT_MAX], char *envp[KEPT_MAX + 1])
 	envp[n] = NULL;
 }
 
-static pid_t spawn(uint64_t memory, int socket, int blame)
+static pid_t begin_child(uint64_t memory, int socket)
 {
 	char *texts[KEPT_MAX] = {}, *envp[KEPT_MAX + 1], limit[24];
 	char *argv[] = {(char[]){"memprov"}, (char[]){CHILD_ARGUMENT}, limit, NULL};
@@ -68,34 +70,76 @@ static pid_t spawn(uint64_t memory, int socket, int blame)
 	keep_environment(texts, envp);
 	pid = fork();
 	if (!pid)
-		become_child(socket, blame, argv, envp);
+		become_child(socket, argv, envp);
 	for (size_t i = 0; i < KEPT_MAX; i++)
 		free(texts[i]);
 	return pid < 0 ? -errno : pid;
 }
 
-static pid_t launch(const struct launcher_config *config, int received)
+static pid_t begin_opener(const struct launcher_config *config, int socket)
+{
+	pid_t pid = fork();
+
+	if (pid)
+		return pid < 0 ? -errno : pid;
+	close(config->socket);
+	opener__main(socket);
+}
+
+/* Its pid is kept until it has been waited for, and its number may be another's. */
+static pid_t launch(const struct launcher_config *config, pid_t pids[LAUNCHED_MAX],
+		    enum launcher_what what, int received)
 {
 	_cleanup_close_ int socket = fcntl(received, F_DUPFD_CLOEXEC, FD_ABOVE);
-	_cleanup_close_ int blame = fcntl(config->blame, F_DUPFD_CLOEXEC, FD_ABOVE);
+	size_t i = 0;
+	pid_t pid;
 
-	return socket < 0 || blame < 0 ? -errno : spawn(config->memory, socket, blame);
+	if (socket < 0)
+		return -errno;
+	while (i < LAUNCHED_MAX && pids[i])
+		i++;
+	if (i == LAUNCHED_MAX)
+		return -EAGAIN;
+	pid = what == LAUNCHER_OPEN ? begin_opener(config, socket)
+				    : begin_child(config->memory, socket);
+	if (pid > 0)
+		pids[i] = pid;
+	return pid;
+}
+
+static void reap(pid_t pids[LAUNCHED_MAX])
+{
+	pid_t pid;
+
+	while ((pid = waitpid(-1, NULL, WNOHANG)) > 0) {
+		for (size_t i = 0; i < LAUNCHED_MAX; i++)
+			pids[i] = pids[i] == pid ? 0 : pids[i];
+	}
+}
+
+static bool is_launched(const pid_t pids[LAUNCHED_MAX], pid_t pid)
+{
+	for (size_t i = 0; pid && i < LAUNCHED_MAX; i++) {
+		if (pids[i] == pid)
+			return true;
+	}
+	return false;
 }
 
 /* Does not wait for long: one that is stuck in the kernel would keep us from starting another.
  * Another user's process can be killed by root only with CAP_KILL; without, it ends when it finds
  * nobody at the other end, and one that hangs is left behind. */
-static void end(pid_t child)
+static void end(pid_t pids[LAUNCHED_MAX], pid_t pid)
 {
 	uint64_t left_ns = LET_GO_NS;
 
-	if (child > 0)
-		kill(child, SIGKILL);
-	while (child > 0 && !waitpid(child, NULL, WNOHANG) && waiter__nap(&left_ns))
-		;
-	/* Numbers are free from here on, so the caller forgets this one. */
-	while (waitpid(-1, NULL, WNOHANG) > 0)
-		;
+	if (is_launched(pids, pid))
+		kill(pid, SIGKILL);
+	for (reap(pids); is_launched(pids, pid) && waiter__nap(&left_ns);)
+		reap(pids);
+	for (size_t i = 0; i < LAUNCHED_MAX; i++)
+		pids[i] = pids[i] == pid ? 0 : pids[i];
+	reap(pids);
 }
 
 static void close_between(int first, int last)
@@ -105,42 +149,47 @@ static void close_between(int first, int last)
 }
 
 /* Whatever the daemon had open; standard error is where sanitizers write. */
-static void close_all_but(int a, int b)
+static void close_all_but(int keep)
 {
-	int low = a < b ? a : b, high = a < b ? b : a;
-
-	close_between(STDIN_FILENO, low > STDOUT_FILENO ? STDOUT_FILENO : low - 1);
-	close_between(STDERR_FILENO + 1, low - 1);
-	close_between(low + 1, high - 1);
-	close_between(high + 1, INT_MAX);
+	close_between(STDIN_FILENO, keep > STDOUT_FILENO ? STDOUT_FILENO : keep - 1);
+	close_between(STDERR_FILENO + 1, keep - 1);
+	close_between(keep > STDERR_FILENO ? keep + 1 : STDERR_FILENO + 1, INT_MAX);
 }
 
 void launcher__main(const struct launcher_config *config)
 {
-	pid_t child = 0;
+	pid_t pids[LAUNCHED_MAX] = {};
 
 	prctl(PR_SET_NAME, "memprov-launch");
-	close_all_but(config->socket, config->blame);
+	close_all_but(config->socket);
 	if (capability__keep(config->capabilities))
 		_exit(1);
 	for (;;) {
 		_cleanup_close_ int socket = -1;
+		struct launcher_packet packet;
 		int32_t answer;
-		char what;
 
-		if (channel__receive(config->socket, &what, sizeof(what), &socket,
-				     CHANNEL_FOREVER) != sizeof(what))
+		if (channel__receive(config->socket, &packet, sizeof(packet), &socket,
+				     CHANNEL_FOREVER) != sizeof(packet))
 			break;
-		end(child);
-		child = 0;
-		if (what != LAUNCHER_START)
+		reap(pids);
+		if (packet.what == LAUNCHER_END) {
+			end(pids, packet.pid);
 			continue;
-		child = answer = launch(config, socket);
+		}
+		answer = launch(config, pids, packet.what, socket);
 		if (channel__send(config->socket, &answer, sizeof(answer), NULL, 0, -1,
 				  CHANNEL_FOREVER))
 			break;
 	}
-	end(child);
+	for (size_t i = 0; i < LAUNCHED_MAX; i++) {
+		if (pids[i])
+			kill(pids[i], SIGKILL);
+	}
+	for (size_t i = 0; i < LAUNCHED_MAX; i++) {
+		if (pids[i])
+			end(pids, pids[i]);
+	}
 	/* Without what is run at exit: that is the daemon's. */
 	_exit(0);
 }

@@ -1,25 +1,32 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The process that begins the symbolizer's children, and does nothing else. It is forked off at the
- * start, so that the daemon itself can give up what this takes: exec, another user, namespaces.
- * One byte tells it what to do:
+ * The process that begins the symbolizer's children and those that open files for them, and does
+ * nothing else. It is forked off at the start, so that the daemon itself can give up what this
+ * takes: exec, another user, namespaces. A packet tells it what to do:
  *
- *	LAUNCHER_START, with the child's socket ──▶  ends the last child, forks, execs
- *	                                        ◀──  its pid (int32_t), or -errno
- *	LAUNCHER_END                            ──▶  ends the last child
+ *	LAUNCHER_SYMBOLIZE, with the child's socket ──▶  forks, execs
+ *	LAUNCHER_OPEN, with the opener's socket     ──▶  forks
+ *	                                            ◀──  its pid (int32_t), or -errno
+ *	LAUNCHER_END, pid                           ──▶  ends it
  *
- * When nobody is at the other end it ends, and its child with it.
+ * When nobody is at the other end it ends, and all of them with it.
  */
 #ifndef MEMPROV_LAUNCHER_H
 #define MEMPROV_LAUNCHER_H
 
 #include <stdint.h>
 
-enum { LAUNCHER_START = 's', LAUNCHER_END = 'e' };
+#define LAUNCHED_MAX 32 /* alive at once */
+
+enum launcher_what { LAUNCHER_SYMBOLIZE = 1, LAUNCHER_OPEN, LAUNCHER_END };
+
+struct launcher_packet {
+	uint32_t what; /* enum launcher_what */
+	int32_t pid;   /* of LAUNCHER_END */
+};
 
 struct launcher_config {
 	int socket;	       /* of packets; the other end is the daemon's */
-	int blame;	       /* the shared page, for CHILD_BLAME */
 	uint64_t memory;       /* bytes that a child may use */
 	uint64_t capabilities; /* that it keeps, 1 << CAP_… */
 };

@@ -5,156 +5,106 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proc/domain.h"
 #include "proc/glance.h"
+#include "proc/procfs.h"
+#include "symbolize/cells.h"
 #include "symbolize/channel.h"
 #include "symbolize/fallback.h"
-#include "symbolize/images.h"
-#include "symbolize/launch.h"
 #include "symbolize/needs.h"
+#include "symbolize/tenants.h"
 #include "symbolize/wire.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
 #define NSEC_PER_MSEC 1000000
 
-#define RESTARTS_AT_ONCE 3 /* then one a second */
-#define FORGIVEN_NS	 (60 * NSEC_PER_SEC)
-#define TRIES		 3
-#define STARVED_MAX	 4		      /* timeouts more, for want of a CPU */
-#define DEATHS_MAX	 2		      /* of the child, at one process */
-#define NEEDS_MAX	 (4 * WIRE_FILES_MAX) /* questions for one stack */
+#define FORGIVEN_NS (60 * NSEC_PER_SEC)
+#define TRIES	    3
+#define STARVED_MAX 4			 /* timeouts more, for want of a CPU */
+#define DEATHS_MAX  2			 /* of the child, at one process */
+#define NEEDS_MAX   (4 * WIRE_FILES_MAX) /* questions for one stack */
+#define LOST_MAX    2 /* timeouts of a tenant's children, for which others wait */
+
+/* A process, and the domain that it was in. */
+struct subject {
+	pid_t tgid;
+	uint64_t start_ticks;
+	struct domain domain;
+	uint64_t looked_ns; /* when */
+};
 
 struct symbolizer {
 	struct symbolizer_config config;
 	struct launcher launcher;
-	struct launched child;
-	struct images *images;
+	struct cells cells;
+	struct tenants *tenants;
+	struct subject subject; /* the last one that was looked at */
 	struct glancer *glancer;
 	uint64_t began;	   /* the request */
 	uint64_t deadline; /* of the request */
 	uint64_t waited;   /* what the child had waited for a CPU before the request */
-	unsigned restarts_left;
-	uint64_t restarts_since; /* when the last one was given */
 	struct symbolizer_stats stats;
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
 };
 
-/* --- telling the child --------------------------------------------------------------------- */
+/* --- the child's life ---------------------------------------------------------------------- */
 
-static int send_to_child(struct symbolizer *symbolizer, const void *head, size_t head_len,
-			 const void *body, size_t body_len, int fd)
+static uint64_t timeout_ns(const struct symbolizer *symbolizer)
 {
-	if (!symbolizer->child.pid)
-		return -EPIPE;
-	return channel__send(symbolizer->child.socket, head, head_len, body, body_len, fd,
-			     symbolizer->deadline);
+	return (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
 }
-
-static int tell_head(struct symbolizer *symbolizer, enum wire_type type, uint32_t number, int fd)
-{
-	struct wire_head head = {type, number};
-
-	return send_to_child(symbolizer, &head, sizeof(head), NULL, 0, fd);
-}
-
-static int tell_file(void *ctx, uint32_t number, int fd)
-{
-	return tell_head(ctx, WIRE_FILE, number, fd);
-}
-
-static int drop_file(void *ctx, uint32_t number)
-{
-	return tell_head(ctx, WIRE_DROP_FILE, number, -1);
-}
-
-static int drop_process(void *ctx, uint32_t number)
-{
-	return tell_head(ctx, WIRE_DROP_PROCESS, number, -1);
-}
-
-static int tell_rows(void *ctx, const struct image *image)
-{
-	struct symbolizer *symbolizer = ctx;
-	struct wire_row rows[WIRE_ROWS_PER_PACKET];
-	size_t done = 0;
-	int err;
-
-	do {
-		struct wire_image head = {
-			.head = {WIRE_IMAGE, image->number},
-			.first = !done,
-		};
-
-		while (head.n < WIRE_ROWS_PER_PACKET && done < image->n)
-			rows[head.n++] = image->rows[done++].wire;
-		err = send_to_child(symbolizer, &head, sizeof(head), rows, head.n * sizeof(rows[0]),
-				    -1);
-	} while (!err && done < image->n);
-	return err;
-}
-
-/* --- its life ------------------------------------------------------------------------------ */
 
 /* The child has died, or must: it took too long, or says what it should not. */
-static void end(struct symbolizer *symbolizer, struct image *image)
+static void end(struct symbolizer *symbolizer, struct cell *cell, struct image *image)
 {
-	uint32_t blame = launch__end(&symbolizer->launcher, &symbolizer->child);
+	uint32_t blame = launch__end(&symbolizer->launcher, &cell->child);
 
 	if (blame) {
-		images__blame(symbolizer->images, blame);
+		images__blame(cell->images, blame);
 	} else if (image) {
 		image->deaths++;
 		image->death_ns = clock__boot_ns();
 	}
-	images__untell(symbolizer->images);
+	images__untell(cell->images);
+	cell->died = true;
 }
 
-static int start(struct symbolizer *symbolizer)
+static int start(struct symbolizer *symbolizer, struct cell *cell)
 {
 	int err;
 
-	if (launch__has_ended(&symbolizer->child))
-		end(symbolizer, NULL);
-	if (symbolizer->child.pid)
+	if (launch__has_ended(&cell->child) || cell->deaf)
+		end(symbolizer, cell, NULL);
+	cell->deaf = false;
+	if (cell->child.pid)
 		return 0;
-	if (clock__boot_ns() - symbolizer->restarts_since >= NSEC_PER_SEC) {
-		symbolizer->restarts_since = clock__boot_ns();
-		if (symbolizer->restarts_left < RESTARTS_AT_ONCE)
-			symbolizer->restarts_left++;
-	}
-	if (!symbolizer->restarts_left)
+	if (!tenants__may_start(symbolizer->tenants, domain__tenant(&cell->domain), cell->died))
 		return -EAGAIN;
-	symbolizer->restarts_left--;
 	symbolizer->waited = 0;
-	err = launch__start(&symbolizer->launcher, &symbolizer->child);
-	if (!err)
-		symbolizer->stats.restarts++;
-	return err;
+	err = launch__start_child(&symbolizer->launcher, &cell->child);
+	if (err)
+		return err;
+	symbolizer->stats.restarts += cell->died;
+	cell->died = false;
+	return 0;
 }
 
 int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret)
 {
 	struct symbolizer *symbolizer = calloc(1, sizeof(*symbolizer));
-	struct images_teller teller = {
-		.file = tell_file,
-		.drop_file = drop_file,
-		.drop_process = drop_process,
-		.rows = tell_rows,
-		.ctx = symbolizer,
-	};
+	uint64_t memory = cells__child_memory(config->child_memory);
 	int err = -ENOMEM;
 
 	if (!symbolizer)
 		return err;
 	symbolizer->config = *config;
-	symbolizer->restarts_left = RESTARTS_AT_ONCE;
-	symbolizer->images = images__new(config->proc, &teller);
+	cells__init(&symbolizer->cells, config->proc, &symbolizer->launcher,
+		    config->child_memory - memory);
+	symbolizer->tenants = tenants__new();
 	symbolizer->glancer = glancer__new(config->proc);
-	if (symbolizer->images && symbolizer->glancer)
-		err = launcher__start(config->child_memory, config->launcher_capabilities,
-				      &symbolizer->launcher);
-	if (!err)
-		err = launch__start(&symbolizer->launcher, &symbolizer->child);
+	if (symbolizer->tenants && symbolizer->glancer)
+		err = launcher__start(memory, config->launcher_capabilities, &symbolizer->launcher);
 	if (err) {
 		symbolizer__free(symbolizer);
 		return err;
@@ -172,71 +122,156 @@ void symbolizer__free(struct symbolizer *symbolizer)
 {
 	if (!symbolizer)
 		return;
-	launch__end(&symbolizer->launcher, &symbolizer->child);
+	cells__free(&symbolizer->cells);
 	launcher__stop(&symbolizer->launcher);
-	images__free(symbolizer->images);
+	tenants__free(symbolizer->tenants);
 	glancer__free(symbolizer->glancer);
 	free(symbolizer);
+}
+
+/* --- whose stack it is --------------------------------------------------------------------- */
+
+static bool is_of(const struct subject *subject, pid_t tgid, uint64_t start_ticks)
+{
+	return subject->tgid == tgid && subject->start_ticks == start_ticks;
+}
+
+int symbolizer__look(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks)
+{
+	_cleanup_close_ int pidfd = -1;
+	struct subject subject = {
+		.tgid = tgid, .start_ticks = start_ticks, .looked_ns = clock__boot_ns()};
+	struct credentials credentials;
+	int err;
+
+	pidfd = procfs__open_begun(symbolizer->config.proc, tgid, start_ticks);
+	if (pidfd < 0)
+		return pidfd == -ENOENT ? -ESRCH : pidfd;
+	err = domain__of(pidfd, tgid, start_ticks, &subject.domain, &credentials);
+	if (!err)
+		symbolizer->subject = subject;
+	return err;
+}
+
+/*
+ * The cell of the domain that the process is in, as somebody saw it who looked after the stack was
+ * taken. Of a process that has gone it is the one that knows its code; what that was told is too
+ * old if the process has begun another program since.
+ */
+static int find_cell(struct symbolizer *symbolizer, const struct unwind_request *request,
+		     struct cell **ret)
+{
+	const struct subject *subject = &symbolizer->subject;
+	pid_t tgid = request->tgid;
+	struct domain domain;
+	struct cell *known;
+	int err = 0;
+
+	if (!is_of(subject, tgid, request->start_ticks) || subject->looked_ns < request->taken_ns)
+		err = symbolizer__look(symbolizer, tgid, request->start_ticks);
+	if (err && err != -ESRCH)
+		return err;
+	if (err) {
+		known = cells__of(&symbolizer->cells, tgid, request->start_ticks);
+		if (!known || images__known(known->images, tgid, request->start_ticks)->read_ns <
+				      request->map_since_ns)
+			return -ESRCH;
+		domain = known->domain;
+	} else {
+		domain = subject->domain;
+	}
+	*ret = cells__get(&symbolizer->cells, &domain);
+	if (!*ret)
+		return -ENOMEM;
+	cells__forget(&symbolizer->cells, tgid, request->start_ticks, *ret);
+	(*ret)->deadline = symbolizer->deadline;
+	return 0;
+}
+
+/* Whether it still is in the domain for which something has been read. */
+static bool is_still_in(const struct cell *cell, const struct image *image, int pidfd)
+{
+	struct credentials credentials;
+	struct domain domain;
+
+	return !domain__of(pidfd, image->tgid, image->start_ticks, &domain, &credentials) &&
+	       domain__equal(&domain, &cell->domain);
 }
 
 /* --- one stack ----------------------------------------------------------------------------- */
 
 /* What the process has where a file's code belongs; the child gets nothing else of its memory. */
-static int answer_code(struct symbolizer *symbolizer, const struct image *image, int pidfd,
+static int answer_code(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
 		       uint64_t at)
 {
+	_cleanup_close_ int pidfd = -1;
 	const struct image_row *row = image__row_at(image, at);
 	struct wire_code code = {.head.type = WIRE_CODE};
 	ssize_t n = -EFAULT;
 
+	pidfd = procfs__open_begun(symbolizer->config.proc, image->tgid, image->start_ticks);
 	if (pidfd >= 0 && row && row->wire.beside && row->wire.end - at >= WIRE_CODE_LEN)
 		n = glancer__read(symbolizer->glancer, pidfd, image->tgid, at, code.bytes,
 				  sizeof(code.bytes));
-	code.head.number = n > 0 ? n : 0;
-	return send_to_child(symbolizer, &code, sizeof(code), NULL, 0, -1);
+	if (n > 0 && is_still_in(cell, image, pidfd))
+		code.head.number = n;
+	else
+		memset(code.bytes, 0, sizeof(code.bytes));
+	return cell__send(cell, &code, sizeof(code), NULL, 0, -1);
 }
 
-static int answer_need(struct symbolizer *symbolizer, const struct image *image, size_t len)
+static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
+		       const struct wire_need *need)
 {
-	const struct wire_need *need = (const void *)symbolizer->packet;
 	_cleanup_close_ int pidfd = -1, fd = -1;
-	const struct mounts *mounts = NULL;
-	const char *path = NULL;
+	struct credentials credentials;
+	struct needy needy = {.credentials = &credentials};
+	struct wire_head opened = {.type = WIRE_OPENED};
+	struct domain domain;
+
+	pidfd = images__open_process(cell->images, image);
+	needy.pidfd = pidfd;
+	if (pidfd >= 0)
+		needy.mounts = images__mounts(cell->images, image, pidfd, symbolizer->began);
+	if (need->what == WIRE_NEED_DEBUG)
+		needy.module = images__name_of(cell->images, image, need->head.number, &needy.id);
+	/* The rights are those of the domain, whatever it does meanwhile. */
+	if (!needy.mounts ||
+	    domain__of(pidfd, image->tgid, image->start_ticks, &domain, &credentials) ||
+	    !domain__equal(&domain, &cell->domain))
+		fd = -ESRCH;
+	else
+		fd = needs__open(&symbolizer->launcher, &needy, need);
+	opened.number = fd == -ESRCH;
+	return cell__send(cell, &opened, sizeof(opened), NULL, 0, fd);
+}
+
+static int answer_need(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
+		       size_t len)
+{
+	struct wire_need need;
 	uint64_t at;
 
-	if (wire__check_need(need, len))
+	if (wire__check_need((const void *)symbolizer->packet, len))
 		return -EBADMSG;
-	if (need->what == WIRE_NEED_BUILD_ID || need->what == WIRE_NEED_LINK)
-		path = images__name_of(image, need->head.number);
-	pidfd = images__open_process(symbolizer->images, image);
-	if (need->what == WIRE_NEED_CODE) {
-		memcpy(&at, need->text, sizeof(at));
-		return answer_code(symbolizer, image, pidfd, at);
-	}
-	if (pidfd >= 0)
-		mounts = images__mounts(symbolizer->images, image, pidfd, symbolizer->began);
-	if (mounts)
-		fd = needs__open(pidfd, mounts, need, path);
-	return tell_head(symbolizer, WIRE_OPENED, pidfd < 0 || fd == -ESRCH, fd);
-}
-
-static uint64_t timeout_ns(const struct symbolizer *symbolizer)
-{
-	return (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
+	memcpy(&need, symbolizer->packet, sizeof(need));
+	if (need.what != WIRE_NEED_CODE)
+		return answer_file(symbolizer, cell, image, &need);
+	memcpy(&at, need.text, sizeof(at));
+	return answer_code(symbolizer, cell, image, at);
 }
 
 static void begin_request(struct symbolizer *symbolizer)
 {
 	symbolizer->began = clock__boot_ns();
 	symbolizer->deadline = symbolizer->began + timeout_ns(symbolizer);
-	symbolizer->waited = launch__waited_ns(&symbolizer->child);
 }
 
 /* On a busy machine a child that waits for a CPU does not hang, and another one would only have to
  * begin anew. */
-static bool is_starved(struct symbolizer *symbolizer)
+static bool is_starved(struct symbolizer *symbolizer, struct cell *cell)
 {
-	uint64_t waited = launch__waited_ns(&symbolizer->child), more = 0;
+	uint64_t waited = launch__waited_ns(&cell->child), more = 0;
 	uint64_t max = STARVED_MAX * timeout_ns(symbolizer);
 
 	if (waited > symbolizer->waited)
@@ -246,31 +281,43 @@ static bool is_starved(struct symbolizer *symbolizer)
 	more += symbolizer->began + timeout_ns(symbolizer);
 	if (more <= clock__boot_ns())
 		return false;
-	symbolizer->deadline = more;
+	symbolizer->deadline = cell->deadline = more;
 	return true;
 }
 
+/* The next packet, but none from a child that talks on when its time is over. */
+static ssize_t receive(struct symbolizer *symbolizer, struct cell *cell)
+{
+	ssize_t n;
+
+	do {
+		n = clock__boot_ns() < symbolizer->deadline
+			    ? channel__receive(cell->child.socket, symbolizer->packet,
+					       sizeof(symbolizer->packet), NULL,
+					       symbolizer->deadline)
+			    : -ETIMEDOUT;
+	} while (n == -ETIMEDOUT && is_starved(symbolizer, cell));
+	return n;
+}
+
 /* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
-static int receive_answer(struct symbolizer *symbolizer, const struct image *image,
-			  struct wire_reading *reading)
+static int receive_answer(struct symbolizer *symbolizer, struct cell *cell,
+			  const struct image *image, struct wire_reading *reading)
 {
 	const struct wire_head *head = (const void *)symbolizer->packet;
 	size_t needs = 0;
 
 	for (;;) {
-		ssize_t n =
-			channel__receive(symbolizer->child.socket, symbolizer->packet,
-					 sizeof(symbolizer->packet), NULL, symbolizer->deadline);
+		ssize_t n = receive(symbolizer, cell);
 		int err;
 
-		if (n == -ETIMEDOUT && is_starved(symbolizer))
-			continue;
 		if (n < (ssize_t)sizeof(*head))
 			return n < 0 ? n : -EPIPE;
 		if (head->type == WIRE_STALE)
 			return -ESTALE;
 		if (head->type == WIRE_NEED) {
-			err = ++needs > NEEDS_MAX ? -EBADMSG : answer_need(symbolizer, image, n);
+			err = ++needs > NEEDS_MAX ? -EBADMSG
+						  : answer_need(symbolizer, cell, image, n);
 			if (err)
 				return err;
 			continue;
@@ -281,14 +328,21 @@ static int receive_answer(struct symbolizer *symbolizer, const struct image *ima
 	}
 }
 
-static int ask_child(struct symbolizer *symbolizer, const struct unwind_request *request,
-		     const struct image *image, struct arena *arena, struct unwound *ret,
+struct asking {
+	struct symbolizer *symbolizer;
+	struct cell *cell;
+	const struct unwind_request *request;
+	struct arena *arena;
+};
+
+static int ask_child(const struct asking *asking, const struct image *image, struct unwound *ret,
 		     bool *ret_strayed)
 {
+	const struct unwind_request *request = asking->request;
 	const struct mp_stack *stack = request->stack;
 	struct wire_unwind head = {{WIRE_UNWIND, image->number}, stack->kind, stack->bytes};
 	struct wire_reading reading = {
-		.arena = arena,
+		.arena = asking->arena,
 		.modules = image->names,
 		.n_modules = image->n,
 	};
@@ -298,8 +352,8 @@ static int ask_child(struct symbolizer *symbolizer, const struct unwind_request 
 		reading.copy = stack->data + sizeof(struct mp_stack_copy);
 		reading.copy_len = stack->bytes - sizeof(struct mp_stack_copy);
 	}
-	err = send_to_child(symbolizer, &head, sizeof(head), stack->data, stack->bytes, -1);
-	err = err ?: receive_answer(symbolizer, image, &reading);
+	err = cell__send(asking->cell, &head, sizeof(head), stack->data, stack->bytes, -1);
+	err = err ?: receive_answer(asking->symbolizer, asking->cell, image, &reading);
 	if (err)
 		return err;
 	*ret = (struct unwound){
@@ -347,9 +401,12 @@ static bool is_deadly(const struct image *image)
 	return image->deaths >= DEATHS_MAX && clock__boot_ns() - image->death_ns < FORGIVEN_NS;
 }
 
-static int unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
-		  struct arena *arena, struct unwound *ret)
+static int unwind(const struct asking *asking, struct unwound *ret)
 {
+	struct symbolizer *symbolizer = asking->symbolizer;
+	const struct unwind_request *request = asking->request;
+	struct cell *cell = asking->cell;
+	uint64_t read = images__maps_read(cell->images);
 	struct image *image = NULL;
 	int err = 0, started = 0;
 	bool strayed = false;
@@ -357,38 +414,51 @@ static int unwind(struct symbolizer *symbolizer, const struct unwind_request *re
 	/* Again when the child has forgotten everything, being idle, or when the map has changed.
 	 */
 	for (int i = 0; i < TRIES; i++) {
-		started = start(symbolizer);
-		err = images__get(symbolizer->images, request->tgid, request->start_ticks,
+		started = start(symbolizer, cell);
+		err = images__get(cell->images, request->tgid, request->start_ticks,
 				  request->map_since_ns, request->visitor, &image);
+		if (err == -ECANCELED)
+			return err;
+		symbolizer->stats.maps_read += images__maps_read(cell->images) - read;
+		read = images__maps_read(cell->images);
 		if (err && err != -ECOMM)
 			return err;
 		if (err || started || is_deadly(image))
 			break;
-		err = ask_child(symbolizer, request, image, arena, ret, &strayed);
+		err = ask_child(asking, image, ret, &strayed);
 		if (!err && strayed && i < TRIES - 1 &&
 		    images__refresh(image, request->taken_ns, request->code_added_ns))
 			continue;
 		if (!err)
-			return keep_modules(arena, ret);
+			return keep_modules(asking->arena, ret);
 		if (err != -ESTALE)
 			break;
-		images__untell(symbolizer->images);
+		images__untell(cell->images);
 	}
-	if (err && !started)
-		end(symbolizer, image);
-	return fallback__unwind(image, request->stack, arena, ret);
+	if (err && !started) {
+		tenants__lost(symbolizer->tenants, domain__tenant(&cell->domain),
+			      clock__boot_ns() - symbolizer->began,
+			      LOST_MAX * timeout_ns(symbolizer));
+		end(symbolizer, cell, image);
+	}
+	return fallback__unwind(image, request->stack, asking->arena, ret);
 }
 
 int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
 		       struct arena *arena, struct unwound *ret)
 {
+	struct asking asking = {.symbolizer = symbolizer, .request = request, .arena = arena};
 	struct unwound unwound = {};
 	int err;
 
 	if (!is_whole(request->stack))
 		return -EINVAL;
 	begin_request(symbolizer);
-	err = unwind(symbolizer, request, arena, &unwound);
+	err = find_cell(symbolizer, request, &asking.cell);
+	if (err)
+		return err;
+	symbolizer->waited = launch__waited_ns(&asking.cell->child);
+	err = unwind(&asking, &unwound);
 	if (err)
 		return err;
 	symbolizer->stats.unwound++;
@@ -399,12 +469,12 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 
 void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks)
 {
-	begin_request(symbolizer);
-	images__forget(symbolizer->images, tgid, start_ticks);
+	if (is_of(&symbolizer->subject, tgid, start_ticks))
+		symbolizer->subject = (struct subject){};
+	cells__forget(&symbolizer->cells, tgid, start_ticks, NULL);
 }
 
 void symbolizer__stats(struct symbolizer *symbolizer, struct symbolizer_stats *ret)
 {
 	*ret = symbolizer->stats;
-	ret->maps_read = images__maps_read(symbolizer->images);
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Raw stacks → frames with names. Unwinding and symbols read ELF files that containers brought, so
- * they happen in a child process without privileges, network or file system; this is the
- * parent's side. It opens files for the child (safely: proc/files.h), hands over descriptors and
- * bytes, and takes back frames. A child that dies or hangs is replaced; the stack it died of then
- * has frames with module and offset, as far as frame pointers or the bare registers tell.
+ * they happen in child processes without privileges, network or file system, one for each trust
+ * domain (symbolize/cells.h); this is the parent's side. It opens files for a child (as the process
+ * itself could: symbolize/opener.h), hands over descriptors and bytes, and takes back frames. A
+ * child that dies or hangs is replaced; the stack it died of then has frames with module and
+ * offset, as far as frame pointers or the bare registers tell.
  */
 #ifndef MEMPROV_SYMBOLIZER_H
 #define MEMPROV_SYMBOLIZER_H
@@ -21,7 +22,7 @@ struct visitor;
 
 struct symbolizer_config {
 	const char *proc;      /* where the host's procfs is mounted; must outlive it */
-	uint64_t child_memory; /* bytes that the child may use */
+	uint64_t child_memory; /* bytes that all children may use */
 	unsigned timeout_ms;   /* for one stack; then the child is killed */
 	/* What the launcher keeps of our capabilities (1 << CAP_…), to confine its children with.
 	 */
@@ -29,16 +30,23 @@ struct symbolizer_config {
 };
 
 /*
- * Forks off the launcher (symbolize/launcher.h), so before the first thread, and has it start the
- * child, from /proc/self/exe: main() must hand its arguments to child__main() first
- * (symbolize/child.h). 0 or -errno.
+ * Forks off the launcher (symbolize/launcher.h), so before the first thread. It starts children
+ * when there is something for them to do, from /proc/self/exe: main() must hand its arguments to
+ * child__main() first (symbolize/child.h). 0 or -errno.
  */
 int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret);
-void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the child */
+void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the children */
 
 /* Starts the threads that look into processes' memory (proc/glance.h): without them, code that a
  * program has moved is nobody's. 0 or -errno. */
 int symbolizer__start(struct symbolizer *symbolizer);
+
+/*
+ * Looks which domain the process is in. Stacks that were taken before go to that domain's child, so
+ * whoever asks to have them unwound first makes sure that the process has begun no other program
+ * between them and this. Else symbolizer__unwind() looks by itself. 0 or -errno.
+ */
+int symbolizer__look(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks);
 
 struct unwind_request {
 	pid_t tgid;
@@ -63,7 +71,7 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks);
 
 struct symbolizer_stats {
-	uint64_t restarts; /* of the child: it died or took too long */
+	uint64_t restarts; /* of a child that died or took too long */
 	uint64_t unwound;
 	uint64_t truncated;
 	uint64_t maps_read;

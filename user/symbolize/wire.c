@@ -158,11 +158,9 @@ int wire__check_need(const struct wire_need *need, size_t len)
 	if (len != sizeof(*need) || need->head.type != WIRE_NEED)
 		return -EBADMSG;
 	switch (need->what) {
-	case WIRE_NEED_BUILD_ID:
-		return need->len >= 2 && need->len <= WIRE_BUILD_ID_MAX ? 0 : -EBADMSG;
-	case WIRE_NEED_LINK:
+	case WIRE_NEED_DEBUG:
 		/* A bare name: it is put behind directories of ours. */
-		if (!need->len || need->len >= sizeof(need->text) || need->text[need->len] ||
+		if (need->len >= sizeof(need->text) || need->text[need->len] ||
 		    memchr(need->text, '\0', need->len) || memchr(need->text, '/', need->len))
 			return -EBADMSG;
 		return !strcmp(need->text, ".") || !strcmp(need->text, "..") ? -EBADMSG : 0;

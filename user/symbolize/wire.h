@@ -4,6 +4,7 @@
  * in the machine's own byte order (both are the same program).
  *
  *     parent                                   child
+ *     BLAME [fd]        ─────────────────▶     first of all: a page to note in which file is read
  *     FILE number [fd]  ─────────────────▶     a file that processes have mapped
  *     IMAGE process, rows ───────────────▶     where: executable mappings, of files by number
  *     UNWIND process, stack ─────────────▶
@@ -38,7 +39,8 @@
 #define WIRE_NO_ROW	  UINT32_MAX
 
 enum wire_type {
-	WIRE_FILE = 1,
+	WIRE_BLAME = 1,
+	WIRE_FILE,
 	WIRE_DROP_FILE,
 	WIRE_IMAGE,
 	WIRE_DROP_PROCESS,
@@ -82,9 +84,8 @@ struct wire_unwind {
 };
 
 enum wire_need_what {
-	WIRE_NEED_BUILD_ID = 1, /* text: its bytes */
-	WIRE_NEED_LINK,		/* text: the name in .gnu_debuglink */
-	WIRE_NEED_PERF_MAP,	/* number: of the process; the others, of the file */
+	WIRE_NEED_DEBUG = 1, /* number: of the file; text: the name in .gnu_debuglink, or none */
+	WIRE_NEED_PERF_MAP,  /* number: of the process */
 	WIRE_NEED_CODE, /* number: of the process; text: an address of 8 bytes, in a mapping that
 			 * lies beside a file's. WIRE_CODE_LEN bytes from there are wanted */
 };
@@ -146,7 +147,7 @@ struct wire_reading {
  * have said; -ENOMEM. Pure. */
 int wire__read_answer(struct wire_reading *reading, const void *packet, size_t len);
 
-/* Pure: 0 or -EBADMSG; makes sure that text is a string (of a link) or `len` bytes (of an id). */
+/* Pure: 0 or -EBADMSG; makes sure that the text of a link is a string, and a bare name. */
 int wire__check_need(const struct wire_need *need, size_t len);
 
 #endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "symbolize/opener.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <linux/capability.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/fsuid.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "proc/open.h"
+#include "symbolize/channel.h"
+#include "util/capability.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+
+#define ANSWER_NS (2 * NSEC_PER_SEC) /* local files; one that takes longer is not waited for */
+
+/* --- the process ---------------------------------------------------------------------------- */
+
+static int compare_groups(const void *a, const void *b)
+{
+	gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
+
+	return (x > y) - (x < y);
+}
+
+/* A daemon that may not change its groups opens for processes that have the same ones. */
+static bool has_groups(const struct credentials *credentials)
+{
+	gid_t ours[GROUPS_MAX], theirs[GROUPS_MAX];
+	int n = getgroups(GROUPS_MAX, ours);
+
+	if (n < 0 || (size_t)n != credentials->n_groups)
+		return false;
+	memcpy(theirs, credentials->groups, n * sizeof(*theirs));
+	qsort(ours, n, sizeof(*ours), compare_groups);
+	qsort(theirs, n, sizeof(*theirs), compare_groups);
+	return !memcmp(ours, theirs, n * sizeof(*ours));
+}
+
+/* Its real users stay, so that nobody may signal it. */
+static int become(const struct credentials *credentials)
+{
+	uid_t uid = credentials->uids[3];
+	gid_t gid = credentials->gids[3];
+
+	if (capability__keep(CAPABILITY_BIT(CAP_SETUID) | CAPABILITY_BIT(CAP_SETGID)))
+		return -EPERM;
+	if (setgroups(credentials->n_groups, credentials->groups) && !has_groups(credentials))
+		return -EPERM;
+	setfsgid(gid);
+	setfsuid(uid);
+	/* They tell what was before, never that they have failed; -1 changes nothing. */
+	if ((gid_t)setfsgid(-1) != gid || (uid_t)setfsuid(-1) != uid)
+		return -EPERM;
+	return capability__keep(0);
+}
+
+static bool is_whole(const struct opener_request *request, ssize_t len)
+{
+	return len == sizeof(*request) && request->n <= OPENER_PATHS_MAX &&
+	       request->credentials.n_groups <= GROUPS_MAX;
+}
+
+static int answer(int socket, int32_t err, int fd)
+{
+	return channel__send(socket, &err, sizeof(err), NULL, 0, fd, clock__boot_ns() + ANSWER_NS);
+}
+
+void opener__main(int socket)
+{
+	struct opener_request *request = calloc(1, sizeof(*request));
+	int root = -1, err;
+	ssize_t len;
+
+	prctl(PR_SET_NAME, "memprov-open");
+	if (!request)
+		_exit(1);
+	len = channel__receive(socket, request, sizeof(*request), &root,
+			       clock__boot_ns() + ANSWER_NS);
+	if (!is_whole(request, len) || root < 0)
+		_exit(1);
+	err = become(&request->credentials);
+	for (size_t i = 0; i < request->n; i++) {
+		const struct opener_path *path = &request->paths[i];
+		_cleanup_close_ int fd = -1;
+
+		fd = err ?: open__below(root, path->text, path->point, NULL);
+		if (answer(socket, fd < 0 ? fd : 0, fd))
+			break;
+	}
+	_exit(0);
+}
+
+/* --- the daemon ----------------------------------------------------------------------------- */
+
+static int ask(int socket, int root, const struct opener_request *request,
+	       bool (*suits)(int fd, void *ctx), void *ctx)
+{
+	uint64_t deadline = clock__boot_ns() + ANSWER_NS;
+	int err = channel__send(socket, request, sizeof(*request), NULL, 0, root, deadline);
+
+	if (err)
+		return err;
+	for (size_t i = 0; i < request->n; i++) {
+		_cleanup_close_ int fd = -1;
+		int32_t answer;
+		ssize_t n = channel__receive(socket, &answer, sizeof(answer), &fd, deadline);
+
+		if (n != sizeof(answer))
+			return n < 0 ? n : -EPIPE;
+		if (fd >= 0 && suits(fd, ctx))
+			return take_fd(fd);
+	}
+	return -ENOENT;
+}
+
+int opener__open(struct launcher *launcher, int root, const struct opener_request *request,
+		 bool (*suits)(int fd, void *ctx), void *ctx)
+{
+	struct launched opener;
+	int result = launch__start(launcher, LAUNCHER_OPEN, &opener);
+
+	if (result)
+		return result;
+	result = ask(opener.socket, root, request, suits, ctx);
+	launch__end(launcher, &opener);
+	return result;
+}
