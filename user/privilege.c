@@ -45,7 +45,7 @@ const struct privilege privileges[] = {
 	 "nothing since Linux 5.11; before, RLIMIT_MEMLOCK cannot be raised for BPF maps",
 	 "nothing since Linux 5.11; before, " AS_ROOT},
 	{PRIVILEGE(SETUID), HELD_AT_START | HELD_BY_LAUNCHER,
-	 "the symbolizer becomes a user of its own",
+	 "the symbolizer becomes a user of its own; debug files are opened as their process's user",
 	 "as root, the symbolizer refuses to run with its rights: call sites are module and offset "
 	 "at best; as another user it is not used",
 	 AS_ROOT},

@@ -38,8 +38,7 @@ def end():
 def answer_without_child():
     """A report that waits for a stack, while the process that unwinds does not answer."""
     with Daemon() as daemon, Agent() as agent:
-        daemon.report(agent.pid)
-        os.kill(symbolizer(daemon), signal.SIGSTOP)
+        os.kill(symbolizer(daemon, agent), signal.SIGSTOP)
         at = agent.map(MIB)
         return seconds(lambda: known_site(daemon, agent.pid, at))
 

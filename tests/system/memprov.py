@@ -535,14 +535,31 @@ def functions(site):
 
 
 def family(daemon):
-    """The daemon, its launcher, and the process that unwinds."""
+    """The daemon, its launcher, and the processes that unwind."""
     launcher, = children(daemon.pid)
     return [daemon.pid, launcher, *children(launcher)]
 
 
-def symbolizer(daemon):
-    """The process that unwinds: the launcher's only child."""
-    _, _, child = family(daemon)
+def open_files(pid):
+    """What its descriptors lead to; nothing when it has gone."""
+    paths = set()
+    with contextlib.suppress(OSError):
+        for fd in pathlib.Path(f"/proc/{pid}/fd").iterdir():
+            with contextlib.suppress(OSError):
+                paths.add(os.readlink(fd))
+    return paths
+
+
+def symbolizer(daemon, agent):
+    """The process that unwinds the agent's stacks, and those of others that may do what it may: it has
+    the agent's program open once there has been one to unwind."""
+    def found():
+        agent.map(MIB)
+        daemon.report(agent.pid)
+        program = os.readlink(f"/proc/{agent.pid}/exe")
+        return [pid for pid in family(daemon)[2:] if program in open_files(pid)]
+
+    child, = until(found, "a symbolizer")
     return child
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from containers import libraries
 from hanging_fs import HangingFs
-from memprov import (HANG, MIB, WORKLOADS, Agent, Target, check_sums, children, exact_report,
+from memprov import (HANG, MIB, WORKLOADS, Agent, Target, check_sums, exact_report, family,
                      readable, region_at, symbolizer, until)
 from pprof import Profile, go
 from test_pprof import folded
@@ -187,19 +187,11 @@ def names_of_growth(daemon, target):
     return until(grow, "a stack of more than three functions")
 
 
-def another(daemon, agent, child):
-    """There is one, when there is something to unwind."""
-    agent.map(MIB)
-    daemon.report(agent.pid)
-    launcher, = children(daemon.pid)
-    return [pid for pid in children(launcher) if pid != child]
-
-
 def test_a_process_that_runs_as_nobody(daemon, agent):
     """The symbolizer has a user of its own, and another one each time."""
     users = set()
     for _ in range(2):
-        child = symbolizer(daemon)
+        child = symbolizer(daemon, agent)
         users.add(os.stat(f"/proc/{child}").st_uid)
         for call in (f"os.kill({child}, 9)", f"os.setpriority(os.PRIO_PROCESS, {child}, 19)",
                      f"resource.prlimit({child}, resource.RLIMIT_CPU, (1, 1))"):
@@ -207,7 +199,7 @@ def test_a_process_that_runs_as_nobody(daemon, agent):
                                    "-c", f"import os, resource\n{call}"], capture_output=True, cwd="/")
             assert b"PermissionError" in done.stderr, (call, done)
         os.kill(child, signal.SIGKILL)
-        until(lambda: another(daemon, agent, child), "another symbolizer")
+        until(lambda: child not in family(daemon), "its end")
     assert len(users) == 2 and not users & {0, 65534}
 
 

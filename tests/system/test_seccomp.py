@@ -42,7 +42,7 @@ def use(daemon, agent):
             answer = daemon.get(path, **asked)
             assert answer.status == 200, (path, asked, answer.text)
     assert daemon.get_unix("/debug/memory").status == 200
-    os.kill(symbolizer(daemon), signal.SIGKILL)
+    os.kill(symbolizer(daemon, agent), signal.SIGKILL)
     agent.name(agent.map(1 << 20), 1 << 20, b"cold")
     daemon.report(agent.pid)
     until(lambda: daemon.metrics()["memprov_symbolizer_restarts_total"] == 1,

@@ -19,7 +19,7 @@ struct image {
 	uint8_t code[64];
 };
 
-static int find_no_debug(void *ctx, uint32_t file, uint32_t what, const void *text, size_t len)
+static int find_no_debug(void *ctx, uint32_t file, const char *link)
 {
 	return -1;
 }
