@@ -39,8 +39,7 @@ struct elf_input {
 	size_t size;
 };
 
-static inline int elf_input_find_debug(void *ctx, uint32_t file, uint32_t what, const void *text,
-				       size_t len)
+static inline int elf_input_find_debug(void *ctx, uint32_t file, const char *link)
 {
 	const struct elf_input *input = ctx;
 
