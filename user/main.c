@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/doctor.h"
 #include "cli/diff.h"
+#include "cli/doctor.h"
 #include "cli/run.h"
 #include "cli/show.h"
 #include "cli/top.h"
 #include "daemon.h"
 #include "options.h"
-#include "symbolize/child.h"
+#include "child/child.h"
 
 int main(int argc, char **argv)
 {

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <sys/resource.h>
 
-#include "symbolize/child.h"
+#include "child/child.h"
 #include "../unit/traced.h"
 #include "symbolize/symbolizer.h"
 #include "util/clock.h"

@@ -11,7 +11,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "symbolize/elf_module.h"
+#include "child/elf_module.h"
 
 #if defined(__x86_64__)
 enum { INPUT_MACHINE = EM_X86_64, INPUT_RA = 16, INPUT_CODE_ALIGN = 1 };

@@ -4,7 +4,7 @@
 #include "elf_input.h"
 #include "stack_input.h"
 
-#include "symbolize/cfi.h"
+#include "child/cfi.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

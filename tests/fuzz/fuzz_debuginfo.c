@@ -2,8 +2,8 @@
 /* Any file's DWARF. */
 #include "elf_input.h"
 
-#include "symbolize/debuginfo.h"
-#include "symbolize/demangle.h"
+#include "child/debuginfo.h"
+#include "child/demangle.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

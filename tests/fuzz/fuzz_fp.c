@@ -2,7 +2,7 @@
 /* Any registers and stack, followed by frame pointers; and any bytes as code. */
 #include "stack_input.h"
 
-#include "symbolize/fp.h"
+#include "wire/fp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -4,8 +4,8 @@
 #include "stack_input.h"
 
 #include "model/image.h"
-#include "symbolize/fp.h"
 #include "util/pac.h"
+#include "wire/fp.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "symbolize/needs.h"
-#include "symbolize/wire.h"
+#include "wire/wire.h"
 
 #define COPY 256
 

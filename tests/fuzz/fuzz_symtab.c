@@ -2,7 +2,7 @@
 /* Any file's symbol tables. */
 #include "elf_input.h"
 
-#include "symbolize/symtab.h"
+#include "child/symtab.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -9,7 +9,7 @@
 #include "elf_input.h"
 #include "stack_input.h"
 
-#include "symbolize/unwind.h"
+#include "child/unwind.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

@@ -12,7 +12,7 @@
 #include <linux/types.h>
 
 #include "event.h"
-#include "symbolize/machine.h"
+#include "wire/machine.h"
 
 #define INPUT_SP   0x7ffd00001000ULL
 #define INPUT_NEAR 4096

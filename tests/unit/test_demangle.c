@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Names of C++ and Rust: user/symbolize/demangle.c. */
+/* Names of C++ and Rust: user/child/demangle.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -8,7 +8,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "symbolize/demangle.h"
+#include "child/demangle.h"
 #include "util/clock.h"
 #include "util/utf8.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Mapped files as the symbolizer's child reads them: user/symbolize/elf_module.c. */
+/* Mapped files as the symbolizer's child reads them: user/child/elf_module.c. */
 #include <elf.h>
 #include <errno.h>
 #include <setjmp.h>
@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "symbolize/elf_module.h"
+#include "child/elf_module.h"
 
 struct image {
 	Elf64_Ehdr header;

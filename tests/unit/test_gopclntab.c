@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Go's table of functions in every format, and cut short: user/symbolize/gopclntab.c. */
+/* Go's table of functions in every format, and cut short: user/child/gopclntab.c. */
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "symbolize/gopclntab.h"
+#include "child/gopclntab.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 

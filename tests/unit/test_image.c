@@ -11,8 +11,8 @@
 #include <string.h>
 
 #include "model/image.h"
-#include "symbolize/machine.h"
 #include "util/cleanup.h"
+#include "wire/machine.h"
 
 #define WORDS 64
 #define SP    0x7fff1000ULL

@@ -17,10 +17,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "child/elf_module.h"
 #include "proc/glance.h"
 #include "proc/procfs.h"
 #include "symbolize/beside.h"
-#include "symbolize/elf_module.h"
 
 #define A(at, off)                                                                                 \
 	{                                                                                          \

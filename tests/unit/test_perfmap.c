@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Maps of just-in-time compilers: user/symbolize/perfmap.c. */
+/* Maps of just-in-time compilers: user/child/perfmap.c. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <cmocka.h>
 
-#include "symbolize/perfmap.h"
+#include "child/perfmap.h"
 #include "util/buf.h"
 
 static struct perfmap *map_of(const char *text)

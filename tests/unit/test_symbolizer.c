@@ -11,7 +11,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "symbolize/child.h"
+#include "child/child.h"
 #include "symbolize/symbolizer.h"
 #include "symbolizer_fixture.h"
 #include "traced.h"

@@ -20,8 +20,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "symbolize/child.h"
-#include "symbolize/sandbox.h"
+#include "child/child.h"
+#include "wire/wire.h"
+#include "child/sandbox.h"
 #include "symbolizer_fixture.h"
 #include "util/clock.h"
 #include "util/sanitized.h"
@@ -62,7 +63,7 @@ static int find_child(pid_t pid, void *ctx)
 	fd = open(path, O_RDONLY);
 	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
 	close(fd);
-	if (n > 0 && memmem(text, n, CHILD_ARGUMENT, sizeof(CHILD_ARGUMENT)) &&
+	if (n > 0 && memmem(text, n, WIRE_CHILD, sizeof(WIRE_CHILD)) &&
 	    parent_of(parent_of(pid)) == getpid())
 		*ret = pid;
 	return 0;
@@ -166,8 +167,8 @@ static int in_sandbox(int (*f)(void))
 	assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET, 0, pair), 0);
 	pid = fork();
 	if (!pid) {
-		dup2(pair[1], CHILD_SOCKET);
-		_exit(sandbox__enter(CHILD_SOCKET, 1 << 30) ? 100 : f());
+		dup2(pair[1], WIRE_SOCKET);
+		_exit(sandbox__enter(WIRE_SOCKET, 1 << 30) ? 100 : f());
 	}
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	close(pair[0]);

@@ -14,10 +14,10 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "symbolize/child.h"
+#include "child/child.h"
 #include "symbolize/file_table.h"
-#include "symbolize/fp.h"
 #include "symbolize/needs.h"
+#include "wire/fp.h"
 #include "symbolizer_fixture.h"
 
 /* --- calls --------------------------------------------------------------------------------- */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Functions, files and lines of real programs, against binutils: user/symbolize/symbols.c,
+/* Functions, files and lines of real programs, against binutils: user/child/symbols.c,
  * debuginfo.c, symtab.c, gosymbols.c. */
 #include <errno.h>
 #include <fcntl.h>
@@ -15,8 +15,8 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "symbolize/demangle.h"
-#include "symbolize/symbols.h"
+#include "child/demangle.h"
+#include "child/symbols.h"
 #include "util/cleanup.h"
 
 #ifdef __aarch64__

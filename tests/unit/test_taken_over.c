@@ -17,9 +17,9 @@
 #include <unistd.h>
 #include <cmocka.h>
 
-#include "symbolize/channel.h"
-#include "symbolize/child.h"
-#include "symbolize/wire.h"
+#include "child/child.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 #include "symbolizer_fixture.h"
 #include "util/clock.h"
 
@@ -59,8 +59,8 @@ static int ask(uint32_t number, uint32_t what, const char *text, uint32_t *ret_a
 	int fd = -1;
 
 	snprintf(need.text, sizeof(need.text), "%s", text);
-	if (channel__send(CHILD_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
-	    channel__receive(CHILD_SOCKET, &opened, sizeof(opened), &fd, CHANNEL_FOREVER) !=
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	    channel__receive(WIRE_SOCKET, &opened, sizeof(opened), &fd, CHANNEL_FOREVER) !=
 		    sizeof(opened) ||
 	    opened.type != WIRE_OPENED)
 		_exit(1);
@@ -108,7 +108,7 @@ static void say(uint32_t process)
 
 	ask_for_all(said.text, sizeof(said.text));
 	said.frame.function_len = strlen(said.text);
-	channel__send(CHILD_SOCKET, &said, offsetof(typeof(said), text) + strlen(said.text), NULL,
+	channel__send(WIRE_SOCKET, &said, offsetof(typeof(said), text) + strlen(said.text), NULL,
 		      0, -1, CHANNEL_FOREVER);
 }
 
@@ -118,7 +118,7 @@ static int hostile_main(void)
 
 	for (;;) {
 		int fd = -1;
-		ssize_t n = channel__receive(CHILD_SOCKET, packet, sizeof(packet), &fd,
+		ssize_t n = channel__receive(WIRE_SOCKET, packet, sizeof(packet), &fd,
 					     CHANNEL_FOREVER);
 
 		if (n <= 0)

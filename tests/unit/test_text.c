@@ -8,9 +8,9 @@
 
 #include <cmocka.h>
 
-#include "report/encode.h"
 #include "report/cgroup.h"
 #include "report/container.h"
+#include "report/encode.h"
 #include "sample_report.h"
 #include "util/cleanup.h"
 #include "util/text.h"

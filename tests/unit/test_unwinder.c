@@ -7,8 +7,8 @@
 #include <stdio.h>
 #include <cmocka.h>
 
+#include "child/child.h"
 #include "live/unwinder.h"
-#include "symbolize/child.h"
 
 #include "events.h"
 

@@ -20,7 +20,7 @@
 
 #include "event.h"
 #include "proc/procfs.h"
-#include "symbolize/machine.h"
+#include "wire/machine.h"
 
 #define MAGIC 0x123000
 

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "report/show_frame.h"
 #include "report/amount.h"
 #include "report/kinds.h"
+#include "report/show_frame.h"
 #include "util/cleanup.h"
 #include "util/json.h"
 

@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "report/show_frame.h"
 #include "report/amount.h"
 #include "report/kinds.h"
+#include "report/show_frame.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 

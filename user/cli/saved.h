@@ -11,8 +11,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/frame.h"
 #include "proc/page_kinds.h"
+#include "wire/frame.h"
 #include <sys/types.h>
 
 #define SAVED_MAX	(256UL << 20) /* bytes of JSON; a daemon answers no more */

@@ -7,8 +7,8 @@
 #include <pthread.h>
 #include <uthash.h>
 
-#include "model/model.h"
 #include "live/waiting.h"
+#include "model/model.h"
 #include "util/budget.h"
 
 /* A process that has had stacks to unwind: kept until it ends, to have it forgotten then. */

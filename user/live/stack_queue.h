@@ -18,8 +18,8 @@
 
 #include <stdatomic.h>
 
-#include "model/model.h"
 #include "live/waiting.h"
+#include "model/model.h"
 
 #define MAX_BATCH 32 /* stacks of one process that are answered in one go */
 

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#include "reconcile/frames.h"
 #include "live/stack_queue.h"
+#include "reconcile/frames.h"
 #include "util/clock.h"
 #include "util/thread.h"
 

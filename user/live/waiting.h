@@ -3,8 +3,8 @@
 #ifndef MEMPROV_WAITING_H
 #define MEMPROV_WAITING_H
 
-#include "model/model.h"
 #include "live/bundle.h"
+#include "model/model.h"
 
 struct waiting {
 	struct waiting *prev, *next;

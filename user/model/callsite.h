@@ -6,8 +6,8 @@
 #ifndef MEMPROV_CALLSITE_H
 #define MEMPROV_CALLSITE_H
 
-#include "model/frame.h"
 #include "util/budget.h"
+#include "wire/frame.h"
 
 /* What the table may hold, or a quarter of the budget's tables. When it is full and nothing in it
  * is unused, further stacks become the one call site that stands for all others:

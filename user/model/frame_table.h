@@ -7,7 +7,7 @@
 #ifndef MEMPROV_FRAME_TABLE_H
 #define MEMPROV_FRAME_TABLE_H
 
-#include "model/frame.h"
+#include "wire/frame.h"
 
 /* Not thread-safe; but what was given out may be let go on any thread, and outlives the table. */
 struct frame_table;

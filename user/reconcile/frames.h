@@ -34,7 +34,7 @@
 
 #include <stddef.h>
 
-#include "model/frame.h"
+#include "wire/frame.h"
 
 enum frame_kind {
 	FRAME_OTHER, /* an application, a library: may own */

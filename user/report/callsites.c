@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "report/show_frame.h"
 #include "report/amount.h"
 #include "report/kinds.h"
+#include "report/show_frame.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/text.h"

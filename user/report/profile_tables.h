@@ -19,7 +19,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/frame.h"
+#include "wire/frame.h"
 #include "profile.pb-c.h"
 #include "util/arena.h"
 

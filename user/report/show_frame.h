@@ -3,8 +3,8 @@
 #ifndef MEMPROV_SHOW_FRAME_H
 #define MEMPROV_SHOW_FRAME_H
 
-#include "model/frame.h"
 #include "util/json.h"
+#include "wire/frame.h"
 
 /* Its function, or the offset where that is not known; at least `width` characters. */
 void frame__add_function(struct buf *out, const struct frame *frame, size_t width);

@@ -6,9 +6,9 @@
 #include <unistd.h>
 
 #include "proc/procfs.h"
-#include "symbolize/channel.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "wire/channel.h"
 
 #define IDLE_NS (60 * NSEC_PER_SEC)
 

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "symbolize/fp.h"
-#include "symbolize/machine.h"
 #include "util/pac.h"
+#include "wire/fp.h"
+#include "wire/machine.h"
 
 /* False when no code is there, as far as is known. */
 static bool add_frame(const struct image *image, uint64_t ip, struct frame *frames, size_t *n)

@@ -6,9 +6,9 @@
 #include <linux/types.h>
 
 #include "event.h"
-#include "model/frame.h"
 #include "symbolize/images.h"
 #include "util/arena.h"
+#include "wire/frame.h"
 
 /*
  * Frames with module and offset in the file, which of most programs is the address in it, too. Of a

@@ -11,7 +11,7 @@
 #include <sys/stat.h>
 
 #include "proc/build_id.h"
-#include "symbolize/wire.h"
+#include "wire/wire.h"
 
 /* A file changed in place is another file. No padding: compared as bytes. */
 struct file_identity {

@@ -14,7 +14,7 @@
 
 #include "proc/build_id.h"
 #include "proc/mounts.h"
-#include "symbolize/wire.h"
+#include "wire/wire.h"
 
 #define IMAGES_MAX 64 /* processes */
 

@@ -11,10 +11,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "symbolize/channel.h"
-#include "symbolize/wire.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 
 /* A fork takes milliseconds. */
 #define ANSWER_NS (10 * NSEC_PER_SEC)

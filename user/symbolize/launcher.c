@@ -15,12 +15,12 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "symbolize/channel.h"
-#include "symbolize/child.h"
 #include "symbolize/opener.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
 #include "util/waiter.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 
 /* Higher than those that a child takes as its own. */
 #define FD_ABOVE 10
@@ -40,7 +40,7 @@ static void become_child(int socket, char **argv, char **envp)
 	sigemptyset(&none);
 	sigprocmask(SIG_SETMASK, &none, NULL);
 	signal(SIGPIPE, SIG_DFL);
-	if (dup2(socket, CHILD_SOCKET) >= 0)
+	if (dup2(socket, WIRE_SOCKET) >= 0)
 		execve("/proc/self/exe", argv, envp);
 	_exit(127);
 }
@@ -63,7 +63,7 @@ static void keep_environment(char *texts[KEPT_MAX], char *envp[KEPT_MAX + 1])
 static pid_t begin_child(uint64_t memory, int socket)
 {
 	char *texts[KEPT_MAX] = {}, *envp[KEPT_MAX + 1], limit[24];
-	char *argv[] = {(char[]){"memprov"}, (char[]){CHILD_ARGUMENT}, limit, NULL};
+	char *argv[] = {(char[]){"memprov"}, (char[]){WIRE_CHILD}, limit, NULL};
 	pid_t pid;
 
 	snprintf(limit, sizeof(limit), "%" PRIu64, memory);

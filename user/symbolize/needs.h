@@ -9,7 +9,7 @@
 #include "proc/credentials.h"
 #include "proc/mounts.h"
 #include "symbolize/launch.h"
-#include "symbolize/wire.h"
+#include "wire/wire.h"
 
 /* Of whom the child asks, and what it has told us of it: nothing. */
 struct needy {

@@ -11,10 +11,10 @@
 #include <unistd.h>
 
 #include "proc/open.h"
-#include "symbolize/channel.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "wire/channel.h"
 
 #define ANSWER_NS (2 * NSEC_PER_SEC) /* local files; one that takes longer is not waited for */
 

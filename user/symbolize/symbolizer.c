@@ -9,13 +9,13 @@
 #include "proc/glance.h"
 #include "proc/procfs.h"
 #include "symbolize/cells.h"
-#include "symbolize/channel.h"
 #include "symbolize/fallback.h"
 #include "symbolize/needs.h"
 #include "symbolize/tenants.h"
-#include "symbolize/wire.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 
 #define NSEC_PER_MSEC 1000000
 

@@ -14,8 +14,8 @@
 #include <sys/types.h>
 
 #include "event.h"
-#include "model/frame.h"
 #include "util/arena.h"
+#include "wire/frame.h"
 
 struct symbolizer;
 struct visitor;
@@ -32,7 +32,7 @@ struct symbolizer_config {
 /*
  * Forks off the launcher (symbolize/launcher.h), so before the first thread. It starts children
  * when there is something for them to do, from /proc/self/exe: main() must hand its arguments to
- * child__main() first (symbolize/child.h). 0 or -errno.
+ * child__main() first (child/child.h). 0 or -errno.
  */
 int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **ret);
 void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the children */

@@ -6,7 +6,7 @@
 #include <elfutils/libdwfl.h>
 #include <stdbool.h>
 
-#include "symbolize/symbols.h"
+#include "child/symbols.h"
 
 struct gosymbols;
 

@@ -6,10 +6,10 @@
 #ifndef MEMPROV_UNWIND_H
 #define MEMPROV_UNWIND_H
 
-#include "model/frame.h"
-#include "symbolize/elf_module.h"
-#include "symbolize/machine.h"
-#include "symbolize/wire.h"
+#include "child/elf_module.h"
+#include "wire/frame.h"
+#include "wire/machine.h"
+#include "wire/wire.h"
 
 /* Of an executable mapping. */
 struct code_row {

@@ -28,8 +28,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "model/frame.h"
 #include "util/arena.h"
+#include "wire/frame.h"
+
+#define WIRE_CHILD "__symbolize" /* the child's first argument */
+
+/* The descriptor that the child begins with. */
+#define WIRE_SOCKET 3
 
 #define WIRE_PACKET_MAX	  65536
 #define WIRE_STRING_MAX	  4096

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/gopclntab.h"
+#include "child/gopclntab.h"
 
 #include <errno.h>
 #include <string.h>

@@ -12,7 +12,7 @@
 #include <elfutils/libdwfl.h>
 #include <stddef.h>
 
-#include "symbolize/symbols.h"
+#include "child/symbols.h"
 #include "util/arena.h"
 
 struct debuginfo;

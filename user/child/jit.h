@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "symbolize/perfmap.h"
+#include "child/perfmap.h"
 
 struct jit {
 	struct perfmap *map; /* NULL: none */

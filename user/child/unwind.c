@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/unwind.h"
+#include "child/unwind.h"
 
 #include <elf.h>
 #include <stddef.h>
 #include <string.h>
 
-#include "symbolize/cfi.h"
-#include "symbolize/fp.h"
+#include "child/cfi.h"
 #include "util/pac.h"
+#include "wire/fp.h"
 
 const struct code_row *code_map__find(const struct code_map *map, uint64_t pc)
 {

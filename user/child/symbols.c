@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/symbols.h"
+#include "child/symbols.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
 
-#include "symbolize/debuginfo.h"
-#include "symbolize/demangle.h"
-#include "symbolize/gosymbols.h"
-#include "symbolize/symtab.h"
+#include "child/debuginfo.h"
+#include "child/demangle.h"
+#include "child/gosymbols.h"
+#include "child/symtab.h"
 #include "util/cleanup.h"
 
 #define MODULES_MAX 1024 /* whose symbols are kept */

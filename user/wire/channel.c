@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/channel.h"
+#include "wire/channel.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/machine.h"
+#include "wire/machine.h"
 
 #include <string.h>
 

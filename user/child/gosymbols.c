@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/gosymbols.h"
+#include "child/gosymbols.h"
 
 #include <errno.h>
 #include <gelf.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/gopclntab.h"
+#include "child/gopclntab.h"
 
 struct gosymbols {
 	struct gopclntab table;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/jit.h"
+#include "child/jit.h"
 
 #include <sys/stat.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/cfi.h"
+#include "child/cfi.h"
 
 #include <dwarf.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/sandbox.h"
+#include "child/sandbox.h"
 
 #include <cap-ng.h>
 #include <errno.h>
@@ -14,10 +14,10 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#include "symbolize/wire.h"
 #include "util/cleanup.h"
 #include "util/sanitized.h"
 #include "util/syscall_filter.h"
+#include "wire/wire.h"
 
 /* User IDs that are set aside for nothing (systemd's table of UIDs and GIDs), in a user namespace
  * that has them. */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/child_tables.h"
+#include "child/child_tables.h"
 
 #include <errno.h>
 #include <malloc.h>

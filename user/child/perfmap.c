@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/perfmap.h"
+#include "child/perfmap.h"
 
 #include <errno.h>
 #include <stdlib.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/child.h"
+#include "child/child.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -8,15 +8,15 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "symbolize/channel.h"
-#include "symbolize/child_tables.h"
-#include "symbolize/reply.h"
-#include "symbolize/sandbox.h"
-#include "symbolize/unwind.h"
-#include "symbolize/wire.h"
+#include "child/child_tables.h"
+#include "child/reply.h"
+#include "child/sandbox.h"
+#include "child/unwind.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/number.h"
+#include "wire/channel.h"
+#include "wire/wire.h"
 
 #define IDLE_NS	      (10 * NSEC_PER_SEC)
 #define SYMBOLS_SHARE 8	 /* of the memory: answers that are kept */
@@ -48,8 +48,8 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 		return -1;
 	if (len)
 		memcpy(need.text, text, len);
-	if (channel__send(CHILD_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
-	    channel__receive(CHILD_SOCKET, &opened, sizeof(opened), &fd, CHANNEL_FOREVER) !=
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	    channel__receive(WIRE_SOCKET, &opened, sizeof(opened), &fd, CHANNEL_FOREVER) !=
 		    sizeof(opened) ||
 	    opened.type != WIRE_OPENED)
 		_exit(1);
@@ -91,8 +91,8 @@ static size_t ask_code(uint32_t process, uint64_t at, uint8_t *ret)
 	struct wire_code code;
 
 	memcpy(need.text, &at, sizeof(at));
-	if (channel__send(CHILD_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
-	    channel__receive(CHILD_SOCKET, &code, sizeof(code), NULL, CHANNEL_FOREVER) !=
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	    channel__receive(WIRE_SOCKET, &code, sizeof(code), NULL, CHANNEL_FOREVER) !=
 		    sizeof(code) ||
 	    code.head.type != WIRE_CODE || code.head.number > sizeof(code.bytes))
 		_exit(1);
@@ -188,7 +188,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	if (!process) {
 		struct wire_head stale = {WIRE_STALE, request->head.number};
 
-		channel__send(CHILD_SOCKET, &stale, sizeof(stale), NULL, 0, -1, CHANNEL_FOREVER);
+		channel__send(WIRE_SOCKET, &stale, sizeof(stale), NULL, 0, -1, CHANNEL_FOREVER);
 		return;
 	}
 	child_tables__enrich(&child->tables, child->symbols, request->head.number);
@@ -213,7 +213,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 			     &hooks, found);
 	}
 	*(volatile uint32_t *)child->blame = 0;
-	reply__send(reply, CHILD_SOCKET, found);
+	reply__send(reply, WIRE_SOCKET, found);
 	reply__free(reply);
 }
 
@@ -254,7 +254,7 @@ static int serve(struct child *child)
 		int fd = -1, err;
 		ssize_t n;
 
-		n = channel__receive(CHILD_SOCKET, child->packet, sizeof(child->packet), &fd,
+		n = channel__receive(WIRE_SOCKET, child->packet, sizeof(child->packet), &fd,
 				     child_tables__is_empty(&child->tables)
 					     ? CHANNEL_FOREVER
 					     : clock__boot_ns() + IDLE_NS);
@@ -273,7 +273,7 @@ static int serve(struct child *child)
 
 bool child__is_meant(int argc, char **argv)
 {
-	return argc == 3 && !strcmp(argv[1], CHILD_ARGUMENT);
+	return argc == 3 && !strcmp(argv[1], WIRE_CHILD);
 }
 
 /* The first packet: where to note which file is being read. */
@@ -283,7 +283,7 @@ static uint32_t *receive_blame(void)
 	struct wire_head head;
 	uint32_t *blame;
 
-	if (channel__receive(CHILD_SOCKET, &head, sizeof(head), &fd, CHANNEL_FOREVER) !=
+	if (channel__receive(WIRE_SOCKET, &head, sizeof(head), &fd, CHANNEL_FOREVER) !=
 		    sizeof(head) ||
 	    head.type != WIRE_BLAME)
 		return NULL;
@@ -306,7 +306,7 @@ int child__main(int argc, char **argv)
 	child->memory = memory;
 	child->blame = receive_blame();
 	child->symbols = symbols__new(memory / SYMBOLS_SHARE);
-	if (!child->blame || !child->symbols || sandbox__enter(CHILD_SOCKET, memory))
+	if (!child->blame || !child->symbols || sandbox__enter(WIRE_SOCKET, memory))
 		_exit(1);
 	/* Without what is run at exit: nothing of it is ours. */
 	_exit(serve(child) ? 1 : 0);

@@ -8,8 +8,8 @@
 #ifndef MEMPROV_CFI_H
 #define MEMPROV_CFI_H
 
-#include "symbolize/elf_module.h"
-#include "symbolize/machine.h"
+#include "child/elf_module.h"
+#include "wire/machine.h"
 
 enum cfi_result {
 	CFI_CALLER,    /* *machine is the caller's */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/fp.h"
+#include "wire/fp.h"
 
 #include <signal.h>
 #include <string.h>

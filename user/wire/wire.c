@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/wire.h"
+#include "wire/wire.h"
 
 #include <errno.h>
 #include <string.h>

@@ -3,8 +3,8 @@
 #ifndef MEMPROV_REPLY_H
 #define MEMPROV_REPLY_H
 
-#include "symbolize/symbols.h"
-#include "symbolize/unwind.h"
+#include "child/symbols.h"
+#include "child/unwind.h"
 
 struct reply;
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/symtab.h"
+#include "child/symtab.h"
 
 #include <errno.h>
 #include <gelf.h>

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/reply.h"
+#include "child/reply.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/channel.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
+#include "wire/channel.h"
 
 struct reply {
 	const struct code_row *rows;

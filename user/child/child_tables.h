@@ -3,9 +3,9 @@
 #ifndef MEMPROV_CHILD_TABLES_H
 #define MEMPROV_CHILD_TABLES_H
 
-#include "symbolize/jit.h"
-#include "symbolize/symbols.h"
-#include "symbolize/unwind.h"
+#include "child/jit.h"
+#include "child/symbols.h"
+#include "child/unwind.h"
 
 struct child_process {
 	struct child_process *next;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/elf_module.h"
+#include "child/elf_module.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -12,8 +12,8 @@
 #define HASH_NONFATAL_OOM 1
 #include <uthash.h>
 
-#include "symbolize/wire.h"
 #include "util/cleanup.h"
+#include "wire/wire.h"
 
 #define SEGMENTS_MAX 64	   /* that are loaded and kept; a linker makes four */
 #define PHNUM_MAX    1024  /* PN_XNUM means more than anyone has */

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/debuginfo.h"
+#include "child/debuginfo.h"
 
 #include <dwarf.h>
 #include <elfutils/libdw.h>
@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "symbolize/demangle.h"
+#include "child/demangle.h"
 #include "util/cleanup.h"
 
 #define RANGES_MAX (1U << 20) /* of a module's units */

@@ -7,7 +7,7 @@
 #ifndef MEMPROV_FP_H
 #define MEMPROV_FP_H
 
-#include "symbolize/machine.h"
+#include "wire/machine.h"
 
 /* The frame that the frame pointer points to: false when there is none within the copy. *ret_pc is
  * where it returns to, *ret the caller's registers. */

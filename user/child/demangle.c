@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "symbolize/demangle.h"
+#include "child/demangle.h"
 
 #include <libiberty/demangle.h>
 #include <setjmp.h>
