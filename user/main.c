@@ -5,8 +5,8 @@
 #include "cli/show.h"
 #include "cli/top.h"
 #include "daemon.h"
-#include "options.h"
 #include "child/child.h"
+#include "options/options.h"
 
 int main(int argc, char **argv)
 {

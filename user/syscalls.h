@@ -3,7 +3,7 @@
 #ifndef MEMPROV_SYSCALLS_H
 #define MEMPROV_SYSCALLS_H
 
-#include "options.h"
+#include "options/options.h"
 
 /*
  * In every thread, for good. SECCOMP_ENFORCE: what only an attacker would call kills the daemon;

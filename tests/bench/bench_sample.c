@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "report/take.h"
 #include "sampler/sample.h"
 #include "sampler/sampler.h"
 #include "util/cleanup.h"

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "options.h"
+#include "options/options.h"
 #include "serve/host.h"
 #include "serve/query.h"
 #include "serve/routes.h"

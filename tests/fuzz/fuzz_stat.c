@@ -7,6 +7,7 @@
 #include "proc/children.h"
 #include "proc/memory.h"
 #include "proc/procfs.h"
+#include "proc/statm.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

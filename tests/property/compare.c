@@ -11,6 +11,7 @@
 
 #include "model/name.h"
 #include "proc/procfs.h"
+#include "proc/vmas.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

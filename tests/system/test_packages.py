@@ -100,4 +100,4 @@ def test_another_version_is_another_program():
     """What carries the version is made anew, the program first of all."""
     done = subprocess.run(["make", "-n", "-W", "VERSION", "all"], cwd=ROOT, env=ENVIRONMENT, capture_output=True, text=True,
                           check=True)
-    assert "-c user/options.c" in done.stdout and "-o build/memprov" in done.stdout
+    assert "-c user/options/options_parse.c" in done.stdout and "-o build/memprov" in done.stdout

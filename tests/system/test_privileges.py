@@ -12,7 +12,7 @@ import pytest
 from confine import HELD, mask, mounted, only, status
 from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, until)
 
-# As user/privilege.c has them.
+# As user/tracer/privilege.c has them.
 OF_DAEMON = ["bpf", "sys_ptrace", "checkpoint_restore", "dac_read_search"]
 OF_LAUNCHER = ["sys_admin", "setuid", "setgid", "setpcap", "sys_chroot", "kill"]
 # Where one is missing, another one does some of its work.

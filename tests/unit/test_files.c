@@ -19,6 +19,7 @@
 
 #include "proc/files.h"
 #include "proc/procfs.h"
+#include "proc/vmas.h"
 #include "util/cleanup.h"
 
 /* A 64-bit object with one segment of notes, which begins right behind the headers. */

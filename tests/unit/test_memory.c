@@ -15,6 +15,7 @@
 #include "proc/children.h"
 #include "proc/memory.h"
 #include "proc/procfs.h"
+#include "proc/statm.h"
 #include "util/cleanup.h"
 
 #define MIB (1UL << 20)

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "options.h"
+#include "options/options.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 

@@ -15,6 +15,7 @@
 
 #include "proc/pagemap.h"
 #include "proc/procfs.h"
+#include "proc/vmas.h"
 #include "util/cleanup.h"
 
 #ifndef MADV_GUARD_INSTALL

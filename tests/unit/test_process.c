@@ -26,6 +26,7 @@
 #include "proc/procfs.h"
 #include "proc/resident.h"
 #include "proc/rollup.h"
+#include "proc/vmas.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
 

@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "proc/procfs.h"
+#include "proc/vmas.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 

@@ -18,6 +18,7 @@
 
 #include "proc/process.h"
 #include "proc/procfs.h"
+#include "proc/vmas.h"
 #include "util/cleanup.h"
 
 #define AFTER_COMM ") S 1 2 3 4 -1 4194560 0 0 0 0 1 2 3 4 20 0 7 0 153438 1000 5\n"

@@ -16,6 +16,7 @@
 
 #include "proc/procfs.h"
 #include "proc/threads.h"
+#include "proc/vmas.h"
 #include "util/cleanup.h"
 
 static void test_parse(void **state)

@@ -12,7 +12,7 @@
 #include <elfutils/libdwfl.h>
 #include <stddef.h>
 
-#include "child/symbols.h"
+#include "child/symbol.h"
 #include "util/arena.h"
 
 struct debuginfo;

@@ -6,7 +6,7 @@
 #include <elfutils/libdwfl.h>
 #include <stdbool.h>
 
-#include "child/symbols.h"
+#include "child/symbol.h"
 
 struct gosymbols;
 

@@ -23,16 +23,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "child/symbol.h"
 #include "util/arena.h"
-
-#define SYMBOLS_MAX 64 /* of one pc: the innermost ones are kept, and the function itself */
-
-struct symbol {
-	const char *function; /* NULL: not known */
-	const char *file;     /* NULL: not known; absolute if the debug information tells */
-	uint32_t line;	      /* 0: not known, or no line in particular */
-	bool inlined;	      /* into the next one */
-};
 
 struct symbols;
 

@@ -8,7 +8,7 @@
 
 #include "cli/diff_encode.h"
 #include "cli/output.h"
-#include "options.h"
+#include "options/options.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/text.h"

@@ -7,8 +7,8 @@
 #include <string.h>
 
 #include "cli/probe.h"
-#include "options.h"
-#include "privilege.h"
+#include "options/options.h"
+#include "tracer/privilege.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
 #include "util/log.h"

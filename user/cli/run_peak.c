@@ -11,6 +11,7 @@
 #include "proc/memory.h"
 #include "proc/process.h"
 #include "proc/procfs.h"
+#include "proc/statm.h"
 #include "report/report.h"
 #include "report/take.h"
 #include "util/cleanup.h"

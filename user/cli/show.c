@@ -6,7 +6,7 @@
 #include "cli/output.h"
 #include "cli/progress.h"
 #include "cli/source.h"
-#include "options.h"
+#include "options/options.h"
 #include "proc/self.h"
 #include "util/cleanup.h"
 #include "util/log.h"

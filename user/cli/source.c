@@ -11,7 +11,7 @@
 #include <unistd.h>
 
 #include "cli/client.h"
-#include "options.h"
+#include "options/options.h"
 #include "proc/crew.h"
 #include "proc/hidepid.h"
 #include "proc/pod_logs.h"

@@ -16,7 +16,7 @@
 #include "cli/source.h"
 #include "cli/top_fetch.h"
 #include "cli/top_screen.h"
-#include "options.h"
+#include "options/options.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 #include "cli/source.h"
-#include "options.h"
+#include "options/options.h"
 
 #define PATIENCE_SEC 1 /* for a thread that the kernel holds */
 

@@ -12,7 +12,7 @@
 #include <sys/types.h>
 
 #include "cli/json_read.h"
-#include "options.h"
+#include "options/options.h"
 #include "report/encode.h"
 #include "util/buf.h"
 

@@ -10,6 +10,7 @@
 #include "proc/crew.h"
 #include "proc/procfs.h"
 #include "proc/threads.h"
+#include "proc/vmas.h"
 #include "util/array.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

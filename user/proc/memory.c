@@ -10,27 +10,14 @@
 
 #include "proc/process.h"
 #include "proc/procfs.h"
+#include "proc/statm.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
-#define STATM_MAX  256
 #define STATUS_MAX (1 << 20) /* the list of groups can be long */
 
 /* Amounts are multiplied: what the kernel cannot mean must not wrap around. */
 #define AMOUNT_MAX (UINT64_MAX >> 16)
-
-int proc_statm__parse(const char *text, size_t len, uint64_t page_size, struct proc_memory *ret)
-{
-	const char *pos = text, *end = text + len;
-	uint64_t size, rss;
-
-	if (number__scan(&pos, end, 10, &size) || pos == end || *pos++ != ' ' ||
-	    number__scan(&pos, end, 10, &rss) || pos == end || *pos != ' ' || size > AMOUNT_MAX ||
-	    rss > AMOUNT_MAX)
-		return -EBADMSG;
-	*ret = (struct proc_memory){size * page_size, rss * page_size};
-	return 0;
-}
 
 /* The first line is the name, which the process chose; the kernel escapes newlines in it. */
 int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret)
@@ -50,21 +37,6 @@ int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret)
 	return 0;
 }
 
-int procfs__statm(int fd, struct proc_memory *ret)
-{
-	struct proc_memory memory;
-	char text[STATM_MAX];
-	ssize_t n = pread(fd, text, sizeof(text), 0);
-	int err = n < 0 ? -errno : proc_statm__parse(text, n, sysconf(_SC_PAGESIZE), &memory);
-
-	if (err)
-		return err;
-	if (!memory.size)
-		return -ESRCH;
-	*ret = memory;
-	return 0;
-}
-
 static int try_statm(int dir, pid_t tid, void *ctx)
 {
 	_cleanup_close_ int fd = openat(dir, "statm", O_RDONLY | O_CLOEXEC);
@@ -78,6 +50,13 @@ int procfs__memory(int pidfd, struct proc_memory *ret)
 	int err = try_statm(pidfd, 0, ret);
 
 	return err == -ESRCH ? process__visit(pidfd, try_statm, ret) : err;
+}
+
+bool process__has_map(int pidfd)
+{
+	struct proc_memory memory;
+
+	return procfs__memory(pidfd, &memory) != -ESRCH;
 }
 
 int procfs__memory_of(const char *proc, pid_t pid, struct proc_memory *ret)

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proc/memory.h"
 #include "proc/procfs.h"
+#include "proc/statm.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
@@ -92,13 +92,6 @@ int process__visit(int pidfd, int (*fn)(int dir, pid_t tid, void *ctx), void *ct
 	/* exec makes the thread that calls it the leader. */
 	ret = fn(pidfd, 0, ctx);
 	return counts(pidfd, ret) ? ret : -ESRCH;
-}
-
-bool process__has_map(int pidfd)
-{
-	struct proc_memory memory;
-
-	return procfs__memory(pidfd, &memory) != -ESRCH;
 }
 
 struct opening {

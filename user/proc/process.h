@@ -31,8 +31,6 @@
  */
 int process__visit(int pidfd, int (*fn)(int dir, pid_t tid, void *ctx), void *ctx);
 
-bool process__has_map(int pidfd);
-
 /* A descriptor of a file or link of the process, or -errno; pagemap, mem and mountinfo can be read
  * on when that thread has exited. */
 int process__openat(int pidfd, const char *file, int flags);

@@ -9,15 +9,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proc/process.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 
 /* How often a map is read anew when it went away under the read: exec gives a new one. */
-#define MAP_TRIES 3
 
 /* What the kernel hands out at once is a page, or one record when that is longer. */
-#define READ_SIZE 16384
 
 #define STAT_MAX 8192
 
@@ -32,10 +29,7 @@ int procfs__open(const char *proc, pid_t pid)
 	return fd < 0 ? -errno : fd;
 }
 
-/* In the directory of a process that is gone the kernel answers ESRCH to every name; when it goes
- * while the name is being looked up, ENOENT (proc_pident_lookup() in fs/proc/base.c), also to names
- * that every process has. */
-static int gone_if_missing(int err)
+int procfs__gone_if_missing(int err)
 {
 	return err == -ENOENT ? -ESRCH : err;
 }
@@ -50,7 +44,7 @@ int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret)
 int procfs__stat(int pidfd, struct proc_stat *ret)
 {
 	_cleanup_buf_ struct buf text = {};
-	int err = gone_if_missing(procfs__read(pidfd, "stat", STAT_MAX, &text));
+	int err = procfs__gone_if_missing(procfs__read(pidfd, "stat", STAT_MAX, &text));
 
 	if (err)
 		return err;
@@ -79,87 +73,6 @@ DIR *procfs__open_tasks(int pidfd)
 	if (!dir && fd >= 0)
 		close(fd);
 	return dir;
-}
-
-/* --- maps ---------------------------------------------------------------------------------- */
-
-static int feed_fd(struct smaps_parser *parser, int fd, const atomic_bool *stop)
-{
-	char text[READ_SIZE];
-	ssize_t n;
-	int err;
-
-	for (;;) {
-		if (stop && *stop)
-			return -ECANCELED;
-		n = read(fd, text, sizeof(text));
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			return n ? -errno : 0;
-		err = smaps_parser__feed(parser, text, n);
-		if (err)
-			return err;
-	}
-}
-
-struct map_reading {
-	const char *file;
-	enum smaps_format format;
-	const atomic_bool *stop;
-	struct vma_set set;
-};
-
-/*
- * Reads one file of maps. A memory map that goes away (exit, exec) ends the text early but cleanly,
- * between two records, which looks like the end; so it is asked afterwards whether the map
- * is still there. -ESRCH: there was none to begin with; -EAGAIN: it went away meanwhile.
- */
-static int try_maps(int dir, pid_t tid, void *ctx)
-{
-	_cleanup_(smaps_parser__freep) struct smaps_parser *parser = NULL;
-	struct map_reading *reading = ctx;
-	_cleanup_close_ int fd = -1;
-	ssize_t n;
-	char c;
-	int err;
-
-	(void)tid;
-	vma_set__free(&reading->set);
-	parser = smaps_parser__new(reading->format);
-	if (!parser)
-		return -ENOMEM;
-	fd = openat(dir, reading->file, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
-		return gone_if_missing(-errno);
-	err = feed_fd(parser, fd, reading->stop);
-	if (err)
-		return err;
-	err = smaps_parser__finish(parser, &reading->set);
-	if (err)
-		return err;
-	n = reading->set.n ? pread(fd, &c, 1, 0) : 0;
-	if (n > 0)
-		return 0;
-	return reading->set.n ? -EAGAIN : -ESRCH;
-}
-
-int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret)
-{
-	struct map_reading reading = {
-		.file = format == SMAPS_FULL ? "smaps" : "maps",
-		.format = format,
-		.stop = stop,
-	};
-	int err = -EAGAIN;
-
-	for (int i = 0; i < MAP_TRIES && err == -EAGAIN; i++)
-		err = process__visit(pidfd, try_maps, &reading);
-	if (!err)
-		*ret = reading.set;
-	else
-		vma_set__free(&reading.set);
-	return err == -EAGAIN ? -ESRCH : err;
 }
 
 /* "0.20 0.18 0.12 1/80 11206": behind the slash, how many there are and the number of the newest.

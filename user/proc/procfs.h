@@ -9,12 +9,10 @@
 #define MEMPROV_PROCFS_H
 
 #include <dirent.h>
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "proc/smaps.h"
 #include "util/buf.h"
 
 #define PROC_COMM_LEN	   64 /* TASK_COMM_LEN is 16; kernel threads' names can be longer in stat */
@@ -42,14 +40,15 @@ int procfs__open_begun(const char *proc, pid_t pid, uint64_t start_ticks);
 /* The list of threads; NULL with errno. */
 DIR *procfs__open_tasks(int pidfd);
 
+/* In the directory of a process that is gone the kernel answers ESRCH to every name; when it goes
+ * while the name is being looked up, ENOENT (proc_pident_lookup() in fs/proc/base.c), also to names
+ * that every process has. */
+int procfs__gone_if_missing(int err);
+
 int procfs__stat(int pidfd, struct proc_stat *ret);
 
 /* Appends a whole file of the directory, at most max bytes. */
 int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret);
-
-/* Reads smaps or maps; ret is the caller's to free. -ESRCH when the process is gone or has no
- * memory map any more, -ECANCELED when *stop became true between two reads (stop may be NULL). */
-int procfs__vmas(int pidfd, enum smaps_format format, const atomic_bool *stop, struct vma_set *ret);
 
 /* A text that differs from an earlier one when a task has come or gone since; but for one that came
  * when all numbers had been given out once around. 0 or -errno. */

@@ -10,6 +10,7 @@
 #include "proc/process.h"
 #include "proc/procfs.h"
 #include "proc/rollup.h"
+#include "proc/vmas.h"
 #include "util/cleanup.h"
 
 /* Reading a VMA's record of smaps costs as much as this many entries of pagemap, about. */

@@ -17,6 +17,7 @@
 #include <stdint.h>
 
 #include "proc/vma.h"
+#include "proc/vmas.h"
 
 #define RESIDENT_ANY_SIZE UINT64_MAX
 

@@ -89,4 +89,7 @@ const char *origin__name(enum origin origin);
 const char *name_source__name(enum name_source source);
 const char *rss_source__name(enum rss_source source);
 
+/* What the file behind a VMA is to the process. */
+enum file_role { FILE_ROLE_BINARY, FILE_ROLE_LOADER, FILE_ROLE_LIBRARY, FILE_ROLE_OTHER };
+
 #endif

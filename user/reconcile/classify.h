@@ -4,8 +4,8 @@
 #define MEMPROV_CLASSIFY_H
 
 #include "proc/vma.h"
+#include "reconcile/attribution.h"
 #include "reconcile/frames.h"
-#include "reconcile/join.h"
 
 /* given_name: what the program called it, or NULL; role: of its file, if it has one. */
 enum category classify__part(const struct vma *vma, const char *given_name, enum file_role role);

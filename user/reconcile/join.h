@@ -25,9 +25,6 @@
 #include "reconcile/attribution.h"
 #include "util/arena.h"
 
-/* What the file behind a VMA is to the process. */
-enum file_role { FILE_ROLE_BINARY, FILE_ROLE_LOADER, FILE_ROLE_LIBRARY, FILE_ROLE_OTHER };
-
 struct join_config {
 	const struct vma_set *set;
 	const struct ledger *ledger; /* empty: nothing is known */

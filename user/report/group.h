@@ -9,7 +9,9 @@
 #include "proc/cgroup.h"
 #include "proc/rollup.h"
 #include "report/container.h"
-#include "report/take.h"
+#include "report/caller.h"
+#include "report/report.h"
+#include "report/taker.h"
 
 struct snapshot;
 

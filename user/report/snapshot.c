@@ -9,6 +9,7 @@
 #include "live/owner.h"
 #include "live/sweep.h"
 #include "model/late_names.h"
+#include "proc/memory.h"
 #include "proc/process.h"
 #include "reconcile/classify.h"
 #include "util/cleanup.h"

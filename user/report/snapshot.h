@@ -16,7 +16,9 @@
 #include "proc/resident.h"
 #include "reconcile/join.h"
 #include "report/summary.h"
-#include "report/take.h"
+#include "report/caller.h"
+#include "report/report.h"
+#include "report/taker.h"
 #include "util/clock.h"
 
 /*
@@ -97,12 +99,5 @@ int snapshot__check(const struct snapshot *snapshot);
 
 /* Adds it to a summary: 0 or -ENOMEM. */
 int snapshot__summarise(const struct snapshot *snapshot, struct summary *summary);
-
-/* taker.c's own, for snapshots. */
-struct taker {
-	struct taker_config config;
-	struct file_cache *files;
-	uint64_t page_size;
-};
 
 #endif

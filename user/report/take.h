@@ -13,27 +13,8 @@
 
 #include "report/caller.h"
 #include "report/report.h"
+#include "report/taker.h"
 
-struct owner;
-struct pod_logs;
-
-/* A container by its id, whole or the beginning of it; or else a pod. */
-struct selector {
-	const char *container; /* NULL: the pod */
-	const char *namespace;
-	const char *pod;
-};
-
-struct taker_config {
-	const char *proc;	   /* where the host's procfs is */
-	struct owner *owner;	   /* has the events; NULL: from smaps alone */
-	struct budget *budget;	   /* borrowed; NULL: there is no limit */
-	const char *why_off;	   /* with no owner: why there are no call sites, one sentence */
-	bool stacks_later;	   /* reports do not wait for stacks: report__settle() does */
-	struct pod_logs *pod_logs; /* what pods are called; NULL: not known */
-};
-
-struct taker;
 struct visitor;
 
 /* The config's strings and owner must outlive the taker. NULL when out of memory. */

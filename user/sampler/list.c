@@ -9,7 +9,7 @@
 #include "proc/program.h"
 #include "report/container.h"
 #include "report/processes.h"
-#include "sampler/parts.h"
+#include "sampler/sampler_parts.h"
 #include "util/arena.h"
 #include "util/array.h"
 #include "util/cleanup.h"

@@ -7,7 +7,7 @@
 #include "live/owner.h"
 #include "proc/crew.h"
 #include "sampler/pace.h"
-#include "sampler/parts.h"
+#include "sampler/sampler_parts.h"
 #include "sampler/rank.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

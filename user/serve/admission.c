@@ -8,8 +8,8 @@
 #include <strings.h>
 #include <unistd.h>
 
-#include "options.h"
-#include "serve/address.h"
+#include "options/address.h"
+#include "options/options.h"
 #include "serve/host.h"
 #include "serve/token.h"
 #include "util/capability.h"

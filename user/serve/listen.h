@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <sys/stat.h>
 
-#include "serve/address.h"
+#include "options/address.h"
 
 /* A socket listening at the address; *bound is where it really listens (port 0: a free one).
  * fd or -errno. */

@@ -16,11 +16,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "options/address.h"
 #include "proc/credentials.h"
 #include "proc/procfs.h"
 #include "proc/self.h"
 #include "proc/socket_holders.h"
-#include "serve/address.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 

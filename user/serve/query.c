@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "options.h"
+#include "options/options.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 #include "util/quote.h"

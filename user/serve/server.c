@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "options.h"
+#include "options/options.h"
 #include "proc/crew.h"
 #include "serve/accept.h"
 #include "serve/admission.h"

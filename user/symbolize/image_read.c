@@ -12,6 +12,7 @@
 #include "proc/open.h"
 #include "proc/procfs.h"
 #include "proc/program.h"
+#include "proc/vmas.h"
 #include "symbolize/beside.h"
 #include "symbolize/images_parts.h"
 #include "util/cleanup.h"

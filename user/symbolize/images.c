@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
+#include "proc/vmas.h"
 #include "symbolize/images_parts.h"
 
 #include <errno.h>

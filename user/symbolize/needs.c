@@ -12,7 +12,7 @@
 
 #include "proc/mounts.h"
 #include "proc/process.h"
-#include "symbolize/opener.h"
+#include "symbolize/opening.h"
 #include "util/cleanup.h"
 
 #define STATUS_MAX   65536
@@ -75,7 +75,7 @@ static int open_there(struct launcher *launcher, const struct needy *needy, stru
 	if (root < 0)
 		return root;
 	places->request.credentials = *needy->credentials;
-	return opener__open(launcher, root, &places->request, suits, ctx);
+	return opening__open(launcher, root, &places->request, suits, ctx);
 }
 
 /* --- debug files ---------------------------------------------------------------------------- */

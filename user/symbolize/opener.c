@@ -16,10 +16,6 @@
 #include "util/clock.h"
 #include "wire/channel.h"
 
-#define ANSWER_NS (2 * NSEC_PER_SEC) /* local files; one that takes longer is not waited for */
-
-/* --- the process ---------------------------------------------------------------------------- */
-
 static int compare_groups(const void *a, const void *b)
 {
 	gid_t x = *(const gid_t *)a, y = *(const gid_t *)b;
@@ -67,7 +63,8 @@ static bool is_whole(const struct opener_request *request, ssize_t len)
 
 static int answer(int socket, int32_t err, int fd)
 {
-	return channel__send(socket, &err, sizeof(err), NULL, 0, fd, clock__boot_ns() + ANSWER_NS);
+	return channel__send(socket, &err, sizeof(err), NULL, 0, fd,
+			     clock__boot_ns() + OPENER_ANSWER_NS);
 }
 
 void opener__main(int socket)
@@ -80,7 +77,7 @@ void opener__main(int socket)
 	if (!request)
 		_exit(1);
 	len = channel__receive(socket, request, sizeof(*request), &root,
-			       clock__boot_ns() + ANSWER_NS);
+			       clock__boot_ns() + OPENER_ANSWER_NS);
 	if (!is_whole(request, len) || root < 0)
 		_exit(1);
 	err = become(&request->credentials);
@@ -93,40 +90,4 @@ void opener__main(int socket)
 			break;
 	}
 	_exit(0);
-}
-
-/* --- the daemon ----------------------------------------------------------------------------- */
-
-static int ask(int socket, int root, const struct opener_request *request,
-	       bool (*suits)(int fd, void *ctx), void *ctx)
-{
-	uint64_t deadline = clock__boot_ns() + ANSWER_NS;
-	int err = channel__send(socket, request, sizeof(*request), NULL, 0, root, deadline);
-
-	if (err)
-		return err;
-	for (size_t i = 0; i < request->n; i++) {
-		_cleanup_close_ int fd = -1;
-		int32_t answer;
-		ssize_t n = channel__receive(socket, &answer, sizeof(answer), &fd, deadline);
-
-		if (n != sizeof(answer))
-			return n < 0 ? n : -EPIPE;
-		if (fd >= 0 && suits(fd, ctx))
-			return take_fd(fd);
-	}
-	return -ENOENT;
-}
-
-int opener__open(struct launcher *launcher, int root, const struct opener_request *request,
-		 bool (*suits)(int fd, void *ctx), void *ctx)
-{
-	struct launched opener;
-	int result = launch__start(launcher, LAUNCHER_OPEN, &opener);
-
-	if (result)
-		return result;
-	result = ask(opener.socket, root, request, suits, ctx);
-	launch__end(launcher, &opener);
-	return result;
 }

@@ -15,9 +15,12 @@
 #include <stdbool.h>
 
 #include "proc/credentials.h"
-#include "symbolize/launch.h"
+#include "util/clock.h"
 
 #define OPENER_PATHS_MAX 4
+
+/* Local files; one that takes longer is not waited for. */
+#define OPENER_ANSWER_NS (2 * NSEC_PER_SEC)
 
 struct opener_path {
 	size_t point; /* bytes of it that are a mount point: mounts__point() */
@@ -30,12 +33,7 @@ struct opener_request {
 	struct opener_path paths[OPENER_PATHS_MAX];
 };
 
-/* In the process: answers one request, and ends. */
+/* Answers one request, and ends. */
 void opener__main(int socket) __attribute__((noreturn));
-
-/* In the daemon: the first of the files below `root` that suits, for reading; -ENOENT when none is
- * there, or none may be read, or none suits; -errno when nobody could look. */
-int opener__open(struct launcher *launcher, int root, const struct opener_request *request,
-		 bool (*suits)(int fd, void *ctx), void *ctx);
 
 #endif

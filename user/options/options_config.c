@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /* The config file of `serve`: lines of "key = value", with the names of the options. */
-#include "options_table.h"
+#include "options/options_table.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "memory_limit.h"
+#include "tracer/memory_limit.h"
 
 #include <inttypes.h>
 #include <malloc.h>

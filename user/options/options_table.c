@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "options_table.h"
+#include "options/options_table.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "serve/address.h"
+#include "options/address.h"
 #include "util/cleanup.h"
 #include "util/number.h"
 #include "util/quote.h"

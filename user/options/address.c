@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "serve/address.h"
+#include "options/address.h"
 
 #include <arpa/inet.h>
 #include <errno.h>

@@ -1,21 +1,21 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "tracer.h"
+#include "tracer/tracer.h"
 
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "memory_limit.h"
 #include "live/name_reader.h"
 #include "live/owner.h"
 #include "live/sweep.h"
 #include "live/unwinder.h"
-#include "options.h"
-#include "privilege.h"
+#include "options/options.h"
 #include "proc/crew.h"
 #include "proc/pod_logs.h"
 #include "report/take.h"
 #include "sampler/sampler.h"
+#include "tracer/memory_limit.h"
+#include "tracer/privilege.h"
 #include "util/budget.h"
 #include "util/log.h"
 

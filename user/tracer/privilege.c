@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "privilege.h"
+#include "tracer/privilege.h"
 
 #include <errno.h>
 #include <fcntl.h>

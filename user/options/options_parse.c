@@ -5,14 +5,14 @@
  * fall back to one-letter options, so that the typing error `-output x` would write to a file
  * "utput".
  */
-#include "options.h"
+#include "options/options.h"
 
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
-#include "options_table.h"
-#include "serve/address.h"
+#include "options/address.h"
+#include "options/options_table.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 #include "util/quote.h"

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* /proc/PID/statm: how much memory a process has, in one cheap read. */
+#ifndef MEMPROV_STATM_H
+#define MEMPROV_STATM_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+struct proc_memory {
+	uint64_t size; /* bytes of address space */
+	uint64_t rss;
+};
+
+/* Pure: the text of /proc/PID/statm, "SIZE RSS …" in pages. 0 or -EBADMSG. */
+int proc_statm__parse(const char *text, size_t len, uint64_t page_size, struct proc_memory *ret);
+
+/* From an open statm, which may be read again and again, also behind an exec; -ESRCH when
+ * the thread that it is of has exited. */
+int procfs__statm(int fd, struct proc_memory *ret);
+
+#endif
