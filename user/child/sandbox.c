@@ -19,11 +19,7 @@
 #include "util/syscall_filter.h"
 #include "wire/wire.h"
 
-/* User IDs that are set aside for nothing (systemd's table of UIDs and GIDs), in a user namespace
- * that has them. */
-#define OWN_IDS_FIRST 0x70000000U
-#define OWN_IDS	      0x0FFE0000U
-#define NOBODY	      65534U
+#define NOBODY 65534U
 
 static int close_all_but(int keep)
 {
@@ -104,7 +100,7 @@ static int become_another_user(void)
 		return -errno;
 	if (getrandom(&id, sizeof(id), 0) != sizeof(id))
 		return -EIO;
-	err = become(OWN_IDS_FIRST + id % OWN_IDS);
+	err = become(WIRE_IDS_FIRST + id % WIRE_IDS);
 	return err == -EINVAL ? become(NOBODY) : err;
 }
 

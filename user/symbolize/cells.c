@@ -168,6 +168,15 @@ struct cell *cells__get(struct cells *cells, const struct domain *domain)
 	return cell;
 }
 
+const struct cell *cells__of_child(const struct cells *cells, pid_t tgid)
+{
+	const struct cell *cell = cells->first;
+
+	while (cell && cell->child.pid != tgid)
+		cell = cell->next;
+	return cell;
+}
+
 struct cell *cells__of(const struct cells *cells, pid_t tgid, uint64_t start_ticks)
 {
 	struct cell *cell = cells->first;

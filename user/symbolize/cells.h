@@ -54,6 +54,9 @@ struct cell *cells__get(struct cells *cells, const struct domain *domain);
 /* The cell that knows the process, or NULL. */
 struct cell *cells__of(const struct cells *cells, pid_t tgid, uint64_t start_ticks);
 
+/* The cell whose child the process is, or NULL. */
+const struct cell *cells__of_child(const struct cells *cells, pid_t tgid);
+
 /* The process is not known any more, but for in the cell `except`, which may be NULL. A domain of
  * which it was all ends, unless it is one of the node's own namespaces: the numbers by which others
  * are known may be those of new ones tomorrow. */

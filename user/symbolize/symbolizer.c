@@ -142,15 +142,25 @@ int symbolizer__look(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_t
 	struct subject subject = {
 		.tgid = tgid, .start_ticks = start_ticks, .looked_ns = clock__boot_ns()};
 	struct credentials credentials;
+	const struct cell *cell;
 	int err;
 
 	pidfd = procfs__open_begun(symbolizer->config.proc, tgid, start_ticks);
 	if (pidfd < 0)
 		return pidfd == -ENOENT ? -ESRCH : pidfd;
 	err = domain__of(pidfd, tgid, start_ticks, &subject.domain, &credentials);
-	if (!err)
-		symbolizer->subject = subject;
-	return err;
+	if (err)
+		return err;
+	/* What is on a child's own stack comes from the domain that it serves. By their users each
+	 * would be a domain, and need a child of its own, and that one, too. Another daemon's
+	 * children are not looked into, or it would look into the child that did. */
+	cell = cells__of_child(&symbolizer->cells, tgid);
+	if (cell)
+		subject.domain = cell->domain;
+	else if (credentials.uids[1] - WIRE_IDS_FIRST < WIRE_IDS)
+		return -EPERM;
+	symbolizer->subject = subject;
+	return 0;
 }
 
 /*
@@ -189,13 +199,13 @@ static int find_cell(struct symbolizer *symbolizer, const struct unwind_request 
 }
 
 /* Whether it still is in the domain for which something has been read. */
-static bool is_still_in(const struct cell *cell, const struct image *image, int pidfd)
+static bool is_still_in(const struct cell *cell, const struct image *image, int pidfd,
+			struct credentials *ret)
 {
-	struct credentials credentials;
 	struct domain domain;
 
-	return !domain__of(pidfd, image->tgid, image->start_ticks, &domain, &credentials) &&
-	       domain__equal(&domain, &cell->domain);
+	return !domain__of(pidfd, image->tgid, image->start_ticks, &domain, ret) &&
+	       (image->tgid == cell->child.pid || domain__equal(&domain, &cell->domain));
 }
 
 /* --- one stack ----------------------------------------------------------------------------- */
@@ -204,6 +214,7 @@ static bool is_still_in(const struct cell *cell, const struct image *image, int 
 static int answer_code(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
 		       uint64_t at)
 {
+	struct credentials credentials;
 	_cleanup_close_ int pidfd = -1;
 	const struct image_row *row = image__row_at(image, at);
 	struct wire_code code = {.head.type = WIRE_CODE};
@@ -213,7 +224,7 @@ static int answer_code(struct symbolizer *symbolizer, struct cell *cell, const s
 	if (pidfd >= 0 && row && row->wire.beside && row->wire.end - at >= WIRE_CODE_LEN)
 		n = glancer__read(symbolizer->glancer, pidfd, image->tgid, at, code.bytes,
 				  sizeof(code.bytes));
-	if (n > 0 && is_still_in(cell, image, pidfd))
+	if (n > 0 && is_still_in(cell, image, pidfd, &credentials))
 		code.head.number = n;
 	else
 		memset(code.bytes, 0, sizeof(code.bytes));
@@ -227,7 +238,6 @@ static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const s
 	struct credentials credentials;
 	struct needy needy = {.credentials = &credentials};
 	struct wire_head opened = {.type = WIRE_OPENED};
-	struct domain domain;
 
 	pidfd = images__open_process(cell->images, image);
 	needy.pidfd = pidfd;
@@ -236,9 +246,7 @@ static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const s
 	if (need->what == WIRE_NEED_DEBUG)
 		needy.module = images__name_of(cell->images, image, need->head.number, &needy.id);
 	/* The rights are those of the domain, whatever it does meanwhile. */
-	if (!needy.mounts ||
-	    domain__of(pidfd, image->tgid, image->start_ticks, &domain, &credentials) ||
-	    !domain__equal(&domain, &cell->domain))
+	if (!needy.mounts || !is_still_in(cell, image, pidfd, &credentials))
 		fd = -ESRCH;
 	else
 		fd = needs__open(&symbolizer->launcher, &needy, need);

@@ -36,6 +36,11 @@
 /* The descriptor that the child begins with. */
 #define WIRE_SOCKET 3
 
+/* A child's user, in a user namespace that has them: IDs that are set aside for nothing (systemd's
+ * table of UIDs and GIDs). */
+#define WIRE_IDS_FIRST 0x70000000U
+#define WIRE_IDS       0x0FFE0000U
+
 #define WIRE_PACKET_MAX	  65536
 #define WIRE_STRING_MAX	  4096
 #define WIRE_BUILD_ID_MAX 64	/* bytes; SHA-512 */
