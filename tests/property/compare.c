@@ -300,7 +300,7 @@ static int compare_once(struct comparison *c, int pidfd, const struct view *view
 		err = compare_ledger(c, &view->ledger);
 	if (!err)
 		err = compare_parts(c, &set, parts.parts, parts.n);
-	c->has_strays = join__has_strays(&set, &view->ledger);
+	c->has_unmapped = join__has_unmapped_ranges(&set, &view->ledger);
 	arena__free(config.strings);
 	return err;
 }

@@ -23,7 +23,7 @@ struct comparison {
 	uint16_t exact_from;
 	bool names_lost; /* and so may be missing */
 	bool resynced; /* the ledger has just been corrected: it holds nothing that is not mapped */
-	bool has_strays; /* out: it does hold such, and the shadow says why */
+	bool has_unmapped; /* out: it does hold such, and the shadow says why */
 	char why[512];	 /* what does not hold */
 };
 

@@ -57,7 +57,7 @@ static int compare_member(struct run *run, const struct member *member, char *wh
 	int err = compare__process(&c);
 
 	/* A report would correct the ledger now. */
-	if (!err && c.has_strays && !run->sequence->lossy) {
+	if (!err && c.has_unmapped && !run->sequence->lossy) {
 		err = compare__resync(c.model, c.pid);
 		c.resynced = true;
 		if (!err)

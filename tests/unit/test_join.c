@@ -294,13 +294,13 @@ static void test_what_was_reserved(void **state)
 	};
 
 	answer(commit, site_for(FRAME_HEAP, true));
-	assert_true(parts__await_stacks(parts, ARRAY_SIZE(parts)));
+	assert_true(parts__have_waiting_stacks(parts, ARRAY_SIZE(parts)));
 	parts__resolve(parts, ARRAY_SIZE(parts));
 	assert_int_equal(parts[0].category, CATEGORY_RUNTIME_HEAP);
 	assert_int_equal(parts[1].category, CATEGORY_ANON_RW);
 	answer(tables, site_for(FRAME_METADATA, false));
 	answer(lost, NULL);
-	assert_false(parts__await_stacks(parts, ARRAY_SIZE(parts)));
+	assert_false(parts__have_waiting_stacks(parts, ARRAY_SIZE(parts)));
 	parts__resolve(parts, ARRAY_SIZE(parts));
 	assert_int_equal(parts[0].category, CATEGORY_RUNTIME_HEAP);
 	assert_int_equal(parts[1].category, CATEGORY_RUNTIME_METADATA);
@@ -414,13 +414,13 @@ static void test_strays(void **state)
 	add_vma(f, 10, 20, VMA_ANON, NULL, 0, 4);
 	add_vma(f, 30, 40, VMA_ANON, NULL, 0, 4);
 	put(f, 12, 20, f->a, NULL);
-	assert_false(join__has_strays(&f->set, &f->ledger));
+	assert_false(join__has_unmapped_ranges(&f->set, &f->ledger));
 	put(f, 18, 31, f->b, NULL);
-	assert_true(join__has_strays(&f->set, &f->ledger));
+	assert_true(join__has_unmapped_ranges(&f->set, &f->ledger));
 	ledger__erase(&f->ledger, f->pool, 0, 30 * PAGE);
-	assert_false(join__has_strays(&f->set, &f->ledger));
+	assert_false(join__has_unmapped_ranges(&f->set, &f->ledger));
 	put(f, 50, 51, f->b, NULL);
-	assert_true(join__has_strays(&f->set, &f->ledger));
+	assert_true(join__has_unmapped_ranges(&f->set, &f->ledger));
 }
 
 /* Whatever the figures, parts add up to the VMA and none is negative. */

@@ -377,9 +377,9 @@ static void test_dead_processes_are_removed(void **state)
 	apply(f, event_mmap(1, 5, 10, 4));
 	assert_int_equal(model__processes(f->model, &known, &n), 0);
 	assert_int_equal(n, 1);
-	model__bury(f->model, TGID, known->start_ticks + 1);
+	model__process_is_gone(f->model, TGID, known->start_ticks + 1);
 	assert_string_equal(shown(f, TGID), "10-14 ");
-	model__bury(f->model, TGID, known->start_ticks);
+	model__process_is_gone(f->model, TGID, known->start_ticks);
 	assert_string_equal(shown(f, TGID), "none");
 	assert_int_equal(resyncs(f, RESYNC_DEAD_PROCESS), 1);
 	free(known);
@@ -430,9 +430,9 @@ static bool keep_stack(const struct raw_stack *raw, void *ctx)
 	return true;
 }
 
-static void answer(struct model *model, const struct asked *asked, bool makeshift)
+static void answer(struct model *model, const struct asked *asked, bool provisional)
 {
-	struct unwound unwound = {.source = STACK_SOURCE_FP, .makeshift = makeshift};
+	struct unwound unwound = {.source = STACK_SOURCE_FP, .provisional = provisional};
 	struct callsite *site = calloc(1, sizeof(*site));
 
 	site->refs = 1;

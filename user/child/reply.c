@@ -217,7 +217,7 @@ int reply__send(const struct reply *reply, int socket, const struct found_stack 
 		.source = found->by_fp ? STACK_SOURCE_FP : STACK_SOURCE_CFI,
 		.truncated = found->truncated,
 		.n_words = found->stack.n_words,
-		.strayed = found->strayed,
+		.left_code = found->left_code,
 	};
 	int err = 0;
 

@@ -125,8 +125,8 @@ static bool may_return_to(const struct code_map *map, const struct unwind_hooks 
 	struct found_frame first;
 	struct code code;
 
-	found->strayed = !find_code(map, hooks, pc - 1, &code);
-	if (found->strayed)
+	found->left_code = !find_code(map, hooks, pc - 1, &code);
+	if (found->left_code)
 		return false;
 	if (!code.module)
 		return may_return_to_jit(map, hooks, frame, found, caller);
@@ -359,8 +359,8 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		outermost = found->n && !pc;
 		if (outermost)
 			break;
-		found->strayed = !locate(map, pc, is_call, hooks, frame);
-		if (found->strayed)
+		found->left_code = !locate(map, pc, is_call, hooks, frame);
+		if (found->left_code)
 			break;
 		site = find_site(frame);
 		found->n++;
@@ -391,8 +391,8 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 		const struct cfi_site *site;
 
 		/* Who has no frame pointers has other things in that register. */
-		found->strayed = !locate(map, ips[i], i > 0, hooks, frame);
-		if (found->strayed)
+		found->left_code = !locate(map, ips[i], i > 0, hooks, frame);
+		if (found->left_code)
 			break;
 		site = find_site(frame);
 		found->n++;

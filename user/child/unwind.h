@@ -41,7 +41,7 @@ struct found_stack {
 	size_t n;
 	bool by_fp; /* a frame does not follow from call frame information */
 	bool truncated;
-	bool strayed; /* the next address is not known to be code */
+	bool left_code; /* the next address is not known to be code */
 };
 
 /* Asked about each frame as it is found; false ends the stack there. */

@@ -134,19 +134,19 @@ void source__free(struct stack_queue *queue, struct source *source)
 	free(source);
 }
 
-/* Lets the heir have it; true when it can. */
+/* Lets the successor have it; true when it can. */
 bool source__pass_on(struct stack_queue *queue, const struct process_end *end,
 		     struct waiting *waiting)
 {
 	struct source *source;
 
-	if (!end || !end->heir)
+	if (!end || !end->successor)
 		return false;
-	source = stack_queue__source(queue, end->heir, end->heir_start_ticks);
-	if (!source || source->over || source->start_ticks != end->heir_start_ticks)
+	source = stack_queue__source(queue, end->successor, end->successor_start_ticks);
+	if (!source || source->over || source->start_ticks != end->successor_start_ticks)
 		return false;
-	waiting->raw.tgid = end->heir;
-	waiting->raw.start_ticks = end->heir_start_ticks;
+	waiting->raw.tgid = end->successor;
+	waiting->raw.start_ticks = end->successor_start_ticks;
 	source__append(source, waiting);
 	source__queue_turn(queue, source);
 	return true;

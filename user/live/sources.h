@@ -60,7 +60,7 @@ void source__append(struct source *source, struct waiting *waiting);
 /* A copy at the end of the source's; false when out of memory. */
 bool source__add(struct stack_queue *queue, struct source *source, const struct raw_stack *raw);
 
-/* Lets the heir have it; true when it can. */
+/* Lets the successor have it; true when it can. */
 bool source__pass_on(struct stack_queue *queue, const struct process_end *end,
 		     struct waiting *waiting);
 

@@ -253,7 +253,7 @@ void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending
 	pthread_mutex_unlock(&queue->lock);
 }
 
-/* Its stacks that wait are its heir's now, or nobody's: of most processes, which come and go,
+/* Its stacks that wait are its successor's now, or nobody's: of most processes, which come and go,
  * nobody ever reads the map. */
 static void leave(struct stack_queue *queue, struct source *source, struct model *model,
 		  const struct process_end *end)

@@ -65,7 +65,7 @@ void stack_queue__take_batch(struct stack_queue *queue, struct model *model, str
 bool stack_queue__is_of_another(struct stack_queue *queue, const struct batch *batch);
 
 /* From within the model, when the batch has been unwound. What could not be because the process
- * left, or was in another program perhaps, its heir gets (then stacks[i] is NULL), else nobody
+ * left, or was in another program perhaps, its successor gets (then stacks[i] is NULL), else nobody
  * knows it. */
 void stack_queue__correct(struct stack_queue *queue, struct batch *batch);
 

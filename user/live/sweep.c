@@ -19,7 +19,7 @@
 #define SWEEP_EVERY_NS (2 * NSEC_PER_SEC)
 /* Every so many are made also where no task has come or gone, for those that could not be read, and
  * look at kernel threads again: a node has hundreds. */
-#define SWEEP_ANYHOW 15
+#define SWEEPS_LEFT_OUT_MAX 15
 /* Reading a map while the process changes it: after this many tries what was read is used, minus
  * what was touched meanwhile. */
 #define LEARN_TRIES 3
@@ -37,13 +37,13 @@ struct sweeper {
 	atomic_bool ready;
 	char tasks[PROC_TASKS_LEN]; /* before the last sweep; "": there was none that ended well */
 	unsigned left_out;	    /* sweeps, since then */
-	struct pid_list bare;	    /* that had no memory when they were looked at last */
-	unsigned until_all;	    /* sweeps, until these are looked at again */
-	pthread_mutex_t lock;	    /* for wake */
+	struct pid_list without_memory; /* that had no memory when they were looked at last */
+	unsigned until_all;		/* sweeps, until these are looked at again */
+	pthread_mutex_t lock;		/* for wake */
 	pthread_cond_t wake;
 };
 
-struct lesson {
+struct reading {
 	pid_t pid;
 	struct proc_stat stat;
 	uint64_t began_ns;
@@ -56,33 +56,33 @@ struct lesson {
 
 static void look(struct model *model, void *arg)
 {
-	struct lesson *lesson = arg;
+	struct reading *reading = arg;
 
-	lesson->known = !model__view(model, lesson->pid, &lesson->before);
+	reading->known = !model__view(model, reading->pid, &reading->before);
 }
 
 static void learn(struct model *model, void *arg)
 {
-	struct lesson *lesson = arg;
+	struct reading *reading = arg;
 	struct view now;
-	uint64_t space_id = lesson->known ? lesson->before.space_id : 0;
+	uint64_t space_id = reading->known ? reading->before.space_id : 0;
 
-	if (lesson->final) {
-		lesson->in_time = true;
-	} else if (lesson->known) {
-		lesson->in_time = model__view_holds(model, &lesson->before);
+	if (reading->final) {
+		reading->in_time = true;
+	} else if (reading->known) {
+		reading->in_time = model__view_holds(model, &reading->before);
 	} else {
-		lesson->in_time = model__view(model, lesson->pid, &now) != 0;
-		if (!lesson->in_time)
+		reading->in_time = model__view(model, reading->pid, &now) != 0;
+		if (!reading->in_time)
 			view__free(&now);
 	}
-	if (lesson->in_time)
-		model__learn(model, lesson->pid, lesson->stat.start_ticks, lesson->stat.comm,
-			     space_id, lesson->began_ns, &lesson->maps);
+	if (reading->in_time)
+		model__learn(model, reading->pid, reading->stat.start_ticks, reading->stat.comm,
+			     space_id, reading->began_ns, &reading->maps);
 }
 
 struct found_stack {
-	const struct lesson *lesson;
+	const struct reading *reading;
 	const struct proc_thread *thread;
 	const struct vma *vma;
 };
@@ -92,11 +92,11 @@ static void find_stack(struct model *model, void *arg)
 	const struct found_stack *found = arg;
 	struct view now;
 
-	if (model__view(model, found->lesson->pid, &now))
+	if (model__view(model, found->reading->pid, &now))
 		return;
-	if (now.start_ticks == found->lesson->stat.start_ticks &&
+	if (now.start_ticks == found->reading->stat.start_ticks &&
 	    now.knowledge == KNOWS_SINCE_ATTACH)
-		model__stack_found(model, now.tgid, now.space_id, found->lesson->began_ns,
+		model__stack_found(model, now.tgid, now.space_id, found->reading->began_ns,
 				   found->thread->tid, found->thread->comm, found->vma->start,
 				   found->vma->end);
 	view__free(&now);
@@ -104,24 +104,24 @@ static void find_stack(struct model *model, void *arg)
 
 /* No clone event told of the threads that were there before us. */
 static void learn_stacks(struct owner *owner, struct visitor *visitor, int pidfd,
-			 const struct lesson *lesson)
+			 const struct reading *reading)
 {
 	_cleanup_free_ struct proc_thread *threads = NULL;
 	size_t n = 0;
 	int err;
 
-	if (lesson->stat.threads <= 1 || (lesson->known && lesson->before.learned) ||
-	    visitor__enter(visitor, lesson->pid))
+	if (reading->stat.threads <= 1 || (reading->known && reading->before.learned) ||
+	    visitor__enter(visitor, reading->pid))
 		return;
-	err = procfs__threads(pidfd, lesson->pid, MAX_THREADS, &threads, &n);
+	err = procfs__threads(pidfd, reading->pid, MAX_THREADS, &threads, &n);
 	visitor__leave(visitor);
 	if (err)
 		return;
 	for (size_t i = 0; i < n; i++) {
 		struct found_stack found = {
-			.lesson = lesson,
+			.reading = reading,
 			.thread = &threads[i],
-			.vma = vma_set__thread_stack(&lesson->maps, threads[i].stack_pointer),
+			.vma = vma_set__thread_stack(&reading->maps, threads[i].stack_pointer),
 		};
 
 		if (found.vma)
@@ -129,40 +129,40 @@ static void learn_stacks(struct owner *owner, struct visitor *visitor, int pidfd
 	}
 }
 
-static int read_maps(struct visitor *visitor, int pidfd, struct lesson *lesson)
+static int read_maps(struct visitor *visitor, int pidfd, struct reading *reading)
 {
-	int err = visitor__enter(visitor, lesson->pid);
+	int err = visitor__enter(visitor, reading->pid);
 
 	if (err)
 		return err;
-	lesson->began_ns = clock__boot_ns();
-	err = procfs__vmas(pidfd, SMAPS_MAPS, visitor__stop(visitor), &lesson->maps);
+	reading->began_ns = clock__boot_ns();
+	err = procfs__vmas(pidfd, SMAPS_MAPS, visitor__stop(visitor), &reading->maps);
 	visitor__leave(visitor);
 	return err;
 }
 
 static int try_to_learn(const char *proc, struct owner *owner, struct visitor *visitor,
-			struct lesson *lesson)
+			struct reading *reading)
 {
-	_cleanup_close_ int pidfd = procfs__open(proc, lesson->pid);
+	_cleanup_close_ int pidfd = procfs__open(proc, reading->pid);
 	int err;
 
 	if (pidfd < 0)
 		return pidfd;
-	err = procfs__stat(pidfd, &lesson->stat);
+	err = procfs__stat(pidfd, &reading->stat);
 	if (err)
 		return err;
-	if (proc_stat__is_kernel_thread(&lesson->stat))
+	if (proc_stat__is_kernel_thread(&reading->stat))
 		return -ESRCH;
-	owner__call(owner, look, lesson);
-	err = read_maps(visitor, pidfd, lesson);
+	owner__call(owner, look, reading);
+	err = read_maps(visitor, pidfd, reading);
 	if (!err)
-		owner__call(owner, learn, lesson);
-	if (!err && lesson->in_time)
-		learn_stacks(owner, visitor, pidfd, lesson);
-	vma_set__free(&lesson->maps);
-	if (lesson->known)
-		view__free(&lesson->before);
+		owner__call(owner, learn, reading);
+	if (!err && reading->in_time)
+		learn_stacks(owner, visitor, pidfd, reading);
+	vma_set__free(&reading->maps);
+	if (reading->known)
+		view__free(&reading->before);
 	return err;
 }
 
@@ -171,10 +171,10 @@ int sweep__process(const char *proc, struct owner *owner, struct visitor *visito
 	int err = 0;
 
 	for (int i = 1; i <= LEARN_TRIES; i++) {
-		struct lesson lesson = {.pid = pid, .final = i == LEARN_TRIES};
+		struct reading reading = {.pid = pid, .final = i == LEARN_TRIES};
 
-		err = try_to_learn(proc, owner, visitor, &lesson);
-		if (err || lesson.in_time)
+		err = try_to_learn(proc, owner, visitor, &reading);
+		if (err || reading.in_time)
 			break;
 	}
 	return err;
@@ -202,8 +202,8 @@ static bool pid_list__has(const struct pid_list *list, pid_t pid)
 struct census {
 	struct sweeper *sweeper;
 	struct visitor *visitor;
-	struct pid_list bare;	     /* of this sweep */
-	struct known_process *known; /* sorted by tgid */
+	struct pid_list without_memory; /* of this sweep */
+	struct known_process *known;	/* sorted by tgid */
 	size_t n;
 	bool *seen;
 };
@@ -221,18 +221,18 @@ static int visit(pid_t pid, void *ctx)
 		census->seen[known - census->known] = true;
 	/* Those that cannot be read (gone by now, not ours to read) are tried again next time. */
 	if ((!known || !known->learned) &&
-	    (pid_list__has(&census->sweeper->bare, pid) ||
+	    (pid_list__has(&census->sweeper->without_memory, pid) ||
 	     sweep__process(census->sweeper->proc, census->sweeper->owner, census->visitor, pid) ==
 		     -ESRCH))
-		pid_list__add(&census->bare, pid);
+		pid_list__add(&census->without_memory, pid);
 	return 0;
 }
 
-static void bury(struct model *model, void *arg)
+static void drop_process(struct model *model, void *arg)
 {
 	const struct known_process *dead = arg;
 
-	model__bury(model, dead->tgid, dead->start_ticks);
+	model__process_is_gone(model, dead->tgid, dead->start_ticks);
 }
 
 /* The list of the known is made first: a process that is on it and not in /proc later is dead,
@@ -245,8 +245,8 @@ static int sweep(struct sweeper *sweeper, struct visitor *visitor)
 	int err;
 
 	if (!sweeper->until_all--) {
-		sweeper->until_all = SWEEP_ANYHOW;
-		sweeper->bare.n = 0;
+		sweeper->until_all = SWEEPS_LEFT_OUT_MAX;
+		sweeper->without_memory.n = 0;
 	}
 	err = owner__processes(sweeper->owner, &census.known, &census.n);
 	if (err)
@@ -257,17 +257,17 @@ static int sweep(struct sweeper *sweeper, struct visitor *visitor)
 		return -ENOMEM;
 	err = procfs__each(sweeper->proc, visit, &census);
 	if (visitor->stop) {
-		free(census.bare.pids);
+		free(census.without_memory.pids);
 		return -ECANCELED;
 	}
 	for (size_t i = 0; !err && i < census.n; i++) {
 		if (!seen[i])
-			owner__call(sweeper->owner, bury, &known[i]);
+			owner__call(sweeper->owner, drop_process, &known[i]);
 	}
-	if (census.bare.n)
-		qsort(census.bare.pids, census.bare.n, sizeof(pid_t), by_pid);
-	free(sweeper->bare.pids);
-	sweeper->bare = census.bare;
+	if (census.without_memory.n)
+		qsort(census.without_memory.pids, census.without_memory.n, sizeof(pid_t), by_pid);
+	free(sweeper->without_memory.pids);
+	sweeper->without_memory = census.without_memory;
 	return err;
 }
 
@@ -277,7 +277,7 @@ static void sweep_if_needed(struct sweeper *sweeper, struct visitor *visitor)
 
 	if (procfs__tasks(sweeper->proc, tasks))
 		tasks[0] = '\0';
-	if (tasks[0] && !strcmp(tasks, sweeper->tasks) && ++sweeper->left_out < SWEEP_ANYHOW)
+	if (tasks[0] && !strcmp(tasks, sweeper->tasks) && ++sweeper->left_out < SWEEPS_LEFT_OUT_MAX)
 		return;
 	sweeper->left_out = 0;
 	sweeper->tasks[0] = '\0';
@@ -340,7 +340,7 @@ void sweeper__free(struct sweeper *sweeper)
 		return;
 	pthread_cond_destroy(&sweeper->wake);
 	pthread_mutex_destroy(&sweeper->lock);
-	free(sweeper->bare.pids);
+	free(sweeper->without_memory.pids);
 	free(sweeper);
 }
 

@@ -246,7 +246,7 @@ size_t unwinder__give_up(struct model *model, size_t bytes, void *unwinder)
 	return stack_queue__give_up(((struct unwinder *)unwinder)->queue, model, bytes);
 }
 
-static void judge(struct callsite *site)
+static void classify(struct callsite *site)
 {
 	struct frames_class class = frames__class(site->frames, site->n);
 
@@ -266,7 +266,7 @@ int unwinder__new(const struct symbolizer_config *config, struct budget *budget,
 		return -ENOMEM;
 	pthread_mutex_init(&u->lock, NULL);
 	u->queue = stack_queue__new(budget);
-	u->table = callsite_table__new(judge, budget);
+	u->table = callsite_table__new(classify, budget);
 	err = u->queue && u->table ? symbolizer__new(config, &u->symbolizer) : -ENOMEM;
 	if (err) {
 		unwinder__free(u);

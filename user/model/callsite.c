@@ -26,7 +26,7 @@ struct sites_of {
 };
 
 struct callsite_table {
-	callsite_judge_fn *judge;
+	callsite_classify_fn *classify;
 	struct budget *budget;
 	size_t max_bytes;
 	pthread_mutex_t lock; /* guards what follows */
@@ -165,14 +165,14 @@ static void drop_unused(struct callsite_table *table)
 	frame_table__drop_unused(table->frames);
 }
 
-struct callsite_table *callsite_table__new(callsite_judge_fn *judge, struct budget *budget)
+struct callsite_table *callsite_table__new(callsite_classify_fn *classify, struct budget *budget)
 {
 	static const struct unwound nothing;
 	struct callsite_table *table = calloc(1, sizeof(*table));
 
 	if (!table)
 		return NULL;
-	table->judge = judge;
+	table->classify = classify;
 	table->budget = budget;
 	table->max_bytes = budget__share(budget, MAX_SHARE, CALLSITES_MAX_BYTES);
 	pthread_mutex_init(&table->lock, NULL);
@@ -224,7 +224,7 @@ static struct callsite *add(struct callsite_table *table, uint64_t account,
 		return NULL;
 	}
 	site->account = account;
-	table->judge(site);
+	table->classify(site);
 	if (bytes_of(table) + site->bytes > table->max_bytes)
 		drop_unused(table);
 	if (bytes_of(table) + site->bytes > table->max_bytes) {

@@ -21,7 +21,7 @@ struct callsite {
 	uint64_t account;
 	enum stack_source source;
 	bool truncated;
-	/* What a judge made of it, once: */
+	/* What the classifier made of it, once: */
 	int owner;	   /* index of the frame whose code it is; -1: none */
 	unsigned use;	   /* of reconcile/frames.h */
 	bool as_reserved;  /* the use of its reservation, if that has one, goes before */
@@ -34,13 +34,13 @@ struct callsite *callsite__ref(struct callsite *site); /* accepts NULL */
 void callsite__unref(struct callsite *site);	       /* accepts NULL; on any thread */
 bool callsite__is_other(const struct callsite *site);
 
-/* Fills in what a judge makes of a new call site. */
-typedef void callsite_judge_fn(struct callsite *site);
+/* Fills in what follows from the frames of a new call site. */
+typedef void callsite_classify_fn(struct callsite *site);
 
 /* Thread-safe. */
 struct callsite_table;
 /* budget may be NULL, and must outlive it. NULL when out of memory. */
-struct callsite_table *callsite_table__new(callsite_judge_fn *judge, struct budget *budget);
+struct callsite_table *callsite_table__new(callsite_classify_fn *classify, struct budget *budget);
 void callsite_table__free(struct callsite_table *table); /* accepts NULL; call sites live on */
 
 /* The call site of a stack, with a reference for the caller; NULL when out of memory. account:

@@ -43,15 +43,15 @@ int learn__take_in(struct space *space, const struct vma_set *maps, struct recor
 	return g.err;
 }
 
-struct strays {
+struct unmapped {
 	size_t n;
 	size_t n_seen; /* of them, those that had been seen to be mapped */
 	uint64_t until;
 };
 
-static int count_stray(const struct ledger_range *range, void *ctx)
+static int count_unmapped(const struct ledger_range *range, void *ctx)
 {
-	struct strays *s = ctx;
+	struct unmapped *s = ctx;
 
 	if (range->touched_ns <= s->until) {
 		s->n++;
@@ -60,22 +60,22 @@ static int count_stray(const struct ledger_range *range, void *ctx)
 	return 0;
 }
 
-bool learn__drop_strays(struct space *space, const struct vma_set *maps, uint64_t began_ns)
+bool learn__drop_unmapped(struct space *space, const struct vma_set *maps, uint64_t began_ns)
 {
-	struct strays strays = {.until = began_ns};
+	struct unmapped unmapped = {.until = began_ns};
 	uint64_t lo = 0;
 
 	for (size_t i = 0; i <= maps->n; i++) {
 		uint64_t hi = i < maps->n ? maps->vmas[i].start : UINT64_MAX;
-		size_t before = strays.n;
+		size_t before = unmapped.n;
 
 		if (lo < hi)
-			ledger__each(&space->ledger, lo, hi, count_stray, &strays);
-		if (strays.n > before)
+			ledger__each(&space->ledger, lo, hi, count_unmapped, &unmapped);
+		if (unmapped.n > before)
 			ledger__erase_older(&space->ledger, space->tools->pool, lo, hi, began_ns);
 		lo = i < maps->n ? maps->vmas[i].end : hi;
 	}
-	return strays.n_seen;
+	return unmapped.n_seen;
 }
 
 /* The break itself is in no file of /proc. It is where [heap] ends, unless something else was

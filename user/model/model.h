@@ -59,14 +59,14 @@ struct raw_stack {
 };
 
 /* A process has ended, or runs another program now: stacks of it that wait cannot be unwound in it
- * any more. But they can be in its heir, a process that has inherited its ranges and has the same
- * code. */
+ * any more. But they can be in its successor, a process that has inherited its ranges and has the
+ * same code. */
 struct process_end {
 	pid_t tgid;
 	uint64_t start_ticks;
-	bool lives_on; /* it runs another program */
-	pid_t heir;    /* 0: there is none, or no stack waits */
-	uint64_t heir_start_ticks;
+	bool lives_on;	 /* it runs another program */
+	pid_t successor; /* 0: there is none, or no stack waits */
+	uint64_t successor_start_ticks;
 };
 
 struct model_config {
@@ -197,7 +197,7 @@ void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint
 			uint32_t tid, const char *comm, uint64_t lo, uint64_t hi);
 
 /* The process is not in /proc any more, and no event said so. */
-void model__bury(struct model *model, pid_t tgid, uint64_t start_ticks);
+void model__process_is_gone(struct model *model, pid_t tgid, uint64_t start_ticks);
 
 struct known_process {
 	pid_t tgid;

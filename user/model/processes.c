@@ -399,7 +399,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	if (!process->comm[0])
 		set_comm(process, comm);
 	changes__settle(process->space);
-	if (learn__drop_strays(process->space, maps, began_ns))
+	if (learn__drop_unmapped(process->space, maps, began_ns))
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
 	if (process->space->heap_end == HEAP_END_UNKNOWN) {
 		process->space->heap_end = learn__heap_end(maps);
@@ -427,7 +427,7 @@ void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint
 		model->stats.refused++;
 }
 
-void model__bury(struct model *model, pid_t tgid, uint64_t start_ticks)
+void model__process_is_gone(struct model *model, pid_t tgid, uint64_t start_ticks)
 {
 	struct process *process = model__find(model, tgid);
 

@@ -63,7 +63,7 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 	return raw.trace;
 }
 
-/* The space that the stack was taken in, or of an heir; NULL when it has gone. */
+/* The space that the stack was taken in, or of a successor; NULL when it has gone. */
 static struct space *space_of(const struct model *model, const struct raw_stack *raw)
 {
 	const struct process *process = model__find(model, raw->tgid);
@@ -115,7 +115,7 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	else if (newest > raw->taken_ns) /* what was unwound may not be what was there */
 		site = NULL;
 	trace__resolve(raw->trace, site);
-	if (site && !unwound->makeshift && space && space->id == raw->space_id && space->image) {
+	if (site && !unwound->provisional && space && space->id == raw->space_id && space->image) {
 		giving_up__share_known_stacks(model, space->account);
 		image__learn(space->image, raw->stack, unwound, raw->trace, newest);
 	}
@@ -123,7 +123,7 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 }
 
 /* Another process that has the same stacks waiting, and the same code. */
-static const struct process *heir(const struct model *model, const struct process *of)
+static const struct process *successor(const struct model *model, const struct process *of)
 {
 	const struct space *space = of->space;
 	const struct pending *pending = space->pending;
@@ -153,10 +153,10 @@ void raw_stacks__leave(struct model *model, const struct process *process, bool 
 
 	if (!model->config.on_process_end || (lives_on && pending->answered == pending->asked))
 		return;
-	other = heir(model, process);
+	other = successor(model, process);
 	if (other) {
-		end.heir = other->tgid;
-		end.heir_start_ticks = other->start_ticks;
+		end.successor = other->tgid;
+		end.successor_start_ticks = other->start_ticks;
 	}
 	model->config.on_process_end(model, &end, model->config.stack_ctx);
 }

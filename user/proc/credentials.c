@@ -167,7 +167,7 @@ static bool is_of_same_rights(const struct reader *reader, int pidfd, const stru
 }
 
 /* 1 or 0. */
-static int judge(int dir, pid_t tid, void *ctx)
+static int may_read(int dir, pid_t tid, void *ctx)
 {
 	const struct reader *reader = *(const struct reader **)ctx;
 	struct credentials c;
@@ -183,7 +183,7 @@ static int judge(int dir, pid_t tid, void *ctx)
 
 bool reader__may_read(const struct reader *reader, int pidfd)
 {
-	return process__visit(pidfd, judge, &reader) == 1;
+	return process__visit(pidfd, may_read, &reader) == 1;
 }
 
 bool reader__may_read_all(const struct reader *reader, int init)

@@ -300,7 +300,7 @@ int join__parts(const struct join_config *config, struct part_list *ret)
 	return err;
 }
 
-bool parts__await_stacks(const struct part *parts, size_t n)
+bool parts__have_waiting_stacks(const struct part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		if (!trace__is_answered(parts[i].trace) ||
@@ -344,7 +344,7 @@ static int stop_at_any(const struct ledger_range *range, void *ctx)
 	return 1;
 }
 
-bool join__has_strays(const struct vma_set *set, const struct ledger *ledger)
+bool join__has_unmapped_ranges(const struct vma_set *set, const struct ledger *ledger)
 {
 	uint64_t lo = 0;
 

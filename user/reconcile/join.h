@@ -53,13 +53,13 @@ void part_list__free(struct part_list *list);
 int join__parts(const struct join_config *config, struct part_list *ret);
 
 /* True when there are parts whose stacks have not been unwound yet. */
-bool parts__await_stacks(const struct part *parts, size_t n);
+bool parts__have_waiting_stacks(const struct part *parts, size_t n);
 
 /* Fills in the parts' call sites, of the stacks that have been unwound by now, and the categories
  * that follow from them. */
 void parts__resolve(struct part *parts, size_t n);
 
 /* True when the ledger holds ranges where nothing is mapped. */
-bool join__has_strays(const struct vma_set *set, const struct ledger *ledger);
+bool join__has_unmapped_ranges(const struct vma_set *set, const struct ledger *ledger);
 
 #endif

@@ -27,7 +27,8 @@ int report__settle(struct report *report, uint64_t wait_ns)
 {
 	int err;
 
-	while (parts__await_stacks(report->regions, report->n_regions) && waiter__nap(&wait_ns))
+	while (parts__have_waiting_stacks(report->regions, report->n_regions) &&
+	       waiter__nap(&wait_ns))
 		;
 	parts__resolve(report->regions, report->n_regions);
 	err = fill_sums(report);

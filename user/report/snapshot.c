@@ -310,10 +310,10 @@ static void want_stacks(struct model *model, void *arg)
 static void wait_for_stacks(struct snapshot *s)
 {
 	if (!s->traced || !s->config->patience->wants_stacks ||
-	    !parts__await_stacks(s->parts.parts, s->parts.n))
+	    !parts__have_waiting_stacks(s->parts.parts, s->parts.n))
 		return;
 	owner__call(s->config->taker->config.owner, want_stacks, s);
-	while (parts__await_stacks(s->parts.parts, s->parts.n) &&
+	while (parts__have_waiting_stacks(s->parts.parts, s->parts.n) &&
 	       waiter__nap(&s->config->patience->stacks_ns))
 		;
 }
@@ -340,7 +340,8 @@ static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *con
 		return err;
 	if (s->racing)
 		err = join(s) ?: snapshot__check(s); /* by the latest that is known */
-	else if (s->traced && config->reading.tries && join__has_strays(&s->set, &s->view.ledger))
+	else if (s->traced && config->reading.tries &&
+		 join__has_unmapped_ranges(&s->set, &s->view.ledger))
 		owner__call(owner, learn, s);
 	if (err)
 		return err;

@@ -69,8 +69,8 @@ static struct sample *make(const struct snapshot *s, const struct report *sums, 
 	sample->program = s->program.id;
 	sample->rss = s->totals.rss;
 	sample->taken_ns = s->began_ns;
-	sample->unsettled =
-		s->set.torn || s->names_missing || parts__await_stacks(s->parts.parts, s->parts.n);
+	sample->unsettled = s->set.torn || s->names_missing ||
+			    parts__have_waiting_stacks(s->parts.parts, s->parts.n);
 	if (s->traced) {
 		sample->exec_space = s->view.exec_space;
 		sample->space_id = s->view.space_id;

@@ -27,8 +27,9 @@ static uint64_t apart(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-static struct candidate judge(const struct known_process *known, const struct sample *sample,
-			      const struct proc_memory *now, uint64_t now_ns)
+static struct candidate make_candidate(const struct known_process *known,
+				       const struct sample *sample, const struct proc_memory *now,
+				       uint64_t now_ns)
 {
 	struct candidate c = {.pid = known->tgid, .start_ticks = known->start_ticks};
 
@@ -69,7 +70,7 @@ static void consider(struct sampler *s, const struct known_process *known, struc
 	table__mark(s->table, known->tgid, known->start_ticks);
 	if (has_a_look(known, sample, round->number) &&
 	    !procfs__memory_of(s->taker->config.proc, known->tgid, &now)) {
-		round->candidates[round->n] = judge(known, sample, &now, clock__boot_ns());
+		round->candidates[round->n] = make_candidate(known, sample, &now, clock__boot_ns());
 		round->n += candidate__is_due(&round->candidates[round->n]);
 	}
 	sample__unref(sample);

@@ -65,7 +65,8 @@ int fallback__unwind(const struct image *image, const struct mp_stack *stack, st
 {
 	const struct mp_stack_copy *copy = (const void *)stack->data;
 	struct copied_stack copied = {};
-	struct unwound unwound = {.source = STACK_SOURCE_FP, .truncated = true, .makeshift = true};
+	struct unwound unwound = {
+		.source = STACK_SOURCE_FP, .truncated = true, .provisional = true};
 	struct frame *frames = arena__alloc(arena, FRAMES_MAX * sizeof(*frames));
 	int err = 0;
 

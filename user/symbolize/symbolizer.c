@@ -344,7 +344,7 @@ struct asking {
 };
 
 static int ask_child(const struct asking *asking, const struct image *image, struct unwound *ret,
-		     bool *ret_strayed)
+		     bool *ret_left_code)
 {
 	const struct unwind_request *request = asking->request;
 	const struct mp_stack *stack = request->stack;
@@ -373,7 +373,7 @@ static int ask_child(const struct asking *asking, const struct image *image, str
 		.n_words = reading.n_words,
 		.map_read_ns = image->read_ns,
 	};
-	*ret_strayed = reading.strayed;
+	*ret_left_code = reading.left_code;
 	return 0;
 }
 
@@ -417,7 +417,7 @@ static int unwind(const struct asking *asking, struct unwound *ret)
 	uint64_t read = images__maps_read(cell->images);
 	struct image *image = NULL;
 	int err = 0, started = 0;
-	bool strayed = false;
+	bool left_code = false;
 
 	/* Again when the child has forgotten everything, being idle, or when the map has changed.
 	 */
@@ -433,8 +433,8 @@ static int unwind(const struct asking *asking, struct unwound *ret)
 			return err;
 		if (err || started || is_deadly(image))
 			break;
-		err = ask_child(asking, image, ret, &strayed);
-		if (!err && strayed && i < TRIES - 1 &&
+		err = ask_child(asking, image, ret, &left_code);
+		if (!err && left_code && i < TRIES - 1 &&
 		    images__refresh(image, request->taken_ns, request->code_added_ns))
 			continue;
 		if (!err)

@@ -5,7 +5,7 @@
  * domain (symbolize/cells.h); this is the parent's side. It opens files for a child (as the process
  * itself could: symbolize/opener.h), hands over descriptors and bytes, and takes back frames. A
  * child that dies or hangs is replaced; the stack it died of then has frames with module and
- * offset, as far as frame pointers or the bare registers tell.
+ * offset, as far as frame pointers or the registers alone tell.
  */
 #ifndef MEMPROV_SYMBOLIZER_H
 #define MEMPROV_SYMBOLIZER_H

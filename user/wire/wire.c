@@ -134,7 +134,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	if (take_copy(&cursor, &answer, sizeof(answer)) || answer.head.type != WIRE_ANSWER)
 		return -EBADMSG;
 	/* A packet that brings nothing could be followed by others for ever. */
-	if (answer.more > 1 || answer.truncated > 1 || answer.strayed > 1 ||
+	if (answer.more > 1 || answer.truncated > 1 || answer.left_code > 1 ||
 	    answer.source > STACK_SOURCE_CFI ||
 	    (answer.more && !answer.n_frames && !answer.n_words))
 		return -EBADMSG;
@@ -149,7 +149,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 		return err;
 	reading->source = answer.source;
 	reading->truncated = answer.truncated;
-	reading->strayed = answer.strayed;
+	reading->left_code = answer.left_code;
 	return answer.more;
 }
 
@@ -159,7 +159,7 @@ int wire__check_need(const struct wire_need *need, size_t len)
 		return -EBADMSG;
 	switch (need->what) {
 	case WIRE_NEED_DEBUG:
-		/* A bare name: it is put behind directories of ours. */
+		/* A name alone: it is put behind directories of ours. */
 		if (need->len >= sizeof(need->text) || need->text[need->len] ||
 		    memchr(need->text, '\0', need->len) || memchr(need->text, '/', need->len))
 			return -EBADMSG;

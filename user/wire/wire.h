@@ -119,9 +119,9 @@ struct wire_answer {
 	uint32_t more; /* 1: another packet follows */
 	uint32_t source;
 	uint32_t truncated;
-	uint32_t n_words;  /* then so many uint32_t: offsets in the copy */
-	uint32_t n_frames; /* then so many struct wire_frame, each with its strings behind it */
-	uint32_t strayed;  /* 1: it led to where no code is, as far as the child was told */
+	uint32_t n_words;   /* then so many uint32_t: offsets in the copy */
+	uint32_t n_frames;  /* then so many struct wire_frame, each with its strings behind it */
+	uint32_t left_code; /* 1: it led to where no code is, as far as the child was told */
 };
 
 struct wire_frame {
@@ -150,14 +150,15 @@ struct wire_reading {
 	size_t n_words;
 	uint32_t source;
 	bool truncated;
-	bool strayed;
+	bool left_code;
 };
 
 /* One packet. 1: another must follow; 0: it was the last; -EBADMSG for what the child should not
  * have said; -ENOMEM. Pure. */
 int wire__read_answer(struct wire_reading *reading, const void *packet, size_t len);
 
-/* Pure: 0 or -EBADMSG; makes sure that the text of a link is a string, and a bare name. */
+/* Pure: 0 or -EBADMSG; makes sure that the text of a link is a string, and a name without a
+ * directory. */
 int wire__check_need(const struct wire_need *need, size_t len);
 
 #endif
