@@ -8,7 +8,7 @@
  * start. What goes beyond comes out of one common share. What that does not have either is dropped
  * here. How far into its own share a process is says how full the ring may get with what it sends:
  *
- *	sixteenths of the ring     6       7       13      15      16
+ *	sixteenths of the ring     5       6       13      15      16
  *	beyond its share      copies ············· events
  *	in its burst                  copies ············· events
  *	quiet                                           copies  events
@@ -147,9 +147,9 @@ static __always_inline bool may_copy(__u32 tgid, enum lane event, bool large)
 
 	if (event != LANE_COMMON && share && !is_filled_to(used, 15))
 		lane = take_own(&share->next_copy_ns, OWN_COPY_NS, OWN_COPIES, OWN_COPIES_QUIET);
-	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 7)))
+	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 6)))
 		return true;
-	if (is_filled_to(used, 6))
+	if (is_filled_to(used, 5))
 		return false;
 	return large ? take_common(&common_next_copy_ns, COMMON_COPY_NS, COMMON_COPIES)
 		     : take_common(&common_next_small_ns, COMMON_SMALL_NS, COMMON_SMALL);

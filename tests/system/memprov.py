@@ -554,8 +554,9 @@ def symbolizer(daemon, agent):
     """The process that unwinds the agent's stacks, and those of others that may do what it may: it has
     the agent's program open once there has been one to unwind."""
     def found():
-        agent.map(MIB)
-        daemon.report(agent.pid)
+        with Agent() as other:  # known stacks need no symbolizer
+            other.map(MIB)
+            daemon.report(other.pid)
         program = os.readlink(f"/proc/{agent.pid}/exe")
         return [pid for pid in family(daemon)[2:] if program in open_files(pid)]
 

@@ -35,9 +35,9 @@ def chain_of(number):
 
 def test_recognised_stacks_keep_their_own_call_sites(daemon):
     """216 chains through one wrapper, again and again, from 4 threads at depths and frame sizes that
-    differ: what was recognised must be what it is. So few at a time that none is throttled: the
-    copies of 64 stacks take half of the ring's room for copies."""
-    threads, count, rounds = 4, 16, 27  # 27 * 16 is twice 216
+    differ: what was recognised must be what it is. So few at a time that the ring has room for their
+    copies."""
+    threads, count, rounds = 4, 12, 36  # 36 * 12 is twice 216
     with Target("chains", threads, count) as target:
         for _ in range(rounds):
             target.tell("")

@@ -31,7 +31,7 @@ def installs(*words):
 
 @pytest.mark.parametrize("words, classes", [
     (["deps"], ["build"]), (["deps", "DEPS_FOR=web"], ["web"]), (["run"], ["build"]),
-    (["test"], ["build", "test"]), (["check"], ["build", "test"]), (["fuzz"], ["build", "test"]),
+    (["test"], ["build", "test"]), (["check"], ["build", "test"]), (["fuzz"], ["build", "test", "fuzz"]),
     (["pictures"], ["build", "test"]), (["web"], ["web"]), (["test-vm"], ["build", "test", "vm"]),
     (["bench"], ["build", "bench"]), (["test-fresh"], ["fresh"])], ids=lambda words: "+".join(words))
 def test_a_target_installs_its_packages(words, classes):

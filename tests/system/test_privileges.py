@@ -10,7 +10,8 @@ import subprocess
 import pytest
 
 from confine import HELD, mask, mounted, only, status
-from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, until)
+from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, symbolizer,
+                     until)
 
 # As user/tracer/privilege.c has them.
 OF_DAEMON = ["bpf", "sys_ptrace", "checkpoint_restore", "dac_read_search"]
@@ -83,11 +84,10 @@ def test_only_what_is_used_is_kept(bpf):
         for field in ("CapEff", "CapPrm", "CapBnd"):
             assert caps(launcher, field) == mask(n for n in OF_LAUNCHER if n in HELD), field
         assert status(launcher, "NoNewPrivs") == "1"
-        first, = children(launcher)
+        first = symbolizer(daemon, agent)
         os.kill(first, signal.SIGKILL)
-        call_site(daemon, agent)
-        until(lambda: children(launcher) not in ([], [first]), "another child")
-        child, = children(launcher)
+        until(lambda: first not in children(launcher), "its end")
+        child = symbolizer(daemon, agent)
         assert children(daemon.pid) == [launcher]
         until(lambda: status(child, "Seccomp") == "2", "its filter")
         for field in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
@@ -100,7 +100,8 @@ def test_only_what_is_used_is_kept(bpf):
 def test_no_process_outlives_a_killed_daemon(bpf):
     daemon = Daemon()
     launcher, = children(daemon.pid)
-    child, = children(launcher)
+    with Agent() as agent:
+        child = symbolizer(daemon, agent)
     daemon.kill()
     # Another process reaps an orphan: it may stay as a zombie.
     until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in (launcher, child)),

@@ -3,6 +3,9 @@
 #ifndef MEMPROV_SYMBOLIZER_FIXTURE_H
 #define MEMPROV_SYMBOLIZER_FIXTURE_H
 
+#include <errno.h>
+#include <unistd.h>
+
 #include "symbolize/symbolizer.h"
 #include "traced.h"
 
@@ -40,9 +43,13 @@ static inline struct unwound unwind(struct fixture *fixture, const struct traced
 	struct unwind_request request = {
 		.tgid = traced->pid, .start_ticks = traced->start_ticks, .stack = traced->stack};
 	struct unwound unwound;
+	int err;
 
-	assert_int_equal(
-		symbolizer__unwind(fixture->symbolizer, &request, fixture->arena, &unwound), 0);
+	/* A child may not be started yet. */
+	while ((err = symbolizer__unwind(fixture->symbolizer, &request, fixture->arena,
+					 &unwound)) == -EAGAIN)
+		usleep(10000);
+	assert_int_equal(err, 0);
 	return unwound;
 }
 

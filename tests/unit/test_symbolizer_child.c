@@ -293,9 +293,8 @@ static void killed_again_and_again(void **state)
 	struct traced traced = traced__start(argv, MP_STACK_MAX);
 	struct symbolizer_stats stats;
 	uint64_t began = clock__boot_ns(), seconds;
-	size_t poor = 0;
 
-	for (int i = 0; i < 20; i++) {
+	for (int i = 0; i < 8; i++) {
 		pid_t pid = 0;
 		struct unwound unwound;
 
@@ -305,15 +304,13 @@ static void killed_again_and_again(void **state)
 		/* Not while it is at the process, which would be blamed. */
 		usleep(20000);
 		unwound = unwind(fixture, &traced);
-		assert_true(unwound.n >= 1);
 		assert_non_null(unwound.frames[0].module);
-		poor += unwound.truncated;
+		assert_false(unwound.truncated);
 	}
 	symbolizer__stats(fixture->symbolizer, &stats);
 	seconds = (clock__boot_ns() - began) / NSEC_PER_SEC;
-	assert_true(stats.restarts <= 4 + seconds);
-	/* By the first child, by those that came at once, and by one of each further second. */
-	assert_true(20 - poor <= 1 + 4 + seconds);
+	/* Those that came at once, and one of each further second. */
+	assert_in_range(stats.restarts, 7, 4 + seconds);
 	traced__end(&traced);
 }
 

@@ -136,7 +136,7 @@ static int unwind_stack(struct unwinder *u, struct visitor *visitor, struct batc
 
 	if (visitor->stop)
 		return -ECANCELED;
-	if (err == -ETIMEDOUT || err == -EUSERS)
+	if (err == -ETIMEDOUT || err == -EUSERS || err == -EAGAIN)
 		return err;
 	if (err)
 		return 0;

@@ -423,6 +423,8 @@ static int unwind(const struct asking *asking, struct unwound *ret)
 	 */
 	for (int i = 0; i < TRIES; i++) {
 		started = start(symbolizer, cell);
+		if (started == -EAGAIN)
+			return started;
 		err = images__get(cell->images, request->tgid, request->start_ticks,
 				  request->map_since_ns, request->visitor, &image);
 		if (err == -ECANCELED)

@@ -5,7 +5,7 @@
 
 #include "util/clock.h"
 
-#define STARTS_AT_ONCE	 16
+#define STARTS_AT_ONCE	 64
 #define RESTARTS_AT_ONCE 3
 #define SHARE_LOST	 10 /* one part in so many may be lost */
 

@@ -17,7 +17,8 @@ struct tenants *tenants__new(void);	     /* NULL when out of memory */
 void tenants__free(struct tenants *tenants); /* accepts NULL */
 
 /* Whether a child may be started; then it has been counted. `died`: because another has died: three
- * at once, then one a second. Else 16 at once, then one a second. */
+ * at once, then one a second. Else 64 at once, then one a second. The stacks of one that may not
+ * start wait. */
 bool tenants__may_start(struct tenants *tenants, uint64_t tenant, bool died);
 
 /* So long did we wait for a child in vain. When that is more than a tenth of the time, and more
