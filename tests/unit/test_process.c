@@ -29,8 +29,13 @@
 #include "proc/vmas.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
+#include "util/sanitized.h"
 
 #define ROUNDS 300
+
+/* A thread has to live as long as reading its smaps takes; with the shadow of a sanitizer that is
+ * more. */
+#define LIFE_US (SANITIZED ? 20000 : 2000)
 
 /* The child has it at the same address. */
 static char secret[] = "of the child";
@@ -40,7 +45,7 @@ static void *hand_over(void *arg)
 {
 	pthread_t next;
 
-	usleep(2000);
+	usleep(LIFE_US);
 	if (getppid() != parent || pthread_create(&next, NULL, hand_over, arg))
 		_exit(1);
 	pthread_detach(next);

@@ -8,6 +8,7 @@
 #include "proc/procfs.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/sanitized.h"
 #include "wire/channel.h"
 
 #define IDLE_NS (60 * NSEC_PER_SEC)
@@ -86,7 +87,9 @@ static void find_lasting(const char *proc, pid_t pid, struct domain *ret)
 void cells__init(struct cells *cells, const char *proc, struct launcher *launcher,
 		 uint64_t idle_bytes)
 {
-	*cells = (struct cells){.proc = proc, .launcher = launcher, .idle_bytes = idle_bytes};
+	*cells = (struct cells){.proc = proc,
+				.launcher = launcher,
+				.idle_bytes = SANITIZED ? UINT64_MAX : idle_bytes};
 	find_lasting("/proc", getpid(), &cells->lasting[0]);
 	find_lasting(proc, 1, &cells->lasting[1]);
 }

@@ -6,6 +6,7 @@
 #include "util/clock.h"
 
 #define STARTS_AT_ONCE	 64
+#define STARTS_A_SECOND	 8
 #define RESTARTS_AT_ONCE 3
 #define SHARE_LOST	 10 /* one part in so many may be lost */
 
@@ -13,6 +14,7 @@
 struct bucket {
 	unsigned left;
 	unsigned max;
+	uint64_t every_ns; /* one more */
 	uint64_t since;
 };
 
@@ -56,18 +58,18 @@ static struct tenant *find(struct tenants *tenants, uint64_t id, uint64_t now)
 	*oldest = (struct tenant){
 		.id = id,
 		.seen_ns = now,
-		.starts = {STARTS_AT_ONCE, STARTS_AT_ONCE, now},
-		.restarts = {RESTARTS_AT_ONCE, RESTARTS_AT_ONCE, now},
+		.starts = {STARTS_AT_ONCE, STARTS_AT_ONCE, NSEC_PER_SEC / STARTS_A_SECOND, now},
+		.restarts = {RESTARTS_AT_ONCE, RESTARTS_AT_ONCE, NSEC_PER_SEC, now},
 	};
 	return oldest;
 }
 
 static bool take(struct bucket *bucket, uint64_t now)
 {
-	uint64_t seconds = (now - bucket->since) / NSEC_PER_SEC;
+	uint64_t more = (now - bucket->since) / bucket->every_ns;
 
-	bucket->since += seconds * NSEC_PER_SEC;
-	bucket->left = seconds < bucket->max - bucket->left ? bucket->left + seconds : bucket->max;
+	bucket->since += more * bucket->every_ns;
+	bucket->left = more < bucket->max - bucket->left ? bucket->left + more : bucket->max;
 	if (!bucket->left)
 		return false;
 	bucket->left--;

@@ -17,7 +17,7 @@ struct tenants *tenants__new(void);	     /* NULL when out of memory */
 void tenants__free(struct tenants *tenants); /* accepts NULL */
 
 /* Whether a child may be started; then it has been counted. `died`: because another has died: three
- * at once, then one a second. Else 64 at once, then one a second. The stacks of one that may not
+ * at once, then one a second. Else 64 at once, then eight a second. The stacks of one that may not
  * start wait. */
 bool tenants__may_start(struct tenants *tenants, uint64_t tenant, bool died);
 
