@@ -86,7 +86,7 @@ def has_in_memory(pid, text):
                 try:
                     if text in memory.read(end - begin):
                         return True
-                except OSError:
+                except (OSError, MemoryError):  # a sanitizer reserves terabytes
                     pass
     return False
 

@@ -34,8 +34,9 @@ static uint64_t due_ns(const struct stack_queue *queue, const struct source *sou
 {
 	uint64_t due = source->over ? 0 : source->due_ns, ahead = UNWANTED_AT_ONCE * UNWANTED_NS;
 
-	/* It is only to be forgotten, or somebody waits. */
-	if (!source->stacks || source->wanted)
+	/* It is only to be forgotten, or a request waits, or the room for others' stacks is short.
+	 */
+	if (!source->stacks || source->wanted || queue->bytes > queue->max_bytes / 4)
 		return due;
 	return due + ahead > queue->next_unwanted_ns ? due : queue->next_unwanted_ns - ahead;
 }
