@@ -24,7 +24,7 @@ struct comparison {
 	bool names_lost; /* and so may be missing */
 	bool resynced; /* the ledger has just been corrected: it holds nothing that is not mapped */
 	bool has_unmapped; /* out: it does hold such, and the shadow says why */
-	char why[512];	 /* what does not hold */
+	char why[512];	   /* what does not hold */
 };
 
 /* 0; -ENOTRECOVERABLE with why; -errno when the process cannot be read. */

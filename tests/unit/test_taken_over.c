@@ -108,8 +108,8 @@ static void say(uint32_t process)
 
 	ask_for_all(said.text, sizeof(said.text));
 	said.frame.function_len = strlen(said.text);
-	channel__send(WIRE_SOCKET, &said, offsetof(typeof(said), text) + strlen(said.text), NULL,
-		      0, -1, CHANNEL_FOREVER);
+	channel__send(WIRE_SOCKET, &said, offsetof(typeof(said), text) + strlen(said.text), NULL, 0,
+		      -1, CHANNEL_FOREVER);
 }
 
 static int hostile_main(void)
@@ -118,8 +118,8 @@ static int hostile_main(void)
 
 	for (;;) {
 		int fd = -1;
-		ssize_t n = channel__receive(WIRE_SOCKET, packet, sizeof(packet), &fd,
-					     CHANNEL_FOREVER);
+		ssize_t n =
+			channel__receive(WIRE_SOCKET, packet, sizeof(packet), &fd, CHANNEL_FOREVER);
 
 		if (n <= 0)
 			return 0;
