@@ -19,7 +19,7 @@
 #include <cmocka.h>
 
 #include "proc/procfs.h"
-#include "symbolize/images.h"
+#include "symbolize/images_parts.h"
 #include "util/clock.h"
 
 #define SIZE 4096
@@ -297,6 +297,22 @@ static void test_files_of_other_kinds(void **state)
 	close(fd);
 }
 
+/* A reader that is stuck in a process has the images yet when their child's cell ends. */
+static void test_the_last_reader_frees(void **state)
+{
+	struct fixture *f = *state;
+
+	get(f, 0);
+	images__begin_reading(f->images);
+	images__begin_reading(f->images);
+	images__free(f->images);
+	assert_int_equal(f->files, 0);
+	images__end_reading(f->images);
+	assert_true(f->images->closed && f->images->readers == 1);
+	images__end_reading(f->images);
+	f->images = NULL;
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -304,7 +320,7 @@ int main(void)
 		TEST(test_one_reading_for_all_that_wait), TEST(test_many_mappings),
 		TEST(test_one_reading_of_the_mounts),	  TEST(test_an_exec_makes_another_image),
 
-		TEST(test_files_of_other_kinds),
+		TEST(test_files_of_other_kinds),	  TEST(test_the_last_reader_frees),
 	};
 
 	return cmocka_run_group_tests_name("images", tests, NULL, NULL);

@@ -92,20 +92,6 @@ static void adopt_orphans(struct images *images)
 	}
 }
 
-/* A reader that is stuck in a process still has them; it lets them go when it comes back. */
-static void images_unref(struct images *images)
-{
-	bool last;
-
-	pthread_mutex_lock(&images->lock);
-	last = images->closed && !images->readers;
-	pthread_mutex_unlock(&images->lock);
-	if (!last)
-		return;
-	pthread_mutex_destroy(&images->lock);
-	free(images);
-}
-
 void images__begin_reading(struct images *images)
 {
 	pthread_mutex_lock(&images->lock);
@@ -113,16 +99,28 @@ void images__begin_reading(struct images *images)
 	pthread_mutex_unlock(&images->lock);
 }
 
-void images__end_reading(struct images *images)
+static void free_closed(struct images *images)
 {
-	pthread_mutex_lock(&images->lock);
-	images->readers--;
-	pthread_mutex_unlock(&images->lock);
-	images_unref(images);
+	pthread_mutex_destroy(&images->lock);
+	free(images);
 }
 
+void images__end_reading(struct images *images)
+{
+	bool last;
+
+	pthread_mutex_lock(&images->lock);
+	last = !--images->readers && images->closed;
+	pthread_mutex_unlock(&images->lock);
+	if (last)
+		free_closed(images);
+}
+
+/* A reader that is stuck in a process still has them, and lets them go when it comes back. */
 void images__free(struct images *images)
 {
+	bool last;
+
 	if (!images)
 		return;
 	adopt_orphans(images);
@@ -132,8 +130,10 @@ void images__free(struct images *images)
 	mounts__free(&images->mounts);
 	pthread_mutex_lock(&images->lock);
 	images->closed = true;
+	last = !images->readers;
 	pthread_mutex_unlock(&images->lock);
-	images_unref(images);
+	if (last)
+		free_closed(images);
 }
 
 bool images__drop_oldest(struct images *images)
@@ -207,16 +207,10 @@ static bool is_program(int pidfd, uint64_t id)
 
 int images__open_process(const struct images *images, const struct image *image)
 {
-	_cleanup_close_ int pidfd = procfs__open(images->proc, image->tgid);
-	struct proc_stat stat;
-	int err;
+	_cleanup_close_ int pidfd =
+		procfs__open_begun(images->proc, image->tgid, image->start_ticks);
 
-	if (pidfd < 0)
-		return pidfd;
-	err = procfs__stat(pidfd, &stat);
-	if (err)
-		return err;
-	if (stat.start_ticks != image->start_ticks || !is_program(pidfd, image->program))
+	if (pidfd >= 0 && !is_program(pidfd, image->program))
 		return -ESRCH;
 	return take_fd(pidfd);
 }

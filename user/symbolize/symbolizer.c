@@ -220,7 +220,7 @@ static int answer_code(struct symbolizer *symbolizer, struct cell *cell, const s
 	struct wire_code code = {.head.type = WIRE_CODE};
 	ssize_t n = -EFAULT;
 
-	pidfd = procfs__open_begun(symbolizer->config.proc, image->tgid, image->start_ticks);
+	pidfd = images__open_process(cell->images, image);
 	if (pidfd >= 0 && row && row->wire.beside && row->wire.end - at >= WIRE_CODE_LEN)
 		n = glancer__read(symbolizer->glancer, pidfd, image->tgid, at, code.bytes,
 				  sizeof(code.bytes));
