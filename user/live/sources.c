@@ -14,11 +14,29 @@
 
 void source__queue_turn(struct stack_queue *queue, struct source *source)
 {
-	if (source->served)
+	if (source->in_line || source->served)
 		return;
-	source->served = true;
-	DL_APPEND(queue->turns, source);
+	source->in_line = true;
+	if (source->wanted)
+		DL_PREPEND(queue->turns, source);
+	else
+		DL_APPEND(queue->turns, source);
 	pthread_cond_signal(&queue->more);
+}
+
+void source__leave_line(struct stack_queue *queue, struct source *source)
+{
+	if (source->in_line)
+		DL_DELETE(queue->turns, source);
+	source->in_line = false;
+}
+
+void source__want(struct stack_queue *queue, struct source *source)
+{
+	source->due_ns = 0;
+	source->wanted = true;
+	source__leave_line(queue, source);
+	source__queue_turn(queue, source);
 }
 
 void source__hurry(struct stack_queue *queue, struct source *source)
@@ -29,14 +47,19 @@ void source__hurry(struct stack_queue *queue, struct source *source)
 	pthread_cond_signal(&queue->more);
 }
 
+/* So much waits that there may be no room for the stacks of others soon. */
+static bool is_short_of_room(const struct stack_queue *queue)
+{
+	return queue->bytes > queue->max_bytes / 4;
+}
+
 /* When the source's turn comes, if it is the first in line. */
 static uint64_t due_ns(const struct stack_queue *queue, const struct source *source)
 {
 	uint64_t due = source->over ? 0 : source->due_ns, ahead = UNWANTED_AT_ONCE * UNWANTED_NS;
 
-	/* It is only to be forgotten, or a request waits, or the room for others' stacks is short.
-	 */
-	if (!source->stacks || source->wanted || queue->bytes > queue->max_bytes / 4)
+	/* The first is only to be forgotten. */
+	if (!source->stacks || source->wanted || is_short_of_room(queue))
 		return due;
 	return due + ahead > queue->next_unwanted_ns ? due : queue->next_unwanted_ns - ahead;
 }
@@ -64,6 +87,9 @@ void stack_queue__count_unwanted(struct stack_queue *queue, size_t n)
 {
 	uint64_t now = clock__boot_ns();
 
+	/* Or the debt would stop all others for as long as this lasted. */
+	if (is_short_of_room(queue))
+		return;
 	if (queue->next_unwanted_ns < now)
 		queue->next_unwanted_ns = now;
 	queue->next_unwanted_ns += n * UNWANTED_NS;

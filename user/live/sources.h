@@ -21,8 +21,9 @@ struct source {
 	size_t bytes;
 	struct bundle *bundle; /* that its next stacks come into; NULL: there is none yet */
 	uint64_t due_ns;       /* its turn is not before that */
-	bool served;	       /* it is in the list of those whose turn comes, or is being served */
-	bool wanted;	       /* somebody waits for its stacks */
+	bool in_line;	       /* it is in the list of those whose turn comes */
+	bool served;	       /* its turn has come, and it is not in the list */
+	bool wanted;	       /* a request waits for its stacks */
 	bool over;	       /* it is to be forgotten */
 	unsigned programs;     /* how often it began another one */
 	struct process_end *left; /* when it last ended or began another; NULL: not yet */
@@ -44,9 +45,15 @@ struct stack_queue {
 struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks);
 void source__free(struct stack_queue *queue, struct source *source);
 
-/* Its turn comes behind the others', unless it is in line already; or once it is in line, soon. */
+/* Its turn comes behind the others', or before them when a request waits for it, unless it is in
+ * line already, or being served. */
 void source__queue_turn(struct stack_queue *queue, struct source *source);
+
+/* Its turn, once it is in line, comes soon; or before all others', until it has no stack left. */
 void source__hurry(struct stack_queue *queue, struct source *source);
+void source__want(struct stack_queue *queue, struct source *source);
+
+void source__leave_line(struct stack_queue *queue, struct source *source);
 
 /* The first in line whose turn has come; else NULL, and *ret_due_ns is when the next one's comes.
  */

@@ -61,7 +61,8 @@ bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop, 
 	if (*stop)
 		source = NULL;
 	if (source) {
-		DL_DELETE(queue->turns, source);
+		source__leave_line(queue, source);
+		source->served = true;
 		*batch = (struct batch){
 			.source = source, .tgid = source->tgid, .start_ticks = source->start_ticks};
 	}
@@ -238,18 +239,10 @@ void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending
 	struct source *source;
 
 	pthread_mutex_lock(&queue->lock);
-	DL_FOREACH(queue->turns, source)
-	{
-		if (!source->stacks || source->stacks->raw.pending != pending)
-			continue;
-		/* Somebody waits: before all others. */
-		source->due_ns = 0;
-		source->wanted = true;
-		DL_DELETE(queue->turns, source);
-		DL_PREPEND(queue->turns, source);
-		break;
+	for (source = queue->sources; source; source = source->hh.next) {
+		if (source->stacks && source->stacks->raw.pending == pending)
+			source__want(queue, source);
 	}
-	pthread_cond_signal(&queue->more);
 	pthread_mutex_unlock(&queue->lock);
 }
 
@@ -278,9 +271,8 @@ static void leave(struct stack_queue *queue, struct source *source, struct model
 		else
 			source__append(source, waiting);
 	}
-	if (source->over && never_read) {
-		if (source->served)
-			DL_DELETE(queue->turns, source);
+	if (source->over && never_read && !source->served) {
+		source__leave_line(queue, source);
 		source__free(queue, source);
 	} else if (source->over) {
 		source->due_ns = 0;

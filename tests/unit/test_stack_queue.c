@@ -1,0 +1,147 @@
+// SPDX-License-Identifier: BSD-2-Clause
+/* Whose stacks are unwound next: user/live/stack_queue.c, with this as its only thread. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <unistd.h>
+#include <cmocka.h>
+
+#include "live/stack_queue.h"
+
+#include "events.h"
+
+#define AT_ONCE 4096 /* stacks that nobody waits for, without a rate */
+
+struct fixture {
+	struct budget *budget;
+	struct stack_queue *queue;
+	struct model *model;
+	const struct pending *pending[2]; /* of the processes TGID and TGID + 1 */
+	uint64_t page;
+	bool taken;
+	struct batch batch;
+};
+
+static bool take(const struct raw_stack *raw, void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->pending[raw->tgid - TGID] = raw->pending;
+	f->taken = stack_queue__take(f->queue, raw);
+	return f->taken;
+}
+
+static int set_up(void **state)
+{
+	static struct fixture f;
+	struct model_config config = {.page_size = PAGE, .on_stack = take, .stack_ctx = &f};
+
+	*state = &f;
+	f = (struct fixture){.page = 16, .budget = budget__new(2 << 20)};
+	f.queue = stack_queue__new(f.budget);
+	f.model = model__new(&config);
+	/* A turn that does not come is a failure. */
+	alarm(20);
+	return f.model && f.queue ? 0 : -1;
+}
+
+static int tear_down(void **state)
+{
+	struct fixture *f = *state;
+
+	alarm(0);
+	stack_queue__free(f->queue);
+	model__free(f->model);
+	budget__unref(f->budget);
+	return 0;
+}
+
+/* With a stack that nothing else has; true when the queue took it. */
+static bool map_something(struct fixture *f, pid_t tgid)
+{
+	struct {
+		struct mp_event_mmap mmap;
+		struct mp_stack head;
+		uint64_t ips[2];
+	} e = {.mmap = event_mmap(1, START_NS, f->page, 1).mmap,
+	       .head = {.kind = MP_STACK_FP, .bytes = sizeof(e.ips)},
+	       .ips = {0x1000, f->page * 16}};
+
+	f->page += 2;
+	e.mmap.head.tgid = tgid;
+	e.mmap.head.stack_bytes = sizeof(e.head) + sizeof(e.ips);
+	model__apply(f->model, (const union mp_event *)&e);
+	return f->taken;
+}
+
+/* The process whose turn it is; blocks until it is one's. */
+static pid_t take_turn(struct fixture *f)
+{
+	const atomic_bool stop = false;
+
+	assert_true(stack_queue__take_turn(f->queue, &stop, &f->batch));
+	stack_queue__take_batch(f->queue, f->model, &f->batch);
+	return f->batch.tgid;
+}
+
+static size_t end_turn(struct fixture *f)
+{
+	size_t n = f->batch.n;
+
+	for (size_t i = 0; i < n; i++)
+		model__stack_was_unwound(f->model, &f->batch.stacks[i]->raw, &(struct unwound){},
+					 NULL);
+	stack_queue__end_batch(f->queue, &f->batch);
+	assert_false(stack_queue__end_turn(f->queue, &f->batch));
+	return n;
+}
+
+/* A request that comes while some of the process's stacks are being unwound waits for the rest. */
+static void one_being_served_is_hurried(void **state)
+{
+	struct fixture *f = *state;
+
+	for (int i = 0; i < MAX_BATCH + 1; i++)
+		assert_true(map_something(f, TGID));
+	assert_int_equal(take_turn(f), TGID);
+	assert_true(map_something(f, TGID + 1));
+	stack_queue__hurry(f->queue, f->pending[1]);
+	stack_queue__hurry(f->queue, f->pending[0]);
+	end_turn(f);
+	assert_int_equal(take_turn(f), TGID);
+	assert_int_equal(end_turn(f), 1);
+	assert_int_equal(take_turn(f), TGID + 1);
+	end_turn(f);
+}
+
+/* What was unwound because there was no room makes others wait no longer than what nobody waits for
+ * makes them wait anyway. */
+static void full_queue_leaves_no_debt(void **state)
+{
+	struct fixture *f = *state;
+	size_t unwound = 0;
+
+	while (unwound < 2 * AT_ONCE) {
+		while (map_something(f, TGID))
+			;
+		assert_int_equal(take_turn(f), TGID);
+		unwound += end_turn(f);
+	}
+	assert_true(map_something(f, TGID + 1));
+	while (take_turn(f) == TGID)
+		assert_int_not_equal(end_turn(f), 0);
+	end_turn(f);
+}
+
+int main(void)
+{
+#define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		TEST(one_being_served_is_hurried),
+		TEST(full_queue_leaves_no_debt),
+	};
+
+	return cmocka_run_group_tests_name("stack queue", tests, NULL, NULL);
+}
