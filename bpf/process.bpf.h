@@ -95,6 +95,7 @@ static __always_inline int on_exit(struct task_struct *task)
 		return 0;
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return 0;
+	forget_share(current_tgid());
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, 0);

@@ -13,13 +13,14 @@
  *	in its burst                  copies ············· events
  *	quiet                                           copies  events
  *
- * Processes have a slot each, by their numbers; two in one slot are taken for one. CPUs that count
- * for one process at once may lose one of their counts.
+ * What a process has taken is kept from its first event to its exit, or until so many others have
+ * had events since: then it has all of its share again, as a new process has. CPUs that count for
+ * one process at once may lose one of their counts.
  */
 #ifndef MEMPROV_SHARE_BPF_H
 #define MEMPROV_SHARE_BPF_H
 
-#define SHARE_SLOTS 16384
+#define SHARES_MAX 16384 /* processes */
 
 /* Rates as the time between two; then how many at once, and of them how many of a quiet process. */
 #define OWN_EVENT_NS	 4000000ULL /* 250 a second */
@@ -43,9 +44,9 @@ struct share {
 };
 
 struct {
-	__uint(type, BPF_MAP_TYPE_ARRAY);
-	__uint(max_entries, SHARE_SLOTS);
-	__type(key, __u32);
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, SHARES_MAX);
+	__type(key, __u32); /* tgid */
 	__type(value, struct share);
 } shares SEC(".maps");
 
@@ -56,11 +57,21 @@ __u64 common_next_small_ns;
 const volatile __u64 ring_size = 8 << 20;
 const volatile __u64 common_event_ns; /* between two events beyond their process's share; 0: any */
 
+/* NULL when another CPU has taken its place away already. */
 static __always_inline struct share *share_of(__u32 tgid)
 {
-	__u32 slot = tgid % SHARE_SLOTS;
+	struct share *share = bpf_map_lookup_elem(&shares, &tgid), none = {};
 
-	return bpf_map_lookup_elem(&shares, &slot);
+	if (share)
+		return share;
+	bpf_map_update_elem(&shares, &tgid, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&shares, &tgid);
+}
+
+/* The process has exited: the next one of that number owes nothing. */
+static __always_inline void forget_share(__u32 tgid)
+{
+	bpf_map_delete_elem(&shares, &tgid);
 }
 
 /* The generic cell rate algorithm: one time stamp tells how much of the burst is left. */
