@@ -67,6 +67,23 @@ def test_a_quiet_process_beside_eight_storms(bpf):
             assert tracing["state"] == "resynced" and tracing["lost_events"] > 0, tracing
 
 
+def agent_numbered(stack, pid):
+    """An agent with that pid: asks for the next one until nothing else of the machine takes it."""
+    while True:
+        pathlib.Path("/proc/sys/kernel/ns_last_pid").write_text(str(pid - 1))
+        agent = stack.enter_context(Agent())
+        if agent.pid == pid:
+            return agent
+
+
+def test_the_next_process_of_a_number_has_its_whole_share(bpf):
+    with Daemon() as daemon, contextlib.ExitStack() as stack:
+        with Target("churn", 1) as storm:
+            until(lambda: daemon.metrics().get(THROTTLED, 0) > 1000, "a storm beyond its share")
+        next_one = agent_numbered(stack, storm.pid)
+        check_quiet(daemon, next_one, [next_one.map(64 * 1024) for _ in range(20)])
+
+
 def cost(daemon, seconds):
     """CPU time per second."""
     began, before = time.monotonic(), cpu_seconds(daemon.pid)

@@ -12,13 +12,13 @@
 
 #include "events.h"
 
-#define AT_ONCE 4096 /* stacks that nobody waits for, without a rate */
-
 struct fixture {
 	struct budget *budget;
 	struct stack_queue *queue;
 	struct model *model;
 	const struct pending *pending[2]; /* of the processes TGID and TGID + 1 */
+	uint64_t start_ticks;		  /* of the last */
+	uint64_t start_ns;
 	uint64_t page;
 	bool taken;
 	struct batch batch;
@@ -29,6 +29,7 @@ static bool take(const struct raw_stack *raw, void *ctx)
 	struct fixture *f = ctx;
 
 	f->pending[raw->tgid - TGID] = raw->pending;
+	f->start_ticks = raw->start_ticks;
 	f->taken = stack_queue__take(f->queue, raw);
 	return f->taken;
 }
@@ -39,7 +40,7 @@ static int set_up(void **state)
 	struct model_config config = {.page_size = PAGE, .on_stack = take, .stack_ctx = &f};
 
 	*state = &f;
-	f = (struct fixture){.page = 16, .budget = budget__new(2 << 20)};
+	f = (struct fixture){.start_ns = START_NS, .page = 16, .budget = budget__new(2 << 20)};
 	f.queue = stack_queue__new(f.budget);
 	f.model = model__new(&config);
 	/* A turn that does not come is a failure. */
@@ -71,6 +72,7 @@ static bool map_something(struct fixture *f, pid_t tgid)
 
 	f->page += 2;
 	e.mmap.head.tgid = tgid;
+	e.mmap.head.start_ns = f->start_ns;
 	e.mmap.head.stack_bytes = sizeof(e.head) + sizeof(e.ips);
 	model__apply(f->model, (const union mp_event *)&e);
 	return f->taken;
@@ -116,23 +118,22 @@ static void one_being_served_is_hurried(void **state)
 	end_turn(f);
 }
 
-/* What was unwound because there was no room makes others wait no longer than what nobody waits for
- * makes them wait anyway. */
-static void full_queue_leaves_no_debt(void **state)
+/* It waits for no stack of the one before it, which may wait for long. */
+static void next_process_of_a_number_is_another(void **state)
 {
 	struct fixture *f = *state;
-	size_t unwound = 0;
+	struct process_end end = {.tgid = TGID, .shared = true};
 
-	while (unwound < 2 * AT_ONCE) {
-		while (map_something(f, TGID))
-			;
-		assert_int_equal(take_turn(f), TGID);
-		unwound += end_turn(f);
-	}
-	assert_true(map_something(f, TGID + 1));
-	while (take_turn(f) == TGID)
-		assert_int_not_equal(end_turn(f), 0);
-	end_turn(f);
+	assert_true(map_something(f, TGID));
+	end.start_ticks = f->start_ticks;
+	stack_queue__hurry(f->queue, f->pending[0]);
+	stack_queue__leave(f->queue, f->model, &end);
+	f->start_ns += 1000000000;
+	assert_true(map_something(f, TGID));
+	assert_int_not_equal(f->start_ticks, end.start_ticks);
+	take_turn(f);
+	assert_int_equal(f->batch.start_ticks, end.start_ticks);
+	assert_int_equal(f->batch.n, 1);
 }
 
 int main(void)
@@ -140,7 +141,7 @@ int main(void)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(one_being_served_is_hurried),
-		TEST(full_queue_leaves_no_debt),
+		TEST(next_process_of_a_number_is_another),
 	};
 
 	return cmocka_run_group_tests_name("stack queue", tests, NULL, NULL);

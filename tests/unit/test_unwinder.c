@@ -66,9 +66,10 @@ static void map_something(struct fixture *f)
 	assert_false(f->raw.trace->answered);
 }
 
-static void end_process(struct fixture *f)
+static void end_process(struct fixture *f, bool shared)
 {
-	struct process_end end = {.tgid = f->raw.tgid, .start_ticks = f->raw.start_ticks};
+	struct process_end end = {
+		.tgid = f->raw.tgid, .start_ticks = f->raw.start_ticks, .shared = shared};
 
 	unwinder__leave(f->model, &end, f->unwinder);
 }
@@ -79,20 +80,30 @@ static void short_lived_processes_are_given_up(void **state)
 	struct fixture *f = *state;
 
 	map_something(f);
-	end_process(f);
+	end_process(f, true);
 	assert_true(f->raw.trace->answered);
 	assert_null(f->raw.trace->site);
 }
 
 /* Its map may have been read while it lived. */
-static void whoever_was_asked_for_is_tried(void **state)
+static void what_others_inherited_is_tried(void **state)
 {
 	struct fixture *f = *state;
 
 	map_something(f);
 	unwinder__hurry(f->raw.pending, f->unwinder);
-	end_process(f);
+	end_process(f, true);
 	assert_false(f->raw.trace->answered);
+}
+
+static void what_was_its_own_is_given_up(void **state)
+{
+	struct fixture *f = *state;
+
+	map_something(f);
+	unwinder__hurry(f->raw.pending, f->unwinder);
+	end_process(f, false);
+	assert_true(f->raw.trace->answered);
 }
 
 int main(int argc, char **argv)
@@ -100,7 +111,8 @@ int main(int argc, char **argv)
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(short_lived_processes_are_given_up),
-		TEST(whoever_was_asked_for_is_tried),
+		TEST(what_others_inherited_is_tried),
+		TEST(what_was_its_own_is_given_up),
 	};
 
 	if (child__is_meant(argc, argv))

@@ -47,19 +47,13 @@ void source__hurry(struct stack_queue *queue, struct source *source)
 	pthread_cond_signal(&queue->more);
 }
 
-/* So much waits that there may be no room for the stacks of others soon. */
-static bool is_short_of_room(const struct stack_queue *queue)
-{
-	return queue->bytes > queue->max_bytes / 4;
-}
-
 /* When the source's turn comes, if it is the first in line. */
 static uint64_t due_ns(const struct stack_queue *queue, const struct source *source)
 {
 	uint64_t due = source->over ? 0 : source->due_ns, ahead = UNWANTED_AT_ONCE * UNWANTED_NS;
 
 	/* The first is only to be forgotten. */
-	if (!source->stacks || source->wanted || is_short_of_room(queue))
+	if (!source->stacks || source->wanted)
 		return due;
 	return due + ahead > queue->next_unwanted_ns ? due : queue->next_unwanted_ns - ahead;
 }
@@ -87,28 +81,32 @@ void stack_queue__count_unwanted(struct stack_queue *queue, size_t n)
 {
 	uint64_t now = clock__boot_ns();
 
-	/* Or the debt would stop all others for as long as this lasted. */
-	if (is_short_of_room(queue))
-		return;
 	if (queue->next_unwanted_ns < now)
 		queue->next_unwanted_ns = now;
 	queue->next_unwanted_ns += n * UNWANTED_NS;
 }
 
-struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks)
+struct source *stack_queue__find(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks)
 {
+	struct source_id id = {tgid, start_ticks};
 	struct source *source;
 
-	HASH_FIND_INT(queue->sources, &tgid, source);
+	HASH_FIND(hh, queue->sources, &id, sizeof(id), source);
+	return source;
+}
+
+struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks)
+{
+	struct source *source = stack_queue__find(queue, tgid, start_ticks);
+
 	if (source)
 		return source;
 	source = calloc(1, sizeof(*source));
 	if (!source)
 		return NULL;
-	source->tgid = tgid;
-	source->start_ticks = start_ticks;
+	source->id = (struct source_id){tgid, start_ticks};
 	source->due_ns = clock__boot_ns() + PATIENCE_NS;
-	HASH_ADD_INT(queue->sources, tgid, source);
+	HASH_ADD(hh, queue->sources, id, sizeof(source->id), source);
 	return source;
 }
 
@@ -170,7 +168,7 @@ bool source__pass_on(struct stack_queue *queue, const struct process_end *end,
 	if (!end || !end->successor)
 		return false;
 	source = stack_queue__source(queue, end->successor, end->successor_start_ticks);
-	if (!source || source->over || source->start_ticks != end->successor_start_ticks)
+	if (!source || source->over)
 		return false;
 	waiting->raw.tgid = end->successor;
 	waiting->raw.start_ticks = end->successor_start_ticks;

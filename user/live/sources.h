@@ -11,12 +11,18 @@
 #include "model/model.h"
 #include "util/budget.h"
 
-/* A process that has had stacks to unwind: kept until it ends, to have it forgotten then. */
-struct source {
-	UT_hash_handle hh; /* by tgid */
-	struct source *prev, *next;
-	pid_t tgid;
+/* No padding: compared as bytes. */
+struct source_id {
+	uint64_t tgid;
 	uint64_t start_ticks;
+};
+
+/* A process that has had stacks to unwind: kept until it ends and has none left, to have it
+ * forgotten then. The next process of its number is another source. */
+struct source {
+	UT_hash_handle hh; /* by id */
+	struct source *prev, *next;
+	struct source_id id;
 	struct waiting *stacks;
 	size_t bytes;
 	struct bundle *bundle; /* that its next stacks come into; NULL: there is none yet */
@@ -41,7 +47,8 @@ struct stack_queue {
 	bool closed;
 };
 
-/* The process's, a new one if need be. NULL when out of memory. */
+/* The process's, or NULL; a new one if need be, or NULL when out of memory. */
+struct source *stack_queue__find(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks);
 struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64_t start_ticks);
 void source__free(struct stack_queue *queue, struct source *source);
 

@@ -64,7 +64,10 @@ bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop, 
 		source__leave_line(queue, source);
 		source->served = true;
 		*batch = (struct batch){
-			.source = source, .tgid = source->tgid, .start_ticks = source->start_ticks};
+			.source = source,
+			.tgid = source->id.tgid,
+			.start_ticks = source->id.start_ticks,
+		};
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return source;
@@ -187,7 +190,6 @@ bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw)
 	pthread_mutex_lock(&queue->lock);
 	if (!queue->closed)
 		source = stack_queue__source(queue, raw->tgid, raw->start_ticks);
-	/* One that is over has the number of this process, and is about to be forgotten. */
 	taken = source && !source->over &&
 		budget__is_fair(source->bytes, bytes, queue->bytes, queue->max_bytes) &&
 		source__add(queue, source, raw);
@@ -246,8 +248,8 @@ void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending
 	pthread_mutex_unlock(&queue->lock);
 }
 
-/* Its stacks that wait are its successor's now, or nobody's: of most processes, which come and go,
- * nobody ever reads the map. */
+/* Its stacks that wait are its successor's now, or are given up: no process is left of which they
+ * could be asked for, or the map was never read, as of most processes, which come and go. */
 static void leave(struct stack_queue *queue, struct source *source, struct model *model,
 		  const struct process_end *end)
 {
@@ -266,7 +268,7 @@ static void leave(struct stack_queue *queue, struct source *source, struct model
 	{
 		if (source__pass_on(queue, end, waiting))
 			continue;
-		if (end->lives_on || never_read)
+		if (end->lives_on || never_read || !end->shared)
 			stack_queue__abandon(queue, model, waiting);
 		else
 			source__append(source, waiting);
@@ -286,8 +288,8 @@ void stack_queue__leave(struct stack_queue *queue, struct model *model,
 	struct source *source;
 
 	pthread_mutex_lock(&queue->lock);
-	HASH_FIND_INT(queue->sources, &end->tgid, source);
-	if (source && source->start_ticks == end->start_ticks)
+	source = stack_queue__find(queue, end->tgid, end->start_ticks);
+	if (source)
 		leave(queue, source, model, end);
 	pthread_mutex_unlock(&queue->lock);
 }

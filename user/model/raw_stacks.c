@@ -122,19 +122,22 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	pending__unref(raw->pending);
 }
 
+/* Each space and each stack that waits holds them. */
+static bool is_shared(const struct space *space)
+{
+	const struct pending *pending = space->pending;
+
+	return pending->refs - (pending->asked - pending->answered) > 1 || space->users > 1;
+}
+
 /* Another process that has the same stacks waiting, and the same code. */
 static const struct process *successor(const struct model *model, const struct process *of)
 {
 	const struct space *space = of->space;
-	const struct pending *pending = space->pending;
 	const struct process *process;
 
-	/* Each space and each stack that waits holds it. */
-	if (pending->answered == pending->asked ||
-	    (pending->refs - (pending->asked - pending->answered) <= 1 && space->users <= 1))
-		return NULL;
 	for (process = model->processes; process; process = process->hh.next) {
-		if (process != of && process->space->pending == pending &&
+		if (process != of && process->space->pending == space->pending &&
 		    process->space->code_id == space->code_id)
 			return process;
 	}
@@ -149,11 +152,13 @@ void raw_stacks__leave(struct model *model, const struct process *process, bool 
 		.start_ticks = process->start_ticks,
 		.lives_on = lives_on,
 	};
-	const struct process *other;
+	const struct process *other = NULL;
 
 	if (!model->config.on_process_end || (lives_on && pending->answered == pending->asked))
 		return;
-	other = successor(model, process);
+	end.shared = pending->answered < pending->asked && is_shared(process->space);
+	if (end.shared)
+		other = successor(model, process);
 	if (other) {
 		end.successor = other->tgid;
 		end.successor_start_ticks = other->start_ticks;
