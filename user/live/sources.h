@@ -25,13 +25,13 @@ struct source {
 	struct source_id id;
 	struct waiting *stacks;
 	size_t bytes;
-	struct bundle *bundle; /* that its next stacks come into; NULL: there is none yet */
-	uint64_t due_ns;       /* its turn is not before that */
-	bool in_line;	       /* it is in the list of those whose turn comes */
-	bool served;	       /* its turn has come, and it is not in the list */
-	bool wanted;	       /* a request waits for its stacks */
-	bool over;	       /* it is to be forgotten */
-	unsigned programs;     /* how often it began another one */
+	struct bundle *bundle;	  /* that its next stacks come into; NULL: there is none yet */
+	uint64_t due_ns;	  /* its turn is not before that */
+	bool in_line;		  /* it is in the list of those whose turn comes */
+	bool served;		  /* its turn has come, and it is not in the list */
+	bool wanted;		  /* a request waits for its stacks */
+	bool over;		  /* it is to be forgotten */
+	unsigned programs;	  /* how often it began another one */
 	struct process_end *left; /* when it last ended or began another; NULL: not yet */
 };
 

@@ -7,7 +7,7 @@
 #include "util/clock.h"
 
 #define DEATHS_MAX  2 /* one may be chance: memory that ran out just there */
-#define FORGIVEN_NS (600 * NSEC_PER_SEC)
+#define FORGIVEN_NS (60 * NSEC_PER_SEC)
 #define BLAMED_MAX  256 /* files that are remembered; the oldest goes first */
 
 struct entry {
