@@ -81,7 +81,7 @@ static void learn(struct model *model, void *arg)
 			     space_id, reading->began_ns, &reading->maps);
 }
 
-struct found_stack {
+struct found_thread_stack {
 	const struct reading *reading;
 	const struct proc_thread *thread;
 	const struct vma *vma;
@@ -89,7 +89,7 @@ struct found_stack {
 
 static void find_stack(struct model *model, void *arg)
 {
-	const struct found_stack *found = arg;
+	const struct found_thread_stack *found = arg;
 	struct view now;
 
 	if (model__view(model, found->reading->pid, &now))
@@ -118,7 +118,7 @@ static void learn_stacks(struct owner *owner, struct visitor *visitor, int pidfd
 	if (err)
 		return;
 	for (size_t i = 0; i < n; i++) {
-		struct found_stack found = {
+		struct found_thread_stack found = {
 			.reading = reading,
 			.thread = &threads[i],
 			.vma = vma_set__thread_stack(&reading->maps, threads[i].stack_pointer),

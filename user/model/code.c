@@ -4,18 +4,20 @@
 #include <sys/mman.h>
 
 /* Without MAP_FIXED the kernel looks for a place where nothing is. */
-static bool removes_code(const struct image *image, const union mp_event *event)
+static bool removes_code(const struct known_stacks *known, const union mp_event *event)
 {
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
 		return event->mmap.flags & MAP_FIXED &&
-		       image__runs_through(image, event->mmap.addr, event->mmap.len);
+		       known_stacks__runs_through(known, event->mmap.addr, event->mmap.len);
 	case MP_EVENT_MUNMAP:
-		return image__runs_through(image, event->range.addr, event->range.len);
+		return known_stacks__runs_through(known, event->range.addr, event->range.len);
 	case MP_EVENT_MREMAP:
 		return event->mremap.new_addr &&
-		       (image__runs_through(image, event->mremap.old_addr, event->mremap.old_len) ||
-			image__runs_through(image, event->mremap.new_addr, event->mremap.new_len));
+		       (known_stacks__runs_through(known, event->mremap.old_addr,
+						   event->mremap.old_len) ||
+			known_stacks__runs_through(known, event->mremap.new_addr,
+						   event->mremap.new_len));
 	default:
 		return false;
 	}
@@ -23,13 +25,13 @@ static bool removes_code(const struct image *image, const union mp_event *event)
 
 static void begin_anew(struct space *space)
 {
-	image__unref(space->image);
-	space->image = image__new(&space->tools->images, space->account);
+	known_stacks__unref(space->known_stacks);
+	space->known_stacks = known_stacks__new(&space->tools->known_stacks, space->account);
 }
 
 void code__follow(struct space *space, const union mp_event *event)
 {
-	bool removed = space->image && removes_code(space->image, event);
+	bool removed = space->known_stacks && removes_code(space->known_stacks, event);
 	bool added = event->head.type == MP_EVENT_MMAP && event->mmap.prot & PROT_EXEC;
 
 	if (!removed && !added)
@@ -39,14 +41,14 @@ void code__follow(struct space *space, const union mp_event *event)
 		space->code_added_ns = event->head.time_ns;
 	if (removed)
 		space->code_gone_ns = event->head.time_ns;
-	/* Two spaces with one image could each map other code at the same place. */
-	if (removed || (space->image && image__is_shared(space->image)))
+	/* Two spaces that share known stacks could each map other code at the same place. */
+	if (removed || (space->known_stacks && known_stacks__is_shared(space->known_stacks)))
 		begin_anew(space);
 }
 
 void code__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t until)
 {
-	if (!space->image || !image__runs_through(space->image, lo, hi - lo))
+	if (!space->known_stacks || !known_stacks__runs_through(space->known_stacks, lo, hi - lo))
 		return;
 	space->code_id = ++space->tools->last_code_id;
 	space->code_gone_ns = until;

@@ -32,10 +32,10 @@ static void drop_known_stacks(struct model *model, const struct account *account
 	for (struct process *p = model->processes; p; p = p->hh.next) {
 		struct space *space = p->space;
 
-		if (space->account != account || !space->image)
+		if (space->account != account || !space->known_stacks)
 			continue;
-		image__unref(space->image);
-		space->image = image__new(&model->tools.images, space->account);
+		known_stacks__unref(space->known_stacks);
+		space->known_stacks = known_stacks__new(&model->tools.known_stacks, space->account);
 		budget__count(model->config.budget, GIVE_UP_KNOWN_STACKS, 1);
 	}
 }
@@ -106,8 +106,8 @@ void giving_up__check(struct model *model)
 
 void giving_up__share_known_stacks(struct model *model, const struct account *account)
 {
-	const struct image_pool *pool = &model->tools.images;
-	size_t max = image_pool__max(pool);
+	const struct known_stacks_pool *pool = &model->tools.known_stacks;
+	size_t max = known_stacks_pool__max(pool);
 	const struct account *most;
 
 	if (pool->bytes <= max - max / FREE_OF)

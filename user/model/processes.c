@@ -15,7 +15,7 @@
 #include "model/stack_names.h"
 #include "util/cleanup.h"
 
-#define IMAGES_SHARE 8 /* of the tables' share, if that is less than what they may have */
+#define KNOWN_STACKS_SHARE 8 /* of the tables' share, if that is less than what they may have */
 
 static const char *const resync_names[RESYNCS] = {
 	[RESYNC_RING_FULL] = "ring_full",
@@ -38,7 +38,8 @@ struct model *model__new(const struct model_config *config)
 	model->config = *config;
 	model->tools.page_size = config->page_size;
 	model->tools.budget = config->budget;
-	model->tools.images.max = budget__share(config->budget, IMAGES_SHARE, IMAGES_MAX_BYTES);
+	model->tools.known_stacks.max =
+		budget__share(config->budget, KNOWN_STACKS_SHARE, KNOWN_STACKS_MAX_BYTES);
 	model->tools.pool = ledger_pool__new();
 	if (!model->tools.pool) {
 		free(model);

@@ -20,7 +20,7 @@ static uint32_t useful_bytes(const struct space *space, const struct mp_stack *s
 
 	if (stack->kind != MP_STACK_COPY)
 		return stack->bytes;
-	sp = copy->regs[image__sp_register()];
+	sp = copy->regs[known_stacks__sp_register()];
 	ledger__each(&space->ledger, sp, UINT64_MAX, first_range, &range);
 	if (range.start != sp || range.end - sp >= stack->bytes - sizeof(*copy))
 		return stack->bytes;
@@ -46,8 +46,8 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 
 	if (!stack || !model->config.on_stack)
 		return NULL;
-	if (space->image)
-		raw.trace = image__find(space->image, stack);
+	if (space->known_stacks)
+		raw.trace = known_stacks__find(space->known_stacks, stack);
 	if (raw.trace)
 		return trace__ref(raw.trace);
 	raw.bytes = useful_bytes(space, stack);
@@ -79,10 +79,11 @@ bool model__stack_is_known(struct model *model, const struct raw_stack *raw)
 	const struct space *space = space_of(model, raw);
 	struct trace *known;
 
-	if (!space || space->id != raw->space_id || !space->image ||
-	    raw->taken_ns < space->code_gone_ns || raw->taken_ns < image__newest_ns(space->image))
+	if (!space || space->id != raw->space_id || !space->known_stacks ||
+	    raw->taken_ns < space->code_gone_ns ||
+	    raw->taken_ns < known_stacks__newest_ns(space->known_stacks))
 		return false;
-	known = image__find(space->image, raw->stack);
+	known = known_stacks__find(space->known_stacks, raw->stack);
 	if (!known)
 		return false;
 	raw->pending->answered++;
@@ -115,9 +116,10 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	else if (newest > raw->taken_ns) /* what was unwound may not be what was there */
 		site = NULL;
 	trace__resolve(raw->trace, site);
-	if (site && !unwound->provisional && space && space->id == raw->space_id && space->image) {
+	if (site && !unwound->provisional && space && space->id == raw->space_id &&
+	    space->known_stacks) {
 		giving_up__share_known_stacks(model, space->account);
-		image__learn(space->image, raw->stack, unwound, raw->trace, newest);
+		known_stacks__learn(space->known_stacks, raw->stack, unwound, raw->trace, newest);
 	}
 	pending__unref(raw->pending);
 }

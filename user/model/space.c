@@ -35,10 +35,10 @@ struct space *space__new(struct space_tools *tools)
 	space->code_id = ++tools->last_code_id;
 	space->account = account__new(tools->budget, space->id);
 	if (space->account)
-		space->image = image__new(&tools->images, space->account);
+		space->known_stacks = known_stacks__new(&tools->known_stacks, space->account);
 	space->ledger.account = space->account;
 	space->pending = calloc(1, sizeof(*space->pending));
-	if (!space->account || !space->image || !space->pending) {
+	if (!space->account || !space->known_stacks || !space->pending) {
 		space__unref(space);
 		return NULL;
 	}
@@ -54,7 +54,7 @@ struct space *space__fork(const struct space *parent)
 		return NULL;
 	space->account = account__ref(parent->account);
 	space->ledger = ledger__copy(&parent->ledger);
-	space->image = parent->image ? image__ref(parent->image) : NULL;
+	space->known_stacks = parent->known_stacks ? known_stacks__ref(parent->known_stacks) : NULL;
 	space->code_id = parent->code_id;
 	space->code_added_ns = parent->code_added_ns;
 	space->code_gone_ns = parent->code_gone_ns;
@@ -82,8 +82,8 @@ static void drop_past(struct space *space)
 	transits__free(&space->transits);
 	ledger__free(&space->ledger);
 	thread_stacks__free(&space->thread_stacks);
-	image__unref(space->image);
-	space->image = NULL;
+	known_stacks__unref(space->known_stacks);
+	space->known_stacks = NULL;
 	uses__free(space->uses);
 	space->uses = NULL;
 }
@@ -102,7 +102,7 @@ void space__unref(struct space *space)
 void space__forget(struct space *space)
 {
 	drop_past(space);
-	space->image = image__new(&space->tools->images, space->account);
+	space->known_stacks = known_stacks__new(&space->tools->known_stacks, space->account);
 	space->given_up++;
 	space->generation++;
 }

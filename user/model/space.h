@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "model/image.h"
+#include "model/known_stacks.h"
 #include "model/ledger.h"
 
 /* Where the heap ends, when it is not an address. */
@@ -63,7 +63,7 @@ struct space {
 	struct record
 		*unwitnessed; /* of named ranges whose creation nobody saw; made when needed */
 	struct thread_stack *thread_stacks;
-	struct image *image; /* the code that is mapped, and its known stacks */
+	struct known_stacks *known_stacks;
 	/* Changes whenever code is mapped or unmapped; never used twice. */
 	uint64_t code_id;
 	uint64_t code_added_ns;	 /* when code was last mapped; 0: never */
@@ -81,7 +81,7 @@ struct space_tools {
 	uint64_t page_size;
 	uint64_t last_id;
 	uint64_t last_code_id;
-	struct image_pool images;
+	struct known_stacks_pool known_stacks;
 	struct budget *budget; /* borrowed; NULL: nobody counts */
 };
 

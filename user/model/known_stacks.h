@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The code that one address space, or several after a fork, can run, and the stacks that are
- * known to occur in it: a stack that comes again is recognised and need not be unwound again.
+ * The stacks that are known to occur in one address space, or in several after a fork: a stack that
+ * comes again is recognised and need not be unwound again.
  *
  * What identifies a stack. Unwinding is a function of the code, the registers, and the words of
  * the stack that the unwinder reads, each at a place that follows from what it read before. So two
- * stacks of one image have the same frames when the same instruction made the call and every word
+ * stacks of one program have the same frames when the same instruction made the call and every word
  * that decided about the way out is the same:
  *   - words that became an instruction pointer of a frame, as they are;
  *   - words and registers that point into the stack itself (a saved frame pointer may say where
@@ -15,53 +15,53 @@
  * They are compared in full, in a tree: each node says where to look next, and the word found
  * there leads to the child. Two different stacks part at some node; no hash stands for a stack.
  *
- * That holds until code is unmapped that one of them runs through: then the image of the space is
- * replaced by a new one.
+ * That holds until code is unmapped that one of them runs through: then the space forgets all of
+ * its known stacks.
  */
-#ifndef MEMPROV_IMAGE_H
-#define MEMPROV_IMAGE_H
+#ifndef MEMPROV_KNOWN_STACKS_H
+#define MEMPROV_KNOWN_STACKS_H
 
 #include "collect/decode.h"
 #include "model/account.h"
 #include "model/callsite.h"
 
-/* What one image may know, in nodes, and all images together, in bytes, of which one account has
+/* What one space may know, in nodes, and all spaces together, in bytes, of which one account has
  * its fair share (util/budget.h). Beyond that stacks are unwound each time. */
-#define IMAGE_MAX_NODES	 16384
-#define IMAGES_MAX_BYTES (16u << 20)
+#define KNOWN_STACKS_MAX_NODES 16384
+#define KNOWN_STACKS_MAX_BYTES (16u << 20)
 
-struct image;
+struct known_stacks;
 
-/* All images that share the room. */
-struct image_pool {
+/* The room that all known stacks share. */
+struct known_stacks_pool {
 	size_t bytes;
-	size_t max; /* 0: IMAGES_MAX_BYTES */
+	size_t max; /* 0: KNOWN_STACKS_MAX_BYTES */
 };
-size_t image_pool__max(const struct image_pool *pool);
+size_t known_stacks_pool__max(const struct known_stacks_pool *pool);
 
 /* Which of a copy's registers is the stack pointer. */
-unsigned image__sp_register(void);
+unsigned known_stacks__sp_register(void);
 
 /* pool must outlive it; it takes a reference to the account, which may be NULL. NULL when out of
  * memory. */
-struct image *image__new(struct image_pool *pool, struct account *account);
-struct image *image__ref(struct image *image);
-void image__unref(struct image *image); /* accepts NULL */
-bool image__is_shared(const struct image *image);
+struct known_stacks *known_stacks__new(struct known_stacks_pool *pool, struct account *account);
+struct known_stacks *known_stacks__ref(struct known_stacks *known);
+void known_stacks__unref(struct known_stacks *known); /* accepts NULL */
+bool known_stacks__is_shared(const struct known_stacks *known);
 
 /* True when a known stack has a frame in [addr, addr + len). */
-bool image__runs_through(const struct image *image, uint64_t addr, uint64_t len);
+bool known_stacks__runs_through(const struct known_stacks *known, uint64_t addr, uint64_t len);
 
 /* The trace of a stack that is known; borrowed, NULL when it is not. */
-struct trace *image__find(const struct image *image, const struct mp_stack *stack);
+struct trace *known_stacks__find(const struct known_stacks *known, const struct mp_stack *stack);
 
 /* From here on a stack like this one, which was unwound to this, is known as `trace`: its code is
  * there since newest_ns. When there is no room or no memory nothing is learned. */
-void image__learn(struct image *image, const struct mp_stack *stack, const struct unwound *unwound,
-		  struct trace *trace, uint64_t newest_ns);
+void known_stacks__learn(struct known_stacks *known, const struct mp_stack *stack,
+			 const struct unwound *unwound, struct trace *trace, uint64_t newest_ns);
 
 /* Since when the code of all known stacks is there: one that was taken before, and looks the same,
  * may have run through other code. */
-uint64_t image__newest_ns(const struct image *image);
+uint64_t known_stacks__newest_ns(const struct known_stacks *known);
 
 #endif

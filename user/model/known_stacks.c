@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/image.h"
+#include "model/known_stacks.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -49,7 +49,7 @@ struct chain {
 	size_t bytes;
 };
 
-struct image {
+struct known_stacks {
 	unsigned refs;
 	struct dict nodes;
 	struct dict chains;
@@ -58,7 +58,7 @@ struct image {
 	size_t pages_room;
 	uint64_t newest_ns;
 	size_t bytes;
-	struct image_pool *pool;
+	struct known_stacks_pool *pool;
 	struct account *account; /* NULL: nobody's */
 };
 
@@ -98,63 +98,63 @@ static bool same_chain(const void *a, const void *b)
 static const struct dict_type nodes_by_key = {sizeof(struct node), hash_node, same_node};
 static const struct dict_type chains_by_ips = {sizeof(struct chain), hash_chain, same_chain};
 
-unsigned image__sp_register(void)
+unsigned known_stacks__sp_register(void)
 {
 	return REG_SP;
 }
 
-struct image *image__new(struct image_pool *pool, struct account *account)
+struct known_stacks *known_stacks__new(struct known_stacks_pool *pool, struct account *account)
 {
-	struct image *image = calloc(1, sizeof(*image));
+	struct known_stacks *known = calloc(1, sizeof(*known));
 
-	if (!image)
+	if (!known)
 		return NULL;
-	image->refs = 1;
-	image->nodes.type = &nodes_by_key;
-	image->chains.type = &chains_by_ips;
-	image->pool = pool;
-	image->account = account ? account__ref(account) : NULL;
-	return image;
+	known->refs = 1;
+	known->nodes.type = &nodes_by_key;
+	known->chains.type = &chains_by_ips;
+	known->pool = pool;
+	known->account = account ? account__ref(account) : NULL;
+	return known;
 }
 
-struct image *image__ref(struct image *image)
+struct known_stacks *known_stacks__ref(struct known_stacks *known)
 {
-	image->refs++;
-	return image;
+	known->refs++;
+	return known;
 }
 
-static size_t count_of(const struct image *image)
+static size_t count_of(const struct known_stacks *known)
 {
-	return image->nodes.n + image->chains.n + image->n_pages;
+	return known->nodes.n + known->chains.n + known->n_pages;
 }
 
-void image__unref(struct image *image)
+void known_stacks__unref(struct known_stacks *known)
 {
 	const struct node *nodes;
 	const struct chain *chains;
 
-	if (!image || --image->refs)
+	if (!known || --known->refs)
 		return;
-	image->pool->bytes -= image->bytes;
-	account__put(image->account, BUDGET_KNOWN_STACKS, image->bytes);
-	account__unref(image->account);
-	nodes = image->nodes.entries;
-	for (size_t i = 0; i < image->nodes.n; i++)
+	known->pool->bytes -= known->bytes;
+	account__put(known->account, BUDGET_KNOWN_STACKS, known->bytes);
+	account__unref(known->account);
+	nodes = known->nodes.entries;
+	for (size_t i = 0; i < known->nodes.n; i++)
 		trace__unref(nodes[i].trace);
-	chains = image->chains.entries;
-	for (size_t i = 0; i < image->chains.n; i++) {
+	chains = known->chains.entries;
+	for (size_t i = 0; i < known->chains.n; i++) {
 		trace__unref(chains[i].trace);
 		free((void *)chains[i].ips);
 	}
-	dict__free(&image->nodes);
-	dict__free(&image->chains);
-	free(image->pages);
-	free(image);
+	dict__free(&known->nodes);
+	dict__free(&known->chains);
+	free(known->pages);
+	free(known);
 }
 
-bool image__is_shared(const struct image *image)
+bool known_stacks__is_shared(const struct known_stacks *known)
 {
-	return image->refs > 1;
+	return known->refs > 1;
 }
 
 /* What each takes with its place in a table, half of which may be empty, and a node or a chain with
@@ -163,39 +163,39 @@ bool image__is_shared(const struct image *image)
 #define CHAIN_BYTES 112
 #define PAGE_BYTES  12
 
-size_t image_pool__max(const struct image_pool *pool)
+size_t known_stacks_pool__max(const struct known_stacks_pool *pool)
 {
-	return pool->max ?: IMAGES_MAX_BYTES;
+	return pool->max ?: KNOWN_STACKS_MAX_BYTES;
 }
 
-static bool has_room(const struct image *image, size_t bytes)
+static bool has_room(const struct known_stacks *known, size_t bytes)
 {
-	const struct image_pool *pool = image->pool;
+	const struct known_stacks_pool *pool = known->pool;
 	size_t own =
-		image->account ? account__bytes(image->account, BUDGET_KNOWN_STACKS) : image->bytes;
+		known->account ? account__bytes(known->account, BUDGET_KNOWN_STACKS) : known->bytes;
 
-	return count_of(image) < IMAGE_MAX_NODES &&
-	       budget__is_fair(own, bytes, pool->bytes, image_pool__max(pool));
+	return count_of(known) < KNOWN_STACKS_MAX_NODES &&
+	       budget__is_fair(own, bytes, pool->bytes, known_stacks_pool__max(pool));
 }
 
-static void charge(struct image *image, size_t bytes)
+static void charge(struct known_stacks *known, size_t bytes)
 {
-	image->bytes += bytes;
-	image->pool->bytes += bytes;
-	account__take(image->account, BUDGET_KNOWN_STACKS, bytes);
+	known->bytes += bytes;
+	known->pool->bytes += bytes;
+	account__take(known->account, BUDGET_KNOWN_STACKS, bytes);
 }
 
 #define CODE_PAGE 4096
 
 /* The place of the first page from `number` on. */
-static size_t find_page(const struct image *image, uint64_t number)
+static size_t find_page(const struct known_stacks *known, uint64_t number)
 {
-	size_t lo = 0, hi = image->n_pages;
+	size_t lo = 0, hi = known->n_pages;
 
 	while (lo < hi) {
 		size_t mid = (lo + hi) / 2;
 
-		if (image->pages[mid] < number)
+		if (known->pages[mid] < number)
 			lo = mid + 1;
 		else
 			hi = mid;
@@ -203,56 +203,56 @@ static size_t find_page(const struct image *image, uint64_t number)
 	return lo;
 }
 
-bool image__runs_through(const struct image *image, uint64_t addr, uint64_t len)
+bool known_stacks__runs_through(const struct known_stacks *known, uint64_t addr, uint64_t len)
 {
-	size_t at = find_page(image, addr / CODE_PAGE);
+	size_t at = find_page(known, addr / CODE_PAGE);
 
 	if (!len || addr + len - 1 < addr)
 		return false;
-	return at < image->n_pages && image->pages[at] <= (addr + len - 1) / CODE_PAGE;
+	return at < known->n_pages && known->pages[at] <= (addr + len - 1) / CODE_PAGE;
 }
 
-static bool mark_page(struct image *image, uint64_t number)
+static bool mark_page(struct known_stacks *known, uint64_t number)
 {
-	size_t at = find_page(image, number);
+	size_t at = find_page(known, number);
 
-	if (at < image->n_pages && image->pages[at] == number)
+	if (at < known->n_pages && known->pages[at] == number)
 		return true;
-	if (!has_room(image, PAGE_BYTES) ||
-	    array__grow(&image->pages, &image->pages_room, image->n_pages, sizeof(*image->pages)))
+	if (!has_room(known, PAGE_BYTES) ||
+	    array__grow(&known->pages, &known->pages_room, known->n_pages, sizeof(*known->pages)))
 		return false;
-	memmove(&image->pages[at + 1], &image->pages[at],
-		(image->n_pages - at) * sizeof(*image->pages));
-	image->pages[at] = number;
-	image->n_pages++;
-	charge(image, PAGE_BYTES);
+	memmove(&known->pages[at + 1], &known->pages[at],
+		(known->n_pages - at) * sizeof(*known->pages));
+	known->pages[at] = number;
+	known->n_pages++;
+	charge(known, PAGE_BYTES);
 	return true;
 }
 
 /* The pages of a stack's frames; false when there is no room for them. */
-static bool mark_pages(struct image *image, const struct unwound *unwound)
+static bool mark_pages(struct known_stacks *known, const struct unwound *unwound)
 {
 	for (size_t i = 0; i < unwound->n; i++) {
-		if (!mark_page(image, (unwound->frames[i].ip - 1) / CODE_PAGE))
+		if (!mark_page(known, (unwound->frames[i].ip - 1) / CODE_PAGE))
 			return false;
 	}
 	return true;
 }
 
-struct copied_stack {
+struct stack_view {
 	const struct mp_stack_copy *copy;
 	uint64_t sp;
 	uint64_t len; /* of the copied bytes */
 };
 
-static struct copied_stack copied(const struct mp_stack *stack)
+static struct stack_view copied(const struct mp_stack *stack)
 {
 	const struct mp_stack_copy *copy = (const void *)stack->data;
 
-	return (struct copied_stack){copy, copy->regs[REG_SP], stack->bytes - sizeof(*copy)};
+	return (struct stack_view){copy, copy->regs[REG_SP], stack->bytes - sizeof(*copy)};
 }
 
-static bool word_at(const struct copied_stack *s, uint32_t offset, uint64_t *ret)
+static bool word_at(const struct stack_view *s, uint32_t offset, uint64_t *ret)
 {
 	if (s->len < sizeof(*ret) || offset > s->len - sizeof(*ret))
 		return false;
@@ -260,7 +260,7 @@ static bool word_at(const struct copied_stack *s, uint32_t offset, uint64_t *ret
 	return true;
 }
 
-static struct key key_of(const struct copied_stack *s, uint32_t parent, uint64_t word)
+static struct key key_of(const struct stack_view *s, uint32_t parent, uint64_t word)
 {
 	if (word - s->sp <= s->len)
 		return (struct key){word - s->sp, parent, WORD_STACK};
@@ -270,7 +270,7 @@ static struct key key_of(const struct copied_stack *s, uint32_t parent, uint64_t
 #define REGISTER_KEYS (ARRAY_SIZE(code_registers) + 1 + ARRAY_SIZE(saved_registers))
 
 /* What the registers lead to, from the root on; the parents are for the caller to fill in. */
-static size_t keys_of_registers(const struct copied_stack *s, struct key *ret)
+static size_t keys_of_registers(const struct stack_view *s, struct key *ret)
 {
 	struct key *which;
 	size_t n = 0;
@@ -291,73 +291,73 @@ static size_t keys_of_registers(const struct copied_stack *s, struct key *ret)
 }
 
 /* A node's number + 1: what its children are found by. */
-static uint32_t id_of(const struct image *image, const struct node *node)
+static uint32_t id_of(const struct known_stacks *known, const struct node *node)
 {
-	return node - (const struct node *)image->nodes.entries + 1;
+	return node - (const struct node *)known->nodes.entries + 1;
 }
 
-static struct node *node_of(const struct image *image, uint32_t id)
+static struct node *node_of(const struct known_stacks *known, uint32_t id)
 {
-	return (struct node *)image->nodes.entries + (id - 1);
+	return (struct node *)known->nodes.entries + (id - 1);
 }
 
-static struct node *child(const struct image *image, const struct key *key)
+static struct node *child(const struct known_stacks *known, const struct key *key)
 {
-	return dict__find(&image->nodes, &(struct node){.key = *key});
+	return dict__find(&known->nodes, &(struct node){.key = *key});
 }
 
-static struct trace *find_copy(const struct image *image, const struct mp_stack *stack)
+static struct trace *find_copy(const struct known_stacks *known, const struct mp_stack *stack)
 {
-	struct copied_stack s = copied(stack);
+	struct stack_view s = copied(stack);
 	struct key keys[REGISTER_KEYS], key;
 	size_t n = keys_of_registers(&s, keys);
 	const struct node *node = NULL;
 	uint64_t word;
 
 	for (size_t i = 0; i < n; i++) {
-		keys[i].parent = node ? id_of(image, node) : 0;
-		node = child(image, &keys[i]);
+		keys[i].parent = node ? id_of(known, node) : 0;
+		node = child(known, &keys[i]);
 		if (!node)
 			return NULL;
 	}
 	while (node->reads) {
 		if (!word_at(&s, node->reads - 1, &word))
 			return NULL;
-		key = key_of(&s, id_of(image, node), word);
-		node = child(image, &key);
+		key = key_of(&s, id_of(known, node), word);
+		node = child(known, &key);
 		if (!node)
 			return NULL;
 	}
 	return node->trace;
 }
 
-static struct chain *find_chain(const struct image *image, const struct mp_stack *stack)
+static struct chain *find_chain(const struct known_stacks *known, const struct mp_stack *stack)
 {
-	return dict__find(&image->chains,
+	return dict__find(&known->chains,
 			  &(struct chain){.ips = stack->data, .bytes = stack->bytes});
 }
 
-struct trace *image__find(const struct image *image, const struct mp_stack *stack)
+struct trace *known_stacks__find(const struct known_stacks *known, const struct mp_stack *stack)
 {
 	const struct chain *chain;
 
 	if (stack->kind == MP_STACK_COPY)
-		return find_copy(image, stack);
-	chain = find_chain(image, stack);
+		return find_copy(known, stack);
+	chain = find_chain(known, stack);
 	return chain ? chain->trace : NULL;
 }
 
 /* The id of the node with this key, made if there is none; 0 when there is no room. */
-static uint32_t grow(struct image *image, const struct key *key)
+static uint32_t grow(struct known_stacks *known, const struct key *key)
 {
-	const struct node *node = child(image, key);
+	const struct node *node = child(known, key);
 
 	if (node)
-		return id_of(image, node);
-	if (!has_room(image, NODE_BYTES) || !dict__add(&image->nodes, &(struct node){.key = *key}))
+		return id_of(known, node);
+	if (!has_room(known, NODE_BYTES) || !dict__add(&known->nodes, &(struct node){.key = *key}))
 		return 0;
-	charge(image, NODE_BYTES);
-	return image->nodes.n;
+	charge(known, NODE_BYTES);
+	return known->nodes.n;
 }
 
 static bool is_frame(const struct unwound *unwound, uint64_t word)
@@ -372,47 +372,47 @@ static bool is_frame(const struct unwound *unwound, uint64_t word)
 /* From a node on by a word that was read: 0 when there is no room, or when somebody else went on
  * from there by another word. The same way so far leads to the same place; else one of the two was
  * unwound when other code was there. */
-static uint32_t grow_by_word(struct image *image, const struct key *key, uint32_t offset)
+static uint32_t grow_by_word(struct known_stacks *known, const struct key *key, uint32_t offset)
 {
-	struct node *node = node_of(image, key->parent);
+	struct node *node = node_of(known, key->parent);
 
 	if (node->trace || (node->reads && node->reads != offset + 1))
 		return 0;
 	node->reads = offset + 1;
-	return grow(image, key);
+	return grow(known, key);
 }
 
 /* The words of one frame, with the one that became the next frame's instruction pointer first:
  * which of the others point into the stack may differ from one caller to the next. */
-static uint32_t grow_by_frame(struct image *image, uint32_t id, const struct copied_stack *s,
+static uint32_t grow_by_frame(struct known_stacks *known, uint32_t id, const struct stack_view *s,
 			      const struct stack_word *words, size_t n, const struct stack_word *ip)
 {
 	struct key key;
 
 	if (ip) {
 		key = (struct key){pac__strip(ip->value), id, WORD_CODE};
-		id = grow_by_word(image, &key, ip->offset);
+		id = grow_by_word(known, &key, ip->offset);
 	}
 	for (size_t i = 0; id && i < n; i++) {
 		key = key_of(s, id, words[i].value);
 		if (&words[i] != ip && key.kind == WORD_STACK)
-			id = grow_by_word(image, &key, words[i].offset);
+			id = grow_by_word(known, &key, words[i].offset);
 	}
 	return id;
 }
 
 /* The id of the node at which the stack ends; 0 when there is no way to it. */
-static uint32_t grow_copy(struct image *image, const struct mp_stack *stack,
+static uint32_t grow_copy(struct known_stacks *known, const struct mp_stack *stack,
 			  const struct unwound *unwound)
 {
-	struct copied_stack s = copied(stack);
+	struct stack_view s = copied(stack);
 	struct key keys[REGISTER_KEYS];
 	size_t n = keys_of_registers(&s, keys);
 	uint32_t id = 0;
 
 	for (size_t i = 0; i < n; i++) {
 		keys[i].parent = id;
-		id = grow(image, &keys[i]);
+		id = grow(known, &keys[i]);
 		if (!id)
 			return 0;
 	}
@@ -424,52 +424,53 @@ static uint32_t grow_copy(struct image *image, const struct mp_stack *stack,
 			    is_frame(unwound, words[end].value))
 				ip = &words[end];
 		}
-		id = grow_by_frame(image, id, &s, words + i, end - i, ip);
+		id = grow_by_frame(known, id, &s, words + i, end - i, ip);
 	}
 	return id;
 }
 
-static void learn_copy(struct image *image, const struct mp_stack *stack,
+static void learn_copy(struct known_stacks *known, const struct mp_stack *stack,
 		       const struct unwound *unwound, struct trace *trace)
 {
-	uint32_t id = grow_copy(image, stack, unwound);
-	struct node *node = id ? node_of(image, id) : NULL;
+	uint32_t id = grow_copy(known, stack, unwound);
+	struct node *node = id ? node_of(known, id) : NULL;
 
 	if (node && !node->reads && !node->trace)
 		node->trace = trace__ref(trace);
 }
 
-static void learn_chain(struct image *image, const struct mp_stack *stack, struct trace *trace)
+static void learn_chain(struct known_stacks *known, const struct mp_stack *stack,
+			struct trace *trace)
 {
 	_cleanup_free_ uint8_t *ips = NULL;
 
-	if (find_chain(image, stack) || !has_room(image, CHAIN_BYTES + stack->bytes))
+	if (find_chain(known, stack) || !has_room(known, CHAIN_BYTES + stack->bytes))
 		return;
 	ips = malloc(stack->bytes);
 	if (!ips)
 		return;
 	memcpy(ips, stack->data, stack->bytes);
-	if (!dict__add(&image->chains, &(struct chain){trace, ips, stack->bytes}))
+	if (!dict__add(&known->chains, &(struct chain){trace, ips, stack->bytes}))
 		return;
 	trace__ref(trace);
 	take_ptr(ips);
-	charge(image, CHAIN_BYTES + stack->bytes);
+	charge(known, CHAIN_BYTES + stack->bytes);
 }
 
-uint64_t image__newest_ns(const struct image *image)
+uint64_t known_stacks__newest_ns(const struct known_stacks *known)
 {
-	return image->newest_ns;
+	return known->newest_ns;
 }
 
-void image__learn(struct image *image, const struct mp_stack *stack, const struct unwound *unwound,
-		  struct trace *trace, uint64_t newest_ns)
+void known_stacks__learn(struct known_stacks *known, const struct mp_stack *stack,
+			 const struct unwound *unwound, struct trace *trace, uint64_t newest_ns)
 {
-	if (!mark_pages(image, unwound))
+	if (!mark_pages(known, unwound))
 		return;
-	if (newest_ns > image->newest_ns)
-		image->newest_ns = newest_ns;
+	if (newest_ns > known->newest_ns)
+		known->newest_ns = newest_ns;
 	if (stack->kind == MP_STACK_COPY)
-		learn_copy(image, stack, unwound, trace);
+		learn_copy(known, stack, unwound, trace);
 	else
-		learn_chain(image, stack, trace);
+		learn_chain(known, stack, trace);
 }

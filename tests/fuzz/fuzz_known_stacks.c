@@ -3,7 +3,7 @@
  * The first byte says where the second begins. */
 #include "stack_input.h"
 
-#include "model/image.h"
+#include "model/known_stacks.h"
 #include "util/pac.h"
 #include "wire/fp.h"
 
@@ -39,21 +39,21 @@ static struct unwound unwind(const struct mp_stack *stack, struct frame frames[M
 	return ret;
 }
 
-static void learn(struct image *image, const struct mp_stack *stack, struct trace *trace)
+static void learn(struct known_stacks *known, const struct mp_stack *stack, struct trace *trace)
 {
 	struct frame frames[MAX] = {};
 	struct stack_word words[MAX] = {};
 	struct unwound unwound = unwind(stack, frames, words);
-	struct trace *before = image__find(image, stack), *after;
+	struct trace *before = known_stacks__find(known, stack), *after;
 
-	image__learn(image, stack, &unwound, trace, 1);
-	after = image__find(image, stack);
+	known_stacks__learn(known, stack, &unwound, trace, 1);
+	after = known_stacks__find(known, stack);
 	/* It may part from another one at no word; then nothing is learned, and nothing forgotten.
 	 */
 	if (before ? after != before : after && after != trace)
 		abort();
 	for (size_t i = 0; i < unwound.n; i++) {
-		if (!image__runs_through(image, frames[i].ip - 1, 1))
+		if (!known_stacks__runs_through(known, frames[i].ip - 1, 1))
 			abort();
 	}
 }
@@ -61,8 +61,8 @@ static void learn(struct image *image, const struct mp_stack *stack, struct trac
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	size_t first = size ? data[0] * 8 : 0;
-	struct image_pool pool = {};
-	struct image *image = image__new(&pool, NULL);
+	struct known_stacks_pool pool = {};
+	struct known_stacks *known = known_stacks__new(&pool, NULL);
 	struct trace *traces[] = {trace__new(), trace__new()};
 	struct mp_stack *stacks[] = {NULL, NULL};
 
@@ -72,10 +72,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	for (size_t i = 0; i < 2; i++) {
 		if (stacks[i])
-			learn(image, stacks[i], traces[i]);
+			learn(known, stacks[i], traces[i]);
 		free(stacks[i]);
 	}
-	image__unref(image);
+	known_stacks__unref(known);
 	if (pool.bytes || !trace__is_sole(traces[0]) || !trace__is_sole(traces[1]))
 		abort();
 	trace__unref(traces[0]);

@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <string.h>
 
-#include "model/image.h"
+#include "model/known_stacks.h"
 #include "util/cleanup.h"
 #include "wire/machine.h"
 
@@ -33,8 +33,8 @@ struct stack {
 };
 
 struct fixture {
-	struct image_pool pool;
-	struct image *image;
+	struct known_stacks_pool pool;
+	struct known_stacks *known;
 	struct trace *a;
 	struct trace *b;
 };
@@ -111,7 +111,7 @@ static int setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->image = image__new(&f->pool, NULL);
+	f->known = known_stacks__new(&f->pool, NULL);
 	f->a = trace__new();
 	f->b = trace__new();
 	*state = f;
@@ -122,7 +122,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	image__unref(f->image);
+	known_stacks__unref(f->known);
 	assert_int_equal(f->pool.bytes, 0);
 	trace__unref(f->a);
 	trace__unref(f->b);
@@ -135,7 +135,7 @@ static void learn(struct fixture *f, const struct stack *s, struct trace *trace)
 	struct path path;
 	struct unwound unwound = walk(s, &path);
 
-	image__learn(f->image, &s->head, &unwound, trace, 0);
+	known_stacks__learn(f->known, &s->head, &unwound, trace, 0);
 }
 
 static void test_the_same_again(void **state)
@@ -144,16 +144,16 @@ static void test_the_same_again(void **state)
 	struct stack s;
 
 	fill(&s, SP);
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 	learn(f, &s, f->a);
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 	/* another thread's stack, other data, other scratch registers */
 	fill(&s, SP + 0x20000);
 	s.words[1] = 0x7654321;
 	s.words[40] = 99;
 	s.copy.regs[0] = 17;
 	s.copy.regs[REG_BX] = 0xdeadbeef;
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 }
 
 static void test_whatever_decides_tells_apart(void **state)
@@ -174,14 +174,14 @@ static void test_whatever_decides_tells_apart(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		fill(&s, SP);
 		s.words[changes[i].word] = changes[i].value;
-		assert_null(image__find(f->image, &s.head));
+		assert_null(known_stacks__find(f->known, &s.head));
 	}
 	fill(&s, SP);
 	s.copy.regs[REG_IP] += 1;
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 	fill(&s, SP);
 	s.copy.regs[REG_BP] = SP + 16; /* may be what a frame begins at */
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 }
 
 static void test_two_stacks_part(void **state)
@@ -195,9 +195,9 @@ static void test_two_stacks_part(void **state)
 	s.words[5] = SP + 30 * 8;
 	s.words[31] = 0x406000;
 	learn(f, &s, f->b);
-	assert_ptr_equal(image__find(f->image, &s.head), f->b);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->b);
 	fill(&s, SP);
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 }
 
 #if defined(__aarch64__)
@@ -223,13 +223,13 @@ static void test_signed_addresses(void **state)
 	sign(&s);
 	for (size_t i = 0; i < path.n_words; i++)
 		path.words[i].value = s.words[path.words[i].offset / 8];
-	image__learn(f->image, &s.head, &unwound, f->a, 0);
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	known_stacks__learn(f->known, &s.head, &unwound, f->a, 0);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 	fill(&s, SP + 0x20000);
 	sign(&s);
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 	s.words[6] += 8;
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 }
 #endif
 
@@ -246,9 +246,9 @@ static void test_saved_registers_of_several_callers(void **state)
 	s.words[1] = SP + 64;
 	s.words[2] = 0x403333;
 	learn(f, &s, f->b);
-	assert_ptr_equal(image__find(f->image, &s.head), f->b);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->b);
 	fill(&s, SP);
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 }
 
 /* A distance is the register's that has it. */
@@ -262,13 +262,13 @@ static void test_which_registers_point_into_the_stack(void **state)
 	learn(f, &s, f->a);
 	s.copy.regs[REG_BP] = 0;
 	s.copy.regs[REG_BX] = SP + 16;
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 	learn(f, &s, f->b);
-	assert_ptr_equal(image__find(f->image, &s.head), f->b);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->b);
 	s.copy.regs[REG_BP] = SP + 16;
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 	s.copy.regs[REG_BX] = 1;
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 }
 
 static void test_a_shorter_copy(void **state)
@@ -279,9 +279,9 @@ static void test_a_shorter_copy(void **state)
 	fill(&s, SP);
 	learn(f, &s, f->a);
 	s.head.bytes = sizeof(s.copy) + 10 * 8; /* it ends before the last frame */
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 	s.head.bytes = sizeof(s.copy);
-	assert_null(image__find(f->image, &s.head));
+	assert_null(known_stacks__find(f->known, &s.head));
 }
 
 static void test_by_frame_pointers(void **state)
@@ -293,14 +293,14 @@ static void test_by_frame_pointers(void **state)
 	} chain = {{MP_STACK_FP, sizeof(chain.ips)}, {1, 2, 3}};
 	struct unwound none = {0};
 
-	assert_null(image__find(f->image, &chain.head));
-	image__learn(f->image, &chain.head, &none, f->a, 0);
-	assert_ptr_equal(image__find(f->image, &chain.head), f->a);
+	assert_null(known_stacks__find(f->known, &chain.head));
+	known_stacks__learn(f->known, &chain.head, &none, f->a, 0);
+	assert_ptr_equal(known_stacks__find(f->known, &chain.head), f->a);
 	chain.ips[2]++;
-	assert_null(image__find(f->image, &chain.head));
+	assert_null(known_stacks__find(f->known, &chain.head));
 	chain.ips[2]--;
 	chain.head.bytes -= 8;
-	assert_null(image__find(f->image, &chain.head));
+	assert_null(known_stacks__find(f->known, &chain.head));
 }
 
 /* A stack can be the inner part of another one. */
@@ -315,11 +315,11 @@ static void test_chains_of_all_lengths(void **state)
 
 	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
 		chain.head.bytes = n * sizeof(chain.ips[0]);
-		image__learn(f->image, &chain.head, &none, n % 2 ? f->a : f->b, 0);
+		known_stacks__learn(f->known, &chain.head, &none, n % 2 ? f->a : f->b, 0);
 	}
 	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
 		chain.head.bytes = n * sizeof(chain.ips[0]);
-		assert_ptr_equal(image__find(f->image, &chain.head), n % 2 ? f->a : f->b);
+		assert_ptr_equal(known_stacks__find(f->known, &chain.head), n % 2 ? f->a : f->b);
 	}
 }
 
@@ -353,18 +353,19 @@ static void test_pages_it_runs_through(void **state)
 
 	for (size_t i = 0; i < ARRAY_SIZE(ips); i++)
 		frames[i].ip = ips[i];
-	assert_false(image__runs_through(f->image, 0, UINT64_MAX));
-	image__learn(f->image, &none, &unwound, f->a, 0);
+	assert_false(known_stacks__runs_through(f->known, 0, UINT64_MAX));
+	known_stacks__learn(f->known, &none, &unwound, f->a, 0);
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
-		assert_int_equal(image__runs_through(f->image, ranges[i].addr, ranges[i].len),
-				 ranges[i].known);
+		assert_int_equal(
+			known_stacks__runs_through(f->known, ranges[i].addr, ranges[i].len),
+			ranges[i].known);
 }
 
 static void learn_more(struct fixture *f, unsigned first)
 {
 	struct stack s;
 
-	for (unsigned i = first; i < first + IMAGE_MAX_NODES; i++) {
+	for (unsigned i = first; i < first + KNOWN_STACKS_MAX_NODES; i++) {
 		fill(&s, SP);
 		s.words[0] += i;
 		learn(f, &s, f->a);
@@ -379,11 +380,11 @@ static void test_it_is_bounded(void **state)
 
 	learn_more(f, 0);
 	bytes = f->pool.bytes;
-	assert_true(bytes < IMAGES_MAX_BYTES);
-	learn_more(f, IMAGE_MAX_NODES);
+	assert_true(bytes < KNOWN_STACKS_MAX_BYTES);
+	learn_more(f, KNOWN_STACKS_MAX_NODES);
 	assert_int_equal(f->pool.bytes, bytes);
 	fill(&s, SP);
-	assert_ptr_equal(image__find(f->image, &s.head), f->a);
+	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
 }
 
 static void no_judge(struct callsite *site)
@@ -514,5 +515,5 @@ int main(void)
 		cmocka_unit_test(test_call_sites_are_bounded),
 	};
 
-	return cmocka_run_group_tests_name("image", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("known_stacks", tests, NULL, NULL);
 }
