@@ -40,7 +40,7 @@ struct run {
 	const struct options *options;
 	struct tracer tracer;
 	sigset_t signals; /* that come to sigtimedwait */
-	struct child *child;
+	struct run_child *child;
 	struct peak *peak;
 	struct progress progress;
 	struct report *end;
@@ -56,7 +56,7 @@ struct run {
  * that stop and continue it: with ^Z both stop, and the shell continues both. SIGPIPE: what cannot
  * be written is told, and changes nothing of the exit status.
  */
-static void take_signals(struct run *run, struct child_config *config)
+static void take_signals(struct run *run, struct run_child_config *config)
 {
 	static const int not [] = {SIGSEGV, SIGBUS,  SIGFPE,  SIGILL,  SIGTRAP, SIGABRT,
 				   SIGSYS,  SIGTSTP, SIGTTIN, SIGTTOU, SIGCONT, SIGPIPE};
@@ -92,7 +92,7 @@ static bool is_for_child(const struct run *run, const siginfo_t *info)
 	case SIGQUIT:
 		return false;
 	}
-	return info->si_code != SI_KERNEL && !child__is(run->child, info->si_pid);
+	return info->si_code != SI_KERNEL && !run_child__is(run->child, info->si_pid);
 }
 
 /* --- while it runs ------------------------------------------------------------------------- */
@@ -137,16 +137,16 @@ static void look_at_end(struct run *run)
 	settle(run->end); /* as long as its code is there to be read */
 }
 
-static void on_event(struct run *run, enum child_event event)
+static void on_event(struct run *run, enum run_child_event event)
 {
 	switch (event) {
-	case CHILD_LEAVING:
+	case RUN_CHILD_LEAVING:
 		look_at_end(run);
-		child__let_go(run->child);
-		if (child__lives_on(run->child))
+		run_child__let_go(run->child);
+		if (run_child__lives_on(run->child))
 			peak__start(run->peak);
 		break;
-	case CHILD_STAYS:
+	case RUN_CHILD_STAYS:
 		report__free(take_ptr(run->end));
 		peak__start(run->peak);
 		break;
@@ -157,7 +157,7 @@ static void on_event(struct run *run, enum child_event event)
 
 static void wait_for_news(struct run *run)
 {
-	int ms = child__needs_care(run->child)	   ? CARE_MS
+	int ms = run_child__needs_care(run->child) ? CARE_MS
 		 : progress__is_on(&run->progress) ? PROGRESS_EVERY_MS
 						   : IDLE_MS;
 	const struct timespec timeout = {ms / 1000, ms % 1000 * 1000000L};
@@ -165,16 +165,16 @@ static void wait_for_news(struct run *run)
 	int number = sigtimedwait(&run->signals, &info, &timeout);
 
 	if (number > 0 && is_for_child(run, &info))
-		child__signal(run->child, number);
+		run_child__signal(run->child, number);
 }
 
 static void follow(struct run *run)
 {
-	enum child_event event;
+	enum run_child_event event;
 
 	for (;;) {
-		while ((event = child__next(run->child)) != CHILD_NOTHING) {
-			if (event == CHILD_ENDED)
+		while ((event = run_child__next(run->child)) != RUN_CHILD_NOTHING) {
+			if (event == RUN_CHILD_ENDED)
 				return;
 			on_event(run, event);
 		}
@@ -215,10 +215,10 @@ static void report(struct run *run)
 	struct peak_result peak = peak__result(run->peak);
 	struct run_report all = {
 		.command = options->argv,
-		.pid = child__pid(run->child),
+		.pid = run_child__pid(run->child),
 		.started_at = run->started_at,
 		.ended_at = run->started_at + clock__boot_ns() - run->started_ns,
-		.status = child__status(run->child),
+		.status = run_child__status(run->child),
 		.peak_rss = peak.rss,
 		.family = peak.family,
 		.peak = peak.report,
@@ -258,7 +258,7 @@ static int end_by(int number)
 
 /* --- all of it ----------------------------------------------------------------------------- */
 
-static int start_child(struct run *run, const struct child_config *config)
+static int start_child(struct run *run, const struct run_child_config *config)
 {
 	char quoted[QUOTE_LEN];
 	int err, exec_errno = 0;
@@ -266,7 +266,7 @@ static int start_child(struct run *run, const struct child_config *config)
 	take_what_came(run, &config->mask);
 	run->started_ns = run->drawn_ns = clock__boot_ns();
 	run->started_at = clock__wall_ns();
-	err = child__start(config, &run->child, &exec_errno);
+	err = run_child__start(config, &run->child, &exec_errno);
 	if (!err)
 		return EXIT_DONE;
 	log_error("cannot run '%s': %s", quote__text(config->argv[0], quoted),
@@ -276,7 +276,7 @@ static int start_child(struct run *run, const struct child_config *config)
 	return exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;
 }
 
-static int run_traced(struct run *run, const struct child_config *config)
+static int run_traced(struct run *run, const struct run_child_config *config)
 {
 	struct peak_config peak = {.proc = run->options->proc};
 	int code = tracer__attach(&run->tracer, run->options, false);
@@ -289,9 +289,9 @@ static int run_traced(struct run *run, const struct child_config *config)
 	code = run->peak ? start_child(run, config) : EXIT_FAILED;
 	if (code)
 		return code;
-	if (config->ptrace && !child__is_watched(run->child))
+	if (config->ptrace && !run_child__is_watched(run->child))
 		log_warn("ptrace is refused here: the end will be the last that was seen");
-	peak__set_target(run->peak, child__pid(run->child), !child__is_watched(run->child));
+	peak__set_target(run->peak, run_child__pid(run->child), !run_child__is_watched(run->child));
 	if (peak__start(run->peak))
 		log_warn("no thread can be started: the peak will not be seen");
 	progress__init(&run->progress, STDERR_FILENO);
@@ -315,7 +315,7 @@ static void fill_standard_descriptors(void)
 int run__run(const struct options *options)
 {
 	struct run run = {.options = options};
-	struct child_config config = {
+	struct run_child_config config = {
 		.argv = options->argv, .proc = options->proc, .ptrace = !options->no_ptrace};
 	int code, status = 0;
 
@@ -327,10 +327,10 @@ int run__run(const struct options *options)
 	take_signals(&run, &config);
 	code = run_traced(&run, &config);
 	if (run.child)
-		status = child__status(run.child);
+		status = run_child__status(run.child);
 	report__free(run.end);
 	peak__free(run.peak);
-	child__free(run.child);
+	run_child__free(run.child);
 	tracer__stop(&run.tracer);
 	if (code)
 		return code;

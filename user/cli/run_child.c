@@ -27,13 +27,13 @@ struct thread {
 	bool leaving; /* it has been at its PTRACE_EVENT_EXIT */
 };
 
-struct child {
+struct run_child {
 	pid_t pid; /* in our PID namespace */
 	pid_t host_pid;
 	bool watched;
 	bool alone;   /* the main thread has left, and others may live on */
 	bool last;    /* nothing but the end is expected */
-	pid_t parked; /* the thread that is CHILD_LEAVING; 0: none */
+	pid_t parked; /* the thread that is RUN_CHILD_LEAVING; 0: none */
 	bool ended;
 	int status;
 	struct thread *threads; /* that are seized; the main one is the first */
@@ -49,7 +49,7 @@ struct word {
 };
 
 struct start {
-	const struct child_config *config;
+	const struct run_child_config *config;
 	int go[2];    /* a byte: go on. Closed: do not */
 	int words[2]; /* from the child; exec closes it */
 };
@@ -57,7 +57,7 @@ struct start {
 /* After fork in a process with threads: nothing here may allocate or lock. */
 static _Noreturn void become(const struct start *start)
 {
-	const struct child_config *config = start->config;
+	const struct run_child_config *config = start->config;
 	struct word word = {.pid = self__pid(config->proc)};
 	char go;
 
@@ -75,7 +75,7 @@ static _Noreturn void become(const struct start *start)
 	_exit(EXIT_FAILURE);
 }
 
-static int add_thread(struct child *child, pid_t tid)
+static int add_thread(struct run_child *child, pid_t tid)
 {
 	struct thread *more =
 		reallocarray(child->threads, child->n_threads + 1, sizeof(*child->threads));
@@ -98,7 +98,7 @@ static void go_on(pid_t tid, int number)
 }
 
 /* Signals may come before exec too. 0 when it has become CMD, 1 when it has ended instead. */
-static int wait_for_exec(struct child *child)
+static int wait_for_exec(struct run_child *child)
 {
 	int status;
 
@@ -129,8 +129,8 @@ static int read_word(int fd, struct word *ret)
 	return n == sizeof(*ret) ? 0 : n < 0 ? -errno : -ESRCH;
 }
 
-/* 0, 1 or -errno as child__start. */
-static int launch(struct child *child, struct start *start, int *ret_exec_errno)
+/* 0, 1 or -errno as run_child__start. */
+static int launch(struct run_child *child, struct start *start, int *ret_exec_errno)
 {
 	struct word word;
 	int err = read_word(start->words[0], &word);
@@ -160,7 +160,7 @@ static int launch(struct child *child, struct start *start, int *ret_exec_errno)
 }
 
 /* It has not become CMD. */
-static void end(const struct child *child)
+static void end(const struct run_child *child)
 {
 	int status;
 
@@ -171,10 +171,11 @@ static void end(const struct child *child)
 		go_on(child->pid, 0);
 }
 
-int child__start(const struct child_config *config, struct child **ret, int *ret_exec_errno)
+int run_child__start(const struct run_child_config *config, struct run_child **ret,
+		     int *ret_exec_errno)
 {
 	struct start start = {.config = config, .go = {-1, -1}, .words = {-1, -1}};
-	struct child *child = calloc(1, sizeof(*child));
+	struct run_child *child = calloc(1, sizeof(*child));
 	int err = 0;
 
 	if (!child)
@@ -203,14 +204,14 @@ int child__start(const struct child_config *config, struct child **ret, int *ret
 	}
 	if (err) {
 		end(child);
-		child__free(child);
+		run_child__free(child);
 		return err;
 	}
 	*ret = child;
 	return 0;
 }
 
-void child__free(struct child *child)
+void run_child__free(struct run_child *child)
 {
 	if (!child)
 		return;
@@ -222,7 +223,7 @@ void child__free(struct child *child)
 
 /* --- watching ------------------------------------------------------------------------------ */
 
-static struct thread *find_thread(struct child *child, pid_t tid)
+static struct thread *find_thread(struct run_child *child, pid_t tid)
 {
 	for (size_t i = 0; i < child->n_threads; i++) {
 		if (child->threads[i].tid == tid)
@@ -255,7 +256,7 @@ static bool is_alive(int tasks, const char *tid)
 }
 
 /* How many threads live on; with take, those that are not seized are. */
-static size_t others(struct child *child, bool take)
+static size_t others(struct run_child *child, bool take)
 {
 	_cleanup_close_ int pidfd = procfs__open(OWN_PROC, child->pid);
 	_cleanup_dir_ DIR *tasks = pidfd < 0 ? NULL : procfs__open_tasks(pidfd);
@@ -278,7 +279,7 @@ static size_t others(struct child *child, bool take)
 	return n;
 }
 
-static enum child_event on_exit_stop(struct child *child, struct thread *thread)
+static enum run_child_event on_exit_stop(struct run_child *child, struct thread *thread)
 {
 	pid_t tid = thread->tid;
 	bool is_main = tid == child->pid, lives_on;
@@ -291,24 +292,24 @@ static enum child_event on_exit_stop(struct child *child, struct thread *thread)
 		child->alone |= is_main;
 		child->last = !lives_on;
 		child->parked = tid;
-		return CHILD_LEAVING;
+		return RUN_CHILD_LEAVING;
 	}
 	go_on(tid, 0);
-	return CHILD_NOTHING;
+	return RUN_CHILD_NOTHING;
 }
 
 /* exec leaves one thread, with the number of the process. */
-static enum child_event on_exec(struct child *child)
+static enum run_child_event on_exec(struct run_child *child)
 {
 	bool stays = child->alone;
 
 	child->alone = child->last = false;
 	child->threads[0].leaving = false;
 	child->n_threads = 1;
-	return stays ? CHILD_STAYS : CHILD_NOTHING;
+	return stays ? RUN_CHILD_STAYS : RUN_CHILD_NOTHING;
 }
 
-static enum child_event on_stop(struct child *child, struct thread *thread, int status)
+static enum run_child_event on_stop(struct run_child *child, struct thread *thread, int status)
 {
 	int number = WSTOPSIG(status), event = status >> 16;
 
@@ -328,32 +329,32 @@ static enum child_event on_stop(struct child *child, struct thread *thread, int 
 	default:
 		go_on(thread->tid, event ? 0 : number);
 	}
-	return CHILD_NOTHING;
+	return RUN_CHILD_NOTHING;
 }
 
-static enum child_event on_status(struct child *child, size_t i, int status)
+static enum run_child_event on_status(struct run_child *child, size_t i, int status)
 {
 	if (WIFSTOPPED(status))
 		return on_stop(child, &child->threads[i], status);
 	if (i) {
 		child->threads[i] = child->threads[--child->n_threads];
-		return CHILD_NOTHING;
+		return RUN_CHILD_NOTHING;
 	}
 	child->ended = true;
 	child->status = status;
-	return CHILD_ENDED;
+	return RUN_CHILD_ENDED;
 }
 
-enum child_event child__next(struct child *child)
+enum run_child_event run_child__next(struct run_child *child)
 {
-	enum child_event event = CHILD_NOTHING;
+	enum run_child_event event = RUN_CHILD_NOTHING;
 	pid_t tid;
 	int status;
 
 	if (child->ended)
-		return CHILD_ENDED;
+		return RUN_CHILD_ENDED;
 	if (child->parked)
-		return CHILD_NOTHING;
+		return RUN_CHILD_NOTHING;
 	for (size_t i = 0; i < child->n_threads && !event; i++) {
 		tid = child->threads[i].tid;
 		while (!event && i < child->n_threads && child->threads[i].tid == tid &&
@@ -368,10 +369,10 @@ enum child_event child__next(struct child *child)
 		return on_exec(child);
 	if (!child->last)
 		others(child, true);
-	return CHILD_NOTHING;
+	return RUN_CHILD_NOTHING;
 }
 
-void child__let_go(struct child *child)
+void run_child__let_go(struct run_child *child)
 {
 	pid_t tid = child->parked;
 
@@ -381,39 +382,39 @@ void child__let_go(struct child *child)
 	go_on(tid, 0);
 }
 
-bool child__lives_on(const struct child *child)
+bool run_child__lives_on(const struct run_child *child)
 {
 	return child->alone && !child->last && !child->ended;
 }
 
-bool child__needs_care(const struct child *child)
+bool run_child__needs_care(const struct run_child *child)
 {
 	return child->alone && !child->ended;
 }
 
-pid_t child__pid(const struct child *child)
+pid_t run_child__pid(const struct run_child *child)
 {
 	return child->host_pid;
 }
 
-bool child__is(const struct child *child, pid_t pid)
+bool run_child__is(const struct run_child *child, pid_t pid)
 {
 	return child->pid == pid;
 }
 
-bool child__is_watched(const struct child *child)
+bool run_child__is_watched(const struct run_child *child)
 {
 	return child->watched;
 }
 
 /* Until it has been waited for, no other process can have its number. */
-void child__signal(const struct child *child, int number)
+void run_child__signal(const struct run_child *child, int number)
 {
 	if (!child->ended)
 		kill(child->pid, number);
 }
 
-int child__status(const struct child *child)
+int run_child__status(const struct run_child *child)
 {
 	return child->status;
 }

@@ -12,7 +12,7 @@
  *   exec in another thread             the kernel ends the main thread, and the other one takes its
  *                                      place and number, unseized: it is seized then
  *
- * All calls are for one thread, the one that called child__start: ptrace knows no other.
+ * All calls are for one thread, the one that called run_child__start: ptrace knows no other.
  */
 #ifndef MEMPROV_RUN_CHILD_H
 #define MEMPROV_RUN_CHILD_H
@@ -21,11 +21,11 @@
 #include <stdbool.h>
 #include <sys/types.h>
 
-struct child;
+struct run_child;
 
-struct child_config {
+struct run_child_config {
 	char *const *argv;	 /* looked for in PATH */
-	const char *proc;	 /* the procfs that child__pid is about */
+	const char *proc;	 /* the procfs that run_child__pid is about */
 	bool ptrace;		 /* false: its end cannot be caught */
 	sigset_t mask;		 /* what it starts with */
 	struct sigaction chld;	 /* the same, of SIGCHLD */
@@ -34,33 +34,35 @@ struct child_config {
 
 /* Starts it. It has run none of its instructions when this returns. 0; 1 when the program itself
  * cannot be run, with *ret_exec_errno saying why; or -errno. config may go afterwards. */
-int child__start(const struct child_config *config, struct child **ret, int *ret_exec_errno);
+int run_child__start(const struct run_child_config *config, struct run_child **ret,
+		     int *ret_exec_errno);
 
 /* Lets it go on, if it is still there. NULL is fine. */
-void child__free(struct child *child);
+void run_child__free(struct run_child *child);
 
-pid_t child__pid(const struct child *child);	      /* as config->proc numbers it */
-bool child__is(const struct child *child, pid_t pid); /* as our own PID namespace numbers it */
-bool child__is_watched(const struct child *child);
+pid_t run_child__pid(const struct run_child *child); /* as config->proc numbers it */
+bool run_child__is(const struct run_child *child,
+		   pid_t pid); /* as our own PID namespace numbers it */
+bool run_child__is_watched(const struct run_child *child);
 
-enum child_event {
-	CHILD_NOTHING, /* no more news: wait for SIGCHLD */
-	CHILD_LEAVING, /* stopped before it exits: look at it, then call child__let_go */
-	CHILD_STAYS,   /* what looked like its end was not: it lives on in another thread */
-	CHILD_ENDED,   /* see child__status */
+enum run_child_event {
+	RUN_CHILD_NOTHING, /* no more news: wait for SIGCHLD */
+	RUN_CHILD_LEAVING, /* stopped before it exits: look at it, then call run_child__let_go */
+	RUN_CHILD_STAYS,   /* what looked like its end was not: it lives on in another thread */
+	RUN_CHILD_ENDED,   /* see run_child__status */
 };
 
 /* Its news, without waiting. */
-enum child_event child__next(struct child *child);
-void child__let_go(struct child *child);
+enum run_child_event run_child__next(struct run_child *child);
+void run_child__let_go(struct run_child *child);
 
-/* After child__let_go: true when the process lives on in other threads. */
-bool child__lives_on(const struct child *child);
+/* After run_child__let_go: true when the process lives on in other threads. */
+bool run_child__lives_on(const struct run_child *child);
 
-/* True when new threads have to be looked for: child__next is to be called every few ms. */
-bool child__needs_care(const struct child *child);
+/* True when new threads have to be looked for: run_child__next is to be called every few ms. */
+bool run_child__needs_care(const struct run_child *child);
 
-void child__signal(const struct child *child, int number);
-int child__status(const struct child *child); /* as waitpid(2) has it */
+void run_child__signal(const struct run_child *child, int number);
+int run_child__status(const struct run_child *child); /* as waitpid(2) has it */
 
 #endif
