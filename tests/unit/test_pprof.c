@@ -15,7 +15,7 @@
 #include "made_sites.h"
 #include "profile.pb-c.h"
 #include "report/encode.h"
-#include "report/samples.h"
+#include "report/profile_rows.h"
 #include "sample_report.h"
 #include "util/cleanup.h"
 
@@ -377,7 +377,7 @@ static void test_addresses_are_in_their_mappings(void **state)
 /* A process may have as many names as mappings. */
 static void test_names_are_bounded(void **state)
 {
-	size_t n = SAMPLES_MAX + 100;
+	size_t n = PROFILE_ROWS_MAX + 100;
 	_cleanup_report_ struct report *report = make_report(n, 0);
 	_cleanup_profile_ Pprof__Profile *profile = NULL;
 	uint64_t sum = 0;
@@ -386,7 +386,7 @@ static void test_names_are_bounded(void **state)
 		add_part(report, NULL, 4096)->given_name =
 			arena__printf(report->strings, "name %zu", i);
 	profile = encode(report, &defaults);
-	assert_in_range(profile->n_sample, SAMPLES_MAX, SAMPLES_MAX + COVERAGES);
+	assert_in_range(profile->n_sample, PROFILE_ROWS_MAX, PROFILE_ROWS_MAX + COVERAGES);
 	for (size_t i = 0; i < profile->n_sample; i++)
 		sum += profile->sample[i]->value[1];
 	assert_int_equal(sum, n * 4096);
@@ -398,17 +398,17 @@ static void test_node(void **state)
 {
 	_cleanup_report_ struct report *report = sample_node__new();
 	_cleanup_report_ struct report *first = make_report(9, 9), *second = make_report(9, 9);
-	struct samples *samples = samples__new(report->strings);
+	struct profile_rows *profile_rows = profile_rows__new(report->strings);
 	_cleanup_profile_ Pprof__Profile *profile = NULL;
-	struct sample_row *rows;
+	struct profile_row *rows;
 
 	add_part(first, NULL, MB);
 	add_part(second, NULL, 2 * MB);
-	assert_int_equal(samples__add(samples, 1, "one", first->regions, 1), 0);
-	assert_int_equal(samples__add(samples, 2, "two", second->regions, 1), 0);
-	assert_int_equal(samples__rows(samples, &rows, &report->n_samples), 0);
-	report->samples = rows;
-	samples__free(samples);
+	assert_int_equal(profile_rows__add(profile_rows, 1, "one", first->regions, 1), 0);
+	assert_int_equal(profile_rows__add(profile_rows, 2, "two", second->regions, 1), 0);
+	assert_int_equal(profile_rows__rows(profile_rows, &rows, &report->n_profile_rows), 0);
+	report->profile_rows = rows;
+	profile_rows__free(profile_rows);
 	profile = encode(report, &defaults);
 	assert_int_equal(profile->n_sample, 2);
 	assert_string_equal(label(profile, profile->sample[0], "comm"), "two");

@@ -7,7 +7,7 @@
 
 #include "report/encode.h"
 #include "report/profile_tables.h"
-#include "report/samples.h"
+#include "report/profile_rows.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/gzip.h"
@@ -162,7 +162,8 @@ static const char *pid_text(struct encoder *encoder, pid_t pid)
 	return encoder->pid_text;
 }
 
-static void add_labels(struct encoder *encoder, const struct sample_row *row, Pprof__Sample *sample)
+static void add_labels(struct encoder *encoder, const struct profile_row *row,
+		       Pprof__Sample *sample)
 {
 	Pprof__Label *labels = alloc(encoder, LABELS * sizeof(*labels));
 
@@ -175,7 +176,7 @@ static void add_labels(struct encoder *encoder, const struct sample_row *row, Pp
 	add_label(encoder, sample, &labels[LABEL_THREAD], LABEL_THREAD, row->thread);
 }
 
-static void add_stack(struct encoder *encoder, const struct sample_row *row, Pprof__Sample *sample)
+static void add_stack(struct encoder *encoder, const struct profile_row *row, Pprof__Sample *sample)
 {
 	const struct stack *stack;
 	const char *instead = NULL;
@@ -198,7 +199,7 @@ static void add_stack(struct encoder *encoder, const struct sample_row *row, Ppr
 	}
 }
 
-static Pprof__Sample *make_sample(struct encoder *encoder, const struct sample_row *row)
+static Pprof__Sample *make_sample(struct encoder *encoder, const struct profile_row *row)
 {
 	Pprof__Sample *sample = alloc(encoder, sizeof(*sample));
 
@@ -217,7 +218,7 @@ static Pprof__Sample *make_sample(struct encoder *encoder, const struct sample_r
 	return sample;
 }
 
-static int add_samples(struct encoder *encoder, const struct sample_row *rows, size_t n)
+static int add_samples(struct encoder *encoder, const struct profile_row *rows, size_t n)
 {
 	Pprof__Profile *profile = &encoder->profile;
 
@@ -230,20 +231,20 @@ static int add_samples(struct encoder *encoder, const struct sample_row *rows, s
 static int add_rows(struct encoder *encoder)
 {
 	const struct report *report = encoder->report;
-	struct sample_row *rows = NULL;
-	struct samples *samples;
+	struct profile_row *rows = NULL;
+	struct profile_rows *profile_rows;
 	size_t n = 0;
 	int err;
 
 	if (report->runtime == RUNTIME_MANY)
-		return add_samples(encoder, report->samples, report->n_samples);
-	samples = samples__new(encoder->arena);
-	err = samples ? samples__add(samples, report->pid, report->comm, report->regions,
-				     report->n_regions)
-		      : -ENOMEM;
+		return add_samples(encoder, report->profile_rows, report->n_profile_rows);
+	profile_rows = profile_rows__new(encoder->arena);
+	err = profile_rows ? profile_rows__add(profile_rows, report->pid, report->comm,
+					       report->regions, report->n_regions)
+			   : -ENOMEM;
 	if (!err)
-		err = samples__rows(samples, &rows, &n);
-	samples__free(samples);
+		err = profile_rows__rows(profile_rows, &rows, &n);
+	profile_rows__free(profile_rows);
 	return err ?: add_samples(encoder, rows, n);
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "report/samples.h"
+#include "report/profile_rows.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -30,46 +30,46 @@ struct key {
 struct entry {
 	UT_hash_handle hh;
 	struct key key;
-	struct sample_row row;
+	struct profile_row row;
 };
 
-struct samples {
+struct profile_rows {
 	struct arena *arena;
 	struct string *strings;
 	struct entry *entries;
 };
 
-struct samples *samples__new(struct arena *arena)
+struct profile_rows *profile_rows__new(struct arena *arena)
 {
-	struct samples *samples = calloc(1, sizeof(*samples));
+	struct profile_rows *rows = calloc(1, sizeof(*rows));
 
-	if (samples)
-		samples->arena = arena;
-	return samples;
+	if (rows)
+		rows->arena = arena;
+	return rows;
 }
 
-void samples__free(struct samples *samples)
+void profile_rows__free(struct profile_rows *rows)
 {
-	if (!samples)
+	if (!rows)
 		return;
-	HASH_CLEAR(hh, samples->strings);
-	HASH_CLEAR(hh, samples->entries);
-	free(samples);
+	HASH_CLEAR(hh, rows->strings);
+	HASH_CLEAR(hh, rows->entries);
+	free(rows);
 }
 
-static const char *intern(struct samples *samples, const char *text)
+static const char *intern(struct profile_rows *rows, const char *text)
 {
 	size_t len = strlen(text);
 	struct string *string;
 
-	HASH_FIND(hh, samples->strings, text, len, string);
+	HASH_FIND(hh, rows->strings, text, len, string);
 	if (string)
 		return string->text;
-	string = arena__alloc(samples->arena, sizeof(*string) + len + 1);
+	string = arena__alloc(rows->arena, sizeof(*string) + len + 1);
 	if (!string)
 		return NULL;
 	memcpy(string->text, text, len);
-	HASH_ADD_KEYPTR(hh, samples->strings, string->text, len, string);
+	HASH_ADD_KEYPTR(hh, rows->strings, string->text, len, string);
 	return string->text;
 }
 
@@ -78,14 +78,14 @@ static const char *region_of(const struct part *part)
 	return part->given_name ?: part->name ?: NO_NAME;
 }
 
-static struct entry *entry_of(struct samples *samples, const struct key *key)
+static struct entry *entry_of(struct profile_rows *rows, const struct key *key)
 {
 	struct entry *entry;
 
-	HASH_FIND(hh, samples->entries, key, sizeof(*key), entry);
+	HASH_FIND(hh, rows->entries, key, sizeof(*key), entry);
 	if (entry)
 		return entry;
-	entry = arena__alloc(samples->arena, sizeof(*entry));
+	entry = arena__alloc(rows->arena, sizeof(*entry));
 	if (!entry)
 		return NULL;
 	memcpy(&entry->key, key, sizeof(*key));
@@ -94,11 +94,11 @@ static struct entry *entry_of(struct samples *samples, const struct key *key)
 	entry->row.region = key->region;
 	entry->row.thread = key->thread;
 	entry->row.pid = key->pid;
-	HASH_ADD(hh, samples->entries, key, sizeof(*key), entry);
+	HASH_ADD(hh, rows->entries, key, sizeof(*key), entry);
 	return entry;
 }
 
-static int add_part(struct samples *samples, pid_t pid, const char *comm, bool full,
+static int add_part(struct profile_rows *rows, pid_t pid, const char *comm, bool full,
 		    const struct part *part)
 {
 	struct entry *entry;
@@ -106,12 +106,12 @@ static int add_part(struct samples *samples, pid_t pid, const char *comm, bool f
 
 	memset(&key, 0, sizeof(key));
 	key.site = part->callsite;
-	key.region = intern(samples, full ? OTHERS : region_of(part));
-	key.thread = intern(samples, full ? "" : part->thread);
+	key.region = intern(rows, full ? OTHERS : region_of(part));
+	key.thread = intern(rows, full ? "" : part->thread);
 	key.pid = pid;
 	if (!key.site)
 		key.coverage = part->coverage;
-	entry = key.region && key.thread ? entry_of(samples, &key) : NULL;
+	entry = key.region && key.thread ? entry_of(rows, &key) : NULL;
 	if (!entry)
 		return -ENOMEM;
 	entry->row.comm = comm;
@@ -121,19 +121,19 @@ static int add_part(struct samples *samples, pid_t pid, const char *comm, bool f
 	return 0;
 }
 
-int samples__add(struct samples *samples, pid_t pid, const char *comm, const struct part *parts,
-		 size_t n_parts)
+int profile_rows__add(struct profile_rows *rows, pid_t pid, const char *comm,
+		      const struct part *parts, size_t n_parts)
 {
-	size_t before = HASH_COUNT(samples->entries);
+	size_t before = HASH_COUNT(rows->entries);
 	int err = 0;
 
-	comm = intern(samples, comm ?: "");
+	comm = intern(rows, comm ?: "");
 	if (!comm)
 		return -ENOMEM;
 	for (size_t i = 0; !err && i < n_parts; i++) {
-		bool full = HASH_COUNT(samples->entries) - before >= SAMPLES_MAX;
+		bool full = HASH_COUNT(rows->entries) - before >= PROFILE_ROWS_MAX;
 
-		err = add_part(samples, pid, comm, full, &parts[i]);
+		err = add_part(rows, pid, comm, full, &parts[i]);
 	}
 	return err;
 }
@@ -143,7 +143,7 @@ static int compare(uint64_t x, uint64_t y)
 	return (x > y) - (x < y);
 }
 
-static uint64_t hash_of(const struct sample_row *row)
+static uint64_t hash_of(const struct profile_row *row)
 {
 	return row->site ? row->site->hash : 0;
 }
@@ -156,7 +156,7 @@ static int compare_texts(const char *x, const char *y)
 
 static int larger_row(const void *a, const void *b)
 {
-	const struct sample_row *x = a, *y = b;
+	const struct profile_row *x = a, *y = b;
 	int order = compare(y->rss, x->rss);
 
 	order = order ?: compare(y->mapped, x->mapped);
@@ -167,18 +167,18 @@ static int larger_row(const void *a, const void *b)
 	return order ?: compare(hash_of(x), hash_of(y));
 }
 
-int samples__rows(const struct samples *samples, struct sample_row **ret, size_t *ret_n)
+int profile_rows__rows(const struct profile_rows *rows, struct profile_row **ret, size_t *ret_n)
 {
-	size_t n = HASH_COUNT(samples->entries);
-	struct sample_row *rows = arena__alloc(samples->arena, (n + 1) * sizeof(*rows));
+	size_t n = HASH_COUNT(rows->entries);
+	struct profile_row *list = arena__alloc(rows->arena, (n + 1) * sizeof(*list));
 	struct entry *entry, *next;
 
-	if (!rows)
+	if (!list)
 		return -ENOMEM;
-	*ret = rows;
+	*ret = list;
 	*ret_n = n;
-	HASH_ITER (hh, samples->entries, entry, next)
-		*rows++ = entry->row;
+	HASH_ITER (hh, rows->entries, entry, next)
+		*list++ = entry->row;
 	qsort(*ret, n, sizeof(**ret), larger_row);
 	return 0;
 }

@@ -3,16 +3,16 @@
  * Regions gathered for a profile: those of one process that have the same call site, name and
  * creating thread are one row. A process with 60,000 equal mappings is a handful of rows.
  */
-#ifndef MEMPROV_SAMPLES_H
-#define MEMPROV_SAMPLES_H
+#ifndef MEMPROV_PROFILE_ROWS_H
+#define MEMPROV_PROFILE_ROWS_H
 
 #include "report/report.h"
 
 /* Of one process. What comes after that is told apart by call site only: names are the process's
  * own, and a node has many. */
-#define SAMPLES_MAX 16384
+#define PROFILE_ROWS_MAX 16384
 
-struct sample_row {
+struct profile_row {
 	const struct callsite *site; /* NULL: none is known */
 	enum coverage coverage;	     /* without one: why */
 	const char *region;	     /* its name; "[anonymous]" when it has none */
@@ -24,18 +24,18 @@ struct sample_row {
 	uint64_t mapped;
 };
 
-struct samples;
+struct profile_rows;
 
 /* Rows and strings will be the arena's. NULL when out of memory; free accepts NULL. */
-struct samples *samples__new(struct arena *arena);
-void samples__free(struct samples *samples);
+struct profile_rows *profile_rows__new(struct arena *arena);
+void profile_rows__free(struct profile_rows *rows);
 
 /* The parts of a process, all at once. Their call sites must live as long as the rows are used.
  * 0 or -ENOMEM. */
-int samples__add(struct samples *samples, pid_t pid, const char *comm, const struct part *parts,
-		 size_t n_parts);
+int profile_rows__add(struct profile_rows *rows, pid_t pid, const char *comm,
+		      const struct part *parts, size_t n_parts);
 
 /* Largest resident first; equal reports give equal rows. 0 or -ENOMEM. */
-int samples__rows(const struct samples *samples, struct sample_row **ret, size_t *ret_n);
+int profile_rows__rows(const struct profile_rows *rows, struct profile_row **ret, size_t *ret_n);
 
 #endif

@@ -147,7 +147,7 @@ struct report_cgroup {
 	const struct report_bridge *bridge; /* NULL: not a group, or not known */
 };
 
-struct sample_row;
+struct profile_row;
 
 struct report {
 	uint64_t taken_at; /* wall clock, ns */
@@ -201,10 +201,10 @@ struct report {
 
 	struct process_row *processes; /* node report: largest rss first */
 	size_t n_processes;
-	/* Node report: what a profile is made of, when it was asked for (report/samples.h). The
-	 * regions of a process are in `regions`. */
-	const struct sample_row *samples;
-	size_t n_samples;
+	/* Node report: what a profile is made of, when it was asked for (report/profile_rows.h).
+	 * The regions of a process are in `regions`. */
+	const struct profile_row *profile_rows;
+	size_t n_profile_rows;
 
 	uint64_t unreadable_processes; /* node report: could not be read, so not in the sums */
 

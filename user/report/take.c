@@ -12,7 +12,7 @@
 #include "report/group.h"
 #include "report/processes.h"
 #include "report/runtime.h"
-#include "report/samples.h"
+#include "report/profile_rows.h"
 #include "report/sites.h"
 #include "report/snapshot.h"
 #include "report/summary.h"
@@ -205,7 +205,7 @@ struct node {
 	struct report *report;
 	struct summary *summary;
 	struct sites *sites;
-	struct samples *samples; /* NULL: not wanted */
+	struct profile_rows *profile_rows; /* NULL: not wanted */
 	struct process_row *rows;
 	size_t n;
 	size_t cap;
@@ -268,9 +268,9 @@ static int sum_process(struct node *node, struct report *process, const struct s
 		err = snapshot__summarise(s, node->summary);
 	if (!err)
 		err = add_sites(node->sites, s);
-	if (!err && node->samples)
-		err = samples__add(node->samples, process->pid, process->comm, s->parts.parts,
-				   s->parts.n);
+	if (!err && node->profile_rows)
+		err = profile_rows__add(node->profile_rows, process->pid, process->comm,
+					s->parts.parts, s->parts.n);
 	return err ? err : add_row(node, process, s);
 }
 
@@ -319,13 +319,13 @@ static void fill_node_tracing(struct report *report, const struct taker_config *
 	report->tracing.why_off = NULL;
 }
 
-static int fill_samples(struct report *report, const struct samples *samples)
+static int fill_profile_rows(struct report *report, const struct profile_rows *profile_rows)
 {
-	struct sample_row *rows;
-	int err = samples__rows(samples, &rows, &report->n_samples);
+	struct profile_row *rows;
+	int err = profile_rows__rows(profile_rows, &rows, &report->n_profile_rows);
 
 	if (!err)
-		report->samples = rows;
+		report->profile_rows = rows;
 	return err;
 }
 
@@ -336,8 +336,8 @@ static int finish_node(struct node *node)
 
 	if (!err)
 		err = sites__fill(node->sites, report);
-	if (!err && node->samples)
-		err = fill_samples(report, node->samples);
+	if (!err && node->profile_rows)
+		err = fill_profile_rows(report, node->profile_rows);
 	if (err)
 		return err;
 	report->processes = arena__alloc(report->strings, node->n * sizeof(*node->rows));
@@ -383,8 +383,8 @@ static int take_many(struct taker *taker, struct group *group, bool profile,
 	int err = node.report && node.summary && node.sites ? 0 : -ENOMEM;
 
 	if (!err && profile) {
-		node.samples = samples__new(node.report->strings);
-		err = node.samples ? 0 : -ENOMEM;
+		node.profile_rows = profile_rows__new(node.report->strings);
+		err = node.profile_rows ? 0 : -ENOMEM;
 	}
 	if (!err) {
 		node.report->taken_at = clock__wall_ns();
@@ -398,7 +398,7 @@ static int take_many(struct taker *taker, struct group *group, bool profile,
 	free(node.rows);
 	summary__free(node.summary);
 	sites__free(node.sites);
-	samples__free(node.samples);
+	profile_rows__free(node.profile_rows);
 	if (err)
 		report__free(node.report);
 	else

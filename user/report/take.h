@@ -40,13 +40,13 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 int taker__node(struct taker *taker, const struct caller *caller, struct visitor *visitor,
 		struct report **ret);
 
-/* The same with report->samples, for a profile: larger, so only where one is wanted. */
+/* The same with report->profile_rows, for a profile: larger, so only where one is wanted. */
 int taker__node_profile(struct taker *taker, const struct caller *caller, struct visitor *visitor,
 			struct report **ret);
 
 /*
  * The same of a group's processes, with the group's container and cgroup; profile: with
- * report->samples. As taker__node(), and
+ * report->profile_rows. As taker__node(), and
  *   -ESRCH    there is no such group, or it has no processes that the caller may read
  *   -ENOTUNIQ several containers' ids begin so
  *   -EACCES   we may read none of its processes

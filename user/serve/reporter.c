@@ -205,7 +205,7 @@ static int reserve(struct report *report, enum route_kind kind, const struct que
 {
 	bool whole =
 		query->all || query->folded || is_profile(kind, query) || kind == ROUTE_FLAMEGRAPH;
-	size_t regions = report->n_regions + report->n_samples, sites = report->n_sites;
+	size_t regions = report->n_regions + report->n_profile_rows, sites = report->n_sites;
 	size_t bytes = report->n_processes * REGION_BYTES;
 
 	if (!whole && regions > query->top)
