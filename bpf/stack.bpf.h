@@ -21,9 +21,7 @@
 #define GROWTH_MIN   (1 << 20)
 #define GROWTH_SLOTS 16384
 
-enum unwind_mode { UNWIND_MODE_NONE, UNWIND_MODE_FP, UNWIND_MODE_CFI };
-
-const volatile __u32 unwind_mode = UNWIND_MODE_CFI;
+const volatile __u32 unwind_mode = MP_UNWIND_CFI;
 const volatile __u64 stack_min = 65536;
 
 __u64 stacks_taken[MP_STACKS];
@@ -237,11 +235,11 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 	bool large = mapped >= stack_min;
 	__u32 bytes;
 
-	if (unwind_mode == UNWIND_MODE_NONE) {
+	if (unwind_mode == MP_UNWIND_NONE) {
 		count_stack(MP_STACKS_NONE);
 		return 0;
 	}
-	if (unwind_mode == UNWIND_MODE_CFI && (large || s->grown)) {
+	if (unwind_mode == MP_UNWIND_CFI && (large || s->grown)) {
 		if (may_copy(head->tgid, s->lane, large)) {
 			count_stack(MP_STACKS_COPY);
 			return sizeof(*stack) + copy_stack(stack, regs);

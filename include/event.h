@@ -68,6 +68,13 @@ _Static_assert(sizeof(struct mp_event_head) == 32, "event head");
 #define MP_FP_MAX    127   /* frames by frame pointers */
 #define MP_REGS	     33
 
+/* How user stacks are taken. */
+enum mp_unwind {
+	MP_UNWIND_NONE,
+	MP_UNWIND_FP,  /* by frame pointers */
+	MP_UNWIND_CFI, /* copied, to be unwound by call frame information */
+};
+
 enum mp_stack_kind {
 	MP_STACK_COPY = 1, /* data: struct mp_stack_copy */
 	MP_STACK_FP,	   /* data: __u64 instruction pointers, innermost first */

@@ -22,13 +22,6 @@ typedef void collector_event_fn(const union mp_event *event, void *ctx);
  * known which process lost them. */
 typedef void collector_lost_fn(uint32_t tgid, const struct mp_lost_range *range, void *ctx);
 
-/* How user stacks are taken. */
-enum unwind_mode {
-	UNWIND_MODE_NONE,
-	UNWIND_MODE_FP,	 /* by frame pointers */
-	UNWIND_MODE_CFI, /* copied, to be unwound by call frame information */
-};
-
 /* How to attach. */
 enum attach {
 	ATTACH_AUTO, /* fexit where the kernel allows all of it, and without losses, else
@@ -42,7 +35,7 @@ struct collector_config {
 	uint64_t ring_size;
 	uint64_t storm_rate; /* events a second, of all processes that go beyond their own share of
 				events (bpf/share.bpf.h); 0: as many as the ring has room for */
-	enum unwind_mode unwind;
+	enum mp_unwind unwind;
 	uint64_t stack_min; /* bytes: smaller mappings get frame pointers in any case */
 	collector_event_fn *on_event;
 	collector_lost_fn *on_lost;

@@ -19,7 +19,7 @@ struct owner_config {
 	enum attach attach;
 	uint64_t ring_size;
 	uint64_t storm_rate;
-	enum unwind_mode unwind;
+	enum mp_unwind unwind;
 	uint64_t stack_min;
 	struct model_config model; /* the owner fills in page_size and attached_ns */
 };

@@ -32,11 +32,11 @@
 /* Events a second, of all that go beyond their own share: some 5 % of a CPU with their stacks. */
 #define STORM_RATE 10000
 
-static const enum unwind_mode unwind_modes[] = {
-	[UNWIND_AUTO] = UNWIND_MODE_CFI,
-	[UNWIND_CFI] = UNWIND_MODE_CFI,
-	[UNWIND_FP] = UNWIND_MODE_FP,
-	[UNWIND_NONE] = UNWIND_MODE_NONE,
+static const enum mp_unwind unwind_modes[] = {
+	[UNWIND_AUTO] = MP_UNWIND_CFI,
+	[UNWIND_CFI] = MP_UNWIND_CFI,
+	[UNWIND_FP] = MP_UNWIND_FP,
+	[UNWIND_NONE] = MP_UNWIND_NONE,
 };
 
 static const enum attach attaches[] = {
@@ -92,7 +92,7 @@ static int begin_unwinder(struct tracer *t, const struct options *options, uint6
 	};
 	int err;
 
-	if (unwind_modes[options->unwind] == UNWIND_MODE_NONE)
+	if (unwind_modes[options->unwind] == MP_UNWIND_NONE)
 		return EXIT_DONE;
 	err = unwinder__new(&config, t->budget, &t->unwinder);
 	if (!err)
