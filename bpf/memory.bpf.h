@@ -220,7 +220,7 @@ static __always_inline int on_prctl(struct pt_regs *regs, long result)
 	if (!name_ptr) {
 		e->state = MP_NAME_CLEAR;
 	} else if (n < 0) {
-		e->state = MP_NAME_COLD;
+		e->state = MP_NAME_LATE;
 		wake = BPF_RB_FORCE_WAKEUP;
 	} else {
 		e->state = n <= MP_NAME_MAX + 1 ? MP_NAME_SET : MP_NAME_TOO_LONG;

@@ -158,7 +158,7 @@ enum mp_name_state {
 	MP_NAME_SET = 0,
 	MP_NAME_CLEAR,	  /* the pointer was NULL */
 	MP_NAME_TOO_LONG, /* no NUL within the limit */
-	MP_NAME_COLD,	  /* its page is not in memory (or no memory): try at name_ptr */
+	MP_NAME_LATE,	  /* its page is not in memory (or no memory): try at name_ptr */
 };
 
 struct mp_event_name {

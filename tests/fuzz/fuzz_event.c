@@ -25,11 +25,11 @@ static int check_order(const struct ledger_range *range, void *ctx)
 }
 
 /* Answers some names at once, refuses others. */
-static bool on_cold_name(struct model *model, const struct cold_name *name, void *ctx)
+static bool on_late_name(struct model *model, const struct late_name *name, void *ctx)
 {
 	if (name->name_ptr & 1)
 		return false;
-	model__name_was_read(model, name, name->name_ptr & 2 ? "cold" : NULL);
+	model__name_was_read(model, name, name->name_ptr & 2 ? "late" : NULL);
 	return true;
 }
 
@@ -61,7 +61,7 @@ static void check(struct model *model)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct model *model = NULL;
-	struct model_config config = {.page_size = PAGE, .on_cold_name = on_cold_name};
+	struct model_config config = {.page_size = PAGE, .on_late_name = on_late_name};
 	struct mp_lost_range lost = {PAGE, 64 * PAGE, UINT64_MAX, 1};
 
 	model = model__new(&config);

@@ -377,8 +377,8 @@ static void do_name(struct performer *p, const struct step *s)
 		      0);
 		return;
 	} else if (how >= 8) { /* its page table entry goes; the text stays where it was */
-		text = p->cold + name * COLD_STEP;
-		CALL6(p, madvise, p->cold, PAGE, MADV_DONTNEED, 0, 0, 0);
+		text = p->late + name * LATE_STEP;
+		CALL6(p, madvise, p->late, PAGE, MADV_DONTNEED, 0, 0, 0);
 	} else if (how == 2) {
 		CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr + 8, n * PAGE, text,
 		      0);

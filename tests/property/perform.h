@@ -26,12 +26,12 @@ struct performer {
 	struct shadow *shadow;
 	const struct backing *backing;
 	uint32_t tid;
-	char *cold;	   /* a page of names, names[i] at i * COLD_STEP, in shared memory */
+	char *late;	   /* a page of names, names[i] at i * LATE_STEP, in shared memory */
 	char *vfork_stack; /* the end of some memory */
 	char *log;	   /* LOG_LEN bytes: the calls that were made */
 };
 
-#define COLD_STEP 64
+#define LATE_STEP 64
 
 /* All but OP_FORK. */
 void perform__step(struct performer *performer, const struct step *step);

@@ -68,7 +68,7 @@ static void *racer_main(void *arg)
 	struct performer p = {.shadow = &racer->shadow,
 			      .backing = &race->shared->backing,
 			      .tid = syscall(SYS_gettid),
-			      .cold = race->shared->cold,
+			      .late = race->shared->late,
 			      .log = log};
 
 	for (uint32_t round = 1;; round++) {
@@ -248,7 +248,7 @@ void test_racing(void **state)
 	struct race *race = new_race();
 	struct owner_config config = {.attach = tracer__attach(),
 				      .ring_size = RING_SIZE,
-				      .model.on_cold_name = name_reader__take};
+				      .model.on_late_name = name_reader__take};
 	struct taker_config taker_config = {.proc = "/proc"};
 	struct name_reader *reader = name_reader__new("/proc");
 	struct owner_stats stats;

@@ -67,7 +67,7 @@ static struct performer performer_of(struct shared *shared, struct member *membe
 		.shadow = &member->shadow,
 		.backing = &shared->backing,
 		.tid = tid,
-		.cold = shared->cold,
+		.late = shared->late,
 		.vfork_stack = shared->vfork_stack + sizeof(shared->vfork_stack),
 		.log = log,
 	};
@@ -273,7 +273,7 @@ struct shared *shared__new(void)
 	if (shared == MAP_FAILED)
 		return NULL;
 	for (int i = 0; i < NAMES; i++)
-		strcpy(shared->cold + i * COLD_STEP, names[i]);
+		strcpy(shared->late + i * LATE_STEP, names[i]);
 	if (make_backing(&shared->backing)) {
 		munmap(shared, sizeof(*shared));
 		return NULL;

@@ -41,7 +41,7 @@ struct shared {
 	struct member children[CHILDREN];
 	struct backing backing;
 	char vfork_stack[16384] __attribute__((aligned(4096)));
-	char cold[PAGE] __attribute__((aligned(4096)));
+	char late[PAGE] __attribute__((aligned(4096)));
 };
 
 /* What targets have in common: made once. NULL, with errno. */

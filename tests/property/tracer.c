@@ -17,7 +17,7 @@
 
 #define RING_SIZE      (8 << 20)
 #define FAMILY_MAX     256
-#define COLD_MAX       64
+#define LATE_MAX       64
 #define EVERYTHING     UINT64_MAX
 #define HUGE_PAGE_SIZE (2UL << 20)
 #define HEAP_REACH     (1ULL << 40) /* MP_HEAP_REACH of bpf/memory.bpf.h */
@@ -29,8 +29,8 @@ struct kin {
 	uint64_t told;
 };
 
-struct cold_answer {
-	struct cold_name name;
+struct late_answer {
+	struct late_name name;
 	bool read;
 	char text[MP_NAME_BUF];
 };
@@ -46,9 +46,9 @@ struct tracer {
 	struct buf recording; /* what the model was told */
 	struct tracer_counts counts;
 	uint64_t ring_full;
-	char cold[MP_NAME_BUF]; /* the text of the cold name being applied */
-	bool cold_read;
-	struct cold_answer answers[COLD_MAX]; /* given when the drain has ended */
+	char late[MP_NAME_BUF]; /* the text of the late name being applied */
+	bool late_read;
+	struct late_answer answers[LATE_MAX]; /* given when the drain has ended */
 	size_t n_answers;
 };
 
@@ -165,7 +165,7 @@ static void tell_losses(struct tracer *t)
 
 /* --- applying ------------------------------------------------------------------------------ */
 
-static bool read_cold(const struct mp_event_name *e, char *text, size_t len)
+static bool read_late(const struct mp_event_name *e, char *text, size_t len)
 {
 	_cleanup_close_ int fd = -1;
 	char path[64];
@@ -177,25 +177,25 @@ static bool read_cold(const struct mp_event_name *e, char *text, size_t len)
 	return n > 0 && memchr(text, '\0', n);
 }
 
-static bool on_cold_name(struct model *model, const struct cold_name *name, void *ctx)
+static bool on_late_name(struct model *model, const struct late_name *name, void *ctx)
 {
 	struct tracer *t = ctx;
-	struct cold_answer *answer = &t->answers[t->n_answers];
+	struct late_answer *answer = &t->answers[t->n_answers];
 
-	if (t->n_answers >= COLD_MAX)
+	if (t->n_answers >= LATE_MAX)
 		return false;
 	t->n_answers++;
 	answer->name = *name;
-	answer->read = t->cold_read;
-	memcpy(answer->text, t->cold, sizeof(answer->text));
+	answer->read = t->late_read;
+	memcpy(answer->text, t->late, sizeof(answer->text));
 	return true;
 }
 
 /* Late: what was named has been moved, renamed and inherited by now. */
-static void answer_cold_names(struct tracer *t)
+static void answer_late_names(struct tracer *t)
 {
 	for (size_t i = 0; i < t->n_answers; i++) {
-		const struct cold_answer *answer = &t->answers[i];
+		const struct late_answer *answer = &t->answers[i];
 
 		model__name_was_read(t->model, &answer->name, answer->read ? answer->text : NULL);
 	}
@@ -207,9 +207,9 @@ static void record(struct tracer *t, const union mp_event *e)
 {
 	union mp_event known = *e;
 
-	if (e->head.type == MP_EVENT_NAME && e->name.state == MP_NAME_COLD && t->cold_read) {
+	if (e->head.type == MP_EVENT_NAME && e->name.state == MP_NAME_LATE && t->late_read) {
 		known.name.state = MP_NAME_SET;
-		snprintf(known.name.name, sizeof(known.name.name), "%s", t->cold);
+		snprintf(known.name.name, sizeof(known.name.name), "%s", t->late);
 		e = &known;
 	}
 	recording__add_event(&t->recording, e);
@@ -239,8 +239,8 @@ static void apply(const union mp_event *e, void *ctx)
 {
 	struct tracer *t = ctx;
 
-	if (e->head.type == MP_EVENT_NAME && e->name.state == MP_NAME_COLD)
-		t->cold_read = read_cold(&e->name, t->cold, MP_NAME_MAX + 1);
+	if (e->head.type == MP_EVENT_NAME && e->name.state == MP_NAME_LATE)
+		t->late_read = read_late(&e->name, t->late, MP_NAME_MAX + 1);
 	record(t, e);
 	model__apply(t->model, e);
 }
@@ -288,7 +288,7 @@ void tracer__free(struct tracer *t)
 int tracer__begin(struct tracer *t, tracer_lose_fn *lose, void *ctx)
 {
 	struct model_config config = {
-		.page_size = sysconf(_SC_PAGESIZE), .on_cold_name = on_cold_name, .ctx = t};
+		.page_size = sysconf(_SC_PAGESIZE), .on_late_name = on_late_name, .ctx = t};
 
 	model__free(t->model);
 	t->model = NULL;
@@ -315,7 +315,7 @@ int tracer__drain(struct tracer *t)
 	tell_losses(t);
 	if (!err)
 		err = recording__replay(t->batch.data, t->batch.len, apply, NULL, t);
-	answer_cold_names(t);
+	answer_late_names(t);
 	if (err)
 		return err;
 	return t->ring_full ? -ENOBUFS : 0;

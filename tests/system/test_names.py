@@ -77,15 +77,15 @@ def test_a_constant_in_a_page_that_was_never_touched(daemon, agent, tmp_path, ag
     exact_report(daemon, agent.pid)
 
 
-def test_many_cold_names_at_once(daemon, agent, tmp_path):
+def test_many_late_names_at_once(daemon, agent, tmp_path):
     pages = 32
-    content = b"".join((b"cold-%d\0" % i).ljust(PAGE, b"\0") for i in range(pages))
+    content = b"".join((b"late-%d\0" % i).ljust(PAGE, b"\0") for i in range(pages))
     page = file_page(agent, tmp_path, content)
     agent.call("madvise", page, pages * PAGE, 1)  # MADV_RANDOM: no page brings its neighbours
     at = [named(agent, page + i * PAGE) for i in range(pages)]
     report = daemon.report(agent.pid, all=1)
     for i in range(pages):
-        assert region_at(report, at[i])["name"] == f"[anon: cold-{i}]"
+        assert region_at(report, at[i])["name"] == f"[anon: late-{i}]"
 
 
 def test_a_process_that_floods_does_not_take_the_names_of_others(daemon, tmp_path):
@@ -95,9 +95,9 @@ def test_a_process_that_floods_does_not_take_the_names_of_others(daemon, tmp_pat
         assert flood.line() == "running"
         for i in range(5):
             with Agent() as agent:
-                page = file_page(agent, tmp_path, (b"cold %d\0" % i).ljust(PAGE, b"\0"))
+                page = file_page(agent, tmp_path, (b"late %d\0" % i).ljust(PAGE, b"\0"))
                 at = named(agent, page)
-                assert name_of(daemon, agent, at) == f"[anon: cold {i}]"
+                assert name_of(daemon, agent, at) == f"[anon: late {i}]"
 
 
 def test_more_names_than_can_wait(bpf, tmp_path):
@@ -143,9 +143,9 @@ def test_a_name_that_cannot_be_waited_for(bpf, monkeypatch):
             assert region_at(report, address)["rss"] == SIZE
         with Agent() as agent, tempfile.TemporaryDirectory() as place:
             for i in range(10):
-                page = file_page(agent, pathlib.Path(place), (b"cold %d\0" % i).ljust(PAGE, b"\0"))
+                page = file_page(agent, pathlib.Path(place), (b"late %d\0" % i).ljust(PAGE, b"\0"))
                 address = named(agent, page)
-                assert name_of(daemon, agent, address) == f"[anon: cold {i}]"
+                assert name_of(daemon, agent, address) == f"[anon: late {i}]"
                 exact_report(daemon, agent.pid)
         stuck[0].tell("go")
         assert stuck[0].line() == "came"
@@ -156,7 +156,7 @@ def test_a_name_that_cannot_be_waited_for(bpf, monkeypatch):
         daemon.stop()
 
 
-def test_a_cold_name_that_ends_with_the_last_mapped_page(daemon, agent, tmp_path):
+def test_a_late_name_that_ends_with_the_last_mapped_page(daemon, agent, tmp_path):
     text = b"the last bytes of a file\0"
     page = file_page(agent, tmp_path, text.rjust(PAGE, b"."))
     assert name_of(daemon, agent, named(agent, page + PAGE - len(text))) == \
@@ -180,13 +180,13 @@ def test_a_name_over_two_pages(daemon, agent):
         "[anon: half of it on the next page]"
 
 
-def test_a_name_whose_second_page_is_cold(daemon, agent, tmp_path):
-    content = (b"." * (PAGE - 5) + b"begun here, ended on a cold page\0").ljust(2 * PAGE, b"\0")
+def test_a_name_whose_second_page_is_not_in_memory(daemon, agent, tmp_path):
+    content = (b"." * (PAGE - 5) + b"begun here, ended on another page\0").ljust(2 * PAGE, b"\0")
     page = file_page(agent, tmp_path, content)
     agent.call("madvise", page, 2 * PAGE, 1)
     agent.call("look", page, 1)
     assert name_of(daemon, agent, named(agent, page + PAGE - 5)) == \
-        "[anon: begun here, ended on a cold page]"
+        "[anon: begun here, ended on another page]"
 
 
 def test_the_limit_of_80_bytes(daemon, agent):

@@ -43,7 +43,7 @@ def use(daemon, agent):
             assert answer.status == 200, (path, asked, answer.text)
     assert daemon.get_unix("/debug/memory").status == 200
     os.kill(symbolizer(daemon, agent), signal.SIGKILL)
-    agent.name(agent.map(1 << 20), 1 << 20, b"cold")
+    agent.name(agent.map(1 << 20), 1 << 20, b"late")
     daemon.report(agent.pid)
     until(lambda: daemon.metrics()["memprov_symbolizer_restarts_total"] == 1,
           "another symbolizer")

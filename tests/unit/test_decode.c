@@ -75,7 +75,7 @@ static void test_hostile_values(void **state)
 
 	e = event_name(1, 10, 4, "cache");
 	assert_non_null(decoded(&e, sizeof(e.name)));
-	e.name.state = MP_NAME_COLD + 1;
+	e.name.state = MP_NAME_LATE + 1;
 	assert_null(decoded(&e, sizeof(e.name)));
 	e.name.state = MP_NAME_SET;
 	memset(e.name.name, 'n', MP_NAME_MAX);

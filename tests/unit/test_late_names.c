@@ -12,7 +12,7 @@
 #include <sys/mman.h>
 
 #include "events.h"
-#include "model/late_names.h"
+#include "model/ledger_names.h"
 #include "model/model.h"
 #include "model/name.h"
 #include "util/cleanup.h"
@@ -21,17 +21,17 @@
 
 struct fixture {
 	struct model *model;
-	struct cold_name cold[4]; /* to be answered by the test */
-	size_t n_cold;
+	struct late_name late[4]; /* to be answered by the test */
+	size_t n_late;
 };
 
-static bool on_cold_name(struct model *model, const struct cold_name *name, void *ctx)
+static bool on_late_name(struct model *model, const struct late_name *name, void *ctx)
 {
 	struct fixture *f = ctx;
 
-	if (f->n_cold >= ARRAY_SIZE(f->cold))
+	if (f->n_late >= ARRAY_SIZE(f->late))
 		return false;
-	f->cold[f->n_cold++] = *name;
+	f->late[f->n_late++] = *name;
 	return true;
 }
 
@@ -40,7 +40,7 @@ static int set_up(void **state)
 	struct fixture *f = calloc(1, sizeof(*f));
 
 	f->model = model__new(
-		&(struct model_config){.page_size = PAGE, .on_cold_name = on_cold_name, .ctx = f});
+		&(struct model_config){.page_size = PAGE, .on_late_name = on_late_name, .ctx = f});
 	*state = f;
 	return 0;
 }
@@ -82,22 +82,22 @@ static const char *shown(struct fixture *f, pid_t tgid)
 	return text;
 }
 
-static union mp_event cold_name(uint64_t t, uint64_t page, uint64_t n, uint64_t name_ptr)
+static union mp_event late_name(uint64_t t, uint64_t page, uint64_t n, uint64_t name_ptr)
 {
 	union mp_event e = event_name(t, page, n, NULL);
 
-	e.name.state = MP_NAME_COLD;
+	e.name.state = MP_NAME_LATE;
 	e.name.name_ptr = name_ptr;
 	return e;
 }
 
-static bool awaits_names(struct fixture *f, pid_t tgid)
+static bool awaits_late_names(struct fixture *f, pid_t tgid)
 {
 	struct view view;
 	bool awaits;
 
 	assert_int_equal(model__view(f->model, tgid, &view), 0);
-	awaits = ledger__awaits_names(&view.ledger);
+	awaits = ledger__has_late_names(&view.ledger);
 	assert_true(!awaits || view.late_names);
 	view__free(&view);
 	return awaits;
@@ -113,95 +113,95 @@ static enum knowledge known(struct fixture *f, uint64_t *ret_lost)
 	return view.knowledge;
 }
 
-static void test_cold_names(void **state)
+static void test_late_names(void **state)
 {
 	struct fixture *f = *state;
 
 	apply(f, event_exec(1, 0));
 	apply(f, event_mmap(1, 5, 10, 4));
-	apply(f, cold_name(10, 10, 4, 0x1234));
-	assert_int_equal(f->cold[0].name_ptr, 0x1234);
-	assert_true(awaits_names(f, TGID));
+	apply(f, late_name(10, 10, 4, 0x1234));
+	assert_int_equal(f->late[0].name_ptr, 0x1234);
+	assert_true(awaits_late_names(f, TGID));
 	assert_string_equal(shown(f, TGID), "10-14 ");
 	apply(f, event_mmap(1, 15, 11, 1)); /* in between: it is not what was named */
-	model__name_was_read(f->model, &f->cold[0], "cold");
-	assert_string_equal(shown(f, TGID), "10-11=cold 11-12 12-14=cold ");
-	assert_false(awaits_names(f, TGID));
+	model__name_was_read(f->model, &f->late[0], "late");
+	assert_string_equal(shown(f, TGID), "10-11=late 11-12 12-14=late ");
+	assert_false(awaits_late_names(f, TGID));
 }
 
 /* It is a name from the moment that it was given, not from the moment that it was read. */
-static void test_a_cold_name_goes_where_its_range_goes(void **state)
+static void test_a_late_name_goes_where_its_range_goes(void **state)
 {
 	struct fixture *f = *state;
 
 	apply(f, event_mmap(1, 5, 10, 4));
 	apply(f, event_name(6, 10, 4, "old"));
-	apply(f, cold_name(10, 10, 4, 0x1234));
+	apply(f, late_name(10, 10, 4, 0x1234));
 	apply(f, event_fork(11, 200, CHILD_START, false));
 	apply(f, event_mremap(1, 12, 10, 2, 20, 2, MREMAP_MAYMOVE));
 	apply(f, event_name(13, 13, 1, "new"));
-	assert_true(awaits_names(f, 200));
-	model__name_was_read(f->model, &f->cold[0], "cold");
-	assert_string_equal(shown(f, TGID), "12-13=cold 13-14=new 20-22=cold ");
-	assert_string_equal(shown(f, 200), "10-14=cold ");
+	assert_true(awaits_late_names(f, 200));
+	model__name_was_read(f->model, &f->late[0], "late");
+	assert_string_equal(shown(f, TGID), "12-13=late 13-14=new 20-22=late ");
+	assert_string_equal(shown(f, 200), "10-14=late ");
 	/* and so does one that takes a name away */
-	apply(f, cold_name(15, 10, 14, 0x1234));
+	apply(f, late_name(15, 10, 14, 0x1234));
 	apply(f, event_mremap(1, 16, 20, 2, 30, 2, MREMAP_MAYMOVE));
-	model__name_was_read(f->model, &f->cold[1], "");
+	model__name_was_read(f->model, &f->late[1], "");
 	assert_string_equal(shown(f, TGID), "12-14 30-32 ");
-	assert_false(awaits_names(f, TGID) || awaits_names(f, 200));
+	assert_false(awaits_late_names(f, TGID) || awaits_late_names(f, 200));
 }
 
 /* The mapping is made larger while its name is being read: the whole of it has the name then, here
  * and in the child; or, when the text cannot be read, the name of before. */
-static void test_a_cold_name_covers_what_mremap_adds(void **state)
+static void test_a_late_name_covers_what_mremap_adds(void **state)
 {
 	struct fixture *f = *state;
 
 	apply(f, event_mmap(1, 5, 10, 4));
 	apply(f, event_name(6, 10, 4, "old"));
-	apply(f, cold_name(10, 10, 4, 0x1234));
+	apply(f, late_name(10, 10, 4, 0x1234));
 	apply(f, event_mremap(1, 11, 10, 4, 20, 6, MREMAP_MAYMOVE));
 	apply(f, event_mremap(1, 12, 20, 6, 20, 7, 0));
 	apply(f, event_fork(13, 200, CHILD_START, false));
 	assert_string_equal(shown(f, TGID), "20-24=old 24-27=old ");
-	assert_true(awaits_names(f, TGID));
-	model__name_was_read(f->model, &f->cold[0], "cold");
-	assert_string_equal(shown(f, TGID), "20-24=cold 24-27=cold ");
-	assert_string_equal(shown(f, 200), "20-24=cold 24-27=cold ");
+	assert_true(awaits_late_names(f, TGID));
+	model__name_was_read(f->model, &f->late[0], "late");
+	assert_string_equal(shown(f, TGID), "20-24=late 24-27=late ");
+	assert_string_equal(shown(f, 200), "20-24=late 24-27=late ");
 	/* its text is not there */
-	apply(f, cold_name(14, 20, 7, 0x1234));
+	apply(f, late_name(14, 20, 7, 0x1234));
 	apply(f, event_mremap(1, 15, 20, 7, 20, 9, 0));
-	model__name_was_read(f->model, &f->cold[1], NULL);
-	assert_string_equal(shown(f, TGID), "20-24=cold 24-27=cold 27-29=cold ");
+	model__name_was_read(f->model, &f->late[1], NULL);
+	assert_string_equal(shown(f, TGID), "20-24=late 24-27=late 27-29=late ");
 	/* it will never be known */
-	apply(f, cold_name(16, 20, 9, 0x1234));
+	apply(f, late_name(16, 20, 9, 0x1234));
 	apply(f, event_mremap(1, 17, 20, 9, 20, 10, 0));
-	model__name_was_lost(f->model, &f->cold[2]);
+	model__name_was_lost(f->model, &f->late[2]);
 	assert_string_equal(shown(f, TGID), "20-24 24-29 29-30 ");
-	assert_false(awaits_names(f, TGID) || awaits_names(f, 200));
+	assert_false(awaits_late_names(f, TGID) || awaits_late_names(f, 200));
 }
 
 /* Neighbours that have the same name by now are one range: a name given to one of them meanwhile
  * must not keep the other's from coming. */
-static void test_a_cold_name_beside_a_later_one(void **state)
+static void test_a_late_name_beside_a_later_one(void **state)
 {
 	struct fixture *f = *state;
 
 	apply(f, event_mmap(1, 5, 10, 4));
 	apply(f, event_name(6, 12, 2, "a"));
-	apply(f, cold_name(7, 12, 2, 0x1234));
+	apply(f, late_name(7, 12, 2, 0x1234));
 	apply(f, event_name(8, 10, 2, "a"));
-	model__name_was_read(f->model, &f->cold[0], "b");
+	model__name_was_read(f->model, &f->late[0], "b");
 	assert_string_equal(shown(f, TGID), "10-12=a 12-14=b ");
 	/* together again */
-	apply(f, cold_name(9, 12, 2, 0x1234));
-	model__name_was_read(f->model, &f->cold[1], "a");
+	apply(f, late_name(9, 12, 2, 0x1234));
+	model__name_was_read(f->model, &f->late[1], "a");
 	assert_string_equal(shown(f, TGID), "10-14=a ");
 }
 
 /* The kernel could not read it either: all stays as it is. */
-static void test_a_cold_name_that_is_not_there(void **state)
+static void test_a_late_name_that_is_not_there(void **state)
 {
 	struct fixture *f = *state;
 	struct model_stats stats;
@@ -210,10 +210,10 @@ static void test_a_cold_name_that_is_not_there(void **state)
 	apply(f, event_exec(1, 0));
 	apply(f, event_mmap(1, 5, 10, 4));
 	apply(f, event_name(6, 10, 2, "a"));
-	apply(f, cold_name(7, 9, 6, 0x1234));
-	apply(f, cold_name(8, 10, 1, 0x1234));
-	model__name_was_read(f->model, &f->cold[0], NULL);
-	model__name_was_read(f->model, &f->cold[1], NULL);
+	apply(f, late_name(7, 9, 6, 0x1234));
+	apply(f, late_name(8, 10, 1, 0x1234));
+	model__name_was_read(f->model, &f->late[0], NULL);
+	model__name_was_read(f->model, &f->late[1], NULL);
 	/* nor is there anything of the hole that was named with it */
 	assert_string_equal(shown(f, TGID), "10-12=a 12-14 ");
 	model__stats(f->model, &stats);
@@ -223,7 +223,7 @@ static void test_a_cold_name_that_is_not_there(void **state)
 }
 
 /* There was a name, which will never be known; it was certainly not the old one. */
-static void test_a_cold_name_that_is_lost(void **state)
+static void test_a_late_name_that_is_lost(void **state)
 {
 	struct fixture *f = *state;
 	struct model_stats stats;
@@ -233,31 +233,31 @@ static void test_a_cold_name_that_is_lost(void **state)
 	apply(f, event_mmap(1, 5, 10, 4));
 	apply(f, event_mmap(1, 5, 1, 1)); /* where the texts are */
 	apply(f, event_name(6, 10, 4, "a"));
-	apply(f, cold_name(7, 10, 1, 0x1234));
-	model__name_was_lost(f->model, &f->cold[0]);
+	apply(f, late_name(7, 10, 1, 0x1234));
+	model__name_was_lost(f->model, &f->late[0]);
 	assert_string_equal(shown(f, TGID), "1-2 10-11 11-14=a ");
 	assert_int_equal(known(f, &lost), KNOWS_RESYNCED);
 	assert_int_equal(lost, 1);
 	/* It was there when the name was given, and is not there any more. */
-	apply(f, cold_name(8, 11, 1, 0x1234));
+	apply(f, late_name(8, 11, 1, 0x1234));
 	apply(f, event_munmap(9, 1, 1));
-	model__name_was_read(f->model, &f->cold[1], NULL);
+	model__name_was_read(f->model, &f->late[1], NULL);
 	assert_string_equal(shown(f, TGID), "10-12 12-14=a ");
 	/* It is something else by now. */
-	apply(f, cold_name(10, 12, 1, 0x1234));
+	apply(f, late_name(10, 12, 1, 0x1234));
 	apply(f, event_mmap(1, 11, 1, 1));
-	model__name_was_read(f->model, &f->cold[2], "garbage");
+	model__name_was_read(f->model, &f->late[2], "garbage");
 	assert_string_equal(shown(f, TGID), "1-2 10-13 13-14=a ");
 	/* Another program runs there by now; a child still has the range. */
-	apply(f, cold_name(12, 13, 1, 0x1234));
+	apply(f, late_name(12, 13, 1, 0x1234));
 	apply(f, event_fork(13, 200, CHILD_START, false));
 	apply(f, event_exec(14, 0));
-	model__name_was_read(f->model, &f->cold[3], "garbage");
+	model__name_was_read(f->model, &f->late[3], "garbage");
 	assert_string_equal(shown(f, 200), "1-2 10-13 13-14 ");
 	/* The reader cannot take any more. */
 	apply(f, event_mmap(1, 15, 10, 4));
 	apply(f, event_name(16, 10, 4, "a"));
-	apply(f, cold_name(17, 10, 1, 0x1234));
+	apply(f, late_name(17, 10, 1, 0x1234));
 	assert_string_equal(shown(f, TGID), "10-11 11-14=a ");
 	assert_int_equal(known(f, &lost), KNOWS_RESYNCED);
 	model__stats(f->model, &stats);
@@ -267,24 +267,24 @@ static void test_a_cold_name_that_is_lost(void **state)
 
 /* A program that names a range again and again while no read ends does not make a longer and
  * longer chain of what was there before. */
-static void test_cold_names_without_end(void **state)
+static void test_late_names_without_end(void **state)
 {
 	struct fixture *f = *state;
 
-	f->n_cold = 0;
+	f->n_late = 0;
 	apply(f, event_mmap(1, 5, 10, 4));
 	apply(f, event_name(6, 10, 4, "a"));
 	for (uint64_t i = 0; i < 1000000; i++) {
-		if (f->n_cold == ARRAY_SIZE(f->cold)) {
-			model__name_was_read(f->model, &f->cold[0], NULL);
-			memmove(f->cold, f->cold + 1, sizeof(f->cold) - sizeof(f->cold[0]));
-			f->n_cold--;
+		if (f->n_late == ARRAY_SIZE(f->late)) {
+			model__name_was_read(f->model, &f->late[0], NULL);
+			memmove(f->late, f->late + 1, sizeof(f->late) - sizeof(f->late[0]));
+			f->n_late--;
 		}
-		apply(f, cold_name(7 + i, 10, 4, 0x1234));
+		apply(f, late_name(7 + i, 10, 4, 0x1234));
 	}
-	for (size_t i = 0; i < f->n_cold; i++)
-		model__name_was_read(f->model, &f->cold[i], NULL);
-	assert_false(awaits_names(f, TGID));
+	for (size_t i = 0; i < f->n_late; i++)
+		model__name_was_read(f->model, &f->late[i], NULL);
+	assert_false(awaits_late_names(f, TGID));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -292,14 +292,14 @@ static void test_cold_names_without_end(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(test_cold_names),
-		TEST(test_a_cold_name_goes_where_its_range_goes),
-		TEST(test_a_cold_name_covers_what_mremap_adds),
-		TEST(test_a_cold_name_beside_a_later_one),
-		TEST(test_a_cold_name_that_is_not_there),
-		TEST(test_a_cold_name_that_is_lost),
-		TEST(test_cold_names_without_end),
+		TEST(test_late_names),
+		TEST(test_a_late_name_goes_where_its_range_goes),
+		TEST(test_a_late_name_covers_what_mremap_adds),
+		TEST(test_a_late_name_beside_a_later_one),
+		TEST(test_a_late_name_that_is_not_there),
+		TEST(test_a_late_name_that_is_lost),
+		TEST(test_late_names_without_end),
 	};
 
-	return cmocka_run_group_tests_name("promise", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("late_names", tests, NULL, NULL);
 }

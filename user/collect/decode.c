@@ -84,7 +84,7 @@ static bool holds(const union mp_event *e)
 	case MP_EVENT_BRK:
 		return e->brk.brk >= e->brk.start_brk;
 	case MP_EVENT_NAME:
-		return e->name.state <= MP_NAME_COLD &&
+		return e->name.state <= MP_NAME_LATE &&
 		       (e->name.state != MP_NAME_SET || strlen(e->name.name) <= MP_NAME_MAX);
 	case MP_EVENT_FORK:
 		return e->fork.child_tgid && e->fork.child_tgid != e->head.tgid &&

@@ -26,7 +26,7 @@
 
 struct waiting {
 	struct waiting *prev, *next;
-	struct cold_name name;
+	struct late_name name;
 };
 
 /* The names of a process. It is there while there are any, or a thread is reading some: then it is
@@ -64,7 +64,7 @@ enum result {
 struct batch {
 	struct queue *queue;
 	size_t n;
-	struct cold_name names[MAX_BATCH];
+	struct late_name names[MAX_BATCH];
 	enum result results[MAX_BATCH];
 	char texts[MAX_BATCH][MP_NAME_MAX + 1];
 };
@@ -177,7 +177,7 @@ static void read_batch(const struct name_reader *reader, struct batch *batch)
 	if (pidfd < 0 || procfs__stat(pidfd, &stat))
 		return;
 	for (size_t i = 0; i < batch->n; i++) {
-		const struct cold_name *name = &batch->names[i];
+		const struct late_name *name = &batch->names[i];
 
 		if (stat.start_ticks == name->start_ticks)
 			batch->results[i] = read_name(pidfd, reader->same_numbers ? name->tgid : 0,
@@ -193,7 +193,7 @@ static void tell_model(struct model *model, void *arg)
 	const struct batch *batch = arg;
 
 	for (size_t i = 0; i < batch->n; i++) {
-		const struct cold_name *name = &batch->names[i];
+		const struct late_name *name = &batch->names[i];
 
 		if (batch->results[i] == RESULT_LOST)
 			model__name_was_lost(model, name);
@@ -218,7 +218,7 @@ static void name_reader__unref(struct name_reader *reader)
 	HASH_ITER (hh, reader->queues, queue, next) {
 		DL_FOREACH_SAFE(queue->names, waiting, more)
 		{
-			promise__unref(waiting->name.promise);
+			late_text__unref(waiting->name.late);
 			free(waiting);
 		}
 		HASH_DEL(reader->queues, queue);
@@ -240,7 +240,7 @@ static void serve(struct name_reader *reader, struct batch *batch)
 	pthread_mutex_lock(&reader->lock);
 	if (reader->stop) {
 		for (size_t i = 0; i < batch->n; i++)
-			promise__unref(batch->names[i].promise);
+			late_text__unref(batch->names[i].late);
 	} else {
 		reader->calling++;
 		pthread_mutex_unlock(&reader->lock);
@@ -273,7 +273,7 @@ static void *name_reader_thread(void *arg)
 
 /* --- from outside ---------------------------------------------------------------------------- */
 
-bool name_reader__take(struct model *model, const struct cold_name *name, void *ctx)
+bool name_reader__take(struct model *model, const struct late_name *name, void *ctx)
 {
 	struct name_reader *reader = ctx;
 	struct waiting *waiting = malloc(sizeof(*waiting)), *lost;

@@ -26,7 +26,7 @@ void name_reader__free(struct name_reader *reader); /* accepts NULL; after name_
 int name_reader__start(struct name_reader *reader, struct owner *owner);
 void name_reader__stop(struct name_reader *reader);
 
-/* The model's on_cold_name, with the reader as ctx. */
-bool name_reader__take(struct model *model, const struct cold_name *name, void *reader);
+/* The model's on_late_name, with the reader as ctx. */
+bool name_reader__take(struct model *model, const struct late_name *name, void *reader);
 
 #endif

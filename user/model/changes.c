@@ -123,7 +123,7 @@ void changes__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t un
 	if (lo >= hi)
 		return;
 	if (suspect->swept) /* of an earlier drain, whose events have all been applied */
-		changes__settle(space);
+		changes__drop_suspect(space);
 	/* What was lost spoke of lengths as the programs gave them. */
 	lo &= ~mask;
 	hi = hi > UINT64_MAX - mask ? UINT64_MAX : (hi + mask) & ~mask;
@@ -136,7 +136,7 @@ void changes__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t un
 	space->generation++;
 }
 
-void changes__settle(struct space *space)
+void changes__drop_suspect(struct space *space)
 {
 	if (!space->suspect.hi)
 		return;

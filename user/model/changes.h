@@ -20,6 +20,6 @@ void changes__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t un
 
 /* All events of before the last loss have been applied: what is suspect is forgotten. To be
  * called before the ledger is looked at. */
-void changes__settle(struct space *space);
+void changes__drop_suspect(struct space *space);
 
 #endif

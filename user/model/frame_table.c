@@ -9,9 +9,9 @@
 
 #define BUCKETS 16384 /* a power of two */
 
-struct kept {
+struct entry {
 	unsigned refs;
-	struct kept *next; /* of the bucket */
+	struct entry *next; /* of the bucket */
 	uint64_t hash;
 	size_t bytes; /* that it takes */
 	struct frame frame;
@@ -19,7 +19,7 @@ struct kept {
 };
 
 struct frame_table {
-	struct kept *buckets[BUCKETS];
+	struct entry *buckets[BUCKETS];
 	size_t bytes;
 };
 
@@ -33,32 +33,32 @@ void frame_table__free(struct frame_table *table)
 	if (!table)
 		return;
 	for (size_t i = 0; i < BUCKETS; i++) {
-		struct kept *kept, *next;
+		struct entry *entry, *next;
 
-		for (kept = table->buckets[i]; kept; kept = next) {
-			next = kept->next;
-			frame_table__release(&kept->frame);
+		for (entry = table->buckets[i]; entry; entry = next) {
+			next = entry->next;
+			frame_table__release(&entry->frame);
 		}
 	}
 	free(table);
 }
 
-static struct kept *kept_of(const struct frame *frame)
+static struct entry *entry_of(const struct frame *frame)
 {
-	return (struct kept *)((char *)frame - offsetof(struct kept, frame));
+	return (struct entry *)((char *)frame - offsetof(struct entry, frame));
 }
 
 void frame_table__release(const struct frame *frame)
 {
-	struct kept *kept = kept_of(frame);
+	struct entry *entry = entry_of(frame);
 
-	if (refs__put(&kept->refs))
-		free(kept);
+	if (refs__put(&entry->refs))
+		free(entry);
 }
 
 uint64_t frame_table__hash(const struct frame *frame)
 {
-	return kept_of(frame)->hash;
+	return entry_of(frame)->hash;
 }
 
 /* FNV-1a (Fowler, Noll, Vo) in words of 64 bits: equality is compared in full anyway. */
@@ -112,59 +112,59 @@ static size_t size_of(const char *text)
 	return text ? strlen(text) + 1 : 0;
 }
 
-static struct kept *make(const struct frame *frame, uint64_t hash)
+static struct entry *make(const struct frame *frame, uint64_t hash)
 {
-	size_t bytes = sizeof(struct kept) + size_of(frame->function) + size_of(frame->file) +
+	size_t bytes = sizeof(struct entry) + size_of(frame->function) + size_of(frame->file) +
 		       size_of(frame->module) + size_of(frame->build_id);
-	struct kept *kept = malloc(bytes);
+	struct entry *entry = malloc(bytes);
 	char *at;
 
-	if (!kept)
+	if (!entry)
 		return NULL;
-	*kept = (struct kept){.refs = 1, .hash = hash, .bytes = bytes, .frame = *frame};
-	at = kept->strings;
-	kept->frame.function = put(&at, frame->function);
-	kept->frame.file = put(&at, frame->file);
-	kept->frame.module = put(&at, frame->module);
-	kept->frame.build_id = put(&at, frame->build_id);
-	kept->frame.ip = 0;
-	return kept;
+	*entry = (struct entry){.refs = 1, .hash = hash, .bytes = bytes, .frame = *frame};
+	at = entry->strings;
+	entry->frame.function = put(&at, frame->function);
+	entry->frame.file = put(&at, frame->file);
+	entry->frame.module = put(&at, frame->module);
+	entry->frame.build_id = put(&at, frame->build_id);
+	entry->frame.ip = 0;
+	return entry;
 }
 
 const struct frame *frame_table__intern(struct frame_table *table, const struct frame *frame)
 {
 	uint64_t hash = hash_of(frame);
-	struct kept **bucket = &table->buckets[hash % BUCKETS], *kept = *bucket;
+	struct entry **bucket = &table->buckets[hash % BUCKETS], *entry = *bucket;
 
-	while (kept && (kept->hash != hash || !same(&kept->frame, frame)))
-		kept = kept->next;
-	if (!kept) {
-		kept = make(frame, hash);
-		if (!kept)
+	while (entry && (entry->hash != hash || !same(&entry->frame, frame)))
+		entry = entry->next;
+	if (!entry) {
+		entry = make(frame, hash);
+		if (!entry)
 			return NULL;
-		kept->next = *bucket;
-		*bucket = kept;
-		table->bytes += kept->bytes;
+		entry->next = *bucket;
+		*bucket = entry;
+		table->bytes += entry->bytes;
 	}
-	refs__get(&kept->refs);
-	return &kept->frame;
+	refs__get(&entry->refs);
+	return &entry->frame;
 }
 
 void frame_table__drop_unused(struct frame_table *table)
 {
 	for (size_t i = 0; i < BUCKETS; i++) {
-		struct kept **at = &table->buckets[i];
+		struct entry **at = &table->buckets[i];
 
 		while (*at) {
-			struct kept *kept = *at;
+			struct entry *entry = *at;
 
-			if (!refs__sole(&kept->refs)) {
-				at = &kept->next;
+			if (!refs__sole(&entry->refs)) {
+				at = &entry->next;
 				continue;
 			}
-			*at = kept->next;
-			table->bytes -= kept->bytes;
-			frame_table__release(&kept->frame);
+			*at = entry->next;
+			table->bytes -= entry->bytes;
+			frame_table__release(&entry->frame);
 		}
 	}
 }

@@ -1,104 +1,114 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/late_names.h"
+#include "model/changes.h"
+#include "model/model_parts.h"
+#include "model/name.h"
+#include "model/naming.h"
 
-#include <errno.h>
-
-struct giving {
-	struct ledger *ledger;
-	struct ledger_pool *pool;
-	struct promise *promise;
-	struct record *unknown;
-	uint64_t now;
-	uint64_t reached;
-	struct name *last; /* the last that was given, and to what */
-	struct name *last_before;
-};
-
-static int give(struct giving *g, const struct ledger_range *range)
+/* A name of it was given that will never be known. */
+static void lose_name(struct model *model, struct process *process)
 {
-	struct ledger_range named = *range;
+	process->lost_names++;
+	process->knowledge = KNOWS_RESYNCED;
+}
 
-	/* One for all neighbours that were called the same, so that they stay together. */
-	if (!g->last || g->last_before != range->name) {
-		name__unref(g->last);
-		g->last = name__new_late(g->promise, range->name);
-		g->last_before = range->name;
-		if (!g->last)
-			return -ENOMEM;
+static int note_mapped(const struct ledger_range *range, void *ctx)
+{
+	*(uint64_t *)ctx = range->touched_ns;
+	return range->record->origin != ORIGIN_UNKNOWN;
+}
+
+/* Whether something is known to be mapped at addr; and since when. */
+static bool is_mapped(const struct space *space, uint64_t addr, uint64_t *since)
+{
+	return addr < UINT64_MAX &&
+	       ledger__each(&space->ledger, addr, addr + 1, note_mapped, since);
+}
+
+void late_names__apply(struct model *model, struct process *process, const struct mp_event_name *e,
+		       struct trace *trace)
+{
+	struct late_name name = {
+		.tgid = process->tgid,
+		.start_ticks = process->start_ticks,
+		.space_id = process->space->id,
+		.addr = e->addr,
+		.len = e->len,
+		.name_ptr = e->name_ptr,
+		.when_ns = e->head.time_ns,
+		.late = late_text__new(trace),
+	};
+	uint64_t since;
+	int err;
+
+	if (!name.late) {
+		lose_name(model, process);
+		return;
 	}
-	named.name = g->last;
-	named.named_ns = g->now;
-	return ledger__put(g->ledger, g->pool, &named);
+	name.was_mapped = is_mapped(process->space, e->name_ptr, &since);
+	changes__begin(process->space, &e->head);
+	err = naming__apply_late(process->space, e, name.late);
+	if (err) {
+		model->stats.refused++;
+		late_text__unref(name.late);
+	} else if (!model->config.on_late_name ||
+		   !model->config.on_late_name(model, &name, model->config.ctx)) {
+		model__name_was_lost(model, &name);
+	}
 }
 
-static int give_gap(struct giving *g, uint64_t lo, uint64_t hi)
+/* The process and its space as they were when the name was given, or NULL. */
+static struct process *namer(struct model *model, const struct late_name *name)
 {
-	struct ledger_range gap = {
-		.start = lo, .end = hi, .record = g->unknown, .touched_ns = g->now};
+	struct process *process = model__find(model, name->tgid);
 
-	return g->unknown && lo < hi ? give(g, &gap) : 0;
+	return process && process->start_ticks == name->start_ticks &&
+			       process->space->id == name->space_id
+		       ? process
+		       : NULL;
 }
 
-static int give_one(const struct ledger_range *range, void *ctx)
+static void finish(struct model *model, struct process *process, const struct late_name *name)
 {
-	struct giving *g = ctx;
-	int err = give_gap(g, g->reached, range->start);
-
-	if (!err && range->touched_ns <= g->now && range->named_ns <= g->now)
-		err = give(g, range);
-	g->reached = range->end;
-	return err;
+	if (process && naming__join_late(process->space, name->addr, name->len))
+		model->stats.refused++;
+	late_text__unref(name->late);
 }
 
-int ledger__name_late(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
-		      struct promise *promise, struct record *unknown, uint64_t now)
+void model__name_was_lost(struct model *model, const struct late_name *name)
 {
-	struct giving g = {.ledger = ledger,
-			   .pool = pool,
-			   .promise = promise,
-			   .unknown = unknown,
-			   .now = now,
-			   .reached = lo};
-	int err = ledger__rewrite(ledger, lo, hi, give_one, &g);
+	struct process *process = namer(model, name);
 
-	if (!err)
-		err = give_gap(&g, g.reached, hi);
-	name__unref(g.last);
-	return err;
+	late_text__set(name->late, NULL);
+	model->stats.unread_names++;
+	if (process)
+		lose_name(model, process);
+	finish(model, process, name);
 }
 
-struct settling {
-	struct ledger *ledger;
-	struct ledger_pool *pool;
-};
-
-static int settle_one(const struct ledger_range *range, void *ctx)
+void model__name_was_read(struct model *model, const struct late_name *name, const char *text)
 {
-	struct settling *s = ctx;
-	struct ledger_range settled = *range;
+	struct process *process = namer(model, name);
+	struct name *answer = NULL;
+	uint64_t since = 0;
 
-	settled.name = name__settled(range->name);
-	if (settled.name == range->name)
-		return 0;
-	if (!settled.name && range->record->origin == ORIGIN_UNKNOWN)
-		return ledger__erase(s->ledger, s->pool, range->start, range->end);
-	return ledger__put(s->ledger, s->pool, &settled);
-}
-
-int ledger__settle_names(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi)
-{
-	struct settling s = {ledger, pool};
-	int err = ledger__rewrite(ledger, lo, hi, settle_one, &s);
-
-	return err == -ENOSPC ? 0 : err; /* it was late to join them, and stays so */
-}
-
-static int check_range(const struct ledger_range *range, void *ctx)
-{
-	return name__is_awaited(range->name);
-}
-
-bool ledger__awaits_names(const struct ledger *ledger)
-{
-	return ledger__each(ledger, 0, UINT64_MAX, check_range, NULL);
+	/* Was it read from another program? From what was mapped there afterwards? Is it not there
+	 * any more, though it was? */
+	if (!process ||
+	    (text ? is_mapped(process->space, name->name_ptr, &since) && since > name->when_ns
+		  : name->was_mapped)) {
+		model__name_was_lost(model, name);
+		return;
+	}
+	if (!text) {
+		model->stats.unread_names++;
+		late_text__set_unreadable(name->late);
+	} else {
+		answer = text[0] ? name__new(NAMED_BY_PRCTL, text, late_text__trace(name->late))
+				 : NULL;
+		if (text[0] && !answer)
+			model->stats.refused++;
+		late_text__set(name->late, answer);
+		name__unref(answer);
+	}
+	finish(model, process, name);
 }

@@ -299,9 +299,9 @@ size_t ledger__count_within(const struct ledger *ledger, uint64_t lo, uint64_t h
 
 static bool same_name(struct name *a, struct name *b)
 {
-	a = name__settled(a);
-	b = name__settled(b);
-	if (a && b && (a->promise || b->promise))
+	a = name__resolved(a);
+	b = name__resolved(b);
+	if (a && b && (a->late || b->late))
 		return a == b;
 	return a == b ||
 	       (a && b && a->by == b->by && a->trace == b->trace && strcmp(a->text, b->text) == 0);

@@ -31,7 +31,7 @@
 struct model;
 
 /* A name whose page was not in memory has to be read from the process. */
-struct cold_name {
+struct late_name {
 	pid_t tgid;
 	uint64_t start_ticks;
 	uint64_t space_id;
@@ -40,7 +40,7 @@ struct cold_name {
 	uint64_t name_ptr;
 	uint64_t when_ns;
 	bool was_mapped; /* there was something at name_ptr */
-	struct promise *promise;
+	struct late_text *late;
 };
 
 /* A stack that is not known yet has to be unwound. */
@@ -74,10 +74,10 @@ struct model_config {
 	uint64_t page_size;
 	struct budget *budget; /* borrowed; NULL: there is no limit */
 	uint64_t attached_ns;  /* CLOCK_BOOTTIME: events are complete from here */
-	/* Takes a copy, and the promise with it, and answers with model__name_was_read() or
+	/* Takes a copy, and the late text with it, and answers with model__name_was_read() or
 	 * model__name_was_lost(), at once or later; true. False: it cannot take any more, and has
 	 * taken nothing. NULL: names that need reading are lost. */
-	bool (*on_cold_name)(struct model *model, const struct cold_name *name, void *ctx);
+	bool (*on_late_name)(struct model *model, const struct late_name *name, void *ctx);
 	void *ctx;
 	/* Takes a copy, and a reference to the trace, and answers with model__stack_was_unwound(),
 	 * also when the process has gone, at once (from within on_process_end) or later. False: it
@@ -106,12 +106,12 @@ void model__apply(struct model *model, const union mp_event *event);
 void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range);
 
 /*
- * The answer to on_cold_name. text NULL: there is no text, so the kernel could not read it either,
+ * The answer to on_late_name. text NULL: there is no text, so the kernel could not read it either,
  * and the ranges are called what they were called before. Lost: there may have been one; they have
  * no name, and the process counts as one that has lost an event.
  */
-void model__name_was_read(struct model *model, const struct cold_name *name, const char *text);
-void model__name_was_lost(struct model *model, const struct cold_name *name);
+void model__name_was_read(struct model *model, const struct late_name *name, const char *text);
+void model__name_was_lost(struct model *model, const struct late_name *name);
 
 /* A stack that waits may be known by now, like another one that was answered meanwhile. Then this
  * has answered it: true. */

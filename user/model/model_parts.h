@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What the files that make up the model share: processes.c, cold_names.c,
+/* What the files that make up the model share: processes.c, late_names.c,
  * giving_up.c, raw_stacks.c. */
 #ifndef MEMPROV_MODEL_PARTS_H
 #define MEMPROV_MODEL_PARTS_H
@@ -48,7 +48,7 @@ void giving_up__check(struct model *model);
 void giving_up__share_known_stacks(struct model *model, const struct account *account);
 
 /* A name whose text has to be read from the process. */
-void cold_names__apply(struct model *model, struct process *process, const struct mp_event_name *e,
+void late_names__apply(struct model *model, struct process *process, const struct mp_event_name *e,
 		       struct trace *trace);
 
 /* The trace of an event's stack, with a reference; NULL when it has none, or it cannot be known. */

@@ -6,15 +6,15 @@
 
 #include "util/refs.h"
 
-enum kept {
-	KEPT_NOT, /* waited for */
-	KEPT_NAME,
-	KEPT_BEFORE,
+enum late_state {
+	LATE_UNREAD,
+	LATE_READ,
+	LATE_UNREADABLE,
 };
 
-struct promise {
+struct late_text {
 	unsigned refs;
-	enum kept kept; /* atomic; written last, and once */
+	enum late_state state; /* atomic; written last, and once */
 	struct name *name;
 	struct trace *trace;
 };
@@ -48,109 +48,109 @@ void name__unref(struct name *name)
 		struct name *before = name->before;
 
 		trace__unref(name->trace);
-		promise__unref(name->promise);
+		late_text__unref(name->late);
 		free(name);
 		name = before;
 	}
 }
 
-struct promise *promise__new(struct trace *trace)
+struct late_text *late_text__new(struct trace *trace)
 {
-	struct promise *promise = calloc(1, sizeof(*promise));
+	struct late_text *late = calloc(1, sizeof(*late));
 
-	if (!promise)
+	if (!late)
 		return NULL;
-	promise->refs = 1;
-	promise->trace = trace__ref(trace);
-	return promise;
+	late->refs = 1;
+	late->trace = trace__ref(trace);
+	return late;
 }
 
-struct promise *promise__ref(struct promise *promise)
+struct late_text *late_text__ref(struct late_text *late)
 {
-	refs__get(&promise->refs);
-	return promise;
+	refs__get(&late->refs);
+	return late;
 }
 
-void promise__unref(struct promise *promise)
+void late_text__unref(struct late_text *late)
 {
-	if (!promise || !refs__put(&promise->refs))
+	if (!late || !refs__put(&late->refs))
 		return;
-	name__unref(promise->name);
-	trace__unref(promise->trace);
-	free(promise);
+	name__unref(late->name);
+	trace__unref(late->trace);
+	free(late);
 }
 
-struct trace *promise__trace(const struct promise *promise)
+struct trace *late_text__trace(const struct late_text *late)
 {
-	return promise->trace;
+	return late->trace;
 }
 
-static void keep(struct promise *promise, enum kept how)
+static void set_state(struct late_text *late, enum late_state state)
 {
-	__atomic_store_n(&promise->kept, how, __ATOMIC_RELEASE);
+	__atomic_store_n(&late->state, state, __ATOMIC_RELEASE);
 }
 
-void promise__keep(struct promise *promise, struct name *name)
+void late_text__set(struct late_text *late, struct name *name)
 {
-	promise->name = name__ref(name);
-	keep(promise, KEPT_NAME);
+	late->name = name__ref(name);
+	set_state(late, LATE_READ);
 }
 
-void promise__keep_before(struct promise *promise)
+void late_text__set_unreadable(struct late_text *late)
 {
-	keep(promise, KEPT_BEFORE);
+	set_state(late, LATE_UNREADABLE);
 }
 
-static enum kept how_kept(const struct name *late)
+static enum late_state state_of(const struct name *late)
 {
-	return __atomic_load_n(&late->promise->kept, __ATOMIC_ACQUIRE);
+	return __atomic_load_n(&late->late->state, __ATOMIC_ACQUIRE);
 }
 
 const struct name *name__now(const struct name *name)
 {
-	while (name && name->promise)
-		name = how_kept(name) == KEPT_NAME ? name->promise->name : name->before;
+	while (name && name->late)
+		name = state_of(name) == LATE_READ ? name->late->name : name->before;
 	return name;
 }
 
-struct name *name__settled(struct name *name)
+struct name *name__resolved(struct name *name)
 {
-	while (name && name->promise) {
-		enum kept how = how_kept(name);
+	while (name && name->late) {
+		enum late_state state = state_of(name);
 
-		if (how == KEPT_NOT)
+		if (state == LATE_UNREAD)
 			break;
-		name = how == KEPT_NAME ? name->promise->name : name->before;
+		name = state == LATE_READ ? name->late->name : name->before;
 	}
 	return name;
 }
 
-bool name__is_awaited(const struct name *name)
+bool name__is_late(const struct name *name)
 {
-	while (name && name->promise) {
-		switch (how_kept(name)) {
-		case KEPT_NOT:
+	while (name && name->late) {
+		switch (state_of(name)) {
+		case LATE_UNREAD:
 			return true;
-		case KEPT_NAME:
+		case LATE_READ:
 			return false;
-		case KEPT_BEFORE:
+		case LATE_UNREADABLE:
 			name = name->before;
 		}
 	}
 	return false;
 }
 
-struct name *name__new_late(struct promise *promise, struct name *before)
+struct name *name__new_late(struct late_text *late, struct name *before)
 {
 	struct name *name = name__new(NAMED_BY_PRCTL, "", NULL);
 
 	if (!name)
 		return NULL;
-	before = name__settled(before);
-	name->promise = promise__ref(promise);
+	before = name__resolved(before);
+	name->late = late_text__ref(late);
 	if (before && before->n_before < MAX_BEFORE) {
 		name->before = name__ref(before);
-		name->n_before = before->promise ? before->n_before + 1 : 0;
+		name->n_before = before->late ? before->n_before + 1 : 0;
 	}
 	return name;
 }

@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What ranges are called. A name never changes once made, but for those that are known later;
- * counts of references are atomic, because snapshots are let go on other threads.
+ * What ranges are called. A name never changes once made, but for late ones; counts of references
+ * are atomic, because snapshots are let go on other threads.
  *
- * Names that are known later: when prctl names a range and the text's page is not in memory, the
- * ranges are given a late name at once, in the order of events:
+ * Late names: when prctl names a range and the text's page is not in memory, the ranges are given
+ * a late name at once, in the order of events:
  *
- *      range ──▶ late name ──▶ promise ──▶ the name, when it has been read
+ *      range ──▶ late name ──▶ late text ──▶ the name, when it has been read
  *                     └──────▶ before:  what the range was called until then
  *
- * From there on the late name is a name like any other: it is taken away by later names and
- * mappings, moves with mremap, and is inherited at a fork. When the text has been read, the promise
- * is kept, and everybody who holds the name has it: also those the event did not speak of, and
- * also snapshots that are being read on other threads.
+ * From there on the late name is a name like any other: later names and mappings take it away, it
+ * moves with mremap, and a fork inherits it. When the text has been read, it is set, and all ranges
+ * with the name have it: also those that the event did not speak of, and also snapshots that other
+ * threads are reading.
  *
- * A promise is kept once, by the model's thread. What it was kept with never changes.
+ * The model's thread sets a text once. It never changes afterwards.
  */
 #ifndef MEMPROV_NAME_H
 #define MEMPROV_NAME_H
@@ -33,8 +33,8 @@ struct name {
 	unsigned refs;
 	enum named_by by;
 	struct trace *trace; /* of the call that named it; NULL: none was taken */
-	/* Of a name that is known later; NULL for the others. */
-	struct promise *promise;
+	/* Of a late name; NULL for the others. */
+	struct late_text *late;
 	struct name *before;
 	unsigned n_before;
 	char text[];
@@ -45,34 +45,33 @@ struct name *name__new(enum named_by by, const char *text, struct trace *trace);
 struct name *name__ref(struct name *name); /* accepts NULL */
 void name__unref(struct name *name);	   /* accepts NULL */
 
-struct promise;
+struct late_text;
 
 /* With one reference; NULL when out of memory. trace: of the call that gave the name; it takes a
  * reference of its own. NULL: none was taken. */
-struct promise *promise__new(struct trace *trace);
-struct promise *promise__ref(struct promise *promise);
-void promise__unref(struct promise *promise); /* accepts NULL */
+struct late_text *late_text__new(struct trace *trace);
+struct late_text *late_text__ref(struct late_text *late);
+void late_text__unref(struct late_text *late); /* accepts NULL */
 
-struct trace *promise__trace(const struct promise *promise); /* borrowed; NULL: none */
+struct trace *late_text__trace(const struct late_text *late); /* borrowed; NULL: none */
 
-/* Keeps it: with a name (a reference is taken), with NULL for none, or, when the kernel could not
- * read the text either, with what was there before. */
-void promise__keep(struct promise *promise, struct name *name);
-void promise__keep_before(struct promise *promise);
+/* Sets it: a name (a reference is taken), NULL for none, or, when the kernel could not read the
+ * text either, what was there before. */
+void late_text__set(struct late_text *late, struct name *name);
+void late_text__set_unreadable(struct late_text *late);
 
-/* What a range is called now; NULL: nothing, and for names that are waited for, what it was called
- * before. Borrowed: lives as long as `name`. Any thread. */
+/* What a range is called now; NULL: nothing, and while a late text is not known, what it was
+ * called before. Borrowed: lives as long as `name`. Any thread. */
 const struct name *name__now(const struct name *name);
 
-/* The name without what is settled of it: itself, unless it is a late one whose promise has been
- * kept. Borrowed, likewise. */
-struct name *name__settled(struct name *name);
+/* The name behind late ones whose texts are known. Borrowed, likewise. */
+struct name *name__resolved(struct name *name);
 
-/* True when it is not known yet what it will be. Any thread. */
-bool name__is_awaited(const struct name *name);
+/* True when it is a late name whose text is not known yet. Any thread. */
+bool name__is_late(const struct name *name);
 
-/* A name that is what the promise is kept with; before: what the range is called until then. NULL
- * when out of memory. */
-struct name *name__new_late(struct promise *promise, struct name *before);
+/* A late name; before: what the range is called until its text is known. NULL when out of
+ * memory. */
+struct name *name__new_late(struct late_text *late, struct name *before);
 
 #endif

@@ -3,7 +3,7 @@
 
 #include <errno.h>
 
-#include "model/late_names.h"
+#include "model/ledger_names.h"
 #include "model/name.h"
 
 static struct record *unwitnessed(struct space *space)
@@ -43,7 +43,7 @@ int naming__apply(struct space *space, const struct mp_event_name *e, struct tra
 	return err;
 }
 
-int naming__apply_late(struct space *space, const struct mp_event_name *e, struct promise *promise)
+int naming__apply_late(struct space *space, const struct mp_event_name *e, struct late_text *late)
 {
 	uint64_t lo, hi;
 	int err;
@@ -52,14 +52,14 @@ int naming__apply_late(struct space *space, const struct mp_event_name *e, struc
 		return -EINVAL;
 	if (!space__may_change(space, lo, hi))
 		return -EDQUOT;
-	err = ledger__name_late(&space->ledger, space->tools->pool, lo, hi, promise,
+	err = ledger__name_late(&space->ledger, space->tools->pool, lo, hi, late,
 				record_of_gaps(space, e), e->head.time_ns);
 	space->overflowed |= err == -ENOSPC;
 	space->late_names = true;
 	return err;
 }
 
-int naming__settle(struct space *space, uint64_t addr, uint64_t len)
+int naming__join_late(struct space *space, uint64_t addr, uint64_t len)
 {
 	uint64_t lo, hi;
 
@@ -68,5 +68,5 @@ int naming__settle(struct space *space, uint64_t addr, uint64_t len)
 	/* Else neighbours stay apart that could be one. */
 	if (!account__spend(space->account, ledger__count_within(&space->ledger, lo, hi)))
 		return 0;
-	return ledger__settle_names(&space->ledger, space->tools->pool, lo, hi);
+	return ledger__join_late_names(&space->ledger, space->tools->pool, lo, hi);
 }

@@ -5,14 +5,14 @@
 
 #include "model/space.h"
 
-struct promise;
+struct late_text;
 
 /* MP_NAME_SET and MP_NAME_CLEAR. */
 int naming__apply(struct space *space, const struct mp_event_name *e, struct trace *trace);
 
-/* MP_NAME_COLD: the ranges get the name when the promise is kept; then `settle` is to be called for
+/* MP_NAME_LATE: the ranges get the name when its text is known; then join_late is to be called for
  * the same addresses. */
-int naming__apply_late(struct space *space, const struct mp_event_name *e, struct promise *promise);
-int naming__settle(struct space *space, uint64_t addr, uint64_t len);
+int naming__apply_late(struct space *space, const struct mp_event_name *e, struct late_text *late);
+int naming__join_late(struct space *space, uint64_t addr, uint64_t len);
 
 #endif

@@ -270,8 +270,8 @@ static void apply_to_space(struct model *model, const union mp_event *event)
 	if (!process)
 		return;
 	trace = raw_stacks__recognise(model, process, event);
-	if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_COLD)
-		cold_names__apply(model, process, &event->name, trace);
+	if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_LATE)
+		late_names__apply(model, process, &event->name, trace);
 	else if (event->head.type == MP_EVENT_NAME && event->name.state == MP_NAME_TOO_LONG)
 		model->stats.unread_names++;
 	else if (changes__apply(process->space, event, trace))
@@ -347,7 +347,7 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 
 	if (!process)
 		return -ESRCH;
-	changes__settle(process->space);
+	changes__drop_suspect(process->space);
 	*ret = (struct view){
 		.tgid = process->tgid,
 		.start_ticks = process->start_ticks,
@@ -399,7 +399,7 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	}
 	if (!process->comm[0])
 		set_comm(process, comm);
-	changes__settle(process->space);
+	changes__drop_suspect(process->space);
 	if (learn__drop_unmapped(process->space, maps, began_ns))
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
 	if (process->space->heap_end == HEAP_END_UNKNOWN) {

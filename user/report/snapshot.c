@@ -8,7 +8,7 @@
 
 #include "live/owner.h"
 #include "live/sweep.h"
-#include "model/late_names.h"
+#include "model/ledger_names.h"
 #include "proc/memory.h"
 #include "proc/process.h"
 #include "reconcile/classify.h"
@@ -60,9 +60,9 @@ static int view_now(const struct snapshot *s, struct view *ret)
 }
 
 /* Waits for the names that the view's ranges were given and that are still being read. */
-static bool awaits_names(struct snapshot *s)
+static bool awaits_late_names(struct snapshot *s)
 {
-	while (s->view.late_names && ledger__awaits_names(&s->view.ledger)) {
+	while (s->view.late_names && ledger__has_late_names(&s->view.ledger)) {
 		if (!waiter__nap(&s->config->patience->names_ns))
 			return true;
 	}
@@ -138,7 +138,7 @@ static int join(struct snapshot *s)
 {
 	int err;
 
-	s->names_missing = s->traced && awaits_names(s);
+	s->names_missing = s->traced && awaits_late_names(s);
 	err = visitor__enter(s->config->visitor, s->pid);
 	if (err)
 		return err;

@@ -54,7 +54,7 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		.ring_size = options->ring_size,
 		/* `run` has one program, and wants all of it. */
 		.storm_rate = t->sampler ? STORM_RATE : 0,
-		.model.on_cold_name = name_reader__take,
+		.model.on_late_name = name_reader__take,
 		.model.ctx = t->names,
 		.unwind = unwind_modes[options->unwind],
 		.stack_min = options->stack_min,
