@@ -33,7 +33,7 @@
 struct daemon {
 	struct tracer tracer;
 	struct server *server;
-	struct waiting *waiting; /* NULL: no terminal, or no more */
+	struct spinner *spinner; /* NULL: no terminal, or no more */
 	struct memory_watch memory;
 
 	pthread_mutex_t lock; /* guards snapshots */
@@ -179,9 +179,9 @@ static int wait_until_ready(struct daemon *d, const sigset_t *signals)
 	const struct timespec tenth = {.tv_nsec = NSEC_PER_SEC / 10};
 	int signal = -1;
 
-	while (d->waiting && signal < 0 && !sweeper__ready(d->tracer.sweeper))
+	while (d->spinner && signal < 0 && !sweeper__ready(d->tracer.sweeper))
 		signal = sigtimedwait(signals, NULL, &tenth);
-	waiting__stop(take_ptr(d->waiting));
+	spinner__stop(take_ptr(d->spinner));
 	return signal;
 }
 
@@ -242,13 +242,13 @@ int daemon__run(const struct options *options)
 	code = start(&d, options);
 	/* The last thread: afterwards there can be no other. */
 	if (!code)
-		d.waiting = waiting__start("reading all processes once", 1000);
+		d.spinner = spinner__start("reading all processes once", 1000);
 	code = code ?: restrict_syscalls(options);
 	if (!code) {
 		announce(d.server);
 		log_info("%s: stopping", strsignal(wait_for_end(&d, &signals)));
 	}
-	waiting__stop(d.waiting);
+	spinner__stop(d.spinner);
 	if (!stop(&d)) {
 		fflush(NULL);
 		_exit(code);

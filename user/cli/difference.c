@@ -18,7 +18,7 @@ struct entry {
 	struct entry *next; /* of those that have the same functions */
 };
 
-struct build_id {
+struct known_build_id {
 	UT_hash_handle hh; /* by id */
 	const char *id;
 	bool in_a, in_both;
@@ -27,7 +27,7 @@ struct build_id {
 struct matcher {
 	struct arena *arena; /* entries and keys */
 	struct entry *entries;
-	struct build_id *build_ids;
+	struct known_build_id *build_ids;
 };
 
 int64_t diff_row__growth(const struct diff_row *row)
@@ -100,7 +100,7 @@ static struct diff_row side_row(bool is_b, uint64_t rss)
 
 static int add_build_ids(struct matcher *m, const struct saved *saved, bool is_b)
 {
-	struct build_id *known;
+	struct known_build_id *known;
 
 	for (size_t i = 0; i < saved->n_sites; i++) {
 		for (size_t j = 0; j < saved->sites[i].n_frames; j++) {
@@ -125,7 +125,7 @@ static int add_build_ids(struct matcher *m, const struct saved *saved, bool is_b
 
 static bool is_in_both(const struct matcher *m, const char *id)
 {
-	struct build_id *known = NULL;
+	struct known_build_id *known = NULL;
 
 	if (id)
 		HASH_FIND_STR(m->build_ids, id, known);
@@ -350,7 +350,7 @@ static int group_rest(struct matcher *m, struct diff_list *list)
 static int match_sites(struct difference *d)
 {
 	struct matcher m = {.arena = d->arena};
-	struct build_id *known, *next;
+	struct known_build_id *known, *next;
 	int err = begin(d, &d->sites, d->a->n_sites + d->b->n_sites, d->a->sites_complete,
 			d->b->sites_complete);
 

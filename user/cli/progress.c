@@ -78,7 +78,7 @@ void progress__erase(struct progress *p)
 	p->drawn = false;
 }
 
-struct waiting {
+struct spinner {
 	struct progress progress;
 	const char *what;
 	uint64_t since_ns;
@@ -89,7 +89,7 @@ struct waiting {
 	bool stop;
 };
 
-static void draw_waiting(struct waiting *w, uint64_t now)
+static void draw_spinner(struct spinner *w, uint64_t now)
 {
 	uint64_t tenths = (now - w->since_ns) / (NSEC_PER_SEC / 10);
 	char line[LINE_MAX_BYTES];
@@ -101,7 +101,7 @@ static void draw_waiting(struct waiting *w, uint64_t now)
 
 static void *wait_and_draw(void *arg)
 {
-	struct waiting *w = arg;
+	struct spinner *w = arg;
 	uint64_t next = w->first_ns;
 
 	pthread_mutex_lock(&w->lock);
@@ -109,15 +109,15 @@ static void *wait_and_draw(void *arg)
 		if (waiter__wait(&w->wake, &w->lock, next))
 			continue;
 		next += REDRAW_MS * 1000000ULL;
-		draw_waiting(w, clock__monotonic_ns());
+		draw_spinner(w, clock__monotonic_ns());
 	}
 	pthread_mutex_unlock(&w->lock);
 	return NULL;
 }
 
-struct waiting *waiting__start(const char *what, unsigned delay_ms)
+struct spinner *spinner__start(const char *what, unsigned delay_ms)
 {
-	struct waiting *w = calloc(1, sizeof(*w));
+	struct spinner *w = calloc(1, sizeof(*w));
 
 	if (!w)
 		return NULL;
@@ -133,7 +133,7 @@ struct waiting *waiting__start(const char *what, unsigned delay_ms)
 	return NULL;
 }
 
-void waiting__stop(struct waiting *w)
+void spinner__stop(struct spinner *w)
 {
 	if (!w)
 		return;

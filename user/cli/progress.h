@@ -26,9 +26,9 @@ void progress__erase(struct progress *progress);
  * error, every 100 ms from delay_ms on. NULL where there is no terminal or no memory; stop accepts
  * NULL, and erases the line. what must outlive it.
  */
-struct waiting;
+struct spinner;
 
-struct waiting *waiting__start(const char *what, unsigned delay_ms);
-void waiting__stop(struct waiting *waiting);
+struct spinner *spinner__start(const char *what, unsigned delay_ms);
+void spinner__stop(struct spinner *spinner);
 
 #endif

@@ -5,7 +5,7 @@
 
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/source.h"
+#include "cli/report_source.h"
 #include "options/options.h"
 #include "proc/self.h"
 #include "util/cleanup.h"
@@ -13,27 +13,27 @@
 
 #define WAITING_AFTER_MS 500
 
-static void close_source(struct source **source)
+static void close_source(struct report_source **source)
 {
-	source__close(*source);
+	report_source__close(*source);
 }
 
 int show__run(const struct options *options)
 {
 	pid_t pid = options->pid ?: self__pid(options->proc);
-	_cleanup_(close_source) struct source *source = NULL;
+	_cleanup_(close_source) struct report_source *source = NULL;
 	_cleanup_buf_ struct buf body = {}, error = {};
-	struct waiting *waiting;
-	int err = source__open(options, &source, &error);
+	struct spinner *spinner;
+	int err = report_source__open(options, &source, &error);
 
 	if (options->format == FORMAT_PPROF && output__check_binary(options->output, STDOUT_FILENO))
 		return EXIT_USAGE;
 	if (!err) {
-		waiting = waiting__start(source__why_off(source) ? "reading the process"
-								 : "waiting for the daemon",
+		spinner = spinner__start(report_source__why_off(source) ? "reading the process"
+									: "waiting for the daemon",
 					 WAITING_AFTER_MS);
-		err = source__get(source, pid, options, &body, &error);
-		waiting__stop(waiting);
+		err = report_source__get(source, pid, options, &body, &error);
+		spinner__stop(spinner);
 	}
 	if (err) {
 		log_error("%s", error.data ?: "out of memory");

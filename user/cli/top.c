@@ -13,7 +13,7 @@
 
 #include "cli/output.h"
 #include "cli/progress.h"
-#include "cli/source.h"
+#include "cli/report_source.h"
 #include "cli/top_fetch.h"
 #include "cli/top_screen.h"
 #include "options/options.h"
@@ -25,9 +25,9 @@
 #define WAITING_AFTER_MS 500
 #define SUMMARY_LEN	 256
 
-static void close_source(struct source **source)
+static void close_source(struct report_source **source)
 {
-	source__close(*source);
+	report_source__close(*source);
 }
 
 static void make_summary(const struct top_frame *frame, const struct options *options,
@@ -77,15 +77,16 @@ static int write_frame(const struct top_frame *frame, const struct options *opti
 	return buf__error(&out) ?: output__write(NULL, STDOUT_FILENO, out.data, out.len);
 }
 
-static int get_frame(struct source *source, const struct options *options, struct top_frame **ret)
+static int get_frame(struct report_source *source, const struct options *options,
+		     struct top_frame **ret)
 {
-	struct waiting *waiting =
-		waiting__start("waiting for the list of processes", WAITING_AFTER_MS);
+	struct spinner *spinner =
+		spinner__start("waiting for the list of processes", WAITING_AFTER_MS);
 	_cleanup_buf_ struct buf body = {}, error = {};
 	char why[JSON_READ_ERROR_LEN];
-	int err = source__get(source, 0, options, &body, &error);
+	int err = report_source__get(source, 0, options, &body, &error);
 
-	waiting__stop(waiting);
+	spinner__stop(spinner);
 	if (err) {
 		log_error("top: %s", error.data ?: "out of memory");
 		return err;
@@ -96,7 +97,7 @@ static int get_frame(struct source *source, const struct options *options, struc
 	return err;
 }
 
-static int run_plain(struct source *source, const struct options *options)
+static int run_plain(struct report_source *source, const struct options *options)
 {
 	struct top_frame *before = NULL, *frame = NULL;
 	int err;
@@ -107,7 +108,7 @@ static int run_plain(struct source *source, const struct options *options)
 			break;
 		if (!options->once)
 			top_frame__compare(frame, before);
-		err = write_frame(frame, options, source__why_off(source));
+		err = write_frame(frame, options, report_source__why_off(source));
 		top_frame__free(before);
 		before = take_ptr(frame);
 		if (err || options->once)
@@ -264,7 +265,7 @@ static void loop(struct top *top)
 	}
 }
 
-static int start(struct top *top, struct source *source, const struct options *options)
+static int start(struct top *top, struct report_source *source, const struct options *options)
 {
 	int err;
 
@@ -276,10 +277,10 @@ static int start(struct top *top, struct source *source, const struct options *o
 	sigprocmask(SIG_BLOCK, &top->signals, NULL);
 	top->signals_fd = signalfd(-1, &top->signals, SFD_CLOEXEC | SFD_NONBLOCK);
 	err = top->signals_fd < 0 ? -errno : 0;
-	if (source__why_off(source))
-		snprintf(top->why_off, sizeof(top->why_off), "%s", source__why_off(source));
+	if (report_source__why_off(source))
+		snprintf(top->why_off, sizeof(top->why_off), "%s", report_source__why_off(source));
 	if (err)
-		source__close(source);
+		report_source__close(source);
 	else
 		err = fetcher__new(source, options, &top->fetcher);
 	if (err)
@@ -297,7 +298,7 @@ static void end_by(int signal, const sigset_t *blocked)
 	sigprocmask(SIG_UNBLOCK, blocked, NULL);
 }
 
-static int run_on_terminal(struct source *source, const struct options *options)
+static int run_on_terminal(struct report_source *source, const struct options *options)
 {
 	struct top top = {.options = options, .signals_fd = -1};
 	int err = start(&top, source, options);
@@ -326,10 +327,10 @@ static int run_on_terminal(struct source *source, const struct options *options)
 
 int top__run(const struct options *options)
 {
-	_cleanup_(close_source) struct source *source = NULL;
+	_cleanup_(close_source) struct report_source *source = NULL;
 	_cleanup_buf_ struct buf error = {};
 
-	if (source__open(options, &source, &error)) {
+	if (report_source__open(options, &source, &error)) {
 		log_error("top: %s", error.data ?: "out of memory");
 		return EXIT_FAILED;
 	}

@@ -9,13 +9,13 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "cli/source.h"
+#include "cli/report_source.h"
 #include "options/options.h"
 
 #define PATIENCE_SEC 1 /* for a thread that the kernel holds */
 
 struct fetcher {
-	struct source *source;
+	struct report_source *source;
 	struct options options; /* for a report as text */
 	int fd;
 	pthread_t thread;
@@ -72,8 +72,8 @@ static void *fetch(void *arg)
 	struct fetched answer;
 
 	while (wait_for_question(f, &answer)) {
-		answer.err = source__get(f->source, answer.pid, &f->options, &answer.body,
-					 &answer.error);
+		answer.err = report_source__get(f->source, answer.pid, &f->options, &answer.body,
+						&answer.error);
 		put_answer(f, &answer);
 	}
 	return NULL;
@@ -85,17 +85,17 @@ static void free_all(struct fetcher *f)
 	close(f->fd);
 	pthread_cond_destroy(&f->wake);
 	pthread_mutex_destroy(&f->lock);
-	source__close(f->source);
+	report_source__close(f->source);
 	free(f);
 }
 
-int fetcher__new(struct source *source, const struct options *options, struct fetcher **ret)
+int fetcher__new(struct report_source *source, const struct options *options, struct fetcher **ret)
 {
 	struct fetcher *f = calloc(1, sizeof(*f));
 	int err;
 
 	if (!f) {
-		source__close(source);
+		report_source__close(source);
 		return -ENOMEM;
 	}
 	f->source = source;
@@ -122,7 +122,7 @@ void fetcher__free(struct fetcher *f)
 	f->stop = true;
 	pthread_cond_signal(&f->wake);
 	pthread_mutex_unlock(&f->lock);
-	source__cancel(f->source);
+	report_source__cancel(f->source);
 	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += PATIENCE_SEC;
 	/* A thread that waits for another process's memory map ends with us; what it uses stays. */

@@ -9,19 +9,19 @@
 #include "util/buf.h"
 
 struct options;
-struct source;
+struct report_source;
 struct fetcher;
 
 struct fetched {
 	pid_t pid;	  /* of the report; 0: the list of processes */
-	int err;	  /* of source__get */
+	int err;	  /* of report_source__get */
 	struct buf body;  /* the taker's to free */
 	struct buf error; /* the same */
 };
 
 /* Takes the source over, and the options must outlive it: 0 or -errno. Signals should be blocked.
  */
-int fetcher__new(struct source *source, const struct options *options, struct fetcher **ret);
+int fetcher__new(struct report_source *source, const struct options *options, struct fetcher **ret);
 
 /* Ends what it is asking for; accepts NULL. */
 void fetcher__free(struct fetcher *fetcher);

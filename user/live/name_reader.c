@@ -24,8 +24,8 @@
 #define READERS	       4
 #define STOP_WAIT_NS   300000000
 
-struct waiting {
-	struct waiting *prev, *next;
+struct waiting_name {
+	struct waiting_name *prev, *next;
 	struct late_name name;
 };
 
@@ -35,7 +35,7 @@ struct queue {
 	UT_hash_handle hh; /* by tgid */
 	struct queue *prev, *next;
 	pid_t tgid;
-	struct waiting *names;
+	struct waiting_name *names;
 	size_t n;
 };
 
@@ -61,7 +61,7 @@ enum result {
 	RESULT_NO_TEXT,
 };
 
-struct batch {
+struct name_batch {
 	struct queue *queue;
 	size_t n;
 	struct late_name names[MAX_BATCH];
@@ -98,7 +98,8 @@ static struct queue *longest_queue(struct name_reader *reader)
 	return longest;
 }
 
-static void remove_waiting(struct name_reader *reader, struct queue *queue, struct waiting *waiting)
+static void remove_waiting(struct name_reader *reader, struct queue *queue,
+			   struct waiting_name *waiting)
 {
 	DL_DELETE(queue->names, waiting);
 	queue->n--;
@@ -106,7 +107,8 @@ static void remove_waiting(struct name_reader *reader, struct queue *queue, stru
 }
 
 /* True when the name was taken. Then ret_lost is one that had to go for it, or NULL. */
-static bool enqueue(struct name_reader *reader, struct waiting *waiting, struct waiting **ret_lost)
+static bool enqueue(struct name_reader *reader, struct waiting_name *waiting,
+		    struct waiting_name **ret_lost)
 {
 	struct queue *queue, *longest;
 
@@ -131,9 +133,9 @@ static bool enqueue(struct name_reader *reader, struct waiting *waiting, struct 
 	return true;
 }
 
-static void take_batch(struct name_reader *reader, struct batch *batch)
+static void take_batch(struct name_reader *reader, struct name_batch *batch)
 {
-	struct waiting *waiting;
+	struct waiting_name *waiting;
 
 	batch->queue = reader->serve;
 	batch->n = 0;
@@ -168,7 +170,7 @@ static enum result read_name(int pidfd, pid_t pid, uint64_t at, char text[MP_NAM
 	return n < 0 ? RESULT_LOST : RESULT_TEXT;
 }
 
-static void read_batch(const struct name_reader *reader, struct batch *batch)
+static void read_batch(const struct name_reader *reader, struct name_batch *batch)
 {
 	_cleanup_close_ int pidfd = procfs__open(reader->proc, batch->queue->tgid);
 	struct proc_stat stat = {0};
@@ -190,7 +192,7 @@ static void read_batch(const struct name_reader *reader, struct batch *batch)
 
 static void tell_model(struct model *model, void *arg)
 {
-	const struct batch *batch = arg;
+	const struct name_batch *batch = arg;
 
 	for (size_t i = 0; i < batch->n; i++) {
 		const struct late_name *name = &batch->names[i];
@@ -207,7 +209,7 @@ static void tell_model(struct model *model, void *arg)
 static void name_reader__unref(struct name_reader *reader)
 {
 	struct queue *queue, *next;
-	struct waiting *waiting, *more;
+	struct waiting_name *waiting, *more;
 	bool last;
 
 	pthread_mutex_lock(&reader->lock);
@@ -232,7 +234,7 @@ static void name_reader__unref(struct name_reader *reader)
 }
 
 /* Reads with the lock let go. The owner is there as long as stop is not set, or calling is. */
-static void serve(struct name_reader *reader, struct batch *batch)
+static void serve(struct name_reader *reader, struct name_batch *batch)
 {
 	take_batch(reader, batch);
 	pthread_mutex_unlock(&reader->lock);
@@ -255,7 +257,7 @@ static void serve(struct name_reader *reader, struct batch *batch)
 static void *name_reader_thread(void *arg)
 {
 	struct name_reader *reader = arg;
-	struct batch batch;
+	struct name_batch batch;
 
 	pthread_mutex_lock(&reader->lock);
 	while (!reader->stop) {
@@ -276,7 +278,7 @@ static void *name_reader_thread(void *arg)
 bool name_reader__take(struct model *model, const struct late_name *name, void *ctx)
 {
 	struct name_reader *reader = ctx;
-	struct waiting *waiting = malloc(sizeof(*waiting)), *lost;
+	struct waiting_name *waiting = malloc(sizeof(*waiting)), *lost;
 	bool taken;
 
 	if (!waiting)

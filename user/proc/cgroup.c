@@ -193,16 +193,16 @@ int cgroup__dir(const char *mountinfo, size_t len, const struct cgroup *cgroup, 
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-struct account {
+struct account_files {
 	const char *current;
 	const char *limit;
 	const char *inactive_file;
 };
 
 /* v1's own counters are of the one group, its total_ ones of all below it, as v2's always are. */
-static const struct account account_v1 = {"memory.usage_in_bytes", "memory.limit_in_bytes",
-					  "total_inactive_file"};
-static const struct account account_v2 = {"memory.current", "memory.max", "inactive_file"};
+static const struct account_files account_v1 = {"memory.usage_in_bytes", "memory.limit_in_bytes",
+						"total_inactive_file"};
+static const struct account_files account_v2 = {"memory.current", "memory.max", "inactive_file"};
 
 static uint64_t read_value(int dirfd, const char *file)
 {
@@ -231,7 +231,7 @@ static uint64_t read_stat(int dirfd, const char *key)
 
 static void cgroup__read_figures(struct cgroup *cgroup, int dirfd)
 {
-	const struct account *account = cgroup->v1 ? &account_v1 : &account_v2;
+	const struct account_files *account = cgroup->v1 ? &account_v1 : &account_v2;
 	uint64_t inactive;
 
 	cgroup->current = read_value(dirfd, account->current);

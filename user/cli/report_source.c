@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/source.h"
+#include "cli/report_source.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -23,7 +23,7 @@
 
 #define ERROR_LINE_MAX 512
 
-struct source {
+struct report_source {
 	const struct options *options;
 	struct taker *taker;	 /* NULL: a daemon answers */
 	struct sampler *sampler; /* the same */
@@ -96,8 +96,8 @@ static void fail_asking(const char *socket, int err, struct buf *ret)
 	}
 }
 
-/* Makes the connection known to source__cancel, or takes it from there. */
-static int use(struct source *source, int fd)
+/* Makes the connection known to report_source__cancel, or takes it from there. */
+static int use(struct report_source *source, int fd)
 {
 	int err = 0;
 
@@ -109,7 +109,8 @@ static int use(struct source *source, int fd)
 	return err;
 }
 
-static int ask(struct source *source, const char *target, struct buf *ret, struct buf *ret_error)
+static int ask(struct report_source *source, const char *target, struct buf *ret,
+	       struct buf *ret_error)
 {
 	const char *socket = source->options->socket;
 	_cleanup_close_ int fd = take_fd(source->first);
@@ -133,8 +134,8 @@ static int ask(struct source *source, const char *target, struct buf *ret, struc
 	return err;
 }
 
-static int ask_for(struct source *source, pid_t pid, const struct options *o, struct buf *ret,
-		   struct buf *ret_error)
+static int ask_for(struct report_source *source, pid_t pid, const struct options *o,
+		   struct buf *ret, struct buf *ret_error)
 {
 	static const char *const formats[] = {
 		[FORMAT_TEXT] = "text",
@@ -197,8 +198,8 @@ static void encode(const struct report *report, const struct options *o, struct 
 }
 
 /* From smaps alone. */
-static int take(struct source *source, pid_t pid, const struct options *options, struct buf *ret,
-		struct buf *ret_error)
+static int take(struct report_source *source, pid_t pid, const struct options *options,
+		struct buf *ret, struct buf *ret_error)
 {
 	_cleanup_(free_report) struct report *report = NULL;
 	const struct caller *caller = &CALLER_OURSELVES;
@@ -217,7 +218,7 @@ static int take(struct source *source, pid_t pid, const struct options *options,
 /* --- either ---------------------------------------------------------------------------------- */
 
 /* 0; 1 when there is no daemon that we may ask; or -errno. */
-static int find_daemon(struct source *source)
+static int find_daemon(struct report_source *source)
 {
 	const char *socket = source->options->socket;
 	int fd = client__connect(socket);
@@ -243,9 +244,10 @@ static int find_daemon(struct source *source)
 	return 0;
 }
 
-int source__open(const struct options *options, struct source **ret, struct buf *ret_error)
+int report_source__open(const struct options *options, struct report_source **ret,
+			struct buf *ret_error)
 {
-	struct source *source = calloc(1, sizeof(*source));
+	struct report_source *source = calloc(1, sizeof(*source));
 	struct taker_config config = {.proc = options->proc};
 	int err;
 
@@ -269,14 +271,14 @@ int source__open(const struct options *options, struct source **ret, struct buf 
 	}
 	if (err) {
 		fail_asking(options->socket, err, ret_error);
-		source__close(source);
+		report_source__close(source);
 		return err;
 	}
 	*ret = source;
 	return 0;
 }
 
-void source__close(struct source *source)
+void report_source__close(struct report_source *source)
 {
 	if (!source)
 		return;
@@ -289,20 +291,20 @@ void source__close(struct source *source)
 	free(source);
 }
 
-const char *source__why_off(const struct source *source)
+const char *report_source__why_off(const struct report_source *source)
 {
 	return source->taker ? source->why_off : NULL;
 }
 
-int source__get(struct source *source, pid_t pid, const struct options *options, struct buf *ret,
-		struct buf *ret_error)
+int report_source__get(struct report_source *source, pid_t pid, const struct options *options,
+		       struct buf *ret, struct buf *ret_error)
 {
 	if (source->taker)
 		return take(source, pid, options, ret, ret_error);
 	return ask_for(source, pid, options, ret, ret_error);
 }
 
-void source__cancel(struct source *source)
+void report_source__cancel(struct report_source *source)
 {
 	pthread_mutex_lock(&source->lock);
 	source->visitor.stop = true;

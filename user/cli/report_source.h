@@ -3,8 +3,8 @@
  * The source of reports for `show` and `top`: a daemon, or, where none answers, this program's own
  * reading of smaps. Which of the two is decided once, when the source is opened.
  */
-#ifndef MEMPROV_SOURCE_H
-#define MEMPROV_SOURCE_H
+#ifndef MEMPROV_REPORT_SOURCE_H
+#define MEMPROV_REPORT_SOURCE_H
 
 #include <stdbool.h>
 #include <sys/types.h>
@@ -12,21 +12,22 @@
 #include "util/buf.h"
 
 struct options;
-struct source;
+struct report_source;
 
 /* 0; or -errno with one line in *ret_error that says why. The options must outlive it. */
-int source__open(const struct options *options, struct source **ret, struct buf *ret_error);
-void source__close(struct source *source); /* accepts NULL */
+int report_source__open(const struct options *options, struct report_source **ret,
+			struct buf *ret_error);
+void report_source__close(struct report_source *source); /* accepts NULL */
 
 /* NULL: a daemon answers. Else why there are no call sites. */
-const char *source__why_off(const struct source *source);
+const char *report_source__why_off(const struct report_source *source);
 
 /* A report of a process as the options want it (format, unit, top, all); for pid 0 the JSON list
  * of all processes. Added to *ret: 0; or -errno with one line in *ret_error. */
-int source__get(struct source *source, pid_t pid, const struct options *options, struct buf *ret,
-		struct buf *ret_error);
+int report_source__get(struct report_source *source, pid_t pid, const struct options *options,
+		       struct buf *ret, struct buf *ret_error);
 
-/* From another thread: source__get ends soon, now and whenever it is called. */
-void source__cancel(struct source *source);
+/* From another thread: report_source__get ends soon, now and whenever it is called. */
+void report_source__cancel(struct report_source *source);
 
 #endif
