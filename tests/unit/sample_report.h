@@ -93,7 +93,6 @@ static inline struct report *sample_node__new(void)
 	struct report *report = report__new();
 
 	report->taken_at = 1795383067123456000ULL;
-	report->runtime = RUNTIME_MANY;
 	report->tracing.state = TRACING_SINCE_ATTACH;
 	report->tracing.since = 1795382000000000000ULL;
 	report->tracing.backend = "tracepoint";

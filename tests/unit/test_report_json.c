@@ -367,7 +367,6 @@ static void test_names(void **state)
 	assert_string_equal(runtime__name(RUNTIME_JAVA), "java");
 	assert_string_equal(runtime__name(RUNTIME_NODE), "node");
 	assert_string_equal(runtime__name(RUNTIME_PYTHON), "python");
-	assert_ptr_equal(runtime__name(RUNTIME_MANY), NULL);
 	assert_string_equal(tracing_state__name(TRACING_SINCE_ATTACH), "since_attach");
 	assert_string_equal(tracing_state__name(TRACING_RESYNCED), "resynced");
 }

@@ -183,7 +183,7 @@ static void encode(const struct report *report, const struct options *o, struct 
 	struct encode_options options = {
 		.top = o->top, .all = o->all, .unit = o->kilobytes ? UNIT_KB : UNIT_MB};
 
-	if (report->runtime == RUNTIME_MANY) {
+	if (report__is_of_many(report)) {
 		options.all = true;
 		encode__processes_json(report, &options, ret);
 	} else if (o->format == FORMAT_JSON) {

@@ -28,7 +28,8 @@ static void put_identity(struct json *json, const struct report *report)
 	json__put_time(json, "start_time", report->start_time);
 	json__put_string(json, "comm", report->comm);
 	json__put_string(json, "exe", report->exe);
-	json__put_string(json, "runtime", runtime__name(report->runtime));
+	json__put_string(json, "runtime",
+			 report__is_of_many(report) ? NULL : runtime__name(report->runtime));
 	report_container__put(json, report->container);
 	report_cgroup__put(json, report->cgroup);
 	json__put_string(json, "consistency", report->racing ? "racing" : "exact");
@@ -234,7 +235,7 @@ void encode__json(const struct report *report, const struct encode_options *opti
 	put_coverage(&json, report);
 	put_regions(&json, report, options);
 	callsites__add_json(report, options, shown(options, report->n_regions), &json);
-	if (report->runtime == RUNTIME_MANY)
+	if (report__is_of_many(report))
 		processes__add_json(report, shown(options, report->n_processes), &json);
 	json__end_object(&json);
 	buf__puts(ret, "\n");

@@ -236,7 +236,7 @@ static int add_rows(struct encoder *encoder)
 	size_t n = 0;
 	int err;
 
-	if (report->runtime == RUNTIME_MANY)
+	if (report__is_of_many(report))
 		return add_samples(encoder, report->profile_rows, report->n_profile_rows);
 	profile_rows = profile_rows__new(encoder->arena);
 	err = profile_rows ? profile_rows__add(profile_rows, report->pid, report->comm,
@@ -301,7 +301,7 @@ static void add_program(struct encoder *encoder)
 {
 	const struct report *report = encoder->report;
 
-	if (report->runtime == RUNTIME_MANY)
+	if (report__is_of_many(report))
 		profile_tables__mapping(&encoder->tables, "[node]", NULL);
 	if (!report->exe)
 		return;

@@ -26,7 +26,7 @@ _Static_assert(ARRAY_SIZE(groups) == CATEGORIES, "every category has a group");
 
 static const char *const runtime_names[] = {
 	[RUNTIME_NATIVE] = "native", [RUNTIME_GO] = "go",	  [RUNTIME_JAVA] = "java",
-	[RUNTIME_NODE] = "node",     [RUNTIME_PYTHON] = "python", [RUNTIME_MANY] = NULL,
+	[RUNTIME_NODE] = "node",     [RUNTIME_PYTHON] = "python",
 };
 
 static const char *const tracing_state_names[] = {

@@ -22,7 +22,6 @@ enum runtime {
 	RUNTIME_JAVA,
 	RUNTIME_NODE,
 	RUNTIME_PYTHON,
-	RUNTIME_MANY, /* a node report */
 };
 
 enum tracing_state { TRACING_OFF, TRACING_COMPLETE, TRACING_SINCE_ATTACH, TRACING_RESYNCED };
@@ -157,8 +156,8 @@ struct report {
 	pid_t pid;
 	uint64_t start_time; /* wall clock, ns */
 	const char *comm;
-	const char *exe; /* NULL: not known */
-	enum runtime runtime;
+	const char *exe;			  /* NULL: not known */
+	enum runtime runtime;			  /* of one process */
 	const struct report_container *container; /* NULL: in none. A group's own, too */
 	const struct report_cgroup *cgroup;	  /* NULL: not known */
 	bool racing;
@@ -216,6 +215,11 @@ struct report {
 struct report *report__new(void);
 void report__free(struct report *report); /* accepts NULL */
 
+static inline bool report__is_of_many(const struct report *report)
+{
+	return !report->pid;
+}
+
 enum category_group category__group(enum category category);
 
 /* Lets go of the call sites: others will be filled in. */
@@ -233,7 +237,7 @@ uint64_t report__runtime_bytes(const struct report *report);
 uint64_t report__file_bytes(const struct report *report);
 uint64_t report__anonymous_bytes(const struct report *report);
 
-/* "go", "java", "node", "python", "native"; NULL for RUNTIME_MANY. */
+/* "go", "java", "node", "python", "native". */
 const char *runtime__name(enum runtime runtime);
 const char *tracing_state__name(enum tracing_state state);
 

@@ -388,7 +388,6 @@ static int take_many(struct taker *taker, struct group *group, bool profile,
 	}
 	if (!err) {
 		node.report->taken_at = clock__wall_ns();
-		node.report->runtime = RUNTIME_MANY;
 		fill_node_tracing(node.report, &taker->config);
 		err = group ? add_members(&node)
 			    : procfs__each(taker->config.proc, add_process, &node);

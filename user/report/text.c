@@ -33,7 +33,7 @@ struct text {
 static const char *const runtime_headings[] = {
 	[RUNTIME_NATIVE] = "Native Runtime:", [RUNTIME_GO] = "Go Runtime:",
 	[RUNTIME_JAVA] = "Java Runtime:",     [RUNTIME_NODE] = "Node.js Runtime:",
-	[RUNTIME_PYTHON] = "Python Runtime:", [RUNTIME_MANY] = "Language Runtimes:",
+	[RUNTIME_PYTHON] = "Python Runtime:",
 };
 
 static const struct {
@@ -86,7 +86,9 @@ static void add_runtime(const struct text *text)
 	const struct report *report = text->report;
 	const uint64_t *bytes = report->by_category;
 
-	buf__printf(text->out, "%s\n", runtime_headings[report->runtime]);
+	buf__printf(text->out, "%s\n",
+		    report__is_of_many(report) ? "Language Runtimes:"
+					       : runtime_headings[report->runtime]);
 	add_total(text, "  Heap:", LABEL_WIDTH, bytes[CATEGORY_RUNTIME_HEAP]);
 	add_total(text, "  Stack:", LABEL_WIDTH, bytes[CATEGORY_RUNTIME_STACK]);
 	add_total(text, "  Metadata:", LABEL_WIDTH, bytes[CATEGORY_RUNTIME_METADATA]);
@@ -194,7 +196,7 @@ static void add_regions(const struct text *text)
 {
 	const struct report *report = text->report;
 	size_t n = shown(text, report->n_regions), i;
-	bool node = report->runtime == RUNTIME_MANY;
+	bool node = report__is_of_many(report);
 
 	if (node && !report->n_regions)
 		return;
@@ -222,7 +224,7 @@ static void add_callsites(const struct text *text)
 
 static void add_processes(const struct text *text)
 {
-	if (text->report->runtime != RUNTIME_MANY)
+	if (!report__is_of_many(text->report))
 		return;
 	add_list_heading(text, "Processes");
 	processes__add_text(text->report, shown(text, text->report->n_processes),

@@ -247,7 +247,6 @@ int sampler__list(struct sampler *sampler, const struct caller *caller, struct v
 	if (!list.report)
 		return -ENOMEM;
 	list.report->taken_at = clock__wall_ns();
-	list.report->runtime = RUNTIME_MANY;
 	err = fill(&list);
 	if (!err)
 		err = finish(&list);
