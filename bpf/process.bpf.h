@@ -120,7 +120,7 @@ static __always_inline int on_rename(struct task_struct *task, const char *comm)
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_COMM);
-	/* The one who renames may be another thread, through /proc/self/task/TID/comm. */
+	/* The thread that renames may be another one, through /proc/self/task/TID/comm. */
 	e->head.tgid = BPF_CORE_READ(task, tgid);
 	e->head.tid = BPF_CORE_READ(task, pid);
 	e->head.start_ns = BPF_CORE_READ(task, group_leader, start_boottime);

@@ -28,8 +28,8 @@ __u64 stacks_taken[MP_STACKS];
 
 /*
  * What each process has mapped in small pieces. A process has one slot, by its number, and takes it
- * from whoever had it before: two that grow at once in one slot are not noticed, and keep what
- * frame pointers tell. CPUs that count at once may lose a piece.
+ * from the process that had it before: two that grow at once in one slot are not noticed, and keep
+ * what frame pointers tell. CPUs that count at once may lose a piece.
  */
 struct growth {
 	__u64 start_ns; /* of the process */

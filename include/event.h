@@ -189,7 +189,7 @@ struct mp_event_exec {
 _Static_assert(sizeof(struct mp_event_exec) == 56, "exec event");
 
 struct mp_event_comm {
-	struct mp_event_head head; /* of the one who is renamed */
+	struct mp_event_head head; /* of the thread that is renamed */
 	char comm[MP_COMM_LEN];
 };
 _Static_assert(sizeof(struct mp_event_comm) == 48, "comm event");

@@ -77,8 +77,8 @@ def check_refused(daemon, pid):
     assert answer.status == 503, answer.text
     assert answer.json["error"] == {
         "code": "unreadable",
-        "message": f"process {pid} cannot be read: it keeps whoever reads its memory map waiting; "
-                   "others are not let wait for it until it lets go"}
+        "message": f"process {pid} cannot be read: it keeps readers of its memory map waiting; "
+                   "other requests are refused until it lets go"}
 
 
 def test_a_process_that_holds_its_map(fs):

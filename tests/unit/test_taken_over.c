@@ -328,7 +328,7 @@ static void perf_maps(void **state)
 
 /* --- others' bytes -------------------------------------------------------------------------- */
 
-/* Root's stack is not in the child that reads its user's files, whoever comes first. */
+/* Root's stack is not in the child that reads its user's files, in either order. */
 static void what_others_have(void **state)
 {
 	struct fixture *fixture = *state;

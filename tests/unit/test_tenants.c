@@ -36,7 +36,7 @@ static void one_does_not_use_up_what_another_may(void **state)
 	tenants__free(tenants);
 }
 
-static void whoever_keeps_us_waiting_has_to_wait(void **state)
+static void a_child_that_hangs_has_to_wait(void **state)
 {
 	struct tenants *tenants = tenants__new();
 	uint64_t timeout = 1000 * NSEC_PER_SEC;
@@ -70,7 +70,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_does_not_use_up_what_another_may),
-		cmocka_unit_test(whoever_keeps_us_waiting_has_to_wait),
+		cmocka_unit_test(a_child_that_hangs_has_to_wait),
 		cmocka_unit_test(many_tenants),
 	};
 

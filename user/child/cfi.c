@@ -324,7 +324,7 @@ static void recover(const struct cfi_site *site, unsigned reg, struct expression
 		caller->in_memory |= machine->in_memory & 1ULL << reg;
 		break;
 	default:
-		/* What calls destroy, mostly; whoever needs it, fails then. */
+		/* Mostly what calls destroy. Needing it is an error. */
 		break;
 	}
 }

@@ -35,7 +35,7 @@ void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, 
 
 /*
  * Gives back what reading files took, when `memory` gets short: what is asked for again is read
- * again. Who was not used for the longest goes first. What has been used since `recent` stays, so
+ * again. The least recently used goes first. What has been used since `recent` stays, so
  * that a process whose files are larger than all others' is not read anew for every stack; only
  * when what was allocated (files are mapped) comes near the limit does everything go.
  */

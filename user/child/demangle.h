@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Names of C++ and Rust functions as people write them, the way gdb does: "ns::f(int)",
- * "alloc::vec::Vec<T>::push". The mangled names come from files that nobody vouches for: a short
+ * "alloc::vec::Vec<T>::push". The mangled names come from files that are not trusted: a short
  * one can stand for gigabytes of text.
  */
 #ifndef MEMPROV_DEMANGLE_H

@@ -16,7 +16,7 @@
 #include "wire/wire.h"
 
 #define SEGMENTS_MAX 64	   /* that are loaded and kept; a linker makes four */
-#define PHNUM_MAX    1024  /* PN_XNUM means more than anyone has */
+#define PHNUM_MAX    1024  /* PN_XNUM means more than any file has */
 #define SITES_MAX    16384 /* addresses of a module; then it begins anew */
 
 #if defined(__x86_64__)
@@ -146,9 +146,8 @@ static int find_no_elf(Dwfl_Module *module, void **userdata, const char *name, D
 	return -1;
 }
 
-/* Whoever opens it has compared the build ids. Without one there is only a checksum of the whole
- * file. Whoever links by name alone strips with tools that leave a build id, too; the few others
- * have no lines. */
+/* The daemon has compared the build ids. Without one there is only a checksum of the whole file.
+ * Tools that link by name alone leave a build id, too, as a rule; other files have no lines. */
 static int find_debug(Dwfl_Module *dwfl_module, void **userdata, const char *name, Dwarf_Addr base,
 		      const char *file_name, const char *link, GElf_Word crc, char **debug_name)
 {
@@ -248,7 +247,7 @@ int elf_module__load(struct elf_module *module)
 	if (!module->tried) {
 		module->tried = true;
 		module->error = load(module);
-		/* Nobody then asks what lies at an address of it. */
+		/* Then no address of it is looked up. */
 		if (module->error)
 			module->n_segments = 0;
 	}

@@ -34,7 +34,7 @@ int elf_module__load(struct elf_module *module);
 void elf_module__unload(struct elf_module *module);
 /* The debug file could not be looked for: the process that was asked for it has gone. */
 bool elf_module__is_poor(const struct elf_module *module);
-/* When it was last used, as whoever uses it counts. */
+/* When it was last used, by the caller's clock. */
 void elf_module__use(struct elf_module *module, uint64_t now);
 uint64_t elf_module__last_use(const struct elf_module *module);
 Dwfl_Module *elf_module__dwfl(const struct elf_module *module); /* NULL before load */

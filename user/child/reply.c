@@ -56,7 +56,7 @@ static bool is_one_of(const char *function, const char *const *names, size_t n)
 	return false;
 }
 
-/* Functions that nobody calls: a program's or a thread's first. */
+/* Functions without a caller: a program's or a thread's first. */
 static bool is_outermost(const char *function)
 {
 	static const char *const names[] = {

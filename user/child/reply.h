@@ -17,7 +17,7 @@ void reply__free(struct reply *reply);		       /* accepts NULL */
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
 		      const char *made_at_run_time, bool *outermost);
 
-/* Whether the function is one that nobody calls, by its name. */
+/* Whether the function has no caller, by its name. */
 bool reply__is_outermost(struct reply *reply, struct symbols *symbols,
 			 const struct found_frame *frame);
 

@@ -79,7 +79,7 @@ static int limit_resources(uint64_t memory)
 	err = err ?: limit(RLIMIT_CORE, 0);
 	/* A descriptor of ours and one of libelf's per file, and the debug files. */
 	err = err ?: limit(RLIMIT_NOFILE, 3 * WIRE_FILES_MAX + 16);
-	/* Not to be forked is what matters; whoever may not lower it has the rest. */
+	/* That it cannot fork is what matters; where this cannot be lowered, the rest holds. */
 	limit(RLIMIT_NPROC, 0);
 	setpriority(PRIO_PROCESS, 0, 5);
 	return err;
@@ -90,7 +90,8 @@ static int become(unsigned id)
 	return setresgid(id, id, id) || setresuid(id, id, id) ? -errno : 0;
 }
 
-/* Of a user of its own: what runs as nobody may kill, limit and slow down all else that does. */
+/* A user of its own: what runs as the user nobody may kill, limit and slow down all else that does.
+ */
 static int become_another_user(void)
 {
 	unsigned id;

@@ -76,8 +76,7 @@ static void free_module(struct module *module)
 
 static void drop_module(struct symbols *ctx, struct module *module)
 {
-	/* Its answers stay until they are the oldest; nobody asks for its serial number any more.
-	 */
+	/* Its answers stay until they are the oldest: its serial number is not asked for again. */
 	HASH_DEL(ctx->modules, module);
 	free_module(module);
 }

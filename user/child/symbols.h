@@ -13,7 +13,7 @@
  * Names: what the source has, demangled. Of C it is DW_AT_name, as addr2line has it:
  *`__libc_malloc`, where gdb has `__GI___libc_malloc`, and the ELF symbols `malloc`.
  *
- * Files are hostile: whoever calls this has no privileges and a time limit.
+ * Files are hostile: only a process without privileges and with a time limit calls this.
  */
 #ifndef MEMPROV_SYMBOLS_H
 #define MEMPROV_SYMBOLS_H

@@ -132,7 +132,7 @@ static bool may_return_to(const struct code_map *map, const struct unwind_hooks 
 		return may_return_to_jit(map, hooks, frame, found, caller);
 	if (read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)))
 		return true;
-	/* Go makes a goroutine's first function return to where nobody called it. */
+	/* Go makes a goroutine's first function return to where no call is. */
 	return locate(map, pc, true, hooks, &first) && hooks->is_outermost(hooks->ctx, &first);
 }
 
@@ -149,8 +149,9 @@ static bool call_target(const struct code_map *map, const struct unwind_hooks *h
 
 /*
  * A function that sets up no frame, such as Go's for system calls: the frame pointer is its
- * caller's, who would be left out. Told by what calls say: the word on top of the stack is where a
- * call to just before here returns to, and the call that made the frame was one to somewhere else.
+ * caller's, which would be left out. Told by what calls say: the word on top of the stack is where
+ * a call to just before here returns to, and the call that made the frame was one to somewhere
+ * else.
  */
 static bool step_leaf(const struct code_map *map, const struct unwind_hooks *hooks,
 		      const struct found_frame *frame, uint64_t frame_pc, struct found_stack *found,
@@ -278,7 +279,7 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 	if (!fp__step(machine, &found->stack, &caller, &pc) ||
 	    (pc && !may_return_to(map, hooks, frame, pc, found, &caller)))
 		return step_scan(map, hooks, frame, found, machine) ? STEP_CALLER : STEP_UNKNOWN;
-	/* Only who has made no call can be without a frame. */
+	/* Only a function that has made no call can be without a frame. */
 	if (frame->pc == frame->ip && step_leaf(map, hooks, frame, pc, found, machine))
 		return STEP_CALLER;
 	*machine = caller;
@@ -390,7 +391,7 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 		struct found_frame *frame = &found->frames[found->n];
 		const struct cfi_site *site;
 
-		/* Who has no frame pointers has other things in that register. */
+		/* Code without frame pointers has other things in that register. */
 		found->left_code = !locate(map, ips[i], i > 0, hooks, frame);
 		if (found->left_code)
 			break;
@@ -399,7 +400,7 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 		if (!hooks->look(hooks->ctx, frame, &outermost))
 			break;
 		/* The register has its caller's frame pointer, or something else: the next in the
-		 * list is not who called it. A system call's wrapper has none as a rule. */
+		 * list is not its caller. A system call's wrapper has none as a rule. */
 		if (site && site->frame && !cfi__has_frame_pointer(site))
 			break;
 	}

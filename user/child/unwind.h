@@ -53,7 +53,7 @@ struct unwind_hooks {
 			const struct code_place *place);
 	/* May set *outermost, or return false: the caller's stack is another one. */
 	bool (*look)(void *ctx, const struct found_frame *frame, bool *outermost);
-	/* Whether nobody calls the function: then no call need be in front of its address. */
+	/* Whether the function has no caller: then no call need be in front of its address. */
 	bool (*is_outermost)(void *ctx, const struct found_frame *frame);
 	void *ctx;
 };

@@ -330,7 +330,7 @@ int name_reader__start(struct name_reader *reader, struct owner *owner)
 	for (int i = 0; !err && i < READERS; i++) {
 		pthread_t thread;
 
-		/* Detached: nobody waits for one that is stuck. */
+		/* Detached: stop does not wait for one that is stuck. */
 		err = thread__start(&thread, "names", name_reader_thread, reader);
 		if (!err) {
 			pthread_detach(thread);

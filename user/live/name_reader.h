@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reads names whose page was not in memory when prctl was called, from the process, as soon as
- * the event arrives. Reading faults the page in and may block, for ever if it is a file on a dead
- * server. So there are a few threads of their own for it, at most one at a process, and whoever
- * stops them does not wait for one that is stuck.
+ * Reads late names (model/name.h) from the process, as soon as the event arrives. Reading faults
+ * the page in and may block, for ever if it is a file on a dead server. So a few threads do only
+ * this, at most one in each process, and stopping them does not wait for one that is stuck.
  *
  * Each process has a queue, and the queues are served in turn, some names at a time. So a process
  * that gives names faster than they can be read loses its own: those beyond a bound per process,

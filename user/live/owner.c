@@ -25,8 +25,8 @@ struct owner {
 	int epoll;
 	int wake;
 
-	/* Whose turn it is has the collector and the model: first come, first served, so that who
-	 * asks gets in between two drains of a storm. */
+	/* The thread whose turn it is has the collector and the model: first come, first served, so
+	 * that a call gets in between two drains of a storm. */
 	pthread_mutex_t lock;
 	pthread_cond_t turn;
 	uint64_t serving;

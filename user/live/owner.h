@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ring and the model have one owner at a time. Who calls becomes it, drains the ring, and runs
- * a function on the model, which so sees every event that happened before the call: this is how a
- * request reads its own writes. It does so on its own thread, because to wake another one and to be
- * woken by it takes longer than most of these functions. Between calls a thread drains, when the
- * ring has filled to a share, and five times a second.
+ * The ring and the model have one owner at a time. The calling thread becomes it, drains the ring,
+ * and runs a function on the model, which so sees every event that happened before the call: this
+ * is how a request reads its own writes. It does so on its own thread, because to wake another one
+ * and to be woken by it takes longer than most of these functions. Between calls a thread drains,
+ * when the ring has filled to a share, and five times a second.
  */
 #ifndef MEMPROV_OWNER_H
 #define MEMPROV_OWNER_H
@@ -30,12 +30,12 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 /* Starts the thread: what was recorded until then waits in the ring. 0 or -errno. */
 int owner__start(struct owner *owner);
 
-/* Detaches, ends the thread, frees the model. Nobody may be in owner__call any more. */
+/* Detaches, ends the thread, frees the model. No thread may be in owner__call any more. */
 void owner__free(struct owner *owner); /* accepts NULL */
 
 enum attach_by owner__attached_by(const struct owner *owner);
 
-/* Drains, and runs fn, when those who came before are through. Not from fn itself, nor from what
+/* Drains, and runs fn, when the calls before are done. Not from fn itself, nor from what
  * the model calls. */
 typedef void owner_fn(struct model *model, void *arg);
 void owner__call(struct owner *owner, owner_fn *fn, void *arg);

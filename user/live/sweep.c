@@ -213,7 +213,7 @@ static int visit(pid_t pid, void *ctx)
 	struct census *census = ctx;
 	const struct known_process *known;
 
-	/* Then another thread has the sweeper, or nobody. */
+	/* Then another thread has the sweeper, or none. */
 	if (census->visitor->stop)
 		return -ECANCELED;
 	known = known__find(census->known, census->n, pid);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What one program has made the model keep, and do. An account is opened at exec and shared by all
- * that is forked from there: the ranges of a ledger are, and so nobody gets more by forking.
+ * that is forked from there: so are the ranges of a ledger, and forking gains nothing.
  *
  * Its memory is counted in the daemon's budget, too. Ranges are let go on any thread; all else is
  * the model's thread's.
@@ -17,14 +17,14 @@
 
 struct account;
 
-/* With one reference; NULL when out of memory. budget may be NULL: then nobody else counts. id:
- * never used twice. */
+/* With one reference; NULL when out of memory. budget may be NULL: only the account counts then.
+ * id: never used twice. */
 struct account *account__new(struct budget *budget, uint64_t id);
 uint64_t account__id(const struct account *account);
 struct account *account__ref(struct account *account);
 void account__unref(struct account *account); /* accepts NULL */
 
-/* Accept NULL: of nobody. use: BUDGET_LEDGERS or BUDGET_KNOWN_STACKS. */
+/* Accept NULL: no account. use: BUDGET_LEDGERS or BUDGET_KNOWN_STACKS. */
 void account__take(struct account *account, enum budget_use use, size_t bytes);
 void account__put(struct account *account, enum budget_use use, size_t bytes);
 size_t account__bytes(const struct account *account, enum budget_use use);
@@ -32,8 +32,8 @@ size_t account__bytes(const struct account *account, enum budget_use use);
 /*
  * The work that one call may cause. A call that names or moves memory changes every range that lies
  * there, and 250,000 of them take as many calls to make, but one to name, again and again. So each
- * call earns the right to change some, up to ACCOUNT_WORK_MAX, and who has none left must do with
- * less. Creating and unmapping are paid by what was created.
+ * call earns the right to change some, up to ACCOUNT_WORK_MAX, and an account that has none left
+ * must do with less. Creating and unmapping are paid by what was created.
  */
 #define ACCOUNT_WORK_EARNED 16
 #define ACCOUNT_WORK_MAX    (1u << 16)

@@ -48,10 +48,8 @@ void callsite_table__free(struct callsite_table *table); /* accepts NULL; call s
 struct callsite *callsite_table__intern(struct callsite_table *table, uint64_t account,
 					const struct unwound *stack);
 
-/*
- * Whether there is little room left once what nobody holds is gone; then *ret_account is who has
- * most of the table, and *ret_much says whether that is far more than `account` has.
- */
+/* Whether there is little room left once what is unused is gone; then *ret_account has the most of
+ * the table, and *ret_much says whether that is far more than `account` has. */
 bool callsite_table__is_short(struct callsite_table *table, uint64_t account, uint64_t *ret_account,
 			      bool *ret_much);
 

@@ -6,7 +6,7 @@
  *   2. known stacks, of the program that has the most of them: they are unwound again
  *   3. ledgers, of the program that has the largest: its memory becomes unknown, until it maps more
  *
- * The first two as long as somebody has an unusual lot of them.
+ * The first two as long as one process or program has unusually many.
  */
 #include "model/model_parts.h"
 

@@ -59,7 +59,7 @@ struct known_stacks {
 	uint64_t newest_ns;
 	size_t bytes;
 	struct known_stacks_pool *pool;
-	struct account *account; /* NULL: nobody's */
+	struct account *account; /* NULL: of none */
 };
 
 static uint64_t hash_node(const void *entry, uint64_t secret)
@@ -369,9 +369,9 @@ static bool is_frame(const struct unwound *unwound, uint64_t word)
 	return false;
 }
 
-/* From a node on by a word that was read: 0 when there is no room, or when somebody else went on
- * from there by another word. The same way so far leads to the same place; else one of the two was
- * unwound when other code was there. */
+/* Goes on from a node by a word that was read; 0 when there is no room, or when another stack went
+ * on from there by another word. The same way so far leads to the same place; else one of the two
+ * was unwound when other code was there. */
 static uint32_t grow_by_word(struct known_stacks *known, const struct key *key, uint32_t offset)
 {
 	struct node *node = node_of(known, key->parent);

@@ -16,7 +16,7 @@ struct ledger_node {
 	struct ledger_node *left;
 	struct ledger_node *right;
 	struct ledger_range range;
-	struct account *account; /* NULL: nobody's */
+	struct account *account; /* NULL: of none */
 };
 
 /*
@@ -133,7 +133,7 @@ static struct ledger_node *node_new(struct ledger_pool *pool, const struct ledge
 	return node;
 }
 
-/* Takes the caller's reference to a node and gives one to a node that nobody else has. */
+/* Takes the caller's reference to a node and gives one to a node that has no other. */
 static struct ledger_node *node_own(struct ledger_pool *pool, struct ledger_node *node)
 {
 	struct ledger_node *copy;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The ledger: which ranges of one address space exist, who created them, what they were named.
+ * The ledger: which ranges of one address space exist, what created them, what they were named.
  *
  *          0x1000     0x3000     0x4000        0x8000
  *             |----------|          |-------------|
@@ -50,7 +50,7 @@ void ledger_pool__free(struct ledger_pool *pool); /* accepts NULL */
 
 struct ledger {
 	struct ledger_node *root;
-	struct account *account; /* of what is added to it; borrowed; NULL: of nobody */
+	struct account *account; /* of what is added to it; borrowed; NULL: of none */
 };
 
 struct ledger_range {

@@ -83,15 +83,14 @@ struct model_config {
 	 * also when the process has gone, at once (from within on_process_end) or later. False: it
 	 * cannot take any more. NULL: there are no call sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
-	/* Somebody waits for the answers to these. */
+	/* A request waits for the answers to these. */
 	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
-	/* NULL: nobody wants to know. */
 	void (*on_process_end)(struct model *model, const struct process_end *end, void *stack_ctx);
 	/* So many bytes are wanted of the stacks that it keeps, the longest queue first, which is
-	 * answered at once: how many were found. NULL: nobody keeps any. */
+	 * answered at once: how many were found. NULL: none are kept. */
 	size_t (*on_memory_short)(struct model *model, size_t bytes, void *stack_ctx);
 	void *stack_ctx;
-	/* The process is known no longer. NULL: nobody wants to know. */
+	/* The process is known no longer. May be NULL, as on_process_end may. */
 	void (*on_forgotten)(pid_t tgid, uint64_t start_ticks, void *forgotten_ctx);
 	void *forgotten_ctx;
 };
@@ -158,7 +157,7 @@ void view__free(struct view *view);
 /* True when nothing has happened to the process since it was seen so. */
 bool model__view_holds(const struct model *model, const struct view *view);
 
-/* Somebody waits for the stacks of this process, in that address space, and of its forebears. */
+/* A request waits for the stacks of this process, in that address space, and of its forebears. */
 void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id);
 
 /* The daemon is short of memory: gives up what is known, in the order of giving_up.h, until so many
@@ -217,7 +216,7 @@ struct model_stats {
 	uint64_t resyncs[RESYNCS];
 	uint64_t refused; /* events that could not be applied: bad arguments, limits, memory */
 	uint64_t unread_names;
-	uint64_t untaken_stacks; /* nobody was there to unwind them, or had too many already */
+	uint64_t untaken_stacks; /* there was no unwinder, or it had too many already */
 };
 
 void model__stats(const struct model *model, struct model_stats *ret);

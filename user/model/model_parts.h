@@ -44,7 +44,8 @@ struct process *model__find(const struct model *model, pid_t tgid);
 /* After an event: when the tables are over their share, some of it is given up. */
 void giving_up__check(struct model *model);
 
-/* Before the account learns a stack: when there is little room, who has most of it gives way. */
+/* Before the account learns a stack: when there is little room, the account with the most of it
+ * gives way. */
 void giving_up__share_known_stacks(struct model *model, const struct account *account);
 
 /* A name whose text has to be read from the process. */

@@ -122,7 +122,7 @@ static bool moves_several(const struct mp_event_mremap *e, uint64_t old_len, uin
 	return e->flags & MREMAP_FIXED && old_len == new_len;
 }
 
-/* Some may have been moved before one could not be: who knows which. */
+/* Some may have been moved before one could not be; which ones is not known. */
 static int fail_mremap(struct space *space, const struct mp_event_mremap *e, uint64_t began)
 {
 	uint64_t old_lo, old_hi, new_lo, new_hi, unit = space->tools->page_size;

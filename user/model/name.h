@@ -23,7 +23,7 @@
 
 #include "model/callsite.h"
 
-/* What a range is called, and by whom. */
+/* By what call a range got its name. */
 enum named_by {
 	NAMED_BY_PRCTL, /* the text is the program's */
 	NAMED_BY_CLONE, /* it is a thread's stack; the text is "COMM/TID" */

@@ -174,7 +174,7 @@ static void recall_loss(struct model *model, struct process *process)
 	free(early);
 }
 
-/* A process that nobody announced. If it started before us that is as it must be. */
+/* A process that no event announced: as it must be, if it started before us. */
 static struct process *enter_unannounced(struct model *model, pid_t tgid, uint64_t start_ticks)
 {
 	struct process *process = enter(model, tgid, start_ticks, space__new(&model->tools));

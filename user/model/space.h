@@ -61,7 +61,7 @@ struct space {
 	uint64_t exec_space;
 	struct transit *transits; /* mremap calls that have begun and not ended */
 	struct record
-		*unwitnessed; /* of named ranges whose creation nobody saw; made when needed */
+		*unwitnessed; /* of named ranges whose creation was not seen; made when needed */
 	struct thread_stack *thread_stacks;
 	struct known_stacks *known_stacks;
 	/* Changes whenever code is mapped or unmapped; never used twice. */
@@ -82,7 +82,7 @@ struct space_tools {
 	uint64_t last_id;
 	uint64_t last_code_id;
 	struct known_stacks_pool known_stacks;
-	struct budget *budget; /* borrowed; NULL: nobody counts */
+	struct budget *budget; /* borrowed; NULL: nothing is counted */
 };
 
 /* With one user. NULL when out of memory. The tools must outlive all spaces. */

@@ -28,7 +28,7 @@ void uses__free(struct uses *uses); /* accepts NULL */
 void uses__add(struct uses **uses, struct account *account, struct trace *trace, uint64_t bytes,
 	       uint64_t now);
 
-/* What traces have mapped that nobody else holds, of which nothing is there any more, is summed
+/* What traces mapped that nothing else holds, of which nothing is there any more, is summed
  * without a trace. */
 void uses__drop_idle(struct uses *uses); /* accepts NULL */
 

@@ -15,7 +15,7 @@ struct address {
 #define ADDRESS_TEXT_LEN sizeof("[ffff:ffff:ffff:ffff:ffff:ffff:255.255.255.255]:65535")
 
 /* 0 or -EINVAL. Numeric addresses only, but for localhost, which is taken as 127.0.0.1 without
- * asking anyone: a resolver must not decide what a daemon listens on. */
+ * asking: a resolver must not decide what a daemon listens on. */
 int address__parse(const char *text, struct address *ret);
 
 bool address__is_loopback(const struct address *address);

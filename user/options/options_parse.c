@@ -254,7 +254,7 @@ int options__check(const struct options *options, char error[OPTIONS_ERROR_LEN])
 		return 0;
 	return option__fail(error,
 			    "--listen: %s is not a loopback address, and reports show addresses "
-			    "and paths to whoever can connect; takes --token-file or "
+			    "and paths to anyone who can connect; takes --token-file or "
 			    "--tls-client-ca, too, or a loopback ADDR:PORT, such as "
 			    "127.0.0.1:6060 or [::1]:6060",
 			    options->listen);

@@ -15,7 +15,7 @@
 #include "util/cleanup.h"
 
 /*
- * Whether the file can be asked about without waiting for someone: by the process's own list of
+ * Whether the file can be asked about without waiting for a server: by the process's own list of
  * mounts, since any call upon the file itself may be the one that waits (NFS revalidates even for
  * O_PATH). What is mounted nowhere has been unmounted lazily, or is the kernel's own memfd.
  */

@@ -28,7 +28,7 @@ int open__mapped(int pidfd, const struct mounts *mounts, const struct vma *vma, 
 int open__in_root(int pidfd, const struct mounts *mounts, const char *path, struct stat *ret);
 
 /* The same where the root is a descriptor, and `point` what mounts__point() said of the path: for
- * somebody else who opens it, with other rights. */
+ * another process that opens it, with other rights. */
 int open__below(int root, const char *path, size_t point, struct stat *ret);
 
 #endif

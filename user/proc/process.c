@@ -24,7 +24,7 @@ struct visit {
 	void *ctx;
 };
 
-/* By statm, which everybody may read. */
+/* By statm, which every process may read. */
 static bool has_map(int dir)
 {
 	_cleanup_close_ int fd = openat(dir, "statm", O_RDONLY | O_CLOEXEC);

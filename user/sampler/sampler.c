@@ -49,7 +49,7 @@ static struct candidate make_candidate(const struct known_process *known,
 	return c;
 }
 
-/* Reading statm of everybody in every round would be most of what an idle node costs. */
+/* Reading statm of every process in every round would be most of what an idle node costs. */
 static bool has_a_look(const struct known_process *known, const struct sample *sample,
 		       uint64_t round)
 {

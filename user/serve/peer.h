@@ -29,8 +29,8 @@ int peer__look(int fd, const char *proc, struct peer *ret);
 void peer__put(struct peer *peer);
 
 /*
- * The process itself. Whoever has the socket may be the one that asks; so where several processes
- * have it, they must all be of the same rights. Reads through the descriptors of all processes of
+ * The process itself. Any process that has the socket may be the one that asks; so where several
+ * have it, they must all have the same rights. Reads through the descriptors of all processes of
  * the user for TCP, so it is not for a thread that others wait for. Nothing of it holds for the
  * next request of a connection: a socket can be passed to another process between two, and each
  * holder can change its rights. 0, or -errno: -ESRCH   no process of the user that made the socket

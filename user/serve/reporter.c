@@ -56,14 +56,14 @@ static void fail_taking(const struct reporter *reporter, struct answer *answer, 
 		break;
 	case ETIMEDOUT:
 		answer__fail(answer, ERROR_UNREADABLE, json,
-			     "%s cannot be read: it keeps whoever reads its memory map waiting; "
-			     "others are not let wait for it until it lets go",
+			     "%s cannot be read: it keeps readers of its memory map waiting; "
+			     "other requests are refused until it lets go",
 			     what);
 		break;
 	case EUSERS:
 		answer__fail(answer, ERROR_UNREADABLE, json,
 			     "%s cannot be read for now: too many processes of its user keep "
-			     "whoever reads their memory maps waiting",
+			     "readers of their memory maps waiting",
 			     what);
 		break;
 	case ECANCELED:
@@ -106,7 +106,7 @@ static void fail_group(const struct reporter *reporter, struct answer *answer, i
 			     "not allowed to read any process of %s", what);
 	else if (err == -ETIMEDOUT && !query->nspid)
 		answer__fail(answer, ERROR_UNREADABLE, query->json,
-			     "%s cannot be read: its processes keep whoever reads their memory "
+			     "%s cannot be read: its processes keep readers of their memory "
 			     "maps waiting",
 			     what);
 	else

@@ -101,7 +101,7 @@ static void set_deadline(struct server *server, struct MHD_Connection *connectio
 
 /*
  * Whose the connection is, for quotas: a container or a user of this machine, or an address. On the
- * metrics listener, too, where nobody is asked for more.
+ * metrics listener, too, where that is all that is asked.
  */
 static uint64_t source_of(const struct server *server, int fd)
 {

@@ -2,7 +2,7 @@
 /*
  * Whose a connection of this machine is, for quotas: a container, or else a user. Two containers
  * mostly run as the same user, root, and are strangers all the same. Cgroups that a user made for
- * itself are no containers (container.h), so nobody gets more by making them.
+ * itself are no containers (container.h), so making them gains nothing.
  *
  * The kernel tells the number of the cgroup in which a socket was made, and its directory has that
  * number as its inode: so the directories are listed when an unknown one comes, for at most a

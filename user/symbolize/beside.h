@@ -8,7 +8,7 @@
  *     r-xp          (anonymous)
  *     r--p 00003000 program
  *
- * Whether it is that code is for those to find out who can compare; a JIT's may lie there, too.
+ * Whether it is that code, the child finds out, which can compare; a JIT's may lie there, too.
  */
 #ifndef MEMPROV_BESIDE_H
 #define MEMPROV_BESIDE_H

@@ -17,7 +17,7 @@ static bool add_frame(const struct image *image, uint64_t ip, struct frame *fram
 	if (image && !row)
 		return false;
 	frames[*n] = (struct frame){.ip = ip, .offset = pc};
-	/* Nobody has looked whose code is beside a file's. */
+	/* What lies beside a file's code has not been compared with the file. */
 	if (row && row->name && !row->wire.beside) {
 		frames[*n].module = row->name;
 		frames[*n].offset = pc - row->wire.start + row->wire.offset;

@@ -30,7 +30,7 @@ struct file_table *file_table__new(void);	 /* NULL when out of memory */
 void file_table__free(struct file_table *table); /* accepts NULL */
 
 /* The file's number, which is taken once more; 0 when there is none free, or when the child has
- * died of the file. *ret_new: nobody had it. */
+ * died of the file. *ret_new: it was not taken. */
 uint32_t file_table__take(struct file_table *table, const struct file_identity *identity,
 			  bool *ret_new);
 void file_table__take_again(struct file_table *table, uint32_t number);
@@ -38,7 +38,7 @@ void file_table__take_again(struct file_table *table, uint32_t number);
 bool file_table__release(struct file_table *table, uint32_t number);
 bool file_table__is_full(const struct file_table *table);
 
-/* Of a number that is taken: nobody but us says what build id the file has. */
+/* Of a number that is taken. The build id is the daemon's word, not the child's. */
 void file_table__set_build_id(struct file_table *table, uint32_t number, const struct build_id *id);
 const struct build_id *file_table__build_id(const struct file_table *table, uint32_t number);
 

@@ -105,8 +105,8 @@ static uint32_t number_file(struct reading *reading, const struct file_identity 
 	return 0;
 }
 
-/* The kernel's code in the process, as bytes that nobody can change. It is the kernel's, so it is
- * the one that we have, too: reading it in the process would make a page of it resident there. A
+/* The kernel's code in the process, as bytes that no process can change. It is the kernel's, so it
+ * is the one that we have, too: reading it in the process would make a page of it resident there. A
  * 32-bit program has another one, of another size. */
 static int copy_vdso(const struct images *images, const struct vma *vma, struct file_identity *ret)
 {

@@ -176,7 +176,7 @@ void images__untell(struct images *images)
 	adopt_orphans(images);
 	for (struct known_image *known = images->first; known; known = known->next) {
 		known->public.told = false;
-		/* Nobody has them any more, so there is nobody to tell. */
+		/* No child has them any more, so there is none to tell. */
 		for (size_t i = 0; i < known->public.n; i++) {
 			uint32_t *file = &known->public.rows[i].wire.file;
 
@@ -287,7 +287,7 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 	err = image__read(images, known, visitor, &told);
 	if (err == -ECANCELED)
 		return err;
-	/* Who has gone had the code that was there last, if that map is new enough. */
+	/* A process that has gone had the code that was there last, if that map is new enough. */
 	if (err && !(err == -ESRCH && known->public.n && known->public.read_ns >= since_ns)) {
 		drop(images, &images->first);
 		return err;

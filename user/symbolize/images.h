@@ -4,7 +4,7 @@
  * and which files that is. Files have numbers, one for all processes that have mapped the same one;
  * a file that no process here has mapped any more has no number, and nothing keeps it open.
  *
- * The tables are bounded; who was not asked for the longest goes first.
+ * The tables are bounded; the process that was not asked for the longest goes first.
  */
 #ifndef MEMPROV_IMAGES_H
 #define MEMPROV_IMAGES_H

@@ -41,7 +41,7 @@ int launcher__start(uint64_t memory, uint64_t capabilities, struct launcher *ret
 	return 0;
 }
 
-/* Nobody answers it any more, and so it ends. */
+/* It finds the other end closed, and ends. */
 static void hang_up(struct launcher *launcher)
 {
 	if (launcher->socket >= 0)

@@ -36,7 +36,7 @@ int launch__start(struct launcher *launcher, enum launcher_what what, struct lau
 /* Starts a child, and shares with it a page of its own for the file that it reads. */
 int launch__start_child(struct launcher *launcher, struct launched *ret);
 
-/* It has ended by itself, or somebody has killed it; launch__end() is still due. */
+/* It has ended by itself, or was killed; launch__end() is still due. */
 bool launch__has_ended(const struct launched *child);
 
 /* How long it has waited for a CPU since it began, as far as is known: that is no fault of its. */

@@ -128,7 +128,7 @@ static bool is_launched(const pid_t pids[LAUNCHED_MAX], pid_t pid)
 
 /* Does not wait for long: one that is stuck in the kernel would keep us from starting another.
  * Another user's process can be killed by root only with CAP_KILL; without, it ends when it finds
- * nobody at the other end, and one that hangs is left behind. */
+ * the other end closed, and one that hangs is left behind. */
 static void end(pid_t pids[LAUNCHED_MAX], pid_t pid)
 {
 	uint64_t left_ns = LET_GO_NS;

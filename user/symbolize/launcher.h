@@ -9,7 +9,7 @@
  *	                                            ◀──  its pid (int32_t), or -errno
  *	LAUNCHER_END, pid                           ──▶  ends it
  *
- * When nobody is at the other end it ends, and all of them with it.
+ * When the other end is closed, it ends, and all of them with it.
  */
 #ifndef MEMPROV_LAUNCHER_H
 #define MEMPROV_LAUNCHER_H

@@ -26,7 +26,7 @@ struct places {
 	struct opener_request request;
 };
 
-/* A path that does not fit, or lies where nobody should look, is left out. */
+/* A path that does not fit, or lies where the child must not look, is left out. */
 static __attribute__((format(printf, 2, 3))) void places__add(struct places *places,
 							      const char *format, ...)
 {
@@ -127,7 +127,7 @@ int needs__parse_status(const char *text, pid_t *ret_pid, uid_t *ret_uid)
 	return 0;
 }
 
-/* Anyone may write to /tmp. */
+/* Any user may write to /tmp. */
 static bool is_map_of(int fd, void *ctx)
 {
 	const uid_t *uid = ctx;

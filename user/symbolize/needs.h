@@ -11,7 +11,7 @@
 #include "symbolize/launch.h"
 #include "wire/wire.h"
 
-/* Of whom the child asks, and what it has told us of it: nothing. */
+/* The process that the child asks about; nothing in here comes from the child. */
 struct needy {
 	int pidfd;			       /* the process */
 	const struct mounts *mounts;	       /* its own */

@@ -37,7 +37,7 @@ static bool has_groups(const struct credentials *credentials)
 	return !memcmp(ours, theirs, n * sizeof(*ours));
 }
 
-/* Its real users stay, so that nobody may signal it. */
+/* Its real and effective user stay, so that the user whose files it opens may not signal it. */
 static int become(const struct credentials *credentials)
 {
 	uid_t uid = credentials->uids[3];

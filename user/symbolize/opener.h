@@ -2,7 +2,7 @@
 /*
  * The process that opens a file as another process could open it: with that one's file system user
  * and groups and no capability, so that the kernel itself judges. The launcher forks one off for
- * each set of paths; whatever keeps it waiting keeps nobody else.
+ * each set of paths; what keeps it waiting keeps no other process waiting.
  *
  *	parent                             opener
  *	REQUEST [root] ────────────────▶

@@ -13,7 +13,7 @@
 #include "util/waiter.h"
 
 #define TABLES_SHARE 5 / 8
-#define SPARED	     8 /* the part of the reports' room that is not for everyone */
+#define SPARED	     8 /* the part of the reports' room that large sources cannot have */
 
 /* What reports of a source take; there is one while they take something. */
 struct reports_of {
@@ -45,7 +45,7 @@ struct budget {
 	uint64_t uncounted;
 	uint64_t used[BUDGET_USES];
 	uint64_t given_up[GIVE_UP_KINDS];
-	pthread_mutex_t lock;	    /* held by those who reserve */
+	pthread_mutex_t lock;	    /* held while reserving */
 	pthread_cond_t left;	    /* a report has let go */
 	struct reports_of *sources; /* under the lock */
 };

@@ -71,12 +71,12 @@ uint64_t budget__set_resident(struct budget *budget, uint64_t bytes, uint64_t *r
  * Room for a report. It grows as it is made and is let go as a whole. 0; or -ENOBUFS when there
  * was no room for so long, which is counted: then it has what it had.
  *
- * The last eighth of the room is for sources that have no more than they leave free, so whoever
- * takes all that can be had turns away itself, and not one that asks for a small report.
+ * The last eighth of the room is for sources that have no more than they leave free, so one
+ * that takes all it can get turns itself away, and not one that asks for a small report.
  */
 struct reservation {
-	struct budget *budget; /* borrowed; NULL: nobody counts */
-	uint64_t source;       /* for whom it is; does not change while it has bytes */
+	struct budget *budget; /* borrowed; NULL: nothing is counted */
+	uint64_t source;       /* what asked for it; does not change while it has bytes */
 	size_t bytes;
 };
 int reservation__grow(struct reservation *reservation, size_t bytes, unsigned wait_ms);

@@ -2,7 +2,7 @@
 /*
  * What can be told of a caller without call frame information: pure, and careful, because a frame
  * pointer register may hold anything. A frame is taken only when its pointer lies further out in
- * the copied stack than everything before, and when whoever asks confirms the return address.
+ * the copied stack than everything before, and when the caller confirms the return address.
  */
 #ifndef MEMPROV_FP_H
 #define MEMPROV_FP_H

@@ -24,7 +24,7 @@ enum { MACHINE_FP = 29, MACHINE_LR = 30, MACHINE_SP = 31, MACHINE_PC = 32, MACHI
 #endif
 
 /*
- * A register that a function has saved stays in memory until somebody wants it: most are never
+ * A register that a function has saved stays in memory until it is wanted: most are never
  * wanted, and what was not read is no part of what the frames follow from.
  */
 struct machine {
