@@ -90,7 +90,7 @@ static int become(unsigned id)
 	return setresgid(id, id, id) || setresuid(id, id, id) ? -errno : 0;
 }
 
-/* A user of its own: what runs as the user nobody may kill, limit and slow down all else that does.
+/* A user of its own: processes of the user nobody may kill, limit and slow down each other.
  */
 static int become_another_user(void)
 {

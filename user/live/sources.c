@@ -8,7 +8,7 @@
 
 #define PATIENCE_NS (1 * NSEC_PER_SEC)
 
-/* Stacks that nobody waits for: so many a second, after so many at once. */
+/* Stacks that no request waits for: so many a second, after so many at once. */
 #define UNWANTED_NS	 (NSEC_PER_SEC / 200)
 #define UNWANTED_AT_ONCE 4096
 
@@ -137,7 +137,7 @@ void stack_queue__drop(struct stack_queue *queue, struct waiting *waiting)
 	budget__put(queue->budget, BUDGET_WAITING_STACKS, left);
 }
 
-/* Nobody can unwind it any more. Called from within the model. */
+/* It cannot be unwound any more. Called from within the model. */
 void stack_queue__abandon(struct stack_queue *queue, struct model *model, struct waiting *waiting)
 {
 	model__stack_was_unwound(model, &waiting->raw, &(struct unwound){}, NULL);

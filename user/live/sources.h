@@ -36,7 +36,7 @@ struct source {
 };
 
 struct stack_queue {
-	struct budget *budget; /* borrowed; NULL: nobody counts */
+	struct budget *budget; /* borrowed; NULL: nothing is counted */
 	pthread_mutex_t lock;  /* guards what follows */
 	pthread_cond_t more;
 	struct source *sources;
@@ -66,7 +66,7 @@ void source__leave_line(struct stack_queue *queue, struct source *source);
  */
 struct source *stack_queue__next_turn(const struct stack_queue *queue, uint64_t *ret_due_ns);
 
-/* So many stacks that nobody waits for are about to be unwound. */
+/* So many stacks that no request waits for are about to be unwound. */
 void stack_queue__count_unwanted(struct stack_queue *queue, size_t n);
 
 void source__append(struct source *source, struct waiting *waiting);
@@ -80,7 +80,7 @@ bool source__pass_on(struct stack_queue *queue, const struct process_end *end,
 
 void stack_queue__drop(struct stack_queue *queue, struct waiting *waiting);
 
-/* Nobody can unwind it any more. Called from within the model. */
+/* It cannot be unwound any more. Called from within the model. */
 void stack_queue__abandon(struct stack_queue *queue, struct model *model, struct waiting *waiting);
 
 #endif

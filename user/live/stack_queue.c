@@ -10,10 +10,10 @@
 #include "util/waiter.h"
 
 #define MAX_BYTES      (32u << 20) /* of stacks that wait, and of their bundles */
-#define MUCH_OF	       16	   /* of that: who has less is left alone when memory is short */
-#define WAITING_SHARE  4	   /* of the tables' share, if that is less */
+#define MUCH_OF	       16 /* of that: queues with less are left alone when memory is short */
+#define WAITING_SHARE  4  /* of the tables' share, if that is less */
 #define HELD_NS	       (1 * NSEC_PER_SEC) /* until one that could not be read is tried again */
-#define PATIENCE_BYTES (2u << 20)	  /* whoever has more is no process that comes and goes */
+#define PATIENCE_BYTES (2u << 20)	  /* a process with more is none that comes and goes */
 #define MAX_LOOK       1024		  /* of one process, to see whether they are known by now */
 
 void stack_queue__take_batch(struct stack_queue *queue, struct model *model, struct batch *batch)
@@ -103,7 +103,7 @@ bool stack_queue__end_turn(struct stack_queue *queue, struct batch *batch)
 	return over;
 }
 
-/* Nobody adds to one that is over. */
+/* Nothing is added to one that is over. */
 void stack_queue__forget(struct stack_queue *queue, struct batch *batch)
 {
 	pthread_mutex_lock(&queue->lock);

@@ -3,9 +3,9 @@
  * The stacks that wait to be unwound, process by process. What waits is bounded by process and in
  * all, fairly: a process that makes new stacks without end has its own left out, not those of
  * others. Processes take turns. The turn of a new one comes when it has lived for a while, or has
- * much, or somebody asks: most processes of a node that builds or runs scripts are gone before, and
- * cost nothing. Stacks that nobody waits for have a rate, so that storms of new ones cost a fixed
- * part of a CPU.
+ * much, or a request asks: most processes of a node that builds or runs scripts are gone before,
+ *and cost nothing. Stacks that no request waits for have a rate, so that storms of new ones cost a
+ *fixed part of a CPU.
  *
  *	model ── take ──▶ source: stacks … ──┐                     ┌── put_back: later
  *	                  source: stacks … ──┼── take_turn, take_batch ── end_batch: answered
@@ -49,7 +49,7 @@ void stack_queue__leave(struct stack_queue *queue, struct model *model,
 			const struct process_end *end);
 size_t stack_queue__give_up(struct stack_queue *queue, struct model *model, size_t bytes);
 
-/* Waits until it is somebody's turn, and makes that the empty batch's; false when *stop is set.
+/* Waits until it is a process's turn, and makes that the empty batch's; false when *stop is set.
  * wake: look at *stop. close: nothing is taken any more. */
 bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop,
 			    struct batch *batch);
@@ -65,8 +65,8 @@ void stack_queue__take_batch(struct stack_queue *queue, struct model *model, str
 bool stack_queue__is_of_another(struct stack_queue *queue, const struct batch *batch);
 
 /* From within the model, when the batch has been unwound. What could not be because the process
- * left, or was in another program perhaps, its successor gets (then stacks[i] is NULL), else nobody
- * knows it. */
+ * left, or was in another program perhaps, its successor gets (then stacks[i] is NULL); without one
+ * it is unknown. */
 void stack_queue__correct(struct stack_queue *queue, struct batch *batch);
 
 /* Behind the answer: keeps of the batch what is to be unwound again. */

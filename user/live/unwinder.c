@@ -102,8 +102,9 @@ static void let_go(struct model *model, void *arg)
 	model__let_go_sites(model, what->account, what->all);
 }
 
-/* When there is little room in the table of call sites for this one, who has most of it gives way:
- * what it needs not, if it is itself or one that has not much more, and not for each batch. */
+/* When there is little room in the table of call sites for this one, the account with the most of
+ * it gives way: only what it does not need, if it is this one or has not much more. Not for each
+ * batch. */
 static void make_room(struct unwinder *u, const struct batch *batch)
 {
 	uint64_t own = batch->stacks[0]->raw.account, now = clock__boot_ns();

@@ -3,7 +3,7 @@
  * Takes the stacks that the model does not know into a queue (live/stack_queue.h), has them
  * unwound on a thread of its own, process by process in turn, and answers the model with call
  * sites. A process that cannot be read keeps none but its own stacks waiting: the thread is one of
- * the crew (proc/crew.h), and whoever takes its place goes on with the others.
+ * the crew (proc/crew.h), and the thread that takes its place goes on with the others.
  */
 #ifndef MEMPROV_UNWINDER_H
 #define MEMPROV_UNWINDER_H

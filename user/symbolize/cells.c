@@ -197,7 +197,7 @@ void cells__forget(struct cells *cells, pid_t tgid, uint64_t start_ticks, const 
 		struct cell *cell = *place;
 
 		if (cell != except && images__known(cell->images, tgid, start_ticks)) {
-			/* Nobody waits for a child that hangs. */
+			/* A child that hangs is not waited for. */
 			cell->deadline = 0;
 			images__forget(cell->images, tgid, start_ticks);
 			if (images__is_empty(cell->images) &&

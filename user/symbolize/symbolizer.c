@@ -164,9 +164,9 @@ int symbolizer__look(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_t
 }
 
 /*
- * The cell of the domain that the process is in, as somebody saw it who looked after the stack was
- * taken. Of a process that has gone it is the one that knows its code; what that was told is too
- * old if the process has begun another program since.
+ * The cell of the domain that the process is in, as seen after the stack was taken. Of a process
+ * that has gone it is the one that knows its code; what that was told is too old if the process has
+ * begun another program since.
  */
 static int find_cell(struct symbolizer *symbolizer, const struct unwind_request *request,
 		     struct cell **ret)

@@ -38,12 +38,12 @@ int symbolizer__new(const struct symbolizer_config *config, struct symbolizer **
 void symbolizer__free(struct symbolizer *symbolizer); /* accepts NULL; ends the children */
 
 /* Starts the threads that look into processes' memory (proc/glance.h): without them, code that a
- * program has moved is nobody's. 0 or -errno. */
+ * program has moved belongs to no file. 0 or -errno. */
 int symbolizer__start(struct symbolizer *symbolizer);
 
 /*
  * Looks which domain the process is in. Stacks that were taken before go to that domain's child, so
- * whoever asks to have them unwound first makes sure that the process has begun no other program
+ * the caller, before it has them unwound, makes sure that the process has begun no other program
  * between them and this. Else symbolizer__unwind() looks by itself. 0 or -errno.
  */
 int symbolizer__look(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks);
@@ -55,7 +55,7 @@ struct unwind_request {
 	uint64_t taken_ns;	 /* CLOCK_BOOTTIME, as what follows */
 	uint64_t code_added_ns;	 /* when code was last mapped, before that */
 	uint64_t map_since_ns;	 /* a map that was read before is of no use */
-	struct visitor *visitor; /* that reads the map (proc/crew.h); NULL: nobody watches */
+	struct visitor *visitor; /* that reads the map (proc/crew.h); NULL: none */
 };
 
 /* Blocks up to the timeout (longer when the child has got little of the CPU by then, and is at
