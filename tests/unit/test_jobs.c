@@ -6,6 +6,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <pthread.h>
+#include <unistd.h>
 #include <cmocka.h>
 
 #include "proc/crew.h"
@@ -129,8 +131,68 @@ static void what_comes_again_comes_first(void **state)
 	check_order(fixture->jobs, "cababab");
 }
 
+/* --- with threads -------------------------------------------------------------------------- */
+
+#define THREADS 4
+#define AT_ONCE 2
+
+struct running {
+	pthread_mutex_t lock;
+	pthread_cond_t changed;
+	int of_a, of_b; /* that run */
+	bool go_on;
+};
+
+static struct running running = {.lock = PTHREAD_MUTEX_INITIALIZER,
+				 .changed = PTHREAD_COND_INITIALIZER};
+
+static void run_until_told(struct job *job, struct visitor *visitor)
+{
+	pthread_mutex_lock(&running.lock);
+	*(job->source == 'a' ? &running.of_a : &running.of_b) += 1;
+	pthread_cond_broadcast(&running.changed);
+	while (!running.go_on)
+		pthread_cond_wait(&running.changed, &running.lock);
+	pthread_mutex_unlock(&running.lock);
+}
+
+/* However many jobs one source has, the threads that are left run those of another at once; and
+ * when its first are done, its others. */
+static void one_source_leaves_threads_to_others(void **state)
+{
+	struct crew *crew;
+	struct jobs *all;
+	struct job jobs[QUEUE];
+	struct jobs_config config = {
+		.threads = THREADS,
+		.at_once = AT_ONCE,
+		.queue = QUEUE,
+		.run = run_until_told,
+		.stuck = never_run,
+	};
+
+	assert_int_equal(crew__new("/proc", THREADS, &crew), 0);
+	config.crew = crew;
+	assert_int_equal(jobs__new(&config, &all), 0);
+	fill(all, jobs, "aaaaab");
+	pthread_mutex_lock(&running.lock);
+	while (running.of_a < AT_ONCE || running.of_b < 1)
+		pthread_cond_wait(&running.changed, &running.lock);
+	assert_int_equal(running.of_a, AT_ONCE);
+	running.go_on = true;
+	pthread_cond_broadcast(&running.changed);
+	while (running.of_a < 5)
+		pthread_cond_wait(&running.changed, &running.lock);
+	pthread_mutex_unlock(&running.lock);
+	while (crew__stop(crew, 1000000))
+		;
+	jobs__free(all);
+	crew__free(crew);
+}
+
 int main(void)
 {
+	alarm(60); /* a job that does not run is a failure */
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(sources_take_turns),
@@ -138,6 +200,7 @@ int main(void)
 		TEST(the_newest_of_the_greediest_gives_way),
 		TEST(a_source_alone_has_it_all_and_no_more),
 		TEST(what_comes_again_comes_first),
+		cmocka_unit_test(one_source_leaves_threads_to_others),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

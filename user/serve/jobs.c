@@ -9,11 +9,12 @@
 
 TAILQ_HEAD(job_list, job);
 
-/* There is one while it has jobs in the queue. */
+/* There is one while it has jobs, in the queue or running. */
 struct job_source {
 	TAILQ_ENTRY(job_source) entry;
 	uint64_t key;
-	size_t n;
+	size_t n; /* in the queue */
+	size_t running;
 	struct job_list jobs;
 };
 
@@ -46,28 +47,56 @@ static struct job_source *get_source(struct jobs *jobs, uint64_t key)
 	return source;
 }
 
+static void free_idle(struct jobs *jobs, struct job_source *source)
+{
+	if (source->n || source->running)
+		return;
+	TAILQ_REMOVE(&jobs->sources, source, entry);
+	free(source);
+}
+
 static struct job *remove_job(struct jobs *jobs, struct job *job)
 {
 	struct job_source *source = job->queue;
 
 	TAILQ_REMOVE(&source->jobs, job, entry);
 	jobs->n--;
-	if (!--source->n) {
-		TAILQ_REMOVE(&jobs->sources, source, entry);
-		free(source);
-	}
+	source->n--;
+	free_idle(jobs, source);
 	return job;
 }
 
-static struct job *next_job(struct jobs *jobs)
+/* The first in turn that has a job, and fewer running than that. */
+static struct job_source *next_source(struct jobs *jobs, size_t running)
 {
-	struct job_source *source = TAILQ_FIRST(&jobs->sources);
+	struct job_source *source;
+
+	TAILQ_FOREACH (source, &jobs->sources, entry) {
+		if (!source->n || source->running >= running)
+			continue;
+		TAILQ_REMOVE(&jobs->sources, source, entry);
+		TAILQ_INSERT_TAIL(&jobs->sources, source, entry);
+		return source;
+	}
+	return NULL;
+}
+
+static struct job *begin_job(struct jobs *jobs)
+{
+	struct job_source *source = next_source(jobs, jobs->config.at_once);
 
 	if (!source)
 		return NULL;
-	TAILQ_REMOVE(&jobs->sources, source, entry);
-	TAILQ_INSERT_TAIL(&jobs->sources, source, entry);
+	source->running++;
 	return remove_job(jobs, TAILQ_FIRST(&source->jobs));
+}
+
+static void end_job(struct jobs *jobs, struct job_source *source)
+{
+	source->running--;
+	if (source->n) /* which waited for this one */
+		pthread_cond_signal(&jobs->queued);
+	free_idle(jobs, source);
 }
 
 /* The newest job of the source that has the most; NULL when none has more than the key's. */
@@ -97,19 +126,23 @@ static void insert(struct job_source *source, struct job *job)
 static void work(struct visitor *visitor, void *arg)
 {
 	struct jobs *jobs = arg;
+	struct job_source *source;
 	struct job *job;
 
 	pthread_mutex_lock(&jobs->lock);
 	while (!visitor->stop) {
-		job = next_job(jobs);
+		job = begin_job(jobs);
 		if (!job) {
 			pthread_cond_wait(&jobs->queued, &jobs->lock);
 			continue;
 		}
+		source = job->queue; /* it is not kept when the job is done */
 		visitor->job = job;
 		pthread_mutex_unlock(&jobs->lock);
 		jobs->config.run(job, visitor);
 		pthread_mutex_lock(&jobs->lock);
+		if (!visitor->stop) /* else it was ended when this was replaced */
+			end_job(jobs, source);
 		visitor->job = NULL;
 	}
 	pthread_mutex_unlock(&jobs->lock);
@@ -118,9 +151,13 @@ static void work(struct visitor *visitor, void *arg)
 static void replaced(struct visitor *visitor, void *arg)
 {
 	struct jobs *jobs = arg;
+	struct job *job = visitor->job;
 
+	pthread_mutex_lock(&jobs->lock);
+	end_job(jobs, job->queue);
+	pthread_mutex_unlock(&jobs->lock);
 	/* It is in the middle of run(), so this stays as it is. */
-	jobs->config.stuck(visitor->job, visitor);
+	jobs->config.stuck(job, visitor);
 }
 
 static void wake(void *arg)
@@ -154,8 +191,14 @@ int jobs__new(const struct jobs_config *config, struct jobs **ret)
 
 void jobs__free(struct jobs *jobs)
 {
+	struct job_source *source;
+
 	if (!jobs)
 		return;
+	while ((source = TAILQ_FIRST(&jobs->sources))) {
+		TAILQ_REMOVE(&jobs->sources, source, entry);
+		free(source);
+	}
 	pthread_cond_destroy(&jobs->queued);
 	pthread_mutex_destroy(&jobs->lock);
 	free(jobs);
@@ -212,10 +255,12 @@ int jobs__submit_again(struct jobs *jobs, struct job *job)
 
 struct job *jobs__take_back(struct jobs *jobs)
 {
+	struct job_source *source;
 	struct job *job;
 
 	pthread_mutex_lock(&jobs->lock);
-	job = next_job(jobs);
+	source = next_source(jobs, SIZE_MAX);
+	job = source ? remove_job(jobs, TAILQ_FIRST(&source->jobs)) : NULL;
 	pthread_mutex_unlock(&jobs->lock);
 	return job;
 }

@@ -3,7 +3,8 @@
  * Jobs that may block, done by threads of a crew, and a bounded queue before them. Submitting never
  * waits.
  *
- * Each job has a source, and the sources take turns. When the queue is full, the newest job of the
+ * Each job has a source, and the sources take turns. A source has only so many running at a time:
+ * the other threads are for other sources. When the queue is full, the newest job of the
  * source that has the most in it gives way: one source alone may fill the queue, and still turns no
  * other source away.
  */
@@ -29,6 +30,7 @@ struct job {
 struct jobs_config {
 	struct crew *crew;
 	size_t threads;
+	size_t at_once; /* jobs of one source that run */
 	size_t queue;
 	/* Called with what was submitted, on several threads at once. */
 	void (*run)(struct job *job, struct visitor *visitor);

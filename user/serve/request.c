@@ -146,6 +146,7 @@ int requests__init(struct requests *all, const struct reporter *reporter,
 		const struct jobs_config config = {
 			.crew = crew,
 			.threads = lanes[i].workers,
+			.at_once = (lanes[i].workers + 1) / 2,
 			.queue = lanes[i].queue,
 			.run = run,
 			.stuck = stuck,
