@@ -22,7 +22,7 @@ static void check(bool holds)
 
 static void check_result(const struct query *query, bool json)
 {
-	check(query->json == json);
+	check(query__is_json(query) == json);
 	check(memchr(query->error, '\0', sizeof(query->error)));
 	for (const char *c = query->error; *c; c++)
 		check(*c >= ' ' && *c <= '~');
@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!text)
 		return 0;
 	host__is_ours(text, "a.example,b");
-	query__init(&query, route->takes);
+	query__init(&query, route__takes(route));
 	while ((name = strsep(&rest, "&"))) {
 		value = strchr(name, '=');
 		if (value)

@@ -24,7 +24,7 @@ static void parse(struct query *query, const struct pair pairs[MAX_PAIRS])
 	const struct route *route = routes__find("/debug/memory", ON_DEBUG);
 
 	assert_non_null(route);
-	query__init(query, route->takes);
+	query__init(query, route__takes(route));
 	for (int i = 0; i < MAX_PAIRS && pairs[i].name; i++)
 		query__add(query, pairs[i].name, pairs[i].value);
 	query__end(query);
@@ -41,7 +41,7 @@ static void test_defaults(void **state)
 	assert_false(query.self);
 	assert_int_equal(query.top, 20);
 	assert_false(query.all);
-	assert_false(query.json);
+	assert_false(query__is_json(&query));
 	assert_false(query.kilobytes);
 	assert_int_equal(query.min, 0);
 }
@@ -63,14 +63,14 @@ static void test_what_is_taken(void **state)
 	assert_string_equal(query.error, "");
 	assert_true(query.self);
 	assert_int_equal(query.pid, 0);
-	assert_true(query.json);
+	assert_true(query__is_json(&query));
 	assert_true(query.kilobytes);
 	assert_false(query.all);
 
 	parse(&query, (struct pair[MAX_PAIRS]){
 			      {"format", "text"}, {"unit", "MB"}, {"top", "1"}, {"min", "0"}});
 	assert_string_equal(query.error, "");
-	assert_false(query.json);
+	assert_false(query__is_json(&query));
 	assert_false(query.kilobytes);
 	assert_int_equal(query.top, 1);
 
@@ -86,12 +86,11 @@ static void test_what_is_taken(void **state)
 
 	parse(&query, (struct pair[MAX_PAIRS]){{"format", "folded"}});
 	assert_string_equal(query.error, "");
-	assert_true(query.folded);
+	assert_int_equal(query.format, FORMAT_FOLDED);
 
 	parse(&query, (struct pair[MAX_PAIRS]){{"format", "pprof"}});
 	assert_string_equal(query.error, "");
-	assert_true(query.pprof);
-	assert_false(query.folded);
+	assert_int_equal(query.format, FORMAT_PPROF);
 }
 
 static bool has_json(const struct pair pairs[MAX_PAIRS])
@@ -188,7 +187,7 @@ static void test_what_is_refused(void **state)
 					 table[i].says[j]);
 		}
 		assert_null(strchr(query.error, '\n'));
-		assert_int_equal(query.json, has_json(table[i].pairs));
+		assert_int_equal(query__is_json(&query), has_json(table[i].pairs));
 	}
 }
 
@@ -212,26 +211,26 @@ static void test_each_route_has_its_parameters(void **state)
 	struct query query;
 
 	assert_non_null(processes);
-	query__init(&query, processes->takes);
+	query__init(&query, route__takes(processes));
 	query__add(&query, "format", "folded");
 	assert_string_equal(query.error, "format: 'folded' is not understood; takes text or json");
-	query__init(&query, processes->takes);
+	query__init(&query, route__takes(processes));
 	query__add(&query, "pid", "1");
 	assert_string_equal(query.error, "no place for the parameter 'pid'; this route takes top, "
 					 "all, format, unit");
-	query__init(&query, routes__find("/debug/memory/pprof", ON_DEBUG)->takes);
+	query__init(&query, route__takes(routes__find("/debug/memory/pprof", ON_DEBUG)));
 	query__add(&query, "format", "pprof");
 	assert_string_equal(query.error, "");
 	query__add(&query, "format", "folded");
 	assert_non_null(strstr(query.error, "takes one value: text, json or pprof"));
 	assert_non_null(health);
-	query__init(&query, health->takes);
+	query__init(&query, route__takes(health));
 	query__add(&query, "format", "json");
 	assert_string_equal(query.error, "");
 	/* format=json counts on a route that there is not, too: the 404 is JSON. */
 	query__init(&query, 0);
 	query__add(&query, "format", "json");
-	assert_true(query.json);
+	assert_true(query__is_json(&query));
 }
 
 static void test_routes(void **state)

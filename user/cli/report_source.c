@@ -137,18 +137,12 @@ static int ask(struct report_source *source, const char *target, struct buf *ret
 static int ask_for(struct report_source *source, pid_t pid, const struct options *o,
 		   struct buf *ret, struct buf *ret_error)
 {
-	static const char *const formats[] = {
-		[FORMAT_TEXT] = "text",
-		[FORMAT_JSON] = "json",
-		[FORMAT_FOLDED] = "folded",
-		[FORMAT_PPROF] = "pprof",
-	};
 	char target[256];
 
 	if (!pid)
 		return ask(source, "/debug/memory/processes?format=json", ret, ret_error);
 	snprintf(target, sizeof(target), "/debug/memory?pid=%d&top=%zu&all=%d&format=%s&unit=%s",
-		 pid, o->top, o->all, formats[o->format], o->kilobytes ? "kB" : "MB");
+		 pid, o->top, o->all, format__name(o->format), o->kilobytes ? "kB" : "MB");
 	return ask(source, target, ret, ret_error);
 }
 
@@ -186,14 +180,8 @@ static void encode(const struct report *report, const struct options *o, struct 
 	if (report__is_of_many(report)) {
 		options.all = true;
 		encode__processes_json(report, &options, ret);
-	} else if (o->format == FORMAT_JSON) {
-		encode__json(report, &options, ret);
-	} else if (o->format == FORMAT_FOLDED) {
-		encode__folded(report, &options, ret);
-	} else if (o->format == FORMAT_PPROF) {
-		encode__pprof(report, &options, ret);
 	} else {
-		encode__text(report, &options, ret);
+		encode__in(o->format)(report, &options, ret);
 	}
 }
 

@@ -189,21 +189,12 @@ static void follow(struct run *run)
 static void encode_run(const struct run_report *run, enum format format,
 		       const struct encode_options *options, struct buf *ret)
 {
-	switch (format) {
-	case FORMAT_JSON:
-		run_report__json(run, options, ret);
-		break;
-	case FORMAT_FOLDED:
-		if (run->peak)
-			encode__folded(run->peak, options, ret);
-		break;
-	case FORMAT_PPROF:
-		if (run->peak)
-			encode__pprof(run->peak, options, ret);
-		break;
-	case FORMAT_TEXT:
+	if (format == FORMAT_TEXT)
 		run_report__text(run, options, ret);
-	}
+	else if (format == FORMAT_JSON)
+		run_report__json(run, options, ret);
+	else if (run->peak)
+		encode__in(format)(run->peak, options, ret);
 }
 
 static void report(struct run *run)

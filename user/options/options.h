@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "report/format.h"
 #include "util/buf.h"
 
 enum command {
@@ -26,7 +27,6 @@ enum unwind { UNWIND_AUTO, UNWIND_FP, UNWIND_CFI, UNWIND_NONE };
 enum seccomp_mode { SECCOMP_ENFORCE, SECCOMP_LOG, SECCOMP_OFF };
 /* What `top` sorts by; the order of its columns. */
 enum top_sort { SORT_PID, SORT_RSS, SORT_PSS, SORT_SWAP, SORT_CHANGE, SORT_GROWTH, SORT_NAME };
-enum format { FORMAT_TEXT, FORMAT_JSON, FORMAT_FOLDED, FORMAT_PPROF };
 
 /* Exit codes of the program. */
 enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3 };

@@ -3,6 +3,7 @@
 #ifndef MEMPROV_ENCODE_H
 #define MEMPROV_ENCODE_H
 
+#include "report/format.h"
 #include "report/report.h"
 #include "util/buf.h"
 
@@ -16,37 +17,31 @@ struct encode_options {
 };
 
 /* Memory running out shows in buf__error(ret). */
-void encode__text(const struct report *report, const struct encode_options *options,
-		  struct buf *ret);
-void encode__json(const struct report *report, const struct encode_options *options,
-		  struct buf *ret);
+encode_fn encode__text;
+encode_fn encode__json;
+
+/* The one for a format; NULL for html, which only the flame graph has. */
+encode_fn *encode__in(enum format format);
 
 /* Stacks as flamegraph.pl and speedscope read them: frames from the outermost to the innermost,
  * separated by semicolons, and resident bytes. What has no call site is a line of its own. */
-void encode__folded(const struct report *report, const struct encode_options *options,
-		    struct buf *ret);
+encode_fn encode__folded;
 
 /* A gzipped profile for pprof. One of the node takes a report of taker__node_profile(). Like
  * the stacks above it always has everything, so that it adds up to RSS: smaller call sites than
  * options->min are one frame. */
-void encode__pprof(const struct report *report, const struct encode_options *options,
-		   struct buf *ret);
+encode_fn encode__pprof;
 /* What the flame graph is drawn from, as JSON: every stack with its bytes by class, and what has no
  * call site, so that all of it adds up to the totals. Call sites that top or min leave out are
  * summed in one stack. No newline at the end. */
-void encode__flame_json(const struct report *report, const struct encode_options *options,
-			struct buf *ret);
+encode_fn encode__flame_json;
 
 /* Only the call sites, for /debug/memory/callsites. */
-void encode__callsites_text(const struct report *report, const struct encode_options *options,
-			    struct buf *ret);
-void encode__callsites_json(const struct report *report, const struct encode_options *options,
-			    struct buf *ret);
+encode_fn encode__callsites_text;
+encode_fn encode__callsites_json;
 
 /* Only the processes of a node report, for /debug/memory/processes. */
-void encode__processes_text(const struct report *report, const struct encode_options *options,
-			    struct buf *ret);
-void encode__processes_json(const struct report *report, const struct encode_options *options,
-			    struct buf *ret);
+encode_fn encode__processes_text;
+encode_fn encode__processes_json;
 
 #endif

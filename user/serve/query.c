@@ -46,16 +46,16 @@ static int set_all(struct query *query, const char *value)
 
 static int set_format(struct query *query, const char *value)
 {
-	if (!strcmp(value, "json")) {
-		query->json = true;
-		return 0;
-	}
-	query->folded = query->takes & FORMAT_OF_STACKS && !strcmp(value, "folded");
-	query->pprof =
-		query->takes & (FORMAT_OF_STACKS | FORMAT_OF_PROFILES) && !strcmp(value, "pprof");
-	if (query->folded || query->pprof)
-		return 0;
-	return strcmp(value, query->takes & FORMAT_OF_GRAPHS ? "html" : "text") ? -EINVAL : 0;
+	enum format format = 0;
+
+	while (format < FORMATS && strcmp(format__name(format), value))
+		format++;
+	if (format != FORMAT_JSON &&
+	    (format == FORMATS || !(query->takes & PARAMETER_OF_FORMAT(format))))
+		return -EINVAL;
+	if (!query__is_json(query))
+		query->format = format;
+	return 0;
 }
 
 static int set_unit(struct query *query, const char *value)
@@ -98,12 +98,12 @@ static const struct {
 	const char *name;
 	enum parameter bit;
 	int (*set)(struct query *query, const char *value);
-	const char *takes;
+	const char *takes; /* NULL: the route's formats */
 } parameters[] = {
 	{"pid", PARAMETER_PID, set_pid, "a process ID from 1 to 4194304, or self"},
 	{"top", PARAMETER_TOP, set_top, "a number from 1 to 10000"},
 	{"all", PARAMETER_ALL, set_all, "0 or 1"},
-	{"format", PARAMETER_FORMAT, set_format, "text or json"},
+	{"format", PARAMETER_FORMAT, set_format, NULL},
 	{"unit", PARAMETER_UNIT, set_unit, "MB or kB"},
 	{"min", PARAMETER_MIN, set_min, "a number of bytes, with a suffix k, M or G if wanted"},
 	{"pod", PARAMETER_POD, set_pod, "NAMESPACE/NAME"},
@@ -118,17 +118,24 @@ void query__init(struct query *query, unsigned takes)
 	memset(query, 0, sizeof(*query));
 	query->takes = takes;
 	query->top = 20;
+	query->format = takes & PARAMETER_OF_FORMAT(FORMAT_HTML) ? FORMAT_HTML : FORMAT_TEXT;
 }
 
-static const char *takes_of(const struct query *query, size_t i)
+/* "text, json or pprof" */
+static void list_formats(const struct query *query, char *ret, size_t size)
 {
-	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_STACKS)
-		return "text, json, pprof or folded";
-	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_PROFILES)
-		return "text, json or pprof";
-	if (parameters[i].bit == PARAMETER_FORMAT && query->takes & FORMAT_OF_GRAPHS)
-		return "html or json";
-	return parameters[i].takes;
+	unsigned left = query->takes / PARAMETER_OF_FORMAT(0);
+	size_t len = 0;
+
+	ret[0] = '\0';
+	for (enum format format = 0; format < FORMATS; format++, left >>= 1) {
+		if (left & 1)
+			len += snprintf(ret + len, size - len, "%s%s",
+					!len	    ? ""
+					: left == 1 ? " or "
+						    : ", ",
+					format__name(format));
+	}
 }
 
 static void fail_unknown(struct query *query, const char *name, bool elsewhere)
@@ -149,7 +156,8 @@ static void fail_unknown(struct query *query, const char *name, bool elsewhere)
 void query__add(struct query *query, const char *name, const char *value)
 {
 	bool first = !query->error[0], repeated, takes;
-	char quoted[QUOTE_LEN];
+	char quoted[QUOTE_LEN], formats[64];
+	const char *expected;
 	size_t i;
 	int err;
 
@@ -167,18 +175,20 @@ void query__add(struct query *query, const char *name, const char *value)
 	err = value ? parameters[i].set(query, value) : -EINVAL;
 	if (!first)
 		return;
+	list_formats(query, formats, sizeof(formats));
+	expected = parameters[i].takes ?: formats;
 	if (!takes)
 		fail_unknown(query, name, true);
 	else if (repeated)
 		snprintf(query->error, sizeof(query->error),
-			 "%s: given more than once; takes one value: %s", name, takes_of(query, i));
+			 "%s: given more than once; takes one value: %s", name, expected);
 	else if (!value)
 		snprintf(query->error, sizeof(query->error), "%s: the value is missing; takes %s",
-			 name, takes_of(query, i));
+			 name, expected);
 	else if (err)
 		snprintf(query->error, sizeof(query->error), "%s: '%s' is %s; takes %s", name,
 			 quote__text(value, quoted),
-			 err == -ERANGE ? "out of range" : "not understood", takes_of(query, i));
+			 err == -ERANGE ? "out of range" : "not understood", expected);
 }
 
 /* Each names other processes. */

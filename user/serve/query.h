@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "proc/pod_logs.h"
+#include "report/format.h"
 
 /* One bit for each parameter, in masks of what a route takes. */
 enum parameter {
@@ -24,11 +25,10 @@ enum parameter {
 	PARAMETER_POD = 1 << 6,
 	PARAMETER_CONTAINER = 1 << 7,
 	PARAMETER_NSPID = 1 << 8,
-	/* No parameters, but what format may be besides text and json: */
-	FORMAT_OF_STACKS = 1 << 9,    /* folded, pprof */
-	FORMAT_OF_PROFILES = 1 << 10, /* pprof */
-	FORMAT_OF_GRAPHS = 1 << 11,   /* html, and no text */
 };
+
+/* What the parameter format may be: further bits of the same masks. */
+#define PARAMETER_OF_FORMAT(format) (1u << (16 + (format)))
 
 #define QUERY_ERROR_LEN 256
 
@@ -43,9 +43,7 @@ struct query {
 	pid_t nspid;			      /* 0: not given; comes with container */
 	size_t top;
 	bool all;
-	bool json; /* format=json was there: errors are JSON then, whatever else was wrong */
-	bool folded;
-	bool pprof;
+	enum format format; /* json once that was given: then errors are JSON, whatever is wrong */
 	bool kilobytes;
 	uint64_t min; /* bytes */
 
@@ -53,6 +51,11 @@ struct query {
 };
 
 void query__init(struct query *query, unsigned takes);
+
+static inline bool query__is_json(const struct query *query)
+{
+	return query->format == FORMAT_JSON;
+}
 
 /* value is NULL when there was no '='. What is wrong shows in query->error. */
 void query__add(struct query *query, const char *name, const char *value);

@@ -87,30 +87,30 @@ static void fail_group(const struct reporter *reporter, struct answer *answer, i
 	else
 		snprintf(what, sizeof(what), "container %s", query->container);
 	if (err == -ESRCH && query->nspid)
-		answer__fail(answer, ERROR_NO_SUCH_PROCESS, query->json,
+		answer__fail(answer, ERROR_NO_SUCH_PROCESS, query__is_json(query),
 			     "no process of %s has the number %d there", what, query->nspid);
 	else if (err == -ESRCH)
-		answer__fail(answer, pod ? ERROR_NO_SUCH_POD : ERROR_NO_SUCH_CONTAINER, query->json,
-			     "no process of this node is in %s", what);
+		answer__fail(answer, pod ? ERROR_NO_SUCH_POD : ERROR_NO_SUCH_CONTAINER,
+			     query__is_json(query), "no process of this node is in %s", what);
 	else if (err == -ENOTUNIQ && query->nspid)
-		answer__fail(answer, ERROR_BAD_PARAMETER, query->json,
+		answer__fail(answer, ERROR_BAD_PARAMETER, query__is_json(query),
 			     "nspid: several processes of %s have the number %d, each in a PID "
 			     "namespace of its own; takes their pid",
 			     what, query->nspid);
 	else if (err == -ENOTUNIQ)
-		answer__fail(answer, ERROR_BAD_PARAMETER, query->json,
+		answer__fail(answer, ERROR_BAD_PARAMETER, query__is_json(query),
 			     "container: the ids of several begin with %s; takes more of it",
 			     query->container);
 	else if (err == -EACCES)
-		answer__fail(answer, ERROR_FORBIDDEN, query->json,
+		answer__fail(answer, ERROR_FORBIDDEN, query__is_json(query),
 			     "not allowed to read any process of %s", what);
 	else if (err == -ETIMEDOUT && !query->nspid)
-		answer__fail(answer, ERROR_UNREADABLE, query->json,
+		answer__fail(answer, ERROR_UNREADABLE, query__is_json(query),
 			     "%s cannot be read: its processes keep readers of their memory "
 			     "maps waiting",
 			     what);
 	else
-		fail_taking(reporter, answer, err, 0, query->json);
+		fail_taking(reporter, answer, err, 0, query__is_json(query));
 }
 
 static int take_group(const struct reporter *reporter, const struct query *query, bool profile,
@@ -159,14 +159,10 @@ static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid
 	return err;
 }
 
-static bool is_profile(enum route_kind kind, const struct query *query)
+static void encode(const struct report *report, const struct route *route,
+		   const struct query *query, struct answer *answer)
 {
-	return query->pprof || kind == ROUTE_PPROF;
-}
-
-static void encode(const struct report *report, enum route_kind kind, const struct query *query,
-		   struct buf *ret)
-{
+	const struct route_format *format = &route->formats[query->format];
 	struct encode_options options = {
 		.top = query->top,
 		.all = query->all,
@@ -175,24 +171,16 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 	};
 
 	/* The list of all processes and the graph are cut only on request. */
-	if ((kind == ROUTE_PROCESSES || kind == ROUTE_FLAMEGRAPH) &&
+	if ((route->kind == ROUTE_PROCESSES || route->kind == ROUTE_FLAMEGRAPH) &&
 	    !(query->given & PARAMETER_TOP))
 		options.all = true;
-
-	if (kind == ROUTE_FLAMEGRAPH)
-		(query->json ? web__flamegraph_json : web__flamegraph)(report, &options, ret);
-	else if (is_profile(kind, query))
-		encode__pprof(report, &options, ret);
-	else if (query->folded)
-		encode__folded(report, &options, ret);
-	else if (kind == ROUTE_CALLSITES)
-		(query->json ? encode__callsites_json : encode__callsites_text)(report, &options,
-										ret);
-	else if (kind == ROUTE_PROCESSES)
-		(query->json ? encode__processes_json : encode__processes_text)(report, &options,
-										ret);
+	if (format->encode == web__flamegraph)
+		answer__page(answer, web__flamegraph_policy());
+	else if (format->encode == encode__pprof)
+		answer__ok_file(answer, format->type, PROFILE_FILE);
 	else
-		(query->json ? encode__json : encode__text)(report, &options, ret);
+		answer__ok(answer, format->type);
+	format->encode(report, &options, &answer->body);
 }
 
 /* What is written of a region, and of a frame. */
@@ -201,10 +189,8 @@ static void encode(const struct report *report, enum route_kind kind, const stru
 #define ROOM_WAIT_MS 2000
 
 /* Before anything is written: what it may come to. */
-static int reserve(struct report *report, enum route_kind kind, const struct query *query)
+static int reserve(struct report *report, bool whole, const struct query *query)
 {
-	bool whole =
-		query->all || query->folded || is_profile(kind, query) || kind == ROUTE_FLAMEGRAPH;
 	size_t regions = report->n_regions + report->n_profile_rows, sites = report->n_sites;
 	size_t bytes = report->n_processes * REGION_BYTES;
 
@@ -225,31 +211,26 @@ static void pass_on_room(struct report *report, struct answer *answer)
 	reservation__shrink(&answer->memory, answer->body.cap);
 }
 
-void reporter__answer(const struct reporter *reporter, enum route_kind kind,
+void reporter__answer(const struct reporter *reporter, const struct route *route,
 		      const struct query *query, const struct asker *asker, struct answer *answer)
 {
+	const struct route_format *format = &route->formats[query->format];
+	enum route_kind kind = route->kind;
 	_cleanup_(free_report) struct report *report = NULL;
 	pid_t pid = 0;
 	int err;
 
-	if (kind == ROUTE_REPORT || kind == ROUTE_CALLSITES || kind == ROUTE_PPROF ||
-	    kind == ROUTE_FLAMEGRAPH)
+	if (route->parameters & PARAMETER_PID)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, kind, pid, query, is_profile(kind, query), asker, &report);
+	err = take(reporter, kind, pid, query, format->encode == encode__pprof, asker, &report);
 	if (!err)
-		err = reserve(report, kind, query);
+		err = reserve(report, query->all || format->whole, query);
 	if (kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);
 		reporter->metrics(reporter->ctx, report, &answer->body);
 	} else if (!err) {
-		if (kind == ROUTE_FLAMEGRAPH && !query->json)
-			answer__page(answer, web__flamegraph_policy());
-		else if (is_profile(kind, query))
-			answer__ok_file(answer, TYPE_PPROF, PROFILE_FILE);
-		else
-			answer__ok(answer, query->json ? TYPE_JSON : TYPE_TEXT);
-		encode(report, kind, query, &answer->body);
+		encode(report, route, query, answer);
 		pass_on_room(report, answer);
 	} else if (is_of_group(query)) {
 		fail_group(reporter, answer, err, query);
@@ -257,8 +238,8 @@ void reporter__answer(const struct reporter *reporter, enum route_kind kind,
 		/* To a caller from which /proc hides others' processes, they are not there. */
 		if (err == -EACCES && !asker->caller->everything && hidepid__is_set(reporter->proc))
 			err = -ESRCH;
-		fail_taking(reporter, answer, err, pid, query->json);
+		fail_taking(reporter, answer, err, pid, query__is_json(query));
 	}
 	if (buf__error(&answer->body))
-		fail_taking(reporter, answer, -ENOMEM, pid, query->json);
+		fail_taking(reporter, answer, -ENOMEM, pid, query__is_json(query));
 }

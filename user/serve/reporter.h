@@ -34,7 +34,7 @@ struct asker {
 };
 
 /* May run on several threads at once. */
-void reporter__answer(const struct reporter *reporter, enum route_kind kind,
+void reporter__answer(const struct reporter *reporter, const struct route *route,
 		      const struct query *query, const struct asker *asker, struct answer *answer);
 
 #endif

@@ -37,7 +37,7 @@ static void resume(struct request *request)
 /* The lock is held. */
 static void refuse(struct request *request, const char *why)
 {
-	answer__fail(&request->answer, ERROR_TOO_BUSY, request->query.json, "%s", why);
+	answer__fail(&request->answer, ERROR_TOO_BUSY, query__is_json(&request->query), "%s", why);
 	resume(request);
 }
 
@@ -99,10 +99,11 @@ static void run(struct job *job, struct visitor *visitor)
 	struct requests *all = request->all;
 	struct caller caller;
 
-	if (begin(request, visitor) && admission__caller(all->admission, &request->client,
-							 request->query.json, &caller, &answer)) {
+	if (begin(request, visitor) &&
+	    admission__caller(all->admission, &request->client, query__is_json(&request->query),
+			      &caller, &answer)) {
 		caller.source = job->source;
-		reporter__answer(&all->reporter, request->route->kind, &request->query,
+		reporter__answer(&all->reporter, request->route, &request->query,
 				 &(struct asker){&caller, visitor}, &answer);
 	}
 	pthread_mutex_lock(&all->lock);
@@ -235,7 +236,7 @@ bool request__submit(struct request *request)
 	if (out)
 		request__put(request_of(out));
 	if (err)
-		answer__fail(&request->answer, ERROR_TOO_BUSY, request->query.json, "%s",
-			     err == -ESHUTDOWN ? "the daemon is stopping" : too_busy);
+		answer__fail(&request->answer, ERROR_TOO_BUSY, query__is_json(&request->query),
+			     "%s", err == -ESHUTDOWN ? "the daemon is stopping" : too_busy);
 	return !err;
 }

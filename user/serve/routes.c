@@ -4,33 +4,72 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "report/encode.h"
+#include "serve/answer.h"
 #include "serve/query.h"
 #include "util/cleanup.h"
+#include "web/web.h"
 
-#define OF_LISTS (PARAMETER_TOP | PARAMETER_ALL | PARAMETER_FORMAT | PARAMETER_UNIT)
-
+#define OF_LISTS     (PARAMETER_TOP | PARAMETER_ALL | PARAMETER_UNIT)
 #define OF_PROCESSES (PARAMETER_PID | PARAMETER_POD | PARAMETER_CONTAINER | PARAMETER_NSPID)
-
-#define OF_REPORTS (OF_LISTS | OF_PROCESSES | PARAMETER_MIN | FORMAT_OF_STACKS)
-
+#define OF_REPORTS   (OF_LISTS | OF_PROCESSES | PARAMETER_MIN)
 /* A profile always has everything; its readers choose. */
-#define OF_PROFILES (OF_PROCESSES | PARAMETER_MIN | PARAMETER_FORMAT | FORMAT_OF_PROFILES)
-#define OF_GRAPHS                                                                                  \
-	(PARAMETER_TOP | PARAMETER_ALL | PARAMETER_FORMAT | OF_PROCESSES | PARAMETER_MIN |         \
-	 FORMAT_OF_GRAPHS)
+#define OF_PROFILES (OF_PROCESSES | PARAMETER_MIN)
+#define OF_GRAPHS   (PARAMETER_TOP | PARAMETER_ALL | OF_PROCESSES | PARAMETER_MIN)
 
-/* What has one format takes the parameter too: it says how errors are written. */
-static const struct route routes[] = {
-	{"/debug/memory", ROUTE_REPORT, ON_DEBUG, OF_REPORTS},
-	{"/debug/memory/callsites", ROUTE_CALLSITES, ON_DEBUG, OF_REPORTS},
-	{"/debug/memory/pprof", ROUTE_PPROF, ON_DEBUG, OF_PROFILES},
-	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS},
-	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS},
-	{"/", ROUTE_PAGE, ON_DEBUG, PARAMETER_FORMAT},
-	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
-	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
-	{"/readyz", ROUTE_READY, ON_DEBUG | ON_METRICS, PARAMETER_FORMAT},
+static const struct route_format of_reports[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_TEXT, encode__text},
+	[FORMAT_JSON] = {TYPE_JSON, encode__json},
+	[FORMAT_PPROF] = {TYPE_PPROF, encode__pprof, true},
+	[FORMAT_FOLDED] = {TYPE_TEXT, encode__folded, true},
 };
+static const struct route_format of_callsites[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_TEXT, encode__callsites_text},
+	[FORMAT_JSON] = {TYPE_JSON, encode__callsites_json},
+	[FORMAT_PPROF] = {TYPE_PPROF, encode__pprof, true},
+	[FORMAT_FOLDED] = {TYPE_TEXT, encode__folded, true},
+};
+static const struct route_format of_profiles[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_PPROF, encode__pprof, true},
+	[FORMAT_JSON] = {TYPE_PPROF, encode__pprof, true},
+	[FORMAT_PPROF] = {TYPE_PPROF, encode__pprof, true},
+};
+static const struct route_format of_processes[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_TEXT, encode__processes_text},
+	[FORMAT_JSON] = {TYPE_JSON, encode__processes_json},
+};
+static const struct route_format of_graphs[FORMATS] = {
+	[FORMAT_HTML] = {TYPE_HTML, web__flamegraph, true},
+	[FORMAT_JSON] = {TYPE_JSON, web__flamegraph_json, true},
+};
+/* What has one format takes the parameter too: it says how errors are written. */
+static const struct route_format of_others[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_TEXT},
+	[FORMAT_JSON] = {TYPE_TEXT},
+};
+
+static const struct route routes[] = {
+	{"/debug/memory", ROUTE_REPORT, ON_DEBUG, OF_REPORTS, of_reports},
+	{"/debug/memory/callsites", ROUTE_CALLSITES, ON_DEBUG, OF_REPORTS, of_callsites},
+	{"/debug/memory/pprof", ROUTE_PPROF, ON_DEBUG, OF_PROFILES, of_profiles},
+	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS, of_processes},
+	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS, of_graphs},
+	{"/", ROUTE_PAGE, ON_DEBUG, 0, of_others},
+	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, 0, of_others},
+	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, 0, of_others},
+	{"/readyz", ROUTE_READY, ON_DEBUG | ON_METRICS, 0, of_others},
+};
+
+unsigned route__takes(const struct route *route)
+{
+	unsigned takes = route->parameters | PARAMETER_FORMAT;
+
+	for (enum format format = 0; format < FORMATS; format++) {
+		if (route->formats[format].type)
+			takes |= PARAMETER_OF_FORMAT(format);
+	}
+	return takes;
+}
 
 const struct route *routes__find(const char *path, unsigned listener)
 {

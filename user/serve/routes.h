@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The routes: on which listener, with which parameters. */
+/* The routes: on which listener, with which parameters and formats. */
 #ifndef MEMPROV_ROUTES_H
 #define MEMPROV_ROUTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
+
+#include "report/format.h"
 
 /* Which listeners a route is on: bits. */
 enum listeners {
@@ -23,12 +26,22 @@ enum route_kind {
 	ROUTE_METRICS,
 };
 
+struct route_format {
+	const char *type;  /* Content-Type */
+	encode_fn *encode; /* NULL: of no report */
+	bool whole;	   /* has everything, whatever the parameter top says */
+};
+
 struct route {
 	const char *path;
 	enum route_kind kind;
 	unsigned listeners;
-	unsigned takes; /* enum parameter */
+	unsigned parameters;		    /* enum parameter, without format, which all take */
+	const struct route_format *formats; /* FORMATS of them; no type: not taken */
 };
+
+/* What it takes: parameters and formats, as query.h has them. */
+unsigned route__takes(const struct route *route);
 
 /* NULL when there is none. */
 const struct route *routes__find(const char *path, unsigned listener);

@@ -246,7 +246,7 @@ static bool answer_at_once(struct listener *listener, struct request *request, c
 {
 	const struct server_config *config = &listener->server->config;
 	struct answer *answer = &request->answer;
-	bool json = request->query.json;
+	bool json = query__is_json(&request->query);
 	char quoted[QUOTE_LEN], list[ROUTES_LIST_LEN], why[256];
 
 	if (listener->guarded &&
@@ -324,7 +324,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 	}
 	if (request->state == REQUEST_NEW) {
 		request->route = routes__find(path, listener->routes);
-		query__init(&request->query, request->route ? request->route->takes : 0);
+		query__init(&request->query, request->route ? route__takes(request->route) : 0);
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter,
 					  &request->query);
 		query__end(&request->query);

@@ -16,10 +16,8 @@ const char *web__page_policy(void); /* its Content-Security-Policy */
 
 /* A page with the report's flame graph in it, which needs nothing else; and what it is drawn
  * from. Memory running out shows in buf__error(ret). */
-void web__flamegraph(const struct report *report, const struct encode_options *options,
-		     struct buf *ret);
-void web__flamegraph_json(const struct report *report, const struct encode_options *options,
-			  struct buf *ret);
+encode_fn web__flamegraph;
+encode_fn web__flamegraph_json;
 const char *web__flamegraph_policy(void);
 
 #endif

@@ -1,0 +1,14 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "report/encode.h"
+
+encode_fn *encode__in(enum format format)
+{
+	static encode_fn *const encoders[FORMATS] = {
+		[FORMAT_TEXT] = encode__text,
+		[FORMAT_JSON] = encode__json,
+		[FORMAT_PPROF] = encode__pprof,
+		[FORMAT_FOLDED] = encode__folded,
+	};
+
+	return encoders[format];
+}
