@@ -100,64 +100,42 @@ static const struct label no_labels[LABELS_MAX];
 
 /* --- processes ---------------------------------------------------------------------------- */
 
-#define PID_LEN 12
-
-/* The process of the sum has no pid. */
-static const char *pid_label(const struct process_row *row, char text[PID_LEN])
+/* Adds a series of the process, with a label of its own or none; not when the value is not known.
+ * The process of the sum has no pid. */
+static void add_of_process(struct buf *out, const struct process_row *row, const char *name,
+			   struct label own, uint64_t value)
 {
-	if (!row->pid)
-		return "";
-	snprintf(text, PID_LEN, "%d", row->pid);
-	return text;
-}
+	char pid[12] = "";
+	const struct label labels[LABELS_MAX] = {{"pid", pid}, {"comm", row->comm ?: ""}, own};
 
-static const char *comm_label(const struct process_row *row)
-{
-	return row->comm ? row->comm : "";
+	if (row->pid)
+		snprintf(pid, sizeof(pid), "%d", row->pid);
+	if (value != UNKNOWN_BYTES)
+		add_sample(out, name, labels, value);
 }
 
 static void add_process_groups(struct buf *out, const struct process_row *row)
 {
-	char pid[PID_LEN];
-	size_t i;
-
-	for (i = 0; i < CATEGORY_GROUPS; i++) {
-		const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
-							 {"comm", comm_label(row)},
-							 {"category", group_names[i]}};
-
-		add_sample(out, "process_resident_bytes", labels, row->by_category_group[i]);
-	}
+	for (size_t i = 0; i < CATEGORY_GROUPS; i++)
+		add_of_process(out, row, "process_resident_bytes",
+			       (struct label){"category", group_names[i]},
+			       row->by_category_group[i]);
 }
 
 static void add_process_pss(struct buf *out, const struct process_row *row)
 {
-	char pid[PID_LEN];
-	const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
-						 {"comm", comm_label(row)}};
-
-	if (row->pss != UNKNOWN_BYTES)
-		add_sample(out, "process_proportional_bytes", labels, row->pss);
+	add_of_process(out, row, "process_proportional_bytes", (struct label){}, row->pss);
 }
 
 static void add_process_kind(struct buf *out, const struct process_row *row, enum page_kind kind)
 {
-	char pid[PID_LEN];
-	const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
-						 {"comm", comm_label(row)}};
-
-	if (row->kinds.bytes[kind] != UNKNOWN_BYTES)
-		add_sample(out, kind_words[kind].metric, labels, row->kinds.bytes[kind]);
+	add_of_process(out, row, kind_words[kind].metric, (struct label){}, row->kinds.bytes[kind]);
 }
 
 static void add_process_time(struct buf *out, const struct process_row *row)
 {
-	char pid[PID_LEN];
-	const struct label labels[LABELS_MAX] = {{"pid", pid_label(row, pid)},
-						 {"comm", comm_label(row)}};
-
-	add_sample(out, "process_sampled_timestamp_seconds", labels,
-		   row->sampled_at / NSEC_PER_SEC);
+	add_of_process(out, row, "process_sampled_timestamp_seconds", (struct label){},
+		       row->sampled_at / NSEC_PER_SEC);
 }
 
 static int by_name(const void *a, const void *b)
@@ -209,11 +187,7 @@ static size_t collapse_names(const struct process_row *row, struct arena *arena,
 
 static void add_name(struct buf *out, const struct process_row *row, const char *name, uint64_t rss)
 {
-	char pid[PID_LEN];
-	const struct label labels[LABELS_MAX] = {
-		{"pid", pid_label(row, pid)}, {"comm", comm_label(row)}, {"name", name}};
-
-	add_sample(out, "named_region_resident_bytes", labels, rss);
+	add_of_process(out, row, "named_region_resident_bytes", (struct label){"name", name}, rss);
 }
 
 static void add_process_names(struct buf *out, const struct process_row *row)

@@ -6,8 +6,8 @@
 #include <uthash.h>
 
 #include "report/encode.h"
-#include "report/profile_tables.h"
 #include "report/profile_rows.h"
+#include "report/profile_tables.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/gzip.h"

@@ -1,12 +1,14 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "report/processes.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 
 #include "report/amount.h"
 #include "report/container.h"
 #include "report/kinds.h"
+#include "util/arena.h"
 #include "util/clock.h"
 #include "util/text.h"
 
@@ -25,6 +27,24 @@ static int larger_process(const void *a, const void *b)
 void processes__sort(struct report *report)
 {
 	qsort(report->processes, report->n_processes, sizeof(*report->processes), larger_process);
+}
+
+int process_row__own(struct process_row *row, int pidfd, struct pod_logs *logs,
+		     struct arena *strings)
+{
+	struct named_row *named = arena__alloc(strings, row->n_named * sizeof(*named));
+
+	row->comm = arena__strdup(strings, row->comm);
+	if (!named || !row->comm)
+		return -ENOMEM;
+	for (size_t i = 0; i < row->n_named; i++) {
+		named[i] = row->named[i];
+		named[i].name = arena__strdup(strings, row->named[i].name);
+		if (!named[i].name)
+			return -ENOMEM;
+	}
+	row->named = named;
+	return report_container__of_process(pidfd, logs, strings, &row->container);
 }
 
 /* Of what was read at some time; what was not is of UNKNOWN_BYTES. */

@@ -6,6 +6,14 @@
 #include "report/encode.h"
 #include "util/json.h"
 
+struct arena;
+struct pod_logs;
+
+/* Makes comm and names the arena's, and fills in the container of the process opened as pidfd, with
+ * the names in logs, which may be NULL. 0 or -ENOMEM. */
+int process_row__own(struct process_row *row, int pidfd, struct pod_logs *logs,
+		     struct arena *strings);
+
 /* Puts the rows of a report in their order, the largest first. */
 void processes__sort(struct report *report);
 

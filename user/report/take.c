@@ -11,8 +11,8 @@
 #include "report/container.h"
 #include "report/group.h"
 #include "report/processes.h"
-#include "report/runtime.h"
 #include "report/profile_rows.h"
+#include "report/runtime.h"
 #include "report/sites.h"
 #include "report/snapshot.h"
 #include "report/summary.h"
@@ -213,7 +213,6 @@ struct node {
 
 static int add_row(struct node *node, const struct report *process, const struct snapshot *s)
 {
-	struct arena *strings = node->report->strings;
 	struct process_row *row;
 
 	if (array__grow(&node->rows, &node->cap, node->n, sizeof(*node->rows)))
@@ -221,7 +220,7 @@ static int add_row(struct node *node, const struct report *process, const struct
 	row = &node->rows[node->n];
 	*row = (struct process_row){
 		.pid = process->pid,
-		.comm = arena__strdup(strings, process->comm),
+		.comm = process->comm,
 		.rss = process->totals.rss,
 		.pss = process->totals.pss,
 		.swap = process->totals.swap,
@@ -229,29 +228,14 @@ static int add_row(struct node *node, const struct report *process, const struct
 		.sampled_at = clock__boot_to_wall(s->began_ns),
 		.start_ticks = s->stat.start_ticks,
 		.exec_space = s->traced ? s->view.exec_space : 0,
+		.named = process->named,
 		.n_named = process->n_named,
 	};
 	row->pss_sampled_at = row->sampled_at;
 	for (int group = 0; group < CATEGORY_GROUPS; group++)
 		row->by_category_group[group] = report__group_bytes(process, group);
-	if (process->n_named) {
-		struct named_row *named = arena__alloc(strings, process->n_named * sizeof(*named));
-
-		if (!named)
-			return -ENOMEM;
-		for (size_t i = 0; i < process->n_named; i++) {
-			named[i] = process->named[i];
-			named[i].name = arena__strdup(strings, process->named[i].name);
-			if (!named[i].name)
-				return -ENOMEM;
-		}
-		row->named = named;
-	}
 	node->n++;
-	if (!row->comm)
-		return -ENOMEM;
-	return report_container__of_process(s->pidfd, node->taker->config.pod_logs, strings,
-					    &row->container);
+	return process_row__own(row, s->pidfd, node->taker->config.pod_logs, node->report->strings);
 }
 
 static int sum_process(struct node *node, struct report *process, const struct snapshot *s)

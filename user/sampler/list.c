@@ -7,7 +7,6 @@
 #include "live/owner.h"
 #include "proc/crew.h"
 #include "proc/program.h"
-#include "report/container.h"
 #include "report/processes.h"
 #include "sampler/sampler_parts.h"
 #include "util/arena.h"
@@ -72,60 +71,35 @@ static int get(struct list *list, const struct proc_stat *stat, int pidfd,
 	return err;
 }
 
-static struct process_row *add_row(struct list *list)
-{
-	return array__grow(&list->rows, &list->cap, list->n, sizeof(*list->rows))
-		       ? NULL
-		       : &list->rows[list->n++];
-}
-
-static int copy_names(struct process_row *row, const struct sample *sample, struct arena *strings)
-{
-	struct named_row *named = arena__alloc(strings, sample->n_named * sizeof(*named));
-
-	if (!named)
-		return -ENOMEM;
-	for (size_t i = 0; i < sample->n_named; i++) {
-		named[i] = sample->named[i];
-		named[i].name = arena__strdup(strings, sample->named[i].name);
-		if (!named[i].name)
-			return -ENOMEM;
-	}
-	row->named = named;
-	row->n_named = sample->n_named;
-	return 0;
-}
-
 static int add_process(struct list *list, const struct proc_stat *stat, int pidfd,
 		       const struct sample *sample)
 {
 	uint64_t boot_wall_ns = clock__boot_to_wall(0);
 	struct report *report = list->report;
-	struct process_row *row = add_row(list);
-	int err;
+	struct process_row *row;
 
-	if (!row)
+	if (array__grow(&list->rows, &list->cap, list->n, sizeof(*list->rows)))
 		return -ENOMEM;
+	row = &list->rows[list->n++];
 	*row = (struct process_row){
 		.pid = sample->pid,
 		.start_ticks = sample->start_ticks,
 		.exec_space = sample->exec_space,
-		.comm = arena__strdup(report->strings, stat->comm),
+		.comm = stat->comm,
 		.rss = sample->rss,
 		.pss = sample->pss,
 		.swap = sample->swap,
 		.kinds = sample->kinds,
 		.sampled_at = boot_wall_ns + sample->taken_ns,
 		.pss_sampled_at = sample->summed_ns ? boot_wall_ns + sample->summed_ns : 0,
+		.named = sample->named,
+		.n_named = sample->n_named,
 	};
 	memcpy(row->by_category_group, sample->by_category_group, sizeof(row->by_category_group));
 	for (int coverage = 0; coverage < COVERAGES; coverage++)
 		report->by_coverage[coverage] += sample->by_coverage[coverage];
 	report->totals.rss += sample->rss;
-	err = row->comm ? copy_names(row, sample, report->strings) : -ENOMEM;
-	return err ? err
-		   : report_container__of_process(pidfd, list->sampler->taker->config.pod_logs,
-						  report->strings, &row->container);
+	return process_row__own(row, pidfd, list->sampler->taker->config.pod_logs, report->strings);
 }
 
 static int check(const struct list *list, pid_t pid, int pidfd, const struct program *program)
