@@ -103,11 +103,15 @@ class Terminal:
         return "\n".join(self.lines)
 
     def wait(self, condition, what):
+        """Until it holds of a frame that has come to its end: a terminal takes a large one in pieces."""
         end = time.monotonic() + HANG
         while True:
             self.read()
+            so_far = len(self.raw)
             if condition(self.text):
-                return self.text
+                self.read(0.1)
+                if len(self.raw) == so_far:
+                    return self.text
             assert self.poll() is None, f"it ended with {self.status}: {self.raw!r}"
             assert time.monotonic() < end, f"no {what} on the screen:\n{self.text}"
 
