@@ -29,7 +29,7 @@ static void check_accepted(const struct options *options)
 	check(options->pid >= 0 && options->pid <= OPTIONS_PID_MAX);
 	check(options->ring_size >= 64 << 10 && options->ring_size <= 1 << 30);
 	check(!(options->ring_size & (options->ring_size - 1)));
-	check(options->backend <= BACKEND_TRACEPOINT && options->unwind <= UNWIND_NONE);
+	check(options->backend <= BACKEND_TRACEPOINT && options->unwind <= MP_UNWIND_CFI);
 	/* Not keys of the file. */
 	check(!options->config && !options->all && !options->output && options->top == 20);
 }

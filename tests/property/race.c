@@ -246,7 +246,7 @@ static void run_race(struct race *race, struct taker *taker, pid_t pid)
 void test_racing(void **state)
 {
 	struct race *race = new_race();
-	struct owner_config config = {.attach = tracer__attach(),
+	struct owner_config config = {.backend = tracer__backend(),
 				      .ring_size = RING_SIZE,
 				      .model.on_late_name = name_reader__take};
 	struct taker_config taker_config = {.proc = "/proc"};

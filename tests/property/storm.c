@@ -191,7 +191,7 @@ static void run_storm(struct storm *storm, struct owner *owner)
 
 void test_fork_exec_storm(void **state)
 {
-	struct owner_config config = {.attach = tracer__attach(), .ring_size = RING_SIZE};
+	struct owner_config config = {.backend = tracer__backend(), .ring_size = RING_SIZE};
 	struct storm *storm = mmap(NULL, sizeof(*storm), PROT_READ | PROT_WRITE,
 				   MAP_SHARED | MAP_ANONYMOUS, -1, 0);
 	struct sweeper *sweeper;

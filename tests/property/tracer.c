@@ -245,19 +245,19 @@ static void apply(const union mp_event *e, void *ctx)
 	model__apply(t->model, e);
 }
 
-enum attach tracer__attach(void)
+enum backend tracer__backend(void)
 {
 	const char *backend = getenv("MEMPROV_BACKEND");
 
-	return !backend			   ? ATTACH_AUTO
-	       : !strcmp(backend, "fexit") ? ATTACH_FEXIT
-					   : ATTACH_TRACEPOINTS;
+	return !backend			   ? BACKEND_AUTO
+	       : !strcmp(backend, "fexit") ? BACKEND_FEXIT
+					   : BACKEND_TRACEPOINT;
 }
 
 int tracer__new(struct tracer **ret, char *why, size_t why_len)
 {
 	struct tracer *t = calloc(1, sizeof(*t));
-	struct collector_config config = {.attach = tracer__attach(),
+	struct collector_config config = {.backend = tracer__backend(),
 					  .ring_size = RING_SIZE,
 					  .on_event = on_ring_event,
 					  .on_lost = on_ring_lost,

@@ -19,7 +19,7 @@ struct tracer;
 typedef bool tracer_lose_fn(const union mp_event *event, void *ctx);
 
 /* What MEMPROV_BACKEND in the environment asks for. */
-enum attach tracer__attach(void);
+enum backend tracer__backend(void);
 
 /* Loads and attaches; why as for collector__new. */
 int tracer__new(struct tracer **ret, char *why, size_t why_len);

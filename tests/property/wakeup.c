@@ -80,7 +80,7 @@ static void on_lost(uint32_t tgid, const struct mp_lost_range *range, void *ctx)
 void test_the_reader_is_woken(void **state)
 {
 	struct seen seen = {0};
-	struct collector_config config = {.attach = tracer__attach(),
+	struct collector_config config = {.backend = tracer__backend(),
 					  .ring_size = RING_SIZE,
 					  .on_event = on_event,
 					  .on_lost = on_lost,

@@ -63,7 +63,7 @@ static void test_defaults(void **state)
 	assert_string_equal(o.listen, "127.0.0.1:6060");
 	assert_null(o.metrics_listen);
 	assert_int_equal(o.backend, BACKEND_AUTO);
-	assert_int_equal(o.unwind, UNWIND_AUTO);
+	assert_int_equal(o.unwind, MP_UNWIND_CFI);
 	assert_int_equal(o.stack_min, 65536);
 	assert_int_equal(o.ring_size, 8 << 20);
 	assert_string_equal(o.socket, "/run/memprov.sock");
@@ -126,7 +126,7 @@ static void test_values_of_serve(void **state)
 	     "--unwind", "none");
 	assert_int_equal(o.ring_size, 65536);
 	assert_int_equal(o.backend, BACKEND_FEXIT);
-	assert_int_equal(o.unwind, UNWIND_NONE);
+	assert_int_equal(o.unwind, MP_UNWIND_NONE);
 	GOOD(&o, "serve", "--listen", "localhost:80", "--stack-min", "2m");
 	assert_int_equal(o.stack_min, 2 << 20);
 }
@@ -373,7 +373,7 @@ static void test_config(void **state)
 	assert_string_equal(o.metrics_listen, "0.0.0.0:9");
 	assert_int_equal(o.pid, 12);
 	assert_int_equal(o.backend, BACKEND_TRACEPOINT);
-	assert_int_equal(o.unwind, UNWIND_FP);
+	assert_int_equal(o.unwind, MP_UNWIND_FP);
 	assert_int_equal(o.stack_min, 1 << 20);
 	assert_int_equal(o.ring_size, 2 << 20);
 	assert_string_equal(o.proc, "/host = proc");

@@ -17,6 +17,11 @@
 struct bpf_object;
 struct btf;
 
+/* What is asked for. Auto: fexit where the kernel allows all of it, and without losses, else
+ * tracepoints. */
+enum backend { BACKEND_AUTO, BACKEND_FEXIT, BACKEND_TRACEPOINT };
+
+/* What is used. */
 enum attach_by { ATTACH_BY_TRACEPOINTS, ATTACH_BY_FEXIT };
 
 /* "tracepoint", "fexit": the value of tracing.backend in reports. */

@@ -332,9 +332,9 @@ int collector__new(const struct collector_config *config, char *why, size_t why_
 		   struct collector **ret)
 {
 	static int (*const ways[])(struct collector * c, char *why, size_t why_len) = {
-		[ATTACH_AUTO] = start_either,
-		[ATTACH_FEXIT] = start_fexit,
-		[ATTACH_TRACEPOINTS] = start_tracepoints,
+		[BACKEND_AUTO] = start_either,
+		[BACKEND_FEXIT] = start_fexit,
+		[BACKEND_TRACEPOINT] = start_tracepoints,
 	};
 	struct collector *c = calloc(1, sizeof(*c));
 	struct bpf_map *map;
@@ -346,7 +346,7 @@ int collector__new(const struct collector_config *config, char *why, size_t why_
 	}
 	c->config = *config;
 	libbpf_set_print(silent); /* the reason is in why, in one line */
-	err = ways[config->attach](c, why, why_len);
+	err = ways[config->backend](c, why, why_len);
 	if (err) {
 		collector__free(c);
 		return err;

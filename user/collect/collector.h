@@ -22,16 +22,8 @@ typedef void collector_event_fn(const union mp_event *event, void *ctx);
  * known which process lost them. */
 typedef void collector_lost_fn(uint32_t tgid, const struct mp_lost_range *range, void *ctx);
 
-/* How to attach. */
-enum attach {
-	ATTACH_AUTO, /* fexit where the kernel allows all of it, and without losses, else
-			tracepoints */
-	ATTACH_FEXIT,
-	ATTACH_TRACEPOINTS,
-};
-
 struct collector_config {
-	enum attach attach;
+	enum backend backend;
 	uint64_t ring_size;
 	uint64_t storm_rate; /* events a second, of all processes that go beyond their own share of
 				events (bpf/share.bpf.h); 0: as many as the ring has room for */
@@ -50,7 +42,7 @@ void collector__free(struct collector *collector); /* accepts NULL */
 /* How it did attach. */
 enum attach_by collector__attached_by(const struct collector *collector);
 
-/* 0: ATTACH_AUTO tries fexit first; else -errno, and why not. */
+/* 0: BACKEND_AUTO tries fexit first; else -errno, and why not. */
 int collector__prefers_fexit(char *why, size_t why_len);
 
 /* Readable once enough of the ring is filled to be worth waking up. */

@@ -107,7 +107,7 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 {
 	struct owner *owner = calloc(1, sizeof(*owner));
 	struct collector_config collector = {
-		.attach = config->attach,
+		.backend = config->backend,
 		.ring_size = config->ring_size,
 		.storm_rate = config->storm_rate,
 		.unwind = config->unwind,

@@ -16,7 +16,7 @@ struct owner;
 
 struct owner_config {
 	/* As in struct collector_config. */
-	enum attach attach;
+	enum backend backend;
 	uint64_t ring_size;
 	uint64_t storm_rate;
 	enum mp_unwind unwind;

@@ -6,11 +6,14 @@
 #ifndef MEMPROV_OPTIONS_H
 #define MEMPROV_OPTIONS_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "collect/backend.h"
+#include "event.h"
 #include "report/format.h"
 #include "util/buf.h"
 
@@ -22,8 +25,6 @@ enum command {
 	COMMAND_DIFF,
 	COMMAND_DOCTOR,
 };
-enum backend { BACKEND_AUTO, BACKEND_FEXIT, BACKEND_TRACEPOINT };
-enum unwind { UNWIND_AUTO, UNWIND_FP, UNWIND_CFI, UNWIND_NONE };
 enum seccomp_mode { SECCOMP_ENFORCE, SECCOMP_LOG, SECCOMP_OFF };
 /* What `top` sorts by; the order of its columns. */
 enum top_sort { SORT_PID, SORT_RSS, SORT_PSS, SORT_SWAP, SORT_CHANGE, SORT_GROWTH, SORT_NAME };
@@ -55,7 +56,7 @@ struct options {
 
 	/* serve and run */
 	enum backend backend;
-	enum unwind unwind;
+	enum mp_unwind unwind;
 	uint64_t stack_min;
 	uint64_t ring_size; /* bytes: a power of two, a multiple of the page size */
 

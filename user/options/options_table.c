@@ -21,8 +21,11 @@
 
 static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
-static const struct choice unwinds[] = {
-	{"auto", UNWIND_AUTO}, {"fp", UNWIND_FP}, {"cfi", UNWIND_CFI}, {"none", UNWIND_NONE}, {}};
+static const struct choice unwinds[] = {{"auto", MP_UNWIND_CFI},
+					{"fp", MP_UNWIND_FP},
+					{"cfi", MP_UNWIND_CFI},
+					{"none", MP_UNWIND_NONE},
+					{}};
 static const struct choice seccomp_modes[] = {
 	{"enforce", SECCOMP_ENFORCE}, {"log", SECCOMP_LOG}, {"off", SECCOMP_OFF}, {}};
 static const struct choice formats[] = {{"text", FORMAT_TEXT},

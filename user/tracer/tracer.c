@@ -32,31 +32,18 @@
 /* Events a second, of all that go beyond their own share: some 5 % of a CPU with their stacks. */
 #define STORM_RATE 10000
 
-static const enum mp_unwind unwind_modes[] = {
-	[UNWIND_AUTO] = MP_UNWIND_CFI,
-	[UNWIND_CFI] = MP_UNWIND_CFI,
-	[UNWIND_FP] = MP_UNWIND_FP,
-	[UNWIND_NONE] = MP_UNWIND_NONE,
-};
-
-static const enum attach attaches[] = {
-	[BACKEND_AUTO] = ATTACH_AUTO,
-	[BACKEND_FEXIT] = ATTACH_FEXIT,
-	[BACKEND_TRACEPOINT] = ATTACH_TRACEPOINTS,
-};
-
 /* Exit code when it cannot trace: `serve` and `run` are for call sites, not less. */
 static int attach_owner(struct tracer *t, const struct options *options)
 {
 	struct owner_config config = {
 		.model.budget = t->budget,
-		.attach = attaches[options->backend],
+		.backend = options->backend,
 		.ring_size = options->ring_size,
 		/* `run` has one program, and wants all of it. */
 		.storm_rate = t->sampler ? STORM_RATE : 0,
 		.model.on_late_name = name_reader__take,
 		.model.ctx = t->names,
-		.unwind = unwind_modes[options->unwind],
+		.unwind = options->unwind,
 		.stack_min = options->stack_min,
 	};
 	char why[256];
@@ -92,7 +79,7 @@ static int begin_unwinder(struct tracer *t, const struct options *options, uint6
 	};
 	int err;
 
-	if (unwind_modes[options->unwind] == MP_UNWIND_NONE)
+	if (options->unwind == MP_UNWIND_NONE)
 		return EXIT_DONE;
 	err = unwinder__new(&config, t->budget, &t->unwinder);
 	if (!err)
