@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "model/model.h"
+#include "proc/procfs.h"
 
 #define PAGE 4096
 
@@ -49,8 +50,9 @@ static void check(struct model *model)
 		if (model__view(model, known[i].tgid, &view))
 			abort();
 		ledger__each(&view.ledger, 0, UINT64_MAX, check_order, &end);
-		model__learn(model, known[i].tgid, known[i].start_ticks, "x", view.space_id,
-			     UINT64_MAX / 2, &set);
+		model__learn(model, known[i].tgid,
+			     &(struct proc_stat){.start_ticks = known[i].start_ticks, .comm = "x"},
+			     view.space_id, UINT64_MAX / 2, &set);
 		end = 0;
 		ledger__each(&view.ledger, 0, UINT64_MAX, check_order, &end);
 		view__free(&view);

@@ -346,6 +346,6 @@ int compare__resync(struct model *model, pid_t pid)
 		space_id = view.space_id;
 		view__free(&view);
 	}
-	model__learn(model, pid, stat.start_ticks, stat.comm, space_id, began_ns, &maps);
+	model__learn(model, pid, &stat, space_id, began_ns, &maps);
 	return 0;
 }

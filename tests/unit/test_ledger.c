@@ -10,7 +10,7 @@
 #include <cmocka.h>
 #include <errno.h>
 
-#include "model/ledger.h"
+#include "model/ledger_names.h"
 #include "util/cleanup.h"
 
 #define PAGE  4096ULL
@@ -92,8 +92,13 @@ static void change(struct pair *p, struct ledger_pool *pool, struct record **rec
 	} else if (kind == 2) {
 		assert_int_equal(ledger__erase(&p->ledger, pool, lo, hi), 0);
 	} else {
-		assert_int_equal(
-			ledger__name(&p->ledger, pool, lo, hi, name, name ? record : NULL, now), 0);
+		struct ledger_naming naming = {.lo = lo,
+					       .hi = hi,
+					       .now = now,
+					       .unknown = name ? record : NULL,
+					       .name = name};
+
+		assert_int_equal(ledger__name(&p->ledger, pool, &naming), 0);
 	}
 	for (unsigned page = first; page < last; page++) {
 		if (kind < 2 || (kind == 3 && name && !p->oracle.record[page]))
@@ -201,6 +206,15 @@ static void put(struct fixture *f, uint64_t lo, uint64_t hi, struct record *reco
 	assert_int_equal(ledger__put(&f->ledger, f->pool, &range), 0);
 }
 
+static void name_pages(struct fixture *f, uint64_t lo, uint64_t hi, struct name *name,
+		       struct record *unknown, uint64_t now)
+{
+	struct ledger_naming naming = {
+		.lo = lo * PAGE, .hi = hi * PAGE, .now = now, .unknown = unknown, .name = name};
+
+	assert_int_equal(ledger__name(&f->ledger, f->pool, &naming), 0);
+}
+
 static void test_a_hole_makes_two(void **state)
 {
 	struct fixture *f = *state;
@@ -233,17 +247,17 @@ static void test_names(void **state)
 
 	put(f, 1, 5, f->a, 1);
 	put(f, 7, 9, f->b, 1);
-	ledger__name(&f->ledger, f->pool, 3 * PAGE, 8 * PAGE, cache, NULL, 2);
+	name_pages(f, 3, 8, cache, NULL, 2);
 	assert_shows(&f->ledger, "1-3 3-5 cache 7-8 cache 8-9 ");
 	/* A gap is named too when a record is given for it, and equal names are one name. */
-	ledger__name(&f->ledger, f->pool, 1 * PAGE, 3 * PAGE, again, NULL, 3);
+	name_pages(f, 1, 3, again, NULL, 3);
 	assert_shows(&f->ledger, "1-5 cache 7-8 cache 8-9 ");
-	ledger__name(&f->ledger, f->pool, 5 * PAGE, 7 * PAGE, cache, f->b, 3);
+	name_pages(f, 5, 7, cache, f->b, 3);
 	assert_shows(&f->ledger, "1-5 cache 5-8 cache 8-9 ");
 	/* A name that comes late does not reach what was touched since. */
-	ledger__name(&f->ledger, f->pool, 0, 16 * PAGE, NULL, NULL, 2);
+	name_pages(f, 0, 16, NULL, NULL, 2);
 	assert_shows(&f->ledger, "1-5 cache 5-8 cache 8-9 ");
-	ledger__name(&f->ledger, f->pool, 0, 16 * PAGE, NULL, NULL, 9);
+	name_pages(f, 0, 16, NULL, NULL, 9);
 	assert_shows(&f->ledger, "1-5 5-9 ");
 	name__unref(cache);
 	name__unref(again);

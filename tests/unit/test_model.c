@@ -13,6 +13,7 @@
 
 #include "events.h"
 #include "model/model.h"
+#include "proc/procfs.h"
 #include "model/name.h"
 #include "util/cleanup.h"
 
@@ -107,7 +108,9 @@ static void add_vma(struct vma_set *set, uint64_t lo, uint64_t hi, enum vma_kind
 static void learn(struct fixture *f, pid_t tgid, uint64_t start_ns, uint64_t space_id,
 		  uint64_t began, const struct vma_set *set)
 {
-	model__learn(f->model, tgid, start_ns / NSEC_PER_TICK, "learned", space_id, began, set);
+	struct proc_stat stat = {.start_ticks = start_ns / NSEC_PER_TICK, .comm = "learned"};
+
+	model__learn(f->model, tgid, &stat, space_id, began, set);
 }
 
 static void test_exec_clears(void **state)

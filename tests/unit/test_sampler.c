@@ -115,11 +115,11 @@ static struct sample *make(pid_t pid, uint64_t start_ticks, uint64_t exec_space,
 
 static void assert_first(struct table *table, uint64_t exec_space, uint64_t rss, uint64_t ns)
 {
-	uint64_t first_rss = 0, first_ns = 0;
+	struct sighting first = {12345, 999};
 
-	assert_true(table__first(table, 7, 100, exec_space, 12345, 999, &first_rss, &first_ns));
-	assert_int_equal(first_rss, rss);
-	assert_int_equal(first_ns, ns);
+	assert_true(table__first(table, 7, 100, exec_space, &first));
+	assert_int_equal(first.rss, rss);
+	assert_int_equal(first.ns, ns);
 }
 
 static void assert_newest(struct table *table, pid_t pid, uint64_t start_ticks, uint64_t taken_ns)

@@ -59,7 +59,7 @@ static int ask(uint32_t number, uint32_t what, const char *text, uint32_t *ret_a
 	int fd = -1;
 
 	snprintf(need.text, sizeof(need.text), "%s", text);
-	if (channel__send(WIRE_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), -1, CHANNEL_FOREVER) ||
 	    channel__receive(WIRE_SOCKET, &opened, sizeof(opened), &fd, CHANNEL_FOREVER) !=
 		    sizeof(opened) ||
 	    opened.type != WIRE_OPENED)
@@ -108,8 +108,8 @@ static void say(uint32_t process)
 
 	ask_for_all(said.text, sizeof(said.text));
 	said.frame.function_len = strlen(said.text);
-	channel__send(WIRE_SOCKET, &said, offsetof(typeof(said), text) + strlen(said.text), NULL, 0,
-		      -1, CHANNEL_FOREVER);
+	channel__send(WIRE_SOCKET, &said, offsetof(typeof(said), text) + strlen(said.text), -1,
+		      CHANNEL_FOREVER);
 }
 
 static int hostile_main(void)

@@ -48,7 +48,7 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 		return -1;
 	if (len)
 		memcpy(need.text, text, len);
-	if (channel__send(WIRE_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), -1, CHANNEL_FOREVER) ||
 	    channel__receive(WIRE_SOCKET, &opened, sizeof(opened), &fd, CHANNEL_FOREVER) !=
 		    sizeof(opened) ||
 	    opened.type != WIRE_OPENED)
@@ -91,7 +91,7 @@ static size_t ask_code(uint32_t process, uint64_t at, uint8_t *ret)
 	struct wire_code code;
 
 	memcpy(need.text, &at, sizeof(at));
-	if (channel__send(WIRE_SOCKET, &need, sizeof(need), NULL, 0, -1, CHANNEL_FOREVER) ||
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), -1, CHANNEL_FOREVER) ||
 	    channel__receive(WIRE_SOCKET, &code, sizeof(code), NULL, CHANNEL_FOREVER) !=
 		    sizeof(code) ||
 	    code.head.type != WIRE_CODE || code.head.number > sizeof(code.bytes))
@@ -188,7 +188,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	if (!process) {
 		struct wire_head stale = {WIRE_STALE, request->head.number};
 
-		channel__send(WIRE_SOCKET, &stale, sizeof(stale), NULL, 0, -1, CHANNEL_FOREVER);
+		channel__send(WIRE_SOCKET, &stale, sizeof(stale), -1, CHANNEL_FOREVER);
 		return;
 	}
 	child_tables__enrich(&child->tables, child->symbols, request->head.number);

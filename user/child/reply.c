@@ -182,7 +182,7 @@ static int flush(struct buf *packet, int socket, bool more)
 	if (err)
 		return err;
 	answer->more = more;
-	err = channel__send(socket, packet->data, packet->len, NULL, 0, -1, CHANNEL_FOREVER);
+	err = channel__send(socket, packet->data, packet->len, -1, CHANNEL_FOREVER);
 	packet->len = sizeof(*answer);
 	answer->n_words = 0;
 	answer->n_frames = 0;

@@ -77,8 +77,8 @@ static void learn(struct model *model, void *arg)
 			view__free(&now);
 	}
 	if (reading->in_time)
-		model__learn(model, reading->pid, reading->stat.start_ticks, reading->stat.comm,
-			     space_id, reading->began_ns, &reading->maps);
+		model__learn(model, reading->pid, &reading->stat, space_id, reading->began_ns,
+			     &reading->maps);
 }
 
 struct found_thread_stack {
@@ -96,9 +96,8 @@ static void find_stack(struct model *model, void *arg)
 		return;
 	if (now.start_ticks == found->reading->stat.start_ticks &&
 	    now.knowledge == KNOWS_SINCE_ATTACH)
-		model__stack_found(model, now.tgid, now.space_id, found->reading->began_ns,
-				   found->thread->tid, found->thread->comm, found->vma->start,
-				   found->vma->end);
+		model__stack_found(model, &now, found->reading->began_ns, found->thread,
+				   found->vma);
 	view__free(&now);
 }
 

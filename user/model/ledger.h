@@ -84,12 +84,6 @@ int ledger__erase(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, 
 int ledger__erase_older(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
 			uint64_t until);
 
-/* Gives the ranges within [lo, hi) a name, or takes it away (NULL), unless they were mapped or
- * named after `now`. Where nothing is known, the named range gets the record `unknown`, unless that
- * is NULL. */
-int ledger__name(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
-		 struct name *name, struct record *unknown, uint64_t now);
-
 /* Visits the ranges that meet [lo, hi), clipped to it, in order of address; stops at the first
  * non-zero result, which is returned. The ledger must not be changed meanwhile. */
 typedef int ledger_visit_fn(const struct ledger_range *range, void *ctx);

@@ -3,67 +3,62 @@
 
 #include <errno.h>
 
-struct giving {
+struct walk {
 	struct ledger *ledger;
 	struct ledger_pool *pool;
-	struct late_text *late;
-	struct record *unknown;
-	uint64_t now;
+	const struct ledger_naming *naming;
 	uint64_t reached;
-	struct name *last; /* the last that was given, and to what */
+	struct name *last; /* the last late name, and what was called that */
 	struct name *last_before;
 };
 
-static int give(struct giving *g, const struct ledger_range *range)
+static int name_range(struct walk *w, const struct ledger_range *range)
 {
+	const struct ledger_naming *naming = w->naming;
 	struct ledger_range named = *range;
 
 	/* One for all neighbours that were called the same, so that they stay together. */
-	if (!g->last || g->last_before != range->name) {
-		name__unref(g->last);
-		g->last = name__new_late(g->late, range->name);
-		g->last_before = range->name;
-		if (!g->last)
+	if (naming->late && (!w->last || w->last_before != range->name)) {
+		name__unref(w->last);
+		w->last = name__new_late(naming->late, range->name);
+		w->last_before = range->name;
+		if (!w->last)
 			return -ENOMEM;
 	}
-	named.name = g->last;
-	named.named_ns = g->now;
-	return ledger__put(g->ledger, g->pool, &named);
+	named.name = naming->late ? w->last : naming->name;
+	named.named_ns = naming->now;
+	return ledger__put(w->ledger, w->pool, &named);
 }
 
-static int give_gap(struct giving *g, uint64_t lo, uint64_t hi)
+static int name_gap(struct walk *w, uint64_t hi)
 {
-	struct ledger_range gap = {
-		.start = lo, .end = hi, .record = g->unknown, .touched_ns = g->now};
+	struct ledger_range gap = {.start = w->reached,
+				   .end = hi,
+				   .record = w->naming->unknown,
+				   .touched_ns = w->naming->now};
 
-	return g->unknown && lo < hi ? give(g, &gap) : 0;
+	return gap.record && gap.start < hi ? name_range(w, &gap) : 0;
 }
 
-static int give_one(const struct ledger_range *range, void *ctx)
+static int name_one(const struct ledger_range *range, void *ctx)
 {
-	struct giving *g = ctx;
-	int err = give_gap(g, g->reached, range->start);
+	struct walk *w = ctx;
+	int err = name_gap(w, range->start);
 
-	if (!err && range->touched_ns <= g->now && range->named_ns <= g->now)
-		err = give(g, range);
-	g->reached = range->end;
+	if (!err && range->touched_ns <= w->naming->now && range->named_ns <= w->naming->now)
+		err = name_range(w, range);
+	w->reached = range->end;
 	return err;
 }
 
-int ledger__name_late(struct ledger *ledger, struct ledger_pool *pool, uint64_t lo, uint64_t hi,
-		      struct late_text *late, struct record *unknown, uint64_t now)
+int ledger__name(struct ledger *ledger, struct ledger_pool *pool,
+		 const struct ledger_naming *naming)
 {
-	struct giving g = {.ledger = ledger,
-			   .pool = pool,
-			   .late = late,
-			   .unknown = unknown,
-			   .now = now,
-			   .reached = lo};
-	int err = ledger__rewrite(ledger, lo, hi, give_one, &g);
+	struct walk w = {.ledger = ledger, .pool = pool, .naming = naming, .reached = naming->lo};
+	int err = ledger__rewrite(ledger, naming->lo, naming->hi, name_one, &w)
+			  ?: name_gap(&w, naming->hi);
 
-	if (!err)
-		err = give_gap(&g, g.reached, hi);
-	name__unref(g.last);
+	name__unref(w.last);
 	return err;
 }
 
@@ -91,7 +86,7 @@ int ledger__join_late_names(struct ledger *ledger, struct ledger_pool *pool, uin
 	struct joining s = {ledger, pool};
 	int err = ledger__rewrite(ledger, lo, hi, join_one, &s);
 
-	return err == -ENOSPC ? 0 : err; /* it was late to join them, and stays so */
+	return err == -ENOSPC ? 0 : err; /* they stay apart */
 }
 
 static int check_range(const struct ledger_range *range, void *ctx)

@@ -29,6 +29,8 @@
 #define MODEL_MAX_PROCESSES (1u << 20)
 
 struct model;
+struct proc_stat;
+struct proc_thread;
 
 /* A name whose page was not in memory has to be read from the process. */
 struct late_name {
@@ -188,13 +190,13 @@ const char *resync__name(enum resync cause);
  * address space was read (0: whichever it has, for one that is new): if it has another by now,
  * nothing happens.
  */
-void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,
-		  uint64_t space_id, uint64_t began_ns, const struct vma_set *maps);
+void model__learn(struct model *model, pid_t tgid, const struct proc_stat *stat, uint64_t space_id,
+		  uint64_t began_ns, const struct vma_set *maps);
 
-/* A thread that was there before us had its stack at [lo, hi) when the maps were read; if the
- * process has another address space by now, nothing happens. */
-void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,
-			uint32_t tid, const char *comm, uint64_t lo, uint64_t hi);
+/* A thread of the process, as it is now, was there before us and had this stack when the maps were
+ * read. */
+void model__stack_found(struct model *model, const struct view *now, uint64_t began_ns,
+			const struct proc_thread *thread, const struct vma *stack);
 
 /* The process is not in /proc any more, and no event said so. */
 void model__process_is_gone(struct model *model, pid_t tgid, uint64_t start_ticks);

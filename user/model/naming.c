@@ -20,43 +20,45 @@ static struct record *record_of_gaps(struct space *space, const struct mp_event_
 	return e->result == -ENOMEM ? NULL : unwitnessed(space);
 }
 
-int naming__apply(struct space *space, const struct mp_event_name *e, struct trace *trace)
+/* Gives the addresses of the event naming->name, or a late one. */
+static int apply(struct space *space, const struct mp_event_name *e, struct ledger_naming *naming)
 {
-	bool set = e->state == MP_NAME_SET && e->name[0];
-	struct name *name = NULL;
-	uint64_t lo, hi;
 	int err;
 
-	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &lo, &hi))
+	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &naming->lo,
+				&naming->hi))
 		return -EINVAL;
-	if (!space__may_change(space, lo, hi))
-		return 0;
-	if (set) {
-		name = name__new(NAMED_BY_PRCTL, e->name, trace);
-		if (!name)
+	if (!space__may_change(space, naming->lo, naming->hi))
+		return -EDQUOT;
+	naming->now = e->head.time_ns;
+	if (naming->name || naming->late)
+		naming->unknown = record_of_gaps(space, e);
+	err = ledger__name(&space->ledger, space->tools->pool, naming);
+	space->overflowed |= err == -ENOSPC;
+	space->late_names |= naming->late != NULL;
+	return err;
+}
+
+int naming__apply(struct space *space, const struct mp_event_name *e, struct trace *trace)
+{
+	struct ledger_naming naming = {};
+	int err;
+
+	if (e->state == MP_NAME_SET && e->name[0]) {
+		naming.name = name__new(NAMED_BY_PRCTL, e->name, trace);
+		if (!naming.name)
 			return -ENOMEM;
 	}
-	err = ledger__name(&space->ledger, space->tools->pool, lo, hi, name,
-			   set ? record_of_gaps(space, e) : NULL, e->head.time_ns);
-	space->overflowed |= err == -ENOSPC;
-	name__unref(name);
-	return err;
+	err = apply(space, e, &naming);
+	name__unref(naming.name);
+	return err == -EDQUOT ? 0 : err;
 }
 
 int naming__apply_late(struct space *space, const struct mp_event_name *e, struct late_text *late)
 {
-	uint64_t lo, hi;
-	int err;
+	struct ledger_naming naming = {.late = late};
 
-	if (!space__whole_pages(space, e->addr, e->len, space->tools->page_size, &lo, &hi))
-		return -EINVAL;
-	if (!space__may_change(space, lo, hi))
-		return -EDQUOT;
-	err = ledger__name_late(&space->ledger, space->tools->pool, lo, hi, late,
-				record_of_gaps(space, e), e->head.time_ns);
-	space->overflowed |= err == -ENOSPC;
-	space->late_names = true;
-	return err;
+	return apply(space, e, &naming);
 }
 
 int naming__join_late(struct space *space, uint64_t addr, uint64_t len)

@@ -13,6 +13,8 @@
 #include "model/name.h"
 #include "model/naming.h"
 #include "model/stack_names.h"
+#include "proc/procfs.h"
+#include "proc/threads.h"
 #include "util/cleanup.h"
 
 #define KNOWN_STACKS_SHARE 8 /* of the tables' share, if that is less than what they may have */
@@ -92,7 +94,7 @@ struct process *model__find(const struct model *model, pid_t tgid)
 
 static void set_comm(struct process *process, const char *comm)
 {
-	snprintf(process->comm, sizeof(process->comm), "%s", comm);
+	snprintf(process->comm, sizeof(process->comm), "%.*s", MP_COMM_LEN - 1, comm);
 }
 
 /* Enters a process in the place of whatever had its number; takes over the caller's space. NULL,
@@ -382,23 +384,23 @@ void view__free(struct view *view)
 	uses__free_list(view->uses, view->n_uses);
 }
 
-void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const char *comm,
-		  uint64_t space_id, uint64_t began_ns, const struct vma_set *maps)
+void model__learn(struct model *model, pid_t tgid, const struct proc_stat *stat, uint64_t space_id,
+		  uint64_t began_ns, const struct vma_set *maps)
 {
 	struct process *process = model__find(model, tgid);
 	struct record *record;
 
-	if (!process || process->start_ticks != start_ticks) {
+	if (!process || process->start_ticks != stat->start_ticks) {
 		if (space_id)
 			return; /* it was there when its maps were read, and has gone */
-		process = enter_unannounced(model, tgid, start_ticks);
+		process = enter_unannounced(model, tgid, stat->start_ticks);
 		if (!process)
 			return;
 	} else if (space_id && process->space->id != space_id) {
 		return;
 	}
 	if (!process->comm[0])
-		set_comm(process, comm);
+		set_comm(process, stat->comm);
 	changes__drop_suspect(process->space);
 	if (learn__drop_unmapped(process->space, maps, began_ns))
 		model->stats.resyncs[RESYNC_STALE_RANGE]++;
@@ -418,13 +420,14 @@ void model__learn(struct model *model, pid_t tgid, uint64_t start_ticks, const c
 	record__unref(record);
 }
 
-void model__stack_found(struct model *model, pid_t tgid, uint64_t space_id, uint64_t began_ns,
-			uint32_t tid, const char *comm, uint64_t lo, uint64_t hi)
+void model__stack_found(struct model *model, const struct view *now, uint64_t began_ns,
+			const struct proc_thread *thread, const struct vma *stack)
 {
-	struct process *process = model__find(model, tgid);
+	struct process *process = model__find(model, now->tgid);
 
-	if (process && process->space->id == space_id &&
-	    stack_names__found(process->space, tid, comm, lo, hi, began_ns))
+	if (process && process->space->id == now->space_id &&
+	    stack_names__found(process->space, thread->tid, thread->comm, stack->start, stack->end,
+			       began_ns))
 		model->stats.refused++;
 }
 

@@ -151,8 +151,7 @@ static void learn(struct model *model, void *arg)
 {
 	const struct snapshot *s = arg;
 
-	model__learn(model, s->pid, s->stat.start_ticks, s->stat.comm, s->view.space_id,
-		     s->began_ns, &s->set);
+	model__learn(model, s->pid, &s->stat, s->view.space_id, s->began_ns, &s->set);
 }
 
 struct second_look {

@@ -242,12 +242,12 @@ void sampler__add_growth(struct sampler *sampler, struct report *report)
 		return;
 	for (size_t i = 0; i < report->n_processes; i++) {
 		struct process_row *row = &report->processes[i];
-		uint64_t first_rss, first_ns;
+		struct sighting first = {row->rss, row->sampled_at - boot_wall_ns};
 
 		if (!table__first(sampler->table, row->pid, row->start_ticks, row->exec_space,
-				  row->rss, row->sampled_at - boot_wall_ns, &first_rss, &first_ns))
+				  &first))
 			continue;
-		row->growth = (int64_t)(row->rss - first_rss);
-		row->growth_since = boot_wall_ns + first_ns;
+		row->growth = (int64_t)(row->rss - first.rss);
+		row->growth_since = boot_wall_ns + first.ns;
 	}
 }

@@ -116,16 +116,14 @@ void table__put(struct table *table, struct sample *sample)
 }
 
 bool table__first(struct table *table, pid_t pid, uint64_t start_ticks, uint64_t exec_space,
-		  uint64_t rss, uint64_t now_ns, uint64_t *ret_rss, uint64_t *ret_ns)
+		  struct sighting *now)
 {
 	struct entry *entry;
 
 	pthread_mutex_lock(&table->lock);
-	entry = enter(table, pid, start_ticks, exec_space, rss, now_ns);
-	if (entry) {
-		*ret_rss = entry->first_rss;
-		*ret_ns = entry->first_ns;
-	}
+	entry = enter(table, pid, start_ticks, exec_space, now->rss, now->ns);
+	if (entry)
+		*now = (struct sighting){entry->first_rss, entry->first_ns};
 	pthread_mutex_unlock(&table->lock);
 	return entry;
 }

@@ -19,12 +19,16 @@ struct sample *table__get(struct table *table, pid_t pid, uint64_t start_ticks);
 /* Enters a sample, whose reference it takes over, unless there is a newer one. */
 void table__put(struct table *table, struct sample *sample);
 
-/*
- * When the process, running this program, was seen first (CLOCK_BOOTTIME) and with how much RSS. If
- * that is now, it had `rss` at `now_ns`. False when out of memory.
- */
+/* What a process had when it was seen. */
+struct sighting {
+	uint64_t rss;
+	uint64_t ns; /* CLOCK_BOOTTIME */
+};
+
+/* The first one of the process, running this program: `now`, or an earlier one, which replaces it.
+ * False when out of memory. */
 bool table__first(struct table *table, pid_t pid, uint64_t start_ticks, uint64_t exec_space,
-		  uint64_t rss, uint64_t now_ns, uint64_t *ret_rss, uint64_t *ret_ns);
+		  struct sighting *now);
 
 /* The process has gone. */
 void table__forget(struct table *table, pid_t pid, uint64_t start_ticks);

@@ -136,10 +136,10 @@ static bool is_of_group(const struct query *query)
 	return query->pod.pod[0] || query->container[0];
 }
 
-static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid,
-		const struct query *query, bool profile, const struct asker *asker,
-		struct report **ret)
+static int take(const struct reporter *reporter, const struct route *route, pid_t pid,
+		const struct query *query, const struct asker *asker, struct report **ret)
 {
+	bool profile = route->formats[query->format].encode == encode__pprof;
 	uint64_t start = clock__boot_ns();
 	int err;
 
@@ -147,7 +147,7 @@ static int take(const struct reporter *reporter, enum route_kind kind, pid_t pid
 		err = take_group(reporter, query, profile, asker, ret);
 	else if (pid)
 		err = taker__process(reporter->taker, pid, asker->caller, asker->visitor, ret);
-	else if (kind == ROUTE_PROCESSES || kind == ROUTE_METRICS)
+	else if (route->kind == ROUTE_PROCESSES || route->kind == ROUTE_METRICS)
 		err = sampler__list(reporter->sampler, asker->caller, asker->visitor, ret);
 	else
 		err = (profile ? taker__node_profile : taker__node)(reporter->taker, asker->caller,
@@ -215,17 +215,16 @@ void reporter__answer(const struct reporter *reporter, const struct route *route
 		      const struct query *query, const struct asker *asker, struct answer *answer)
 {
 	const struct route_format *format = &route->formats[query->format];
-	enum route_kind kind = route->kind;
 	_cleanup_(free_report) struct report *report = NULL;
 	pid_t pid = 0;
 	int err;
 
 	if (route->parameters & PARAMETER_PID)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
-	err = take(reporter, kind, pid, query, format->encode == encode__pprof, asker, &report);
+	err = take(reporter, route, pid, query, asker, &report);
 	if (!err)
 		err = reserve(report, query->all || format->whole, query);
-	if (kind == ROUTE_METRICS && err != -ECANCELED) {
+	if (route->kind == ROUTE_METRICS && err != -ECANCELED) {
 		/* The tracer's own figures are wanted most when the rest fails. */
 		answer__ok(answer, TYPE_METRICS);
 		reporter->metrics(reporter->ctx, report, &answer->body);

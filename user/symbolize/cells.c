@@ -18,11 +18,15 @@
 int cell__send(struct cell *cell, const void *head, size_t head_len, const void *body,
 	       size_t body_len, int fd)
 {
+	const struct iovec pieces[] = {
+		{(void *)(uintptr_t)head, head_len},
+		{(void *)(uintptr_t)body, body_len},
+	};
 	int err;
 
 	if (!cell->child.pid)
 		return -EPIPE;
-	err = channel__send(cell->child.socket, head, head_len, body, body_len, fd, cell->deadline);
+	err = channel__send_pieces(cell->child.socket, pieces, body ? 2 : 1, fd, cell->deadline);
 	cell->deaf |= err != 0;
 	return err;
 }

@@ -68,8 +68,7 @@ static pid_t ask_for(struct launcher *launcher, enum launcher_what what, int the
 	uint64_t deadline = clock__boot_ns() + ANSWER_NS;
 	int32_t answer;
 	ssize_t n;
-	int err =
-		channel__send(launcher->socket, &packet, sizeof(packet), NULL, 0, theirs, deadline);
+	int err = channel__send(launcher->socket, &packet, sizeof(packet), theirs, deadline);
 
 	if (err)
 		return err;
@@ -145,8 +144,7 @@ int launch__start_child(struct launcher *launcher, struct launched *ret)
 	child.schedstat = open_of(child.pid, "schedstat");
 	child.statm = open_of(child.pid, "statm");
 	/* One that has died already is found out when it is asked something. */
-	channel__send(child.socket, &head, sizeof(head), NULL, 0, blame,
-		      clock__boot_ns() + ANSWER_NS);
+	channel__send(child.socket, &head, sizeof(head), blame, clock__boot_ns() + ANSWER_NS);
 	*ret = child;
 	return 0;
 }
@@ -198,8 +196,7 @@ uint32_t launch__end(struct launcher *launcher, struct launched *child)
 	if (!child->pid)
 		return 0;
 	/* Where the launcher has died, the child has, too. */
-	channel__send(launcher->socket, &packet, sizeof(packet), NULL, 0, -1,
-		      clock__boot_ns() + ANSWER_NS);
+	channel__send(launcher->socket, &packet, sizeof(packet), -1, clock__boot_ns() + ANSWER_NS);
 	close(child->socket);
 	close_open(child->schedstat);
 	close_open(child->statm);

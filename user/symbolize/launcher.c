@@ -178,8 +178,7 @@ void launcher__main(const struct launcher_config *config)
 			continue;
 		}
 		answer = launch(config, pids, packet.what, socket);
-		if (channel__send(config->socket, &answer, sizeof(answer), NULL, 0, -1,
-				  CHANNEL_FOREVER))
+		if (channel__send(config->socket, &answer, sizeof(answer), -1, CHANNEL_FOREVER))
 			break;
 	}
 	for (size_t i = 0; i < LAUNCHED_MAX; i++) {

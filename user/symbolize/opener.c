@@ -63,8 +63,7 @@ static bool is_whole(const struct opener_request *request, ssize_t len)
 
 static int answer(int socket, int32_t err, int fd)
 {
-	return channel__send(socket, &err, sizeof(err), NULL, 0, fd,
-			     clock__boot_ns() + OPENER_ANSWER_NS);
+	return channel__send(socket, &err, sizeof(err), fd, clock__boot_ns() + OPENER_ANSWER_NS);
 }
 
 void opener__main(int socket)

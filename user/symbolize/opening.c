@@ -11,7 +11,7 @@ static int ask(int socket, int root, const struct opener_request *request,
 	       bool (*suits)(int fd, void *ctx), void *ctx)
 {
 	uint64_t deadline = clock__boot_ns() + OPENER_ANSWER_NS;
-	int err = channel__send(socket, request, sizeof(*request), NULL, 0, root, deadline);
+	int err = channel__send(socket, request, sizeof(*request), root, deadline);
 
 	if (err)
 		return err;

@@ -32,18 +32,14 @@ static int wait_for(int socket, short events, uint64_t deadline)
 	}
 }
 
-int channel__send(int socket, const void *head, size_t head_len, const void *body, size_t body_len,
-		  int fd, uint64_t deadline)
+int channel__send_pieces(int socket, const struct iovec *pieces, size_t n, int fd,
+			 uint64_t deadline)
 {
 	union {
 		struct cmsghdr header;
 		char bytes[CMSG_SPACE(sizeof(int))];
 	} control = {};
-	struct iovec pieces[] = {
-		{(void *)(uintptr_t)head, head_len},
-		{(void *)(uintptr_t)body, body_len},
-	};
-	struct msghdr message = {.msg_iov = pieces, .msg_iovlen = body ? 2 : 1};
+	struct msghdr message = {.msg_iov = (struct iovec *)(uintptr_t)pieces, .msg_iovlen = n};
 	int err;
 
 	if (fd >= 0) {
@@ -65,6 +61,13 @@ int channel__send(int socket, const void *head, size_t head_len, const void *bod
 		if (err)
 			return err;
 	}
+}
+
+int channel__send(int socket, const void *packet, size_t len, int fd, uint64_t deadline)
+{
+	const struct iovec piece = {(void *)(uintptr_t)packet, len};
+
+	return channel__send_pieces(socket, &piece, 1, fd, deadline);
 }
 
 static int take_descriptor(struct msghdr *message)

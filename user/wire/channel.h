@@ -6,13 +6,17 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #define CHANNEL_FOREVER UINT64_MAX
 
-/* Sends head, then body (which may be NULL) as one packet, with fd unless it is negative. Waits for
- * room until the deadline (clock__boot_ns()). 0, -ETIMEDOUT, -EPIPE … */
-int channel__send(int socket, const void *head, size_t head_len, const void *body, size_t body_len,
-		  int fd, uint64_t deadline);
+/* Sends a packet, with fd unless it is negative. Waits for room until the deadline
+ * (clock__boot_ns()). 0, -ETIMEDOUT, -EPIPE … */
+int channel__send(int socket, const void *packet, size_t len, int fd, uint64_t deadline);
+
+/* The same of a packet that lies in pieces. */
+int channel__send_pieces(int socket, const struct iovec *pieces, size_t n, int fd,
+			 uint64_t deadline);
 
 /* The length of the packet, at most `size`; 0 at the end, -EMSGSIZE when it was longer, -ETIMEDOUT,
  * … When ret_fd is NULL, descriptors that come with it are not taken. */
