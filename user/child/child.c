@@ -25,7 +25,7 @@
 
 struct child {
 	struct child_tables tables;
-	uint32_t *blame;
+	volatile uint32_t *blame;
 	uint64_t memory;
 	uint64_t requests;
 	struct symbols *symbols;
@@ -67,7 +67,7 @@ static void enter(void *ctx, const struct code_row *row)
 {
 	struct child *child = ctx;
 
-	*(volatile uint32_t *)child->blame = row->wire.file;
+	*child->blame = row->wire.file;
 	if (row->module)
 		elf_module__use(row->module, child->requests);
 }
@@ -212,7 +212,8 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 		unwind__list(&process->map, (const uint64_t *)request->data, request->bytes / 8,
 			     &hooks, found);
 	}
-	*(volatile uint32_t *)child->blame = 0;
+	/* Before the answer: it may be killed as soon as that is there. */
+	*child->blame = WIRE_BLAME_NOTHING;
 	reply__send(reply, WIRE_SOCKET, found);
 	reply__free(reply);
 }
@@ -250,6 +251,7 @@ static int handle(struct child *child, size_t len, int fd)
 
 static int serve(struct child *child)
 {
+	*child->blame = WIRE_BLAME_NOTHING;
 	for (;;) {
 		int fd = -1, err;
 		ssize_t n;
@@ -265,7 +267,9 @@ static int serve(struct child *child)
 		}
 		if (n <= 0)
 			return n;
+		*child->blame = WIRE_BLAME_PROCESS;
 		err = handle(child, n, fd);
+		*child->blame = WIRE_BLAME_NOTHING;
 		if (err)
 			return err;
 	}
@@ -277,11 +281,11 @@ bool child__is_meant(int argc, char **argv)
 }
 
 /* The first packet: where to note which file is being read. */
-static uint32_t *receive_blame(void)
+static volatile uint32_t *receive_blame(void)
 {
 	_cleanup_close_ int fd = -1;
 	struct wire_head head;
-	uint32_t *blame;
+	volatile uint32_t *blame;
 
 	if (channel__receive(WIRE_SOCKET, &head, sizeof(head), &fd, CHANNEL_FOREVER) !=
 		    sizeof(head) ||

@@ -105,7 +105,7 @@ static int make_blame(volatile uint32_t **ret)
 	if (fd < 0)
 		return -errno;
 	/* Sealed against shrinking: a read beyond the end would be ours. */
-	if (write(fd, &(uint32_t){0}, sizeof(*page)) != sizeof(*page) ||
+	if (write(fd, &(uint32_t){WIRE_BLAME_PROCESS}, sizeof(*page)) != sizeof(*page) ||
 	    fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) < 0)
 		return -errno;
 	page = mmap(NULL, sizeof(*page), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
@@ -191,7 +191,7 @@ static void close_open(int fd)
 uint32_t launch__end(struct launcher *launcher, struct launched *child)
 {
 	struct launcher_packet packet = {.what = LAUNCHER_END, .pid = child->pid};
-	uint32_t blame = child->blame ? *child->blame : 0;
+	uint32_t blame = child->blame ? *child->blame : WIRE_BLAME_NOTHING;
 
 	if (!child->pid)
 		return 0;

@@ -45,7 +45,7 @@ uint64_t launch__waited_ns(const struct launched *child);
 /* Bytes of memory that is its own; 0 when not known. */
 uint64_t launch__bytes(const struct launched *child);
 
-/* Has it killed, if there is one. Returns the number of the file that it was reading; 0 for none.
+/* Has it killed, if there is one. Returns what it would be to blame for: WIRE_BLAME_….
  */
 uint32_t launch__end(struct launcher *launcher, struct launched *child);
 

@@ -44,6 +44,8 @@ struct symbolizer {
 	uint64_t began;	   /* the request */
 	uint64_t deadline; /* of the request */
 	uint64_t waited;   /* what the child had waited for a CPU before the request */
+	uint64_t ours_ns;  /* of the request, when the child waited for us */
+	uint64_t heard_ns; /* when it last did not */
 	struct symbolizer_stats stats;
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
 };
@@ -60,7 +62,7 @@ static void end(struct symbolizer *symbolizer, struct cell *cell, struct image *
 {
 	uint32_t blame = launch__end(&symbolizer->launcher, &cell->child);
 
-	if (blame) {
+	if (blame != WIRE_BLAME_PROCESS) {
 		images__blame(cell->images, blame);
 	} else if (image) {
 		image->deaths++;
@@ -271,19 +273,20 @@ static int answer_need(struct symbolizer *symbolizer, struct cell *cell, const s
 
 static void begin_request(struct symbolizer *symbolizer)
 {
-	symbolizer->began = clock__boot_ns();
+	symbolizer->began = symbolizer->heard_ns = clock__boot_ns();
 	symbolizer->deadline = symbolizer->began + timeout_ns(symbolizer);
+	symbolizer->ours_ns = 0;
 }
 
-/* On a busy machine a child that waits for a CPU does not hang, and another one would only have to
- * begin anew. */
+/* On a busy machine a child that waits for a CPU, or for us to start it and to open files for it,
+ * does not hang, and another one would only have to begin anew. */
 static bool is_starved(struct symbolizer *symbolizer, struct cell *cell)
 {
-	uint64_t waited = launch__waited_ns(&cell->child), more = 0;
+	uint64_t waited = launch__waited_ns(&cell->child), more = symbolizer->ours_ns;
 	uint64_t max = STARVED_MAX * timeout_ns(symbolizer);
 
 	if (waited > symbolizer->waited)
-		more = waited - symbolizer->waited;
+		more += waited - symbolizer->waited;
 	if (more > max)
 		more = max;
 	more += symbolizer->began + timeout_ns(symbolizer);
@@ -298,6 +301,7 @@ static ssize_t receive(struct symbolizer *symbolizer, struct cell *cell)
 {
 	ssize_t n;
 
+	symbolizer->ours_ns += clock__boot_ns() - symbolizer->heard_ns;
 	do {
 		n = clock__boot_ns() < symbolizer->deadline
 			    ? channel__receive(cell->child.socket, symbolizer->packet,
@@ -305,6 +309,7 @@ static ssize_t receive(struct symbolizer *symbolizer, struct cell *cell)
 					       symbolizer->deadline)
 			    : -ETIMEDOUT;
 	} while (n == -ETIMEDOUT && is_starved(symbolizer, cell));
+	symbolizer->heard_ns = clock__boot_ns();
 	return n;
 }
 
@@ -409,49 +414,74 @@ static bool is_deadly(const struct image *image)
 	return image->deaths >= DEATHS_MAX && clock__boot_ns() - image->death_ns < FORGIVEN_NS;
 }
 
-static int unwind(const struct asking *asking, struct unwound *ret)
+/* The child is of no use any more, because of this request for all that is known. */
+static void lose_child(const struct asking *asking, struct image *image)
+{
+	struct symbolizer *symbolizer = asking->symbolizer;
+
+	tenants__lost(symbolizer->tenants, domain__tenant(&asking->cell->domain),
+		      clock__boot_ns() - symbolizer->began, LOST_MAX * timeout_ns(symbolizer));
+	end(symbolizer, asking->cell, image);
+}
+
+static bool has_died(int err)
+{
+	return err == -EPIPE || err == -ECONNRESET || err == -ECOMM;
+}
+
+/* 1 with the answer; 0: there is none; -EAGAIN, or what keeps the process from being read. */
+static int ask(const struct asking *asking, struct unwound *ret, struct image **ret_image)
 {
 	struct symbolizer *symbolizer = asking->symbolizer;
 	const struct unwind_request *request = asking->request;
-	struct cell *cell = asking->cell;
-	uint64_t read = images__maps_read(cell->images);
-	struct image *image = NULL;
-	int err = 0, started = 0;
+	struct images *images = asking->cell->images;
+	uint64_t read = images__maps_read(images);
 	bool left_code = false;
+	int err;
 
-	/* Again when the child has forgotten everything, being idle, or when the map has changed.
-	 */
+	/* Again when the child has forgotten everything, being idle, when the map has changed, or
+	 * when the child has died: of something else perhaps. */
 	for (int i = 0; i < TRIES; i++) {
-		started = start(symbolizer, cell);
+		int started = start(symbolizer, asking->cell);
+
 		if (started == -EAGAIN)
 			return started;
-		err = images__get(cell->images, request->tgid, request->start_ticks,
-				  request->map_since_ns, request->visitor, &image);
+		err = images__get(images, request->tgid, request->start_ticks,
+				  request->map_since_ns, request->visitor, ret_image);
 		if (err == -ECANCELED)
 			return err;
-		symbolizer->stats.maps_read += images__maps_read(cell->images) - read;
-		read = images__maps_read(cell->images);
+		symbolizer->stats.maps_read += images__maps_read(images) - read;
+		read = images__maps_read(images);
 		if (err && err != -ECOMM)
 			return err;
-		if (err || started || is_deadly(image))
-			break;
-		err = ask_child(asking, image, ret, &left_code);
+		if (started || is_deadly(*ret_image))
+			return 0;
+		err = err ?: ask_child(asking, *ret_image, ret, &left_code);
 		if (!err && left_code && i < TRIES - 1 &&
-		    images__refresh(image, request->taken_ns, request->code_added_ns))
+		    images__refresh(*ret_image, request->taken_ns, request->code_added_ns))
 			continue;
 		if (!err)
-			return keep_modules(asking->arena, ret);
-		if (err != -ESTALE)
-			break;
-		images__untell(cell->images);
+			return 1;
+		if (err == -ESTALE)
+			images__untell(images);
+		else
+			lose_child(asking, *ret_image);
+		if (err != -ESTALE && !has_died(err))
+			return 0;
 	}
-	if (err && !started) {
-		tenants__lost(symbolizer->tenants, domain__tenant(&cell->domain),
-			      clock__boot_ns() - symbolizer->began,
-			      LOST_MAX * timeout_ns(symbolizer));
-		end(symbolizer, cell, image);
-	}
-	return fallback__unwind(image, request->stack, asking->arena, ret);
+	return 0;
+}
+
+static int unwind(const struct asking *asking, struct unwound *ret)
+{
+	struct image *image = NULL;
+	int answered = ask(asking, ret, &image);
+
+	if (answered < 0)
+		return answered;
+	if (answered)
+		return keep_modules(asking->arena, ret);
+	return fallback__unwind(image, asking->request->stack, asking->arena, ret);
 }
 
 int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,

@@ -48,6 +48,11 @@
 #define WIRE_FILES_MAX	  1024	/* in all */
 #define WIRE_NO_ROW	  UINT32_MAX
 
+/* What the child notes in the page that it shares: what it would die of, if it died now. Above
+ * that, the number of the file that it reads. */
+#define WIRE_BLAME_NOTHING 0
+#define WIRE_BLAME_PROCESS UINT32_MAX /* that it was told of, or asked about */
+
 enum wire_type {
 	WIRE_BLAME = 1,
 	WIRE_FILE,
