@@ -2,8 +2,8 @@
 /*
  * The records that the BPF programs put on the ring buffer, and the constants both sides must
  * agree on. This is the one header that the kernel side and the user side share, so it includes
- * nothing: fixed-width types come from vmlinux.h in BPF and from <stdint.h> in user space, and
- * every gap is spelled out.
+ * nothing: fixed-width types come from vmlinux.h in BPF and from <linux/types.h> in user space,
+ * and every gap is spelled out.
  *
  * A record says what the kernel did, never what it means: lengths are as the program passed
  * them (not rounded to pages), and failed calls are left out unless the failure is itself
@@ -40,7 +40,8 @@ enum mp_event_type {
 /* Why something was not recorded. Counters, the indices of lost_events[]. */
 enum mp_loss {
 	MP_LOSS_RING_FULL = 0,	 /* no room on the ring: an event is missing */
-	MP_LOSS_NAME_UNREADABLE, /* a prctl's name is too long, or not there */
+	MP_LOSS_NAME_UNREADABLE, /* a name that is too long, or cannot be read: the daemon counts it
+				  */
 	MP_LOSS_SHM_SIZE,	 /* a shmat whose size could not be looked up: event not sent */
 	MP_LOSS_WHO_TABLE_FULL,	 /* a loss could not be noted under its process */
 	MP_LOSS_PREEMPTED, /* a program of ours had been interrupted on this CPU: event missing */

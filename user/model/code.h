@@ -12,8 +12,8 @@
 
 #include "model/space.h"
 
-/* Before the event is applied. When memory is lacking the space has no known
- * stacks, and every stack is unwound. */
+/* Before the event is applied. When memory is lacking the space has no known stacks,
+ * and every stack is unwound. */
 void code__follow(struct space *space, const union mp_event *event);
 
 /* Events that spoke of [lo, hi) are lost, up to `until`: other code may be there. */

@@ -25,7 +25,7 @@
 #define NSEC_PER_TICK 10000000ULL /* /proc/PID/stat counts start times in 1/100 s */
 
 /* A daemon that is told of more processes than this leaves the rest out: pid_max bounds it in
- * practice (a process costs some hundred bytes and 100 per range that it does not share). */
+ * practice (a process takes some hundred bytes, and LEDGER_RANGE_BYTES per range of its own). */
 #define MODEL_MAX_PROCESSES (1u << 20)
 
 struct model;

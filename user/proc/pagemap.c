@@ -59,8 +59,8 @@ _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the 
  * go of the lock every 2 MiB by itself.
  *
  * To let go is not enough: a reader that comes back at once takes the lock before a writer that
- * is still waking up, until he has waited for 4 ms (rwsem_down_read_slowpath()). So now and then
- * there is a pause in which he gets it.
+ * is still waking up, until that has waited for 4 ms (rwsem_down_read_slowpath()). So now and then
+ * there is a pause in which it gets it.
  */
 #define PAGES_AT_ONCE  4096
 #define VMAS_AT_ONCE   2048

@@ -10,8 +10,9 @@
  * Only PAGEMAP_SCAN tells the huge zero page, since 6.17; elsewhere a huge page
  * that was only read is counted as 2 MiB of memory.
  *
- * The target's mmap_lock is never held for more than 32,768 present pages or 1 GiB of address space
- * at a time; behind empty space without page tables, for up to 64 GiB.
+ * PAGEMAP_SCAN holds the target's mmap_lock for 4,096 pages that are there or swapped, or 1 GiB of
+ * address space, at most; behind empty space without page tables, for up to 64 GiB. Reading pagemap
+ * holds it for 2 MiB.
  */
 #ifndef MEMPROV_PAGEMAP_H
 #define MEMPROV_PAGEMAP_H
