@@ -8,6 +8,8 @@
 
 #include "child/gopclntab.h"
 
+#define TABLE_ALIGNMENT 8
+
 struct gosymbols {
 	struct gopclntab table;
 	Dwarf_Addr bias; /* from the file's addresses to the Dwfl's */
@@ -78,24 +80,48 @@ static void find_text(Elf *elf, uint64_t table_address, struct gopclntab *table)
 		table->text_start = header.sh_addr;
 }
 
-int gosymbols__new(Dwfl_Module *module, struct gosymbols **ret)
+/*
+ * The table, and its address. Linked by the C compiler to be position-independent, it has no
+ * section of its own but lies among what is read-only once it is relocated.
+ */
+static bool find_table(Elf *elf, struct gopclntab *ret, GElf_Addr *ret_address)
 {
 	static const char *const names[] = {".gopclntab", ".data.rel.ro.gopclntab"};
+	Elf_Scn *section = NULL;
+	GElf_Shdr header, note;
+	Elf_Data *data;
+	size_t last = 0;
+
+	for (size_t i = 0; !section && i < sizeof(names) / sizeof(names[0]); i++)
+		section = section_named(elf, names[i], &header);
+	if (!section && section_named(elf, ".note.go.buildid", &note)) {
+		section = section_named(elf, ".data.rel.ro", &header);
+		last = SIZE_MAX;
+	}
+	data = section ? elf_rawdata(section, NULL) : NULL;
+	if (!data || !data->d_buf)
+		return false;
+	for (size_t at = 0; at < data->d_size && at <= last; at += TABLE_ALIGNMENT) {
+		if (gopclntab__parse((const uint8_t *)data->d_buf + at, data->d_size - at, ret))
+			continue;
+		*ret_address = header.sh_addr + at;
+		return true;
+	}
+	return false;
+}
+
+int gosymbols__new(Dwfl_Module *module, struct gosymbols **ret)
+{
 	struct gopclntab table;
 	struct gosymbols *go;
-	Elf_Scn *section = NULL;
-	GElf_Shdr header;
 	Dwarf_Addr bias;
-	Elf_Data *data;
+	GElf_Addr address;
 	Elf *elf = dwfl_module_getelf(module, &bias);
 
 	*ret = NULL;
-	for (size_t i = 0; elf && !section && i < sizeof(names) / sizeof(names[0]); i++)
-		section = section_named(elf, names[i], &header);
-	data = section ? elf_rawdata(section, NULL) : NULL;
-	if (!data || !data->d_buf || gopclntab__parse(data->d_buf, data->d_size, &table))
+	if (!elf || !find_table(elf, &table, &address))
 		return 0;
-	find_text(elf, header.sh_addr, &table);
+	find_text(elf, address, &table);
 	go = calloc(1, sizeof(*go));
 	if (!go)
 		return -ENOMEM;
