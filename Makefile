@@ -153,11 +153,12 @@ UNIT_TESTS := $(patsubst tests/unit/%.c,$(BUILD)/tests/%,$(wildcard tests/unit/t
 FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz/fuzz_*.c))
 # Never sanitized.
 TARGETS := build$(if $(CROSS),/$(CROSS))/workloads
-# Of a Go program there are two: NAME.go as programs are shipped, stripped, and NAME.go-full.
+# Of a Go program there are three: NAME.go as programs are shipped, stripped, NAME.go-pie likewise but
+# position-independent, and NAME.go-full.
 WORKLOADS := $(patsubst tests/workloads/%.c,$(TARGETS)/%,$(wildcard tests/workloads/*.c)) \
 	$(patsubst tests/workloads/%.cc,$(TARGETS)/%,$(wildcard tests/workloads/*.cc)) \
 	$(if $(CROSS),,$(foreach go,$(wildcard tests/workloads/*.go),\
-	$(go:tests/%=build/%) $(go:tests/%=build/%)-full))
+	$(go:tests/%=build/%) $(go:tests/%=build/%)-pie $(go:tests/%=build/%)-full))
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIBRARY)
 	$(call say,LINK,$@)
@@ -222,6 +223,11 @@ build/workloads/%.go: tests/workloads/%.go
 	$(call say,GO,$@)
 	@mkdir -p $(@D)
 	$(Q)$(GO_BUILD) -ldflags "-s -w" -o $@ $<
+
+build/workloads/%.go-pie: tests/workloads/%.go
+	$(call say,GO,$@)
+	@mkdir -p $(@D)
+	$(Q)$(GO_BUILD) -buildmode=pie -ldflags "-s -w" -o $@ $<
 
 build/workloads/%.go-full: tests/workloads/%.go
 	$(call say,GO,$@)

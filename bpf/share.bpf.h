@@ -153,7 +153,7 @@ static __always_inline bool may_copy(__u32 tgid, enum lane event, bool large)
 {
 	struct share *share = share_of(tgid);
 	/* With this one: a small ring has no room for copies at all. */
-	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX;
+	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX + MP_OTHER_MAX;
 	enum lane lane = LANE_COMMON;
 
 	if (event != LANE_COMMON && share && !is_filled_to(used, 15))

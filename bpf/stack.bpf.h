@@ -4,9 +4,9 @@
  * copied to the ring in one piece, because a reservation must have a size that is known before.
  *
  * Hardly any C library has frame pointers, so the stack itself is taken, with the registers, and
- * unwound outside by call frame information. That costs up to 32 KiB of ring: it is done for
- * mappings of some size, and not faster than a rate of the process or else of all (share.bpf.h).
- * All others get what frame pointers tell.
+ * unwound outside by call frame information. That costs up to 32 KiB of ring, and 16 more where it
+ * goes on elsewhere (other.bpf.h): it is done for mappings of some size, and not faster than a rate
+ * of the process or else of all (share.bpf.h). All others get what frame pointers tell.
  *
  * Some allocators grow by small mappings alone: Ruby's pages, musl's groups. Once a process has
  * mapped GROWTH_MIN in small pieces, these are copied too, at a lower rate of their own, so that a
@@ -48,7 +48,7 @@ struct scratch {
 	__u64 grown; /* the mapping is small, one of many; a word, which keeps the record aligned */
 	__u64 lane;  /* enum lane, of the event */
 	__u8 record[EVENT_ROOM + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +
-		    MP_STACK_MAX + CHUNK];
+		    MP_STACK_MAX + MP_OTHER_MAX + CHUNK];
 };
 
 /* One for each CPU. A map of type PERCPU_ARRAY would not take more than 32 KiB
@@ -102,53 +102,114 @@ static __always_inline void count_growth(struct scratch *s, __u64 mapped)
 		g->bytes += mapped;
 }
 
+#include "other.bpf.h"
+
 /* Above where exec put argc there are no frames, but the environment. */
-static __always_inline __u64 room_above(__u64 sp)
+static __always_inline __u64 room_above(__u64 at)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u64 top = BPF_CORE_READ(task, mm, start_stack) + 64;
 
-	return sp < top && top - sp < MP_STACK_MAX ? top - sp : MP_STACK_MAX;
+	return at < top ? top - at : ~0ULL;
 }
 
-static __always_inline __u32 copy_bytes(__u8 *to, __u64 sp)
+/* Copies up to `room` bytes, at most `max`, to that place of the record. How many it could. */
+static __always_inline __u32 copy_bytes(__u8 *to, __u64 at, __u64 room, __u32 max)
 {
-	__u64 room = room_above(sp);
 	__u32 n = 0;
 
-	for (int i = 0; i < MP_STACK_MAX / CHUNK + 1; i++) {
-		__u64 chunk = CHUNK - ((sp + n) & (CHUNK - 1));
+	for (__u32 i = 0; i < max / CHUNK + 1; i++) {
+		__u64 chunk = CHUNK - ((at + n) & (CHUNK - 1));
 
-		if (n >= MP_STACK_MAX || n >= room)
+		if (n >= max || n >= room)
 			break;
 		if (chunk > room - n)
 			chunk = room - n;
+		if (chunk > max - n)
+			chunk = max - n;
 		/* clang can tell that this holds, Linux 6.1's verifier cannot. */
 		asm volatile("" : "+r"(chunk));
 		if (chunk > CHUNK)
 			break;
-		if (bpf_probe_read_user(to + n, chunk, (void *)(sp + n)))
+		if (bpf_probe_read_user(to + n, chunk, (void *)(at + n)))
 			break;
 		n += chunk;
 	}
 	return n & ~7U;
 }
 
-static __always_inline __u32 copy_stack(struct mp_stack *stack, struct pt_regs *regs)
+/* On arm64, Go's functions keep their frame pointer below. That may be another page, which only
+ * they have written to. */
+static __always_inline __u64 below(__u64 sp)
 {
-	struct mp_stack_copy *copy = (struct mp_stack_copy *)stack->data;
+#if defined(__TARGET_ARCH_arm64)
+	__u64 word;
 
-	copy_regs(copy->regs, regs);
-	stack->kind = MP_STACK_COPY;
-	stack->bytes = sizeof(*copy) + copy_bytes(copy->bytes, USER_SP(regs));
-	return stack->bytes;
+	if ((sp & (CHUNK - 1)) >= MP_STACK_BELOW || read_word(sp - MP_STACK_BELOW, &word))
+		return MP_STACK_BELOW;
+#endif
+	return 0;
 }
 
-/* What a function with a frame pointer leaves where that points, on both processors. */
-struct frame {
-	__u64 caller; /* its frame pointer */
-	__u64 ip;     /* where the function returns to */
-};
+/* Where the other stack is, if there is one, and its end. */
+static __always_inline bool find_other(struct scratch *s, struct mp_stack_copy *copy, __u32 len,
+				       struct pt_regs *regs, __u64 *ret_end)
+{
+	__u64 sp = 0, size = 0, at = USER_SP(regs) - copy->below, fp;
+	struct mp_stack_other *other = &copy->other;
+	__u64 word;
+
+	*ret_end = ~0ULL;
+	if (find_goroutine(regs, other, ret_end)) {
+		other->at = other->sp - below(other->sp);
+		return true;
+	}
+	if (is_on_signal_stack(regs, &sp, &size)) {
+		sp = find_interrupted(s, sp, size);
+		if (sp) {
+			other->at = sp - below(sp);
+			return true;
+		}
+	}
+	fp = leave_copy(copy, at, len, USER_FP(regs));
+	if (!fp)
+		return false;
+	other->fp = fp;
+	/* From its page on, if the one before is absent, or is in the copy. */
+	other->at = fp - OTHER_BELOW;
+	if (fp - at < len + OTHER_BELOW || !read_word(other->at, &word))
+		other->at = fp & ~(CHUNK - 1ULL);
+	if (other->at - at < len)
+		other->at = at + len;
+	return true;
+}
+
+static __always_inline __u32 copy_stack(struct scratch *s, struct mp_stack *stack,
+					struct pt_regs *regs)
+{
+	struct mp_stack_copy *copy = (struct mp_stack_copy *)stack->data;
+	__u64 end = 0, at;
+	__u32 n;
+
+	copy_regs(copy->regs, regs);
+	__builtin_memset(&copy->other, 0, sizeof(copy->other));
+	copy->below = below(USER_SP(regs));
+	at = USER_SP(regs) - copy->below;
+	n = copy_bytes(copy->bytes, at, room_above(at), MP_STACK_MAX);
+	if (find_other(s, copy, n, regs, &end)) {
+		at = copy->other.at;
+		asm volatile("" : "+r"(n));
+		if (n > MP_STACK_MAX)
+			n = MP_STACK_MAX;
+		copy->other.len = copy_bytes(copy->bytes + n, at, end - at, MP_OTHER_MAX);
+		if (!copy->other.len)
+			__builtin_memset(&copy->other, 0, sizeof(copy->other));
+		n += copy->other.len;
+	}
+	stack->kind = MP_STACK_COPY;
+	stack->bytes = sizeof(*copy) + n;
+	return stack->bytes;
+}
 
 /* Reads what follows `at`, within its page: the next one may be absent. The bytes, 0: nothing. */
 static __always_inline __u64 read_window(__u8 *window, __u64 at)
@@ -242,7 +303,7 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 	if (unwind_mode == MP_UNWIND_CFI && (large || s->grown)) {
 		if (may_copy(head->tgid, s->lane, large)) {
 			count_stack(MP_STACKS_COPY);
-			return sizeof(*stack) + copy_stack(stack, regs);
+			return sizeof(*stack) + copy_stack(s, stack, regs);
 		}
 		outcome = MP_STACKS_THROTTLED;
 	}

@@ -64,11 +64,18 @@ struct mm_struct {
 struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
+	unsigned long vm_flags;
 };
 
 struct signal_struct {
 	atomic_t live;
 };
+
+#if defined(__TARGET_ARCH_x86)
+struct thread_struct {
+	unsigned long fsbase;
+};
+#endif
 
 struct task_struct {
 	unsigned int flags;
@@ -78,6 +85,11 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct signal_struct *signal;
+	unsigned long sas_ss_sp;
+	unsigned long sas_ss_size;
+#if defined(__TARGET_ARCH_x86)
+	struct thread_struct thread;
+#endif
 	char comm[16];
 };
 

@@ -66,6 +66,10 @@ _Static_assert(sizeof(struct mp_event_head) == 32, "event head");
  * order, with the return address column last); arm64 x0 … x30, sp, pc.
  */
 #define MP_STACK_MAX 32768 /* bytes of a copy */
+#define MP_STACK_BELOW                                                                             \
+	16 /* bytes below the stack pointer: on arm64, Go's functions keep their frame pointer     \
+	      there */
+#define MP_OTHER_MAX 16384 /* bytes of the copy of another stack */
 #define MP_FP_MAX    127   /* frames by frame pointers */
 #define MP_REGS	     33
 
@@ -97,11 +101,31 @@ struct mp_stack {
 };
 _Static_assert(sizeof(struct mp_stack) == 8, "stack");
 
+/*
+ * Another stack, from which the thread came to this one (a goroutine's, what a signal interrupted,
+ * a coroutine's caller's), or this one further out than the copy goes. The registers are those of
+ * the goroutine that waits for its system stack: as its `sched` has them. Where frame pointers led
+ * to the other stack, `fp` is the first that lies there, and sp and pc are 0.
+ */
+struct mp_stack_other {
+	__u64 at; /* where its copy begins */
+	__u64 pc;
+	__u64 sp;
+	__u64 fp;
+	__u32 len; /* of its copy, a multiple of 8; 0: there is none, and all of this is 0 */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct mp_stack_other) == 40, "other stack");
+
 struct mp_stack_copy {
 	__u64 regs[MP_REGS];
-	__u8 bytes[]; /* from the stack pointer up: what could be read, at most MP_STACK_MAX */
+	struct mp_stack_other other;
+	__u64 below; /* where the copy begins, in bytes below the stack pointer: 0 or MP_STACK_BELOW
+		      */
+	/* From there up what could be read, at most MP_STACK_MAX; behind it the other stack. */
+	__u8 bytes[];
 };
-_Static_assert(sizeof(struct mp_stack_copy) == 264, "stack copy");
+_Static_assert(sizeof(struct mp_stack_copy) == 312, "stack copy");
 
 struct mp_event_mmap {
 	struct mp_event_head head;

@@ -25,16 +25,17 @@ static void check_stack(const struct mp_stack *stack)
 {
 	struct machine machine, caller;
 	struct copied_stack copied = stack_input_copy(stack, &machine);
-	uint64_t pc, sp, last = copied.sp;
+	uint64_t pc, sp;
+	uint32_t out, last = 0;
 
 	fp__leaf_return(&machine, &copied, &pc, &sp);
 	fp__step_signal(&machine, &copied, &caller);
 	while (fp__step(&machine, &copied, &caller, &pc)) {
 		/* Further out, or this would never end. */
-		if (!machine__get(&caller, &copied, MACHINE_SP, &sp) || sp <= last ||
-		    sp - copied.sp > copied.len + 16)
+		if (!machine__get(&caller, &copied, MACHINE_SP, &sp) ||
+		    !copied_stack__offset(&copied, sp - 16, &out) || out + 16 <= last)
 			abort();
-		last = sp;
+		last = out + 16;
 		machine = caller;
 	}
 	stack_input_check(&copied);

@@ -33,7 +33,9 @@ static struct unwound unwind(const struct mp_stack *stack, struct frame frames[M
 	}
 	for (; ret.n_words < MAX && ret.n_words < copied.n_words; ret.n_words++) {
 		words[ret.n_words].offset = copied.words[ret.n_words];
-		memcpy(&words[ret.n_words].value, copied.bytes + words[ret.n_words].offset, 8);
+		if (!pieces__word(&copied.pieces, words[ret.n_words].offset,
+				  &words[ret.n_words].value))
+			abort();
 	}
 	free(copied.words);
 	return ret;

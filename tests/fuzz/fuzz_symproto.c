@@ -35,8 +35,10 @@ static void check(const struct wire_reading *reading)
 			abort();
 	}
 	for (size_t i = 0; i < reading->n_words; i++) {
-		if (reading->words[i].offset + 8 > COPY ||
-		    memcmp(&reading->words[i].value, reading->copy + reading->words[i].offset, 8))
+		uint64_t word;
+
+		if (!pieces__word(&reading->copy, reading->words[i].offset, &word) ||
+		    word != reading->words[i].value)
 			abort();
 	}
 }
@@ -68,13 +70,13 @@ static void check_status(const uint8_t *data, size_t size)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const modules[] = {"/bin/a", NULL, "/bin/a"};
-	uint8_t copy[COPY];
+	uint8_t copy[2 * COPY];
 	struct wire_reading reading = {
 		.arena = arena__new(),
 		.modules = modules,
 		.n_modules = 3,
-		.copy = copy,
-		.copy_len = sizeof(copy),
+		.copy = {{0x1000, 0x8000}, {COPY, COPY}, copy},
+		.words_max = sizeof(copy) / 8,
 	};
 	size_t packets = 0;
 	int more = 1;
@@ -96,7 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		if (more >= 0)
 			check(&reading);
 		/* Every packet brings something. */
-		if (++packets > FRAMES_MAX + COPY / 8 + 1)
+		if (++packets > FRAMES_MAX + sizeof(copy) / 8 + 1)
 			abort();
 		data += len + 2;
 		size -= len + 2;

@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MAP_LEN 0x1000ULL
 #define IN_CODE 0x10000ULL /* numbers from here on: which byte of the three mappings */
 
-enum { ANSWER_SAME = 1, ANSWER_STOP = 2, ANSWER_OUTERMOST = 4, ANSWER_GO = 8 };
+enum { ANSWER_SAME = 1, ANSWER_STOP = 2, ANSWER_OUTERMOST = 4, ANSWER_GO = 8, ANSWER_CALLERS = 16 };
 
 struct answers {
 	uint8_t which;
@@ -43,7 +43,7 @@ static bool is_same(void *ctx, const struct code_row *row, uint64_t pc,
 	return answers->which & ANSWER_SAME;
 }
 
-static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
+static bool look(void *ctx, const struct found_frame *frame, enum caller *ret)
 {
 	const struct answers *answers = ctx;
 
@@ -51,13 +51,21 @@ static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
 	    (frame->pc != frame->ip && frame->pc != frame->ip - 1) ||
 	    (frame->module && frame->made))
 		abort();
-	*outermost = answers->which & ANSWER_OUTERMOST && frame->pc % 16 == 1;
+	*ret = CALLER_USUAL;
+	if (answers->which & ANSWER_CALLERS)
+		*ret = frame->pc % (CALLER_ENTERED + 1);
+	else if (answers->which & ANSWER_OUTERMOST && frame->pc % 16 == 1)
+		*ret = CALLER_NONE;
 	return !(answers->which & ANSWER_STOP && frame->pc % 16 == 2);
 }
 
-static bool is_outermost(void *ctx, const struct found_frame *frame)
+static enum caller caller_of(void *ctx, const struct found_frame *frame)
 {
-	return ((const struct answers *)ctx)->which & ANSWER_GO && frame->pc % 16 == 3;
+	const struct answers *answers = ctx;
+
+	if (answers->which & ANSWER_CALLERS)
+		return frame->pc % (CALLER_ENTERED + 1);
+	return answers->which & ANSWER_GO && frame->pc % 16 == 3 ? CALLER_NONE : CALLER_USUAL;
 }
 
 static uint64_t in_code(uint64_t word)
@@ -94,13 +102,14 @@ static void run(struct elf_module *module, const struct mp_stack *stack, uint8_t
 	};
 	struct code_map map = {rows, sizeof(rows) / sizeof(rows[0])};
 	struct answers answers = {.which = which};
-	struct unwind_hooks hooks = {enter, is_same, look, is_outermost, &answers};
+	struct unwind_hooks hooks = {enter, is_same, look, caller_of, &answers};
 	static struct found_stack found;
 	struct machine machine;
 
 	memset(&found, 0, sizeof(found));
 	if (stack->kind == MP_STACK_COPY) {
 		found.stack = stack_input_copy(stack, &machine);
+		found.other = &((const struct mp_stack_copy *)stack->data)->other;
 		unwind__copy(&map, (const void *)stack->data, &hooks, &found);
 		stack_input_check(&found.stack);
 		free(found.stack.words);

@@ -12,6 +12,7 @@
 
 #include "model/known_stacks.h"
 #include "util/cleanup.h"
+#include "util/pieces.h"
 #include "wire/machine.h"
 
 #define WORDS 64
@@ -198,6 +199,44 @@ static void test_two_stacks_part(void **state)
 	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->b);
 	fill(&s, SP);
 	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+}
+
+/* The second half is another stack, which the frame at word 5 begins on: it may lie anywhere,
+ * behind any length of the first. */
+static void test_another_stack(void **state)
+{
+	enum { OWN = 12 };
+	struct fixture *f = *state;
+	struct path path;
+	struct unwound unwound;
+	struct stack s;
+
+	for (uint64_t other = 0xc000001000, cut = 0; other < 0xc000004000; other += 0x1000, cut++) {
+		fill(&s, SP);
+		s.copy.other = (struct mp_stack_other){
+			.at = other, .sp = other, .pc = 0x407000, .len = (WORDS - OWN) * 8};
+		s.words[5] = other + 16;
+		s.words[OWN + 2] = 0;
+		s.words[OWN + 3] = 0x405000;
+		if (!cut) {
+			unwound = walk(&s, &path);
+			path.words[path.n_words++] =
+				(struct stack_word){PIECES_OTHER + 24, s.words[OWN + 3]};
+			path.frames[path.n++].ip = s.words[OWN + 3];
+			unwound.n = path.n;
+			unwound.n_words = path.n_words;
+			known_stacks__learn(f->known, &s.head, &unwound, f->a, 0);
+		}
+		/* Of the first, what nobody reads is missing. */
+		memmove(&s.words[OWN - cut], &s.words[OWN], (WORDS - OWN) * 8);
+		s.head.bytes -= cut * 8;
+		assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+		s.words[OWN - cut + 3]++;
+		assert_null(known_stacks__find(f->known, &s.head));
+		s.words[OWN - cut + 3]--;
+		s.copy.other.pc++;
+		assert_null(known_stacks__find(f->known, &s.head));
+	}
 }
 
 #if defined(__aarch64__)
@@ -498,6 +537,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_the_same_again, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_whatever_decides_tells_apart, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_two_stacks_part, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_another_stack, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_saved_registers_of_several_callers, setup,
 						teardown),
 #if defined(__aarch64__)

@@ -106,11 +106,13 @@ static void frame_pointers(void **state)
 {
 	uint64_t words[8] = {0}, pc;
 	uint32_t read[8];
-	struct copied_stack stack = {.sp = 0x1000, .bytes = (void *)words, .len = sizeof(words)};
+	struct copied_stack stack = {
+		.pieces = {.at = {0x1000}, .len = {sizeof(words)}, .bytes = (void *)words},
+		.words = read,
+		.words_max = 8};
 	static const uint64_t bad[] = {0, 0xff8, 0x1004, 0x1038, 0x1040, 0x2000, UINT64_MAX - 7};
 	struct machine machine = {}, caller;
 
-	stack.words = read;
 	machine__set(&machine, MACHINE_SP, 0x1000);
 	words[2] = 0x1030;
 	words[3] = 0x4242;

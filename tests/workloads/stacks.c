@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * Stacks of known functions, innermost a mapping of MAGIC bytes: stacks chain|noreturn|signal|
- * altstack|thread|deep|framed N. Stays until it is killed.
+ * altstack|thread|deep|framed N|coroutine. Stays until it is killed.
  */
 #include <alloca.h>
 #include <pthread.h>
@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <ucontext.h>
 #include <unistd.h>
 
 #define MAGIC 0x123000
@@ -142,6 +143,34 @@ framed(int n)
 	BARRIER();
 }
 
+#define FRAMED __attribute__((noinline, noclone, optimize("O2", "no-omit-frame-pointer")))
+
+static ucontext_t resumer, coroutine;
+
+FRAMED static void in_coroutine(void)
+{
+	second(1);
+	BARRIER();
+}
+
+/* Its frame, in which there is more than what it needs, is what the coroutine's frame pointer
+ * shows. */
+FRAMED static void resume(void)
+{
+	static char stack[65536];
+	char room[600];
+
+	memset(room, depth, sizeof(room));
+	__asm__ volatile("" ::"r"(room) : "memory");
+	getcontext(&coroutine);
+	coroutine.uc_stack.ss_sp = stack;
+	coroutine.uc_stack.ss_size = sizeof(stack);
+	coroutine.uc_link = &resumer;
+	makecontext(&coroutine, in_coroutine, 0);
+	swapcontext(&resumer, &coroutine);
+	BARRIER();
+}
+
 static void *thread(void *arg)
 {
 	first(1);
@@ -173,6 +202,8 @@ int main(int argc, char **argv)
 		handle(0);
 	else if (!strcmp(mode, "altstack"))
 		handle(SA_ONSTACK);
+	else if (!strcmp(mode, "coroutine"))
+		resume();
 	else if (!strcmp(mode, "deep"))
 		deep(400);
 	else if (!strcmp(mode, "framed") && argc > 2)

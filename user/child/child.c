@@ -30,7 +30,7 @@ struct child {
 	uint64_t requests;
 	struct symbols *symbols;
 	struct found_stack found;
-	uint32_t words[MP_STACK_MAX / 8];
+	uint32_t words[(MP_STACK_MAX + MP_OTHER_MAX) / 8];
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
 };
 
@@ -145,7 +145,7 @@ static int open_map(void *ctx, uint32_t process)
 	return ask(process, WIRE_NEED_PERF_MAP, NULL, 0);
 }
 
-static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
+static bool look(void *ctx, const struct found_frame *frame, enum caller *ret)
 {
 	struct looking *looking = ctx;
 	const char *made_at_run_time = NULL;
@@ -154,14 +154,14 @@ static bool look(void *ctx, const struct found_frame *frame, bool *outermost)
 		made_at_run_time = jit__find(&looking->process->jit, frame->pc, open_map, NULL,
 					     looking->process->number);
 	return reply__add_frame(looking->reply, looking->child->symbols, frame, made_at_run_time,
-				outermost);
+				ret);
 }
 
-static bool is_outermost(void *ctx, const struct found_frame *frame)
+static enum caller caller_of(void *ctx, const struct found_frame *frame)
 {
 	struct looking *looking = ctx;
 
-	return reply__is_outermost(looking->reply, looking->child->symbols, frame);
+	return reply__caller_of(looking->reply, looking->child->symbols, frame);
 }
 
 static void enter_for(void *ctx, const struct code_row *row)
@@ -179,11 +179,13 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	struct unwind_hooks hooks = {.enter = enter_for,
 				     .is_same = is_same,
 				     .look = look,
-				     .is_outermost = is_outermost,
+				     .caller_of = caller_of,
 				     .ctx = &looking};
-	const struct mp_stack_copy *copy = (const void *)request->data;
+	const struct mp_stack *stack = &request->stack;
+	const struct mp_stack_copy *copy = (const void *)stack->data;
 
-	if (len < sizeof(*request) || request->bytes != len - sizeof(*request))
+	if (len < sizeof(*request) || stack->bytes != len - sizeof(*request) ||
+	    (stack->kind == MP_STACK_COPY && !pieces__are_whole(copy, stack->bytes)))
 		_exit(1);
 	if (!process) {
 		struct wire_head stale = {WIRE_STALE, request->head.number};
@@ -200,17 +202,13 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 		_exit(1);
 	looking.reply = reply;
 	memset(found, 0, sizeof(*found));
-	if (request->kind == MP_STACK_COPY && request->bytes >= sizeof(*copy)) {
-		found->stack.sp = copy->regs[MACHINE_SP];
-		found->stack.bytes = copy->bytes;
-		found->stack.len = request->bytes - sizeof(*copy);
-		found->stack.words = child->words;
-		if (found->stack.len > MP_STACK_MAX)
-			_exit(1);
+	if (stack->kind == MP_STACK_COPY) {
+		copied_stack__begin(&found->stack, stack, child->words);
+		found->other = &copy->other;
 		unwind__copy(&process->map, copy, &hooks, found);
 	} else {
-		unwind__list(&process->map, (const uint64_t *)request->data, request->bytes / 8,
-			     &hooks, found);
+		unwind__list(&process->map, (const uint64_t *)stack->data, stack->bytes / 8, &hooks,
+			     found);
 	}
 	/* Before the answer: it may be killed as soon as that is there. */
 	*child->blame = WIRE_BLAME_NOTHING;

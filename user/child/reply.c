@@ -43,44 +43,42 @@ void reply__free(struct reply *reply)
 
 /* --- frames -------------------------------------------------------------------------------- */
 
+static const struct {
+	const char *function;
+	enum caller caller;
+} callers[] = {
+	{"_start", CALLER_NONE},
+	{"clone", CALLER_NONE},
+	{"__clone", CALLER_NONE},
+	{"clone3", CALLER_NONE},
+	{"__clone3", CALLER_NONE},
+	{"__clone3_internal", CALLER_NONE},
+	{"__clone_internal", CALLER_NONE},
+	{"_dl_start_user", CALLER_NONE},
+	{"_rt0_amd64_linux", CALLER_NONE},
+	{"_rt0_arm64_linux", CALLER_NONE},
+	{"runtime.goexit", CALLER_NONE},
+	{"runtime.rt0_go", CALLER_NONE},
+	{"runtime.mstart", CALLER_NONE},
+	{"runtime.callCgoMmap", CALLER_FRAMED},
+	{"runtime.systemstack", CALLER_SWITCHED},
+	{"runtime.asmcgocall", CALLER_C},
+	{"runtime.morestack", CALLER_ENTERED},
+	/* The goroutine has stopped there; what runs is the scheduler. */
+	{"runtime.mcall", CALLER_ELSEWHERE},
+};
+
 /* Go's names may say which calling convention they follow. */
-static bool is_one_of(const char *function, const char *const *names, size_t n)
+static enum caller caller_of(const char *function)
 {
-	for (size_t i = 0; i < n; i++) {
-		size_t len = strlen(names[i]);
+	for (size_t i = 0; i < ARRAY_SIZE(callers); i++) {
+		size_t len = strlen(callers[i].function);
 
-		if (!strncmp(function, names[i], len) &&
+		if (!strncmp(function, callers[i].function, len) &&
 		    (!function[len] || !strcmp(function + len, ".abi0")))
-			return true;
+			return callers[i].caller;
 	}
-	return false;
-}
-
-/* Functions without a caller: a program's or a thread's first. */
-static bool is_outermost(const char *function)
-{
-	static const char *const names[] = {
-		"_start",	    "clone",	      "__clone",
-		"clone3",	    "__clone3",	      "__clone3_internal",
-		"__clone_internal", "_dl_start_user", "_rt0_amd64_linux",
-		"runtime.goexit",   "runtime.rt0_go", "runtime.mstart",
-		"_rt0_arm64_linux",
-	};
-
-	return is_one_of(function, names, ARRAY_SIZE(names));
-}
-
-/* Go's functions whose caller runs on another stack, which was not copied. */
-static bool switches_stack(const char *function)
-{
-	static const char *const names[] = {
-		"runtime.systemstack",
-		"runtime.mcall",
-		"runtime.asmcgocall",
-		"runtime.morestack",
-	};
-
-	return is_one_of(function, names, ARRAY_SIZE(names));
+	return CALLER_USUAL;
 }
 
 static size_t cut(const char *text)
@@ -128,8 +126,8 @@ static void name(struct reply *reply, struct wire_frame *wire, const struct symb
 	wire->inlined = symbol->inlined;
 }
 
-bool reply__is_outermost(struct reply *reply, struct symbols *symbols,
-			 const struct found_frame *frame)
+enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,
+			     const struct found_frame *frame)
 {
 	const struct symbol *found = NULL;
 	size_t n = 0;
@@ -137,17 +135,17 @@ bool reply__is_outermost(struct reply *reply, struct symbols *symbols,
 	if (frame->module)
 		symbols__lookup(symbols, elf_module__dwfl(frame->module), frame->address,
 				reply->arena, &found, &n);
-	return n && found[n - 1].function && is_outermost(found[n - 1].function);
+	return n && found[n - 1].function ? caller_of(found[n - 1].function) : CALLER_USUAL;
 }
 
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
-		      const char *made_at_run_time, bool *outermost)
+		      const char *made_at_run_time, enum caller *ret)
 {
 	struct symbol made = {.function = made_at_run_time};
 	const struct symbol *found = NULL;
-	const char *function;
 	size_t n = 0;
 
+	*ret = CALLER_USUAL;
 	if (frame->module)
 		symbols__lookup(symbols, elf_module__dwfl(frame->module), frame->address,
 				reply->arena, &found, &n);
@@ -166,10 +164,9 @@ bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct
 			return false;
 		name(reply, wire, &found[i]);
 	}
-	function = found[n - 1].function;
-	if (function && is_outermost(function))
-		*outermost = true;
-	return !function || !switches_stack(function);
+	if (found[n - 1].function)
+		*ret = caller_of(found[n - 1].function);
+	return true;
 }
 
 /* --- sending ------------------------------------------------------------------------------- */

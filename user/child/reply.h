@@ -12,14 +12,13 @@ struct reply *reply__new(const struct code_row *rows); /* NULL when out of memor
 void reply__free(struct reply *reply);		       /* accepts NULL */
 
 /* Adds the frame and what was inlined there; `made_at_run_time` (or NULL) names code of no file.
- * False when the stack ends here, because what follows is another one or there is no room;
- * *outermost is set where no caller can be. */
+ * False when there is no room; *ret is what its name tells of its caller. */
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
-		      const char *made_at_run_time, bool *outermost);
+		      const char *made_at_run_time, enum caller *ret);
 
-/* Whether the function has no caller, by its name. */
-bool reply__is_outermost(struct reply *reply, struct symbols *symbols,
-			 const struct found_frame *frame);
+/* What the function's name tells of its caller. */
+enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,
+			     const struct found_frame *frame);
 
 int reply__send(const struct reply *reply, int socket, const struct found_stack *found);
 

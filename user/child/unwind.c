@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "child/cfi.h"
+#include "child/unwind_parts.h"
 #include "util/pac.h"
 #include "wire/fp.h"
 
@@ -24,13 +25,6 @@ const struct code_row *code_map__find(const struct code_map *map, uint64_t pc)
 	return lo < map->n && map->rows[lo].wire.start <= pc ? &map->rows[lo] : NULL;
 }
 
-/* What is at an address. */
-struct code {
-	const struct code_row *row;
-	struct elf_module *module; /* whose code it is; NULL: none that is known */
-	uint64_t offset;	   /* of the address in the module's file */
-};
-
 /* An anonymous mapping beside a file's: is the code the one that belongs there? The file is asked
  * where, the process what it has there. */
 static bool belongs(const struct code_row *row, uint64_t pc, const struct unwind_hooks *hooks,
@@ -47,8 +41,8 @@ static bool belongs(const struct code_row *row, uint64_t pc, const struct unwind
 	return true;
 }
 
-static bool find_code(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
-		      struct code *ret)
+bool unwind__find_code(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
+		       struct code *ret)
 {
 	const struct code_row *row = code_map__find(map, pc);
 
@@ -61,13 +55,13 @@ static bool find_code(const struct code_map *map, const struct unwind_hooks *hoo
 }
 
 /* Which frame an instruction pointer means; false when no code is there. */
-static bool locate(const struct code_map *map, uint64_t ip, bool is_call,
-		   const struct unwind_hooks *hooks, struct found_frame *ret)
+bool unwind__locate(const struct code_map *map, uint64_t ip, bool is_call,
+		    const struct unwind_hooks *hooks, struct found_frame *ret)
 {
 	uint64_t pc = ip - (is_call ? 1 : 0);
 	struct code code;
 
-	if (!find_code(map, hooks, pc, &code))
+	if (!unwind__find_code(map, hooks, pc, &code))
 		return false;
 	*ret = (struct found_frame){
 		.ip = ip, .pc = pc, .row = code.row, .made = !code.module, .offset = code.offset};
@@ -81,13 +75,13 @@ static bool locate(const struct code_map *map, uint64_t ip, bool is_call,
 }
 
 /* The bytes before a return address, if it lies in a file. */
-static bool read_before(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
-			uint8_t *ret)
+bool unwind__read_before(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
+			 uint8_t *ret)
 {
 	struct code code;
 	uint64_t offset;
 
-	if (!find_code(map, hooks, pc - 1, &code) || !code.module)
+	if (!unwind__find_code(map, hooks, pc - 1, &code) || !code.module)
 		return false;
 	offset = code.offset + 1;
 	return offset >= CALL_LEN_MAX && elf_module__read(code.module, offset - CALL_LEN_MAX, ret,
@@ -111,10 +105,10 @@ static bool may_return_to_jit(const struct code_map *map, const struct unwind_ho
 		return true;
 	if (!fp__step(&jit, &found->stack, &beyond, &pc))
 		return false;
-	if (!find_code(map, hooks, pc - 1, &code))
+	if (!unwind__find_code(map, hooks, pc - 1, &code))
 		return false;
 	return !code.module ||
-	       (read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)));
+	       (unwind__read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)));
 }
 
 static bool may_return_to(const struct code_map *map, const struct unwind_hooks *hooks,
@@ -125,23 +119,24 @@ static bool may_return_to(const struct code_map *map, const struct unwind_hooks 
 	struct found_frame first;
 	struct code code;
 
-	found->left_code = !find_code(map, hooks, pc - 1, &code);
+	found->left_code = !unwind__find_code(map, hooks, pc - 1, &code);
 	if (found->left_code)
 		return false;
 	if (!code.module)
 		return may_return_to_jit(map, hooks, frame, found, caller);
-	if (read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)))
+	if (unwind__read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)))
 		return true;
 	/* Go makes a goroutine's first function return to where no call is. */
-	return locate(map, pc, true, hooks, &first) && hooks->is_outermost(hooks->ctx, &first);
+	return unwind__locate(map, pc, true, hooks, &first) &&
+	       hooks->caller_of(hooks->ctx, &first) == CALLER_NONE;
 }
 
-static bool call_target(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
-			uint64_t *ret)
+bool unwind__call_target(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
+			 uint64_t *ret)
 {
 	uint8_t before[CALL_LEN_MAX];
 
-	return read_before(map, hooks, pc, before) &&
+	return unwind__read_before(map, hooks, pc, before) &&
 	       fp__call_target(before, sizeof(before), pc, ret);
 }
 
@@ -160,8 +155,8 @@ static bool step_leaf(const struct code_map *map, const struct unwind_hooks *hoo
 	uint64_t sp, pc, target, frame_target;
 
 	if (!fp__leaf_return(machine, &found->stack, &pc, &sp) ||
-	    !call_target(map, hooks, pc, &target) ||
-	    !call_target(map, hooks, frame_pc, &frame_target))
+	    !unwind__call_target(map, hooks, pc, &target) ||
+	    !unwind__call_target(map, hooks, frame_pc, &frame_target))
 		return false;
 	if (target > frame->ip || frame->ip - target >= LEAF_MAX)
 		return false;
@@ -188,7 +183,7 @@ static bool leads_to(const struct code_map *map, const struct unwind_hooks *hook
 	for (int jumps = 0; jumps < JUMPS_MAX; jumps++) {
 		int32_t distance;
 
-		if (!find_code(map, hooks, target, &code) || !code.module)
+		if (!unwind__find_code(map, hooks, target, &code) || !code.module)
 			return false;
 		if (code.module == frame->module && target <= frame->pc &&
 		    frame->pc - target < FUNCTION_MAX)
@@ -212,7 +207,7 @@ static bool is_entry(const struct code_map *map, const struct unwind_hooks *hook
 	uint64_t entry, address;
 	struct code code;
 
-	return find_code(map, hooks, pc, &code) && code.module &&
+	return unwind__find_code(map, hooks, pc, &code) && code.module &&
 	       elf_module__read(code.module, offsetof(Elf64_Ehdr, e_entry), &entry,
 				sizeof(entry)) == sizeof(entry) &&
 	       elf_module__address(code.module, code.offset, &address) && address >= entry &&
@@ -236,7 +231,7 @@ static bool step_scan(const struct code_map *map, const struct unwind_hooks *hoo
 	for (uint64_t at = sp; at - sp < SCAN_MAX; at += sizeof(pc)) {
 		if (!copied_stack__peek(&found->stack, at, &pc))
 			return false;
-		if (!call_target(map, hooks, pc, &target) ||
+		if (!unwind__call_target(map, hooks, pc, &target) ||
 		    !(leads_to(map, hooks, target, frame) || is_entry(map, hooks, pc - 1)))
 			continue;
 		if (!copied_stack__read(&found->stack, at, sizeof(pc), &pc))
@@ -249,7 +244,7 @@ static bool step_scan(const struct code_map *map, const struct unwind_hooks *hoo
 	return false;
 }
 
-enum step { STEP_CALLER, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
+enum step { STEP_CALLER, STEP_ENTERED, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
 
 /* Without call frame information. */
 static enum step step_bare(const struct code_map *map, const struct unwind_hooks *hooks,
@@ -311,32 +306,105 @@ static enum step step(const struct code_map *map, const struct unwind_hooks *hoo
 	return step_bare(map, hooks, frame, found, machine);
 }
 
-static const struct cfi_site *find_site(struct found_frame *frame)
+/* The frame has made no call: its instruction is meant. */
+static void mean_itself(struct found_frame *frame)
+{
+	frame->address += frame->ip - frame->pc;
+	frame->offset += frame->ip - frame->pc;
+	frame->pc = frame->ip;
+}
+
+/* A coroutine's first function returns to the beginning of another one. */
+static bool was_called(const struct code_map *map, const struct unwind_hooks *hooks,
+		       const struct found_frame *frame)
+{
+	uint8_t before[CALL_LEN_MAX];
+
+	return !unwind__read_before(map, hooks, frame->ip, before) ||
+	       fp__is_call(before, sizeof(before));
+}
+
+static const struct cfi_site *find_site(const struct code_map *map,
+					const struct unwind_hooks *hooks, struct found_frame *frame)
 {
 	const struct cfi_site *site;
 
 	if (!frame->module)
 		return NULL;
 	site = elf_module__cfi(frame->module, frame->address);
-	if (site && site->signal && frame->pc != frame->ip) {
-		frame->address += frame->ip - frame->pc;
-		frame->offset += frame->ip - frame->pc;
-		frame->pc = frame->ip;
-	}
-	return site;
+	if (!site || frame->pc == frame->ip)
+		return site;
+	frame->uncalled = !site->frame && !was_called(map, hooks, frame);
+	if (site->signal || frame->uncalled)
+		mean_itself(frame);
+	return frame->uncalled ? elf_module__cfi(frame->module, frame->address) : site;
 }
+
+/* Where the thread has got to. */
+struct way {
+	uint64_t sp;
+	bool is_call; /* the next frame has made a call */
+	bool entered; /* it has not begun, and has no frame yet */
+};
 
 static bool further_out(struct machine *machine, struct copied_stack *stack, uint64_t *sp,
 			bool has_called)
 {
+	uint32_t from, to;
 	uint64_t next;
 
 	if (!machine__get(machine, stack, MACHINE_SP, &next))
 		return false;
+	/* The other stack lies further out, wherever that is. */
+	if (!copied_stack__offset(stack, *sp, &from) || !copied_stack__offset(stack, next, &to)) {
+		from = next < *sp;
+		to = next > *sp;
+	}
 	/* On arm64 a function that calls no other need not touch its stack. */
-	if (next < *sp || (next == *sp && has_called))
+	if (to < from || (to == from && has_called))
 		return false;
 	*sp = next;
+	return true;
+}
+
+/* From a frame whose name says nothing of its caller, or says that this is on another stack. */
+static enum step step_out(const struct code_map *map, const struct unwind_hooks *hooks,
+			  struct found_frame *frame, enum caller caller, struct found_stack *found,
+			  struct machine *machine)
+{
+	switch (caller) {
+	case CALLER_NONE:
+		return STEP_OUTERMOST;
+	case CALLER_ELSEWHERE:
+		return STEP_UNKNOWN;
+	case CALLER_FRAMED:
+		return step_bare(map, hooks, frame, found, machine);
+	case CALLER_SWITCHED:
+	case CALLER_C:
+		return unwind__to_goroutine(map, hooks, caller, found, machine) ? STEP_CALLER
+										: STEP_UNKNOWN;
+	case CALLER_ENTERED:
+		return unwind__to_entered(found, machine) ? STEP_ENTERED : STEP_UNKNOWN;
+	default:
+		break;
+	}
+	if (frame->uncalled && unwind__to_resumer(map, hooks, found, machine))
+		return STEP_CALLER;
+	return step(map, hooks, frame, find_site(map, hooks, frame), found, machine);
+}
+
+/* To where the thread was when it entered the function of the frame. */
+static bool leave_entered(const struct code_map *map, const struct unwind_hooks *hooks,
+			  struct found_stack *found, struct machine *machine)
+{
+	uint8_t before[CALL_LEN_MAX];
+	uint64_t pc, sp;
+
+	if (!fp__leaf_return(machine, &found->stack, &pc, &sp) ||
+	    !unwind__read_before(map, hooks, pc, before) || !fp__is_call(before, sizeof(before)))
+		return false;
+	machine__set(machine, MACHINE_PC, pc);
+	machine__set(machine, MACHINE_SP, sp);
 	return true;
 }
 
@@ -344,8 +412,9 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		  const struct unwind_hooks *hooks, struct found_stack *found)
 {
 	struct machine machine = {};
-	bool is_call = false, outermost = false;
-	uint64_t sp = copy->regs[MACHINE_SP], pc;
+	struct way way = {.sp = copy->regs[MACHINE_SP]};
+	bool outermost = false;
+	uint64_t pc;
 
 	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
 		machine__set(&machine, reg, copy->regs[reg]);
@@ -353,29 +422,31 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 	found->truncated = true;
 	while (found->n < FRAMES_MAX && machine__get(&machine, &found->stack, MACHINE_PC, &pc)) {
 		struct found_frame *frame = &found->frames[found->n];
-		const struct cfi_site *site;
-		enum step next;
+		enum step next = STEP_CALLER;
+		enum caller caller;
 
 		/* Where a thread begins. */
 		outermost = found->n && !pc;
 		if (outermost)
 			break;
-		found->left_code = !locate(map, pc, is_call, hooks, frame);
+		found->left_code = !unwind__locate(map, pc, way.is_call, hooks, frame);
 		if (found->left_code)
 			break;
-		site = find_site(frame);
+		find_site(map, hooks, frame);
 		found->n++;
-		if (!hooks->look(hooks->ctx, frame, &outermost) || outermost)
+		if (!hooks->look(hooks->ctx, frame, &caller))
 			break;
-		next = step(map, hooks, frame, site, found, &machine);
+		if (!way.entered || !leave_entered(map, hooks, found, &machine))
+			next = step_out(map, hooks, frame, caller, found, &machine);
 		outermost = next == STEP_OUTERMOST;
-		is_call = next == STEP_CALLER;
+		way.is_call = next == STEP_CALLER || next == STEP_ENTERED;
+		way.entered = next == STEP_ENTERED;
 		if (next == STEP_OUTERMOST || next == STEP_UNKNOWN)
 			break;
 		/* The interrupted function's stack may be another one, and lie anywhere. */
 		if (next == STEP_INTERRUPTED)
-			machine__get(&machine, &found->stack, MACHINE_SP, &sp);
-		else if (!further_out(&machine, &found->stack, &sp, frame->pc != frame->ip))
+			machine__get(&machine, &found->stack, MACHINE_SP, &way.sp);
+		else if (!further_out(&machine, &found->stack, &way.sp, frame->pc != frame->ip))
 			break;
 	}
 	found->truncated = !outermost;
@@ -384,25 +455,31 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 		  const struct unwind_hooks *hooks, struct found_stack *found)
 {
-	bool outermost = false;
+	enum caller caller = CALLER_USUAL;
 
 	found->by_fp = true;
-	for (size_t i = 0; i < n && found->n < FRAMES_MAX && !outermost; i++) {
+	for (size_t i = 0; i < n && found->n < FRAMES_MAX && caller != CALLER_NONE; i++) {
 		struct found_frame *frame = &found->frames[found->n];
 		const struct cfi_site *site;
 
 		/* Code without frame pointers has other things in that register. */
-		found->left_code = !locate(map, ips[i], i > 0, hooks, frame);
+		found->left_code = !unwind__locate(map, ips[i], i > 0, hooks, frame);
 		if (found->left_code)
 			break;
-		site = find_site(frame);
+		site = find_site(map, hooks, frame);
 		found->n++;
-		if (!hooks->look(hooks->ctx, frame, &outermost))
+		if (!hooks->look(hooks->ctx, frame, &caller))
+			break;
+		/* Go's keep the register when they switch, so the list goes on behind them. Up to
+		 * Go 1.20 the runtime's function that wanted the other stack is not in it. */
+		if (caller == CALLER_SWITCHED || caller == CALLER_C)
+			continue;
+		if (caller == CALLER_ELSEWHERE || caller == CALLER_ENTERED)
 			break;
 		/* The register has its caller's frame pointer, or something else: the next in the
 		 * list is not its caller. A system call's wrapper has none as a rule. */
 		if (site && site->frame && !cfi__has_frame_pointer(site))
 			break;
 	}
-	found->truncated = !outermost;
+	found->truncated = caller != CALLER_NONE;
 }

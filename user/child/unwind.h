@@ -33,10 +33,12 @@ struct found_frame {
 	uint64_t address;	   /* of pc within the module */
 	uint64_t offset;	   /* of pc within its file */
 	bool made;		   /* at run time, as far as is known: no file has it */
+	bool uncalled;		   /* something returns to it that it has not called */
 };
 
 struct found_stack {
-	struct copied_stack stack; /* what was read of it */
+	struct copied_stack stack;	    /* what was read of it */
+	const struct mp_stack_other *other; /* of the copy */
 	struct found_frame frames[FRAMES_MAX];
 	size_t n;
 	bool by_fp; /* a frame does not follow from call frame information */
@@ -44,17 +46,29 @@ struct found_stack {
 	bool left_code; /* the next address is not known to be code */
 };
 
-/* Asked about each frame as it is found; false ends the stack there. */
+/* What a function's name tells of its caller. */
+enum caller {
+	CALLER_USUAL,
+	CALLER_NONE,	  /* a program's or a thread's first function */
+	CALLER_ELSEWHERE, /* is on another stack, which was not copied */
+	CALLER_FRAMED,	  /* by the frame pointer alone: it moves the stack pointer */
+	/* Of these Go functions the goroutine's stack has the caller: */
+	CALLER_SWITCHED, /* that has called this one there */
+	CALLER_C,	 /* or here, if the thread was on its system stack already */
+	CALLER_ENTERED,	 /* that was about to begin, and needs a larger stack */
+};
+
+/* Asked about each frame as it is found. */
 struct unwind_hooks {
 	/* Before a module is read, which may be the last thing the child does. */
 	void (*enter)(void *ctx, const struct code_row *row);
 	/* Whether the process has, at pc, what its row's file has at the place. */
 	bool (*is_same)(void *ctx, const struct code_row *row, uint64_t pc,
 			const struct code_place *place);
-	/* May set *outermost, or return false: the caller's stack is another one. */
-	bool (*look)(void *ctx, const struct found_frame *frame, bool *outermost);
-	/* Whether the function has no caller: then no call need be in front of its address. */
-	bool (*is_outermost)(void *ctx, const struct found_frame *frame);
+	/* False: there is room for no more. */
+	bool (*look)(void *ctx, const struct found_frame *frame, enum caller *ret);
+	/* The same of a function that is no frame yet. */
+	enum caller (*caller_of)(void *ctx, const struct found_frame *frame);
 	void *ctx;
 };
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/pieces.h"
 
 #define TEXT(type, field) offsetof(struct type, field), sizeof(((struct type *)0)->field)
 
@@ -114,8 +115,7 @@ static bool is_stack(const struct mp_stack *stack, size_t len)
 		return false;
 	switch (stack->kind) {
 	case MP_STACK_COPY:
-		return stack->bytes >= sizeof(struct mp_stack_copy) &&
-		       stack->bytes <= sizeof(struct mp_stack_copy) + MP_STACK_MAX;
+		return pieces__are_whole((const void *)stack->data, stack->bytes);
 	case MP_STACK_FP:
 		return stack->bytes && stack->bytes <= MP_FP_MAX * sizeof(__u64);
 	default:

@@ -30,7 +30,7 @@ union mp_event {
 /* No record is longer. */
 #define EVENT_MAX                                                                                  \
 	(sizeof(union mp_event) + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +         \
-	 MP_STACK_MAX)
+	 MP_STACK_MAX + MP_OTHER_MAX)
 
 /* 0 and *ret pointing into record (8-byte aligned, valid as long as it is), or -EBADMSG for a
  * record that no program of ours can have written. */

@@ -8,6 +8,7 @@
 #include "util/cleanup.h"
 #include "util/dict.h"
 #include "util/pac.h"
+#include "util/pieces.h"
 
 /* What decides first, as indices of struct mp_stack_copy's regs: the instruction that made the call
  * (on arm64 also where it returns to), then the frame pointer and everything else that calls
@@ -25,8 +26,8 @@ enum { REG_SP = 31 };
 /* How a word counts. */
 enum kind {
 	WORD_CODE,	/* as it is */
-	WORD_STACK,	/* as its distance from the stack pointer */
-	WORD_REGISTERS, /* it is none: which of saved_registers point into the stack, as bits */
+	WORD_STACK,	/* as its place in the copy (util/pieces.h) */
+	WORD_REGISTERS, /* it is none: which of the saved registers point into the stack, as bits */
 };
 
 struct key {
@@ -241,52 +242,56 @@ static bool mark_pages(struct known_stacks *known, const struct unwound *unwound
 
 struct stack_view {
 	const struct mp_stack_copy *copy;
-	uint64_t sp;
-	uint64_t len; /* of the copied bytes */
+	struct pieces pieces;
 };
 
 static struct stack_view copied(const struct mp_stack *stack)
 {
 	const struct mp_stack_copy *copy = (const void *)stack->data;
 
-	return (struct stack_view){copy, copy->regs[REG_SP], stack->bytes - sizeof(*copy)};
-}
-
-static bool word_at(const struct stack_view *s, uint32_t offset, uint64_t *ret)
-{
-	if (s->len < sizeof(*ret) || offset > s->len - sizeof(*ret))
-		return false;
-	memcpy(ret, s->copy->bytes + offset, sizeof(*ret));
-	return true;
+	return (struct stack_view){copy, pieces__of(copy, stack->bytes, copy->regs[REG_SP])};
 }
 
 static struct key key_of(const struct stack_view *s, uint32_t parent, uint64_t word)
 {
-	if (word - s->sp <= s->len)
-		return (struct key){word - s->sp, parent, WORD_STACK};
+	uint32_t offset;
+
+	if (pieces__offset(&s->pieces, word, &offset))
+		return (struct key){offset, parent, WORD_STACK};
 	return (struct key){pac__strip(word), parent, WORD_CODE};
 }
 
-#define REGISTER_KEYS (ARRAY_SIZE(code_registers) + 1 + ARRAY_SIZE(saved_registers))
+/* The other stack's: sp and fp, which count as saved registers do, and pc. */
+#define OTHER_KEYS    3
+#define REGISTER_KEYS (ARRAY_SIZE(code_registers) + 1 + ARRAY_SIZE(saved_registers) + OTHER_KEYS)
 
 /* What the registers lead to, from the root on; the parents are for the caller to fill in. */
 static size_t keys_of_registers(const struct stack_view *s, struct key *ret)
 {
+	const struct mp_stack_other *other = &s->copy->other;
+	uint64_t saved[ARRAY_SIZE(saved_registers) + 2];
+	size_t n_saved = 0, n = 0;
 	struct key *which;
-	size_t n = 0;
+
+	for (size_t i = 0; i < ARRAY_SIZE(saved_registers); i++)
+		saved[n_saved++] = s->copy->regs[saved_registers[i]];
+	saved[n_saved++] = other->sp;
+	saved[n_saved++] = other->fp;
 
 	for (size_t i = 0; i < ARRAY_SIZE(code_registers); i++)
 		ret[n++] = (struct key){pac__strip(s->copy->regs[code_registers[i]]), 0, WORD_CODE};
 	which = &ret[n++];
 	*which = (struct key){0, 0, WORD_REGISTERS};
-	for (size_t i = 0; i < ARRAY_SIZE(saved_registers); i++) {
-		struct key key = key_of(s, 0, s->copy->regs[saved_registers[i]]);
+	for (size_t i = 0; i < n_saved; i++) {
+		struct key key = key_of(s, 0, saved[i]);
 
 		if (key.kind != WORD_STACK)
 			continue;
 		which->value |= 1ULL << i;
 		ret[n++] = key;
 	}
+	if (other->pc)
+		ret[n++] = (struct key){other->pc, 0, WORD_CODE};
 	return n;
 }
 
@@ -321,7 +326,7 @@ static struct trace *find_copy(const struct known_stacks *known, const struct mp
 			return NULL;
 	}
 	while (node->reads) {
-		if (!word_at(&s, node->reads - 1, &word))
+		if (!pieces__word(&s.pieces, node->reads - 1, &word))
 			return NULL;
 		key = key_of(&s, id_of(known, node), word);
 		node = child(known, &key);

@@ -9,7 +9,7 @@
  * that decided about the way out is the same:
  *   - words that became an instruction pointer of a frame, as they are;
  *   - words and registers that point into the stack itself (a saved frame pointer may say where
- *     the next frame begins), as distances from the stack pointer;
+ *     the next frame begins), as their places in the copy;
  *   - others decided nothing: were one of them to, the unwinder would have had to take it for a
  *     place in the stack or in code, and it is neither.
  * They are compared in full, in a tree: each node says where to look next, and the word found

@@ -16,15 +16,16 @@ static uint32_t useful_bytes(const struct space *space, const struct mp_stack *s
 {
 	const struct mp_stack_copy *copy = (const void *)stack->data;
 	struct ledger_range range = {0};
-	uint64_t sp;
+	uint64_t at;
 
-	if (stack->kind != MP_STACK_COPY)
+	/* Another stack's copy comes behind. */
+	if (stack->kind != MP_STACK_COPY || copy->other.len)
 		return stack->bytes;
-	sp = copy->regs[known_stacks__sp_register()];
-	ledger__each(&space->ledger, sp, UINT64_MAX, first_range, &range);
-	if (range.start != sp || range.end - sp >= stack->bytes - sizeof(*copy))
+	at = copy->regs[known_stacks__sp_register()] - copy->below;
+	ledger__each(&space->ledger, at, UINT64_MAX, first_range, &range);
+	if (range.start != at || range.end - at >= stack->bytes - sizeof(*copy))
 		return stack->bytes;
-	return sizeof(*copy) + ((range.end - sp) & ~7ULL);
+	return sizeof(*copy) + ((range.end - at) & ~7ULL);
 }
 
 struct trace *raw_stacks__recognise(struct model *model, const struct process *process,

@@ -64,7 +64,8 @@ int fallback__unwind(const struct image *image, const struct mp_stack *stack, st
 		     struct unwound *ret)
 {
 	const struct mp_stack_copy *copy = (const void *)stack->data;
-	struct copied_stack copied = {};
+	struct copied_stack copied;
+	uint32_t *words;
 	struct unwound unwound = {
 		.source = STACK_SOURCE_FP, .truncated = true, .provisional = true};
 	struct frame *frames = arena__alloc(arena, FRAMES_MAX * sizeof(*frames));
@@ -73,12 +74,10 @@ int fallback__unwind(const struct image *image, const struct mp_stack *stack, st
 	if (!frames)
 		return -ENOMEM;
 	if (stack->kind == MP_STACK_COPY) {
-		copied.sp = copy->regs[MACHINE_SP];
-		copied.bytes = copy->bytes;
-		copied.len = stack->bytes - sizeof(*copy);
-		copied.words = arena__alloc(arena, copied.len / 8 * sizeof(uint32_t) + 1);
-		if (!copied.words)
+		words = arena__alloc(arena, copied_stack__words(stack) * sizeof(*words) + 1);
+		if (!words)
 			return -ENOMEM;
+		copied_stack__begin(&copied, stack, words);
 		unwound.n = unwind_copy(image, copy, &copied, frames);
 	} else {
 		unwound.n = unwind_list(image, stack, frames);

@@ -15,6 +15,7 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "wire/channel.h"
+#include "wire/machine.h"
 #include "wire/wire.h"
 
 #define NSEC_PER_MSEC 1000000
@@ -353,7 +354,7 @@ static int ask_child(const struct asking *asking, const struct image *image, str
 {
 	const struct unwind_request *request = asking->request;
 	const struct mp_stack *stack = request->stack;
-	struct wire_unwind head = {{WIRE_UNWIND, image->number}, stack->kind, stack->bytes};
+	struct wire_unwind head = {{WIRE_UNWIND, image->number}, *stack};
 	struct wire_reading reading = {
 		.arena = asking->arena,
 		.modules = image->names,
@@ -362,8 +363,10 @@ static int ask_child(const struct asking *asking, const struct image *image, str
 	int err;
 
 	if (stack->kind == MP_STACK_COPY) {
-		reading.copy = stack->data + sizeof(struct mp_stack_copy);
-		reading.copy_len = stack->bytes - sizeof(struct mp_stack_copy);
+		const struct mp_stack_copy *copy = (const void *)stack->data;
+
+		reading.copy = pieces__of(copy, stack->bytes, copy->regs[MACHINE_SP]);
+		reading.words_max = copied_stack__words(stack);
 	}
 	err = cell__send(asking->cell, &head, sizeof(head), stack->data, stack->bytes, -1);
 	err = err ?: receive_answer(asking->symbolizer, asking->cell, image, &reading);
@@ -399,13 +402,10 @@ static int keep_modules(struct arena *arena, struct unwound *unwound)
 
 static bool is_whole(const struct mp_stack *stack)
 {
-	size_t max = sizeof(struct mp_stack_copy) + MP_STACK_MAX;
-
-	if (stack->bytes % 8 || stack->bytes > max)
-		return false;
 	if (stack->kind == MP_STACK_COPY)
-		return stack->bytes >= sizeof(struct mp_stack_copy);
-	return stack->kind == MP_STACK_FP;
+		return pieces__are_whole((const void *)stack->data, stack->bytes);
+	return stack->kind == MP_STACK_FP && stack->bytes % 8 == 0 &&
+	       stack->bytes <= MP_FP_MAX * sizeof(uint64_t);
 }
 
 /* The child has died of it more than once; not for ever, because memory may have been short. */

@@ -8,15 +8,25 @@
 #include "util/cleanup.h"
 #include "util/pac.h"
 
+/* How far below the stack pointer a frame may begin: of Go's functions on arm64, the return address
+ * lies at the stack pointer. */
+#if defined(__aarch64__)
+#define FP_BELOW 8
+#else
+#define FP_BELOW 0
+#endif
+
 bool fp__step(struct machine *machine, struct copied_stack *stack, struct machine *ret,
 	      uint64_t *ret_pc)
 {
+	uint32_t out, fp_out;
 	uint64_t sp, fp, pc;
 
 	if (!machine__get(machine, stack, MACHINE_SP, &sp) ||
-	    !machine__get(machine, stack, MACHINE_FP, &fp))
+	    !machine__get(machine, stack, MACHINE_FP, &fp) || fp % sizeof(fp) ||
+	    !copied_stack__offset(stack, fp, &fp_out))
 		return false;
-	if (fp < sp || fp % sizeof(fp) || fp - stack->sp > stack->len)
+	if (copied_stack__offset(stack, sp, &out) ? fp_out + FP_BELOW < out : fp < sp)
 		return false;
 	/* Both processors' ABIs: the caller's frame pointer, then the return address. */
 	if (!copied_stack__read(stack, fp + 8, sizeof(pc), &pc))

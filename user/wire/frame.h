@@ -29,7 +29,7 @@ struct frame {
 
 /* A word of the copied stack that the unwinder read. */
 struct stack_word {
-	uint32_t offset; /* from the stack pointer, bytes */
+	uint32_t offset; /* as util/pieces.h counts */
 	uint64_t value;
 };
 

@@ -5,32 +5,31 @@
 
 bool copied_stack__read(struct copied_stack *stack, uint64_t address, size_t size, uint64_t *ret)
 {
-	uint64_t offset = address - stack->sp, value = 0;
+	uint64_t word, value = 0;
+	uint32_t offset;
 
 	/* A whole word, of which the caller may want a part: the record is of words. */
-	if (address < stack->sp || stack->len < sizeof(value) ||
-	    offset > stack->len - sizeof(value) || size > sizeof(value))
+	if (size > sizeof(value) || !pieces__offset(&stack->pieces, address, &offset) ||
+	    !pieces__word(&stack->pieces, offset, &word))
 		return false;
 	if (!(stack->seen[offset / 8] >> offset % 8 & 1)) {
 		/* Fewer places than unaligned offsets: compilers align. */
-		if (stack->n_words >= stack->len / sizeof(value))
+		if (stack->n_words >= stack->words_max)
 			return false;
 		stack->seen[offset / 8] |= 1 << offset % 8;
 		stack->words[stack->n_words++] = offset;
 	}
-	memcpy(&value, stack->bytes + offset, size);
+	memcpy(&value, &word, size);
 	*ret = value;
 	return true;
 }
 
 bool copied_stack__peek(const struct copied_stack *stack, uint64_t address, uint64_t *ret)
 {
-	uint64_t offset = address - stack->sp;
+	uint32_t offset;
 
-	if (address < stack->sp || stack->len < sizeof(*ret) || offset > stack->len - sizeof(*ret))
-		return false;
-	memcpy(ret, stack->bytes + offset, sizeof(*ret));
-	return true;
+	return pieces__offset(&stack->pieces, address, &offset) &&
+	       pieces__word(&stack->pieces, offset, ret);
 }
 
 bool machine__get(struct machine *machine, struct copied_stack *stack, unsigned reg, uint64_t *ret)

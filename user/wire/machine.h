@@ -13,6 +13,7 @@
 #include <linux/types.h>
 
 #include "event.h"
+#include "util/pieces.h"
 
 /* Numbers of DWARF's registers (the psABIs of x86-64 and AArch64) in struct mp_stack_copy. */
 #if defined(__x86_64__)
@@ -34,13 +35,31 @@ struct machine {
 };
 
 struct copied_stack {
-	uint64_t sp;
-	const uint8_t *bytes;
-	size_t len;
-	uint32_t *words; /* offsets that were read, in order; room for len / 8 */
+	struct pieces pieces;
+	uint32_t *words; /* offsets that were read, in order; room for words_max */
+	size_t words_max;
 	size_t n_words;
-	uint8_t seen[MP_STACK_MAX / 8]; /* a bit per offset */
+	uint8_t seen[PIECES_MAX / 8 + 1]; /* a bit per offset */
 };
+
+/* How many words of a copy can be read, at most. */
+static inline size_t copied_stack__words(const struct mp_stack *stack)
+{
+	return (stack->bytes - sizeof(struct mp_stack_copy)) / sizeof(uint64_t);
+}
+
+/* What is to be read of a stack that is a copy and whole; words: room for copied_stack__words(). */
+static inline void copied_stack__begin(struct copied_stack *ret, const struct mp_stack *stack,
+				       uint32_t *words)
+{
+	const struct mp_stack_copy *copy = (const void *)stack->data;
+
+	*ret = (struct copied_stack){
+		.pieces = pieces__of(copy, stack->bytes, copy->regs[MACHINE_SP]),
+		.words = words,
+		.words_max = copied_stack__words(stack),
+	};
+}
 
 static inline void machine__set(struct machine *machine, unsigned reg, uint64_t value)
 {
@@ -60,6 +79,13 @@ bool machine__get(struct machine *machine, struct copied_stack *stack, unsigned 
 
 /* False when the address is outside the copy. `size` is 1 to 8 bytes. */
 bool copied_stack__read(struct copied_stack *stack, uint64_t address, size_t size, uint64_t *ret);
+
+/* How far out an address lies; false when it is outside the copy. */
+static inline bool copied_stack__offset(const struct copied_stack *stack, uint64_t address,
+					uint32_t *ret)
+{
+	return pieces__offset(&stack->pieces, address, ret);
+}
 
 /* A word, without the record that it was read. */
 bool copied_stack__peek(const struct copied_stack *stack, uint64_t address, uint64_t *ret);

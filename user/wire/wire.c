@@ -77,14 +77,14 @@ static int read_word(struct wire_reading *reading, struct cursor *cursor)
 
 	if (take_copy(cursor, &offset, sizeof(offset)))
 		return -EBADMSG;
-	if (reading->copy_len < sizeof(word->value) ||
-	    offset > reading->copy_len - sizeof(word->value) ||
-	    reading->n_words >= reading->copy_len / sizeof(word->value))
+	if (reading->n_words >= reading->words_max)
 		return -EBADMSG;
 	/* The value is what we sent, not what comes back. */
-	word = &reading->words[reading->n_words++];
+	word = &reading->words[reading->n_words];
 	word->offset = offset;
-	memcpy(&word->value, reading->copy + offset, sizeof(word->value));
+	if (!pieces__word(&reading->copy, offset, &word->value))
+		return -EBADMSG;
+	reading->n_words++;
 	return 0;
 }
 
@@ -121,7 +121,7 @@ static int make_room(struct wire_reading *reading)
 		return 0;
 	reading->frames = arena__alloc(reading->arena, FRAMES_MAX * sizeof(*reading->frames));
 	reading->words =
-		arena__alloc(reading->arena, reading->copy_len / 8 * sizeof(*reading->words) + 1);
+		arena__alloc(reading->arena, reading->words_max * sizeof(*reading->words) + 1);
 	return reading->frames && reading->words ? 0 : -ENOMEM;
 }
 

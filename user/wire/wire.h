@@ -29,6 +29,7 @@
 #include <stdint.h>
 
 #include "util/arena.h"
+#include "util/pieces.h"
 #include "wire/frame.h"
 
 #define WIRE_CHILD "__symbolize" /* the child's first argument */
@@ -93,9 +94,7 @@ struct wire_image {
 
 struct wire_unwind {
 	struct wire_head head;
-	uint32_t kind; /* enum mp_stack_kind */
-	uint32_t bytes;
-	uint8_t data[];
+	struct mp_stack stack;
 };
 
 enum wire_need_what {
@@ -124,7 +123,7 @@ struct wire_answer {
 	uint32_t more; /* 1: another packet follows */
 	uint32_t source;
 	uint32_t truncated;
-	uint32_t n_words;   /* then so many uint32_t: offsets in the copy */
+	uint32_t n_words;   /* then so many uint32_t: offsets in the copy (util/pieces.h) */
 	uint32_t n_frames;  /* then so many struct wire_frame, each with its strings behind it */
 	uint32_t left_code; /* 1: it led to where no code is, as far as the child was told */
 };
@@ -141,17 +140,17 @@ struct wire_frame {
 	uint16_t pad;
 };
 
-/* An answer as it comes in. Zeroed to begin with, and with the first four set. */
+/* An answer as it comes in. Zeroed to begin with, and with the first five set. */
 struct wire_reading {
 	struct arena *arena;
 	const char *const *modules; /* of the rows that were told */
 	size_t n_modules;
-	const uint8_t *copy; /* the stack's bytes that were sent */
-	size_t copy_len;
+	struct pieces copy; /* the stack's bytes that were sent */
+	size_t words_max;   /* in them */
 
 	struct frame *frames; /* room for FRAMES_MAX, in the arena */
 	size_t n_frames;
-	struct stack_word *words; /* room for copy_len / 8 */
+	struct stack_word *words; /* room for words_max */
 	size_t n_words;
 	uint32_t source;
 	bool truncated;
