@@ -15,6 +15,7 @@
 #include "stack.bpf.h"
 #include "memory.bpf.h"
 #include "process.bpf.h"
+#include "touch.bpf.h"
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
@@ -75,6 +76,8 @@ AT_EXIT(brk, on_brk)
 AT_EXIT(shmat, on_shmat)
 AT_ENTER(shmdt, on_shmdt)
 AT_EXIT(prctl, on_prctl)
+AT_ENTER(madvise, on_madvise)
+AT_ENTER(process_madvise, on_process_madvise)
 
 struct raw_args {
 	__u64 args[3];
@@ -102,4 +105,10 @@ SEC("raw_tracepoint/task_rename")
 int raw_rename(struct raw_args *ctx)
 {
 	return on_rename((struct task_struct *)ctx->args[0], (const char *)ctx->args[1]);
+}
+
+SEC("perf_event")
+int page_fault(struct bpf_perf_event_data *ctx)
+{
+	return on_fault(ctx);
 }

@@ -41,6 +41,8 @@ enum lane { LANE_QUIET, LANE_BURST, LANE_COMMON, LANE_NONE };
 struct share {
 	__u64 next_event_ns;
 	__u64 next_copy_ns;
+	__u64 next_touch_ns; /* these two are touch.bpf.h's */
+	__u64 next_empty_ns;
 };
 
 struct {

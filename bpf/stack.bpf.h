@@ -343,4 +343,26 @@ static __always_inline enum mp_loss send(struct scratch *s, __u32 size, struct p
 	return loss;
 }
 
+/* The same for a touch, whose rate is bounded elsewhere (touch.bpf.h); regs NULL: without a stack.
+ * False: it was not sent. */
+static __always_inline bool send_touch(struct scratch *s, __u32 size, struct pt_regs *regs)
+{
+	struct mp_event_head *head = (struct mp_event_head *)s->record;
+	struct mp_stack *stack = (struct mp_stack *)(s->record + size);
+	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), total;
+	bool sent;
+
+	if (regs)
+		head->stack_bytes =
+			sizeof(*stack) + (unwind_mode == MP_UNWIND_CFI
+						  ? copy_stack(s, stack, regs)
+						  : follow_frame_pointers(s, stack, regs));
+	total = size + head->stack_bytes;
+	sent = total <= sizeof(s->record) && /* it always is; for the verifier */
+	       !bpf_ringbuf_output(&ring, s->record, total,
+				   wake_between(waiting, waiting + ring_bytes(total)));
+	give_back(s);
+	return sent;
+}
+
 #endif

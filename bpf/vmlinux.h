@@ -47,6 +47,10 @@ enum {
 };
 
 enum {
+	BPF_F_MMAPABLE = 1 << 10,
+};
+
+enum {
 	BPF_F_USER_STACK = 1 << 8,
 };
 
@@ -61,10 +65,23 @@ struct mm_struct {
 	unsigned long start_stack;
 };
 
+struct super_block {
+	unsigned long s_magic;
+};
+
+struct inode {
+	struct super_block *i_sb;
+};
+
+struct file {
+	struct inode *f_inode;
+};
+
 struct vm_area_struct {
 	unsigned long vm_start;
 	unsigned long vm_end;
 	unsigned long vm_flags;
+	struct file *vm_file;
 };
 
 struct signal_struct {
@@ -153,5 +170,22 @@ struct pt_regs {
 #endif
 
 #pragma clang attribute pop
+
+struct bpf_perf_event_value {
+	__u64 counter;
+	__u64 enabled;
+	__u64 running;
+};
+
+/* uapi/linux/bpf_perf_event.h: what a program on a perf event is given. */
+struct bpf_perf_event_data {
+#if defined(__TARGET_ARCH_x86)
+	__u64 regs[21];
+#else
+	__u64 regs[34];
+#endif
+	__u64 sample_period;
+	__u64 addr;
+};
 
 #endif

@@ -34,6 +34,8 @@ enum mp_event_type {
 	MP_EVENT_EXIT,	       /* the last thread of a process goes */
 	MP_EVENT_COMM,	       /* a thread has a new name */
 	MP_EVENT_THREAD,       /* a new thread with a stack of its own, before it runs */
+	MP_EVENT_TOUCH,	       /* a page fault, one of many */
+	MP_EVENT_EMPTY,	       /* madvise, at enter: pages go, their mapping stays */
 	MP_EVENT_TYPES,
 };
 
@@ -62,8 +64,8 @@ _Static_assert(sizeof(struct mp_event_head) == 32, "event head");
 
 /*
  * The user stack of the call, behind an event that creates or names (MMAP, MREMAP, BRK, SHMAT,
- * NAME). Which registers: x86-64 rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 … r15, rip (DWARF's
- * order, with the return address column last); arm64 x0 … x30, sp, pc.
+ * NAME) or touches. Which registers: x86-64 rax, rdx, rcx, rbx, rsi, rdi, rbp, rsp, r8 … r15, rip
+ * (DWARF's order, with the return address column last); arm64 x0 … x30, sp, pc.
  */
 #define MP_STACK_MAX 32768 /* bytes of a copy */
 #define MP_STACK_BELOW                                                                             \
@@ -138,7 +140,7 @@ struct mp_event_mmap {
 };
 _Static_assert(sizeof(struct mp_event_mmap) == 80, "mmap event");
 
-struct mp_event_range { /* MUNMAP, MREMAP_ENTER */
+struct mp_event_range { /* MUNMAP, MREMAP_ENTER, EMPTY */
 	struct mp_event_head head;
 	__u64 addr;
 	__u64 len;
@@ -228,6 +230,34 @@ struct mp_event_thread {
 	char comm[MP_COMM_LEN]; /* of the new thread, which inherits it */
 };
 _Static_assert(sizeof(struct mp_event_thread) == 72, "thread event");
+
+struct mp_event_touch {
+	struct mp_event_head head;
+	__u64 addr;    /* of the fault */
+	__u32 faults;  /* that it stands for: itself, and others that were not taken */
+	__u32 present; /* 1: the page was there before, and is written now */
+};
+_Static_assert(sizeof(struct mp_event_touch) == 48, "touch event");
+
+/* What became of a page fault that was looked at. Counters, the indices of touches_taken[]. */
+enum mp_touch_outcome {
+	MP_TOUCHES_TAKEN = 0,
+	MP_TOUCHES_FILE,    /* of a file's page */
+	MP_TOUCHES_FOREIGN, /* by a kernel thread or a worker of io_uring: whose code it was is
+			       not known */
+	MP_TOUCHES_LOST,    /* no room on the ring */
+	MP_TOUCHES,
+};
+
+/* Of each CPU, for the daemon to read while it is written. */
+struct mp_touch_cpu {
+	__u64 faults;  /* that the perf event has told of */
+	__u64 thinned; /* of them, those that were passed over */
+	__u64 counter; /* the perf event's, at the last one */
+	__u64 next_ns;
+	__u64 pad[4]; /* a cache line */
+};
+_Static_assert(sizeof(struct mp_touch_cpu) == 64, "touches of a CPU");
 
 /*
  * What a process has lost, by tgid: the hull of the addresses its lost events spoke of. What

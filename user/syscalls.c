@@ -67,6 +67,7 @@ static const struct syscall_rule allowed[] = {
 	CALL_IF(bpf, EQUALS(0, BPF_MAP_DELETE_ELEM)),
 	CALL_IF(bpf, EQUALS(0, BPF_OBJ_GET_INFO_BY_FD)),
 	CALL_IF(ioctl, EQUALS(1, PERF_EVENT_IOC_DISABLE)),
+	CALL_IF(ioctl, EQUALS(1, PERF_EVENT_IOC_PERIOD)), /* page faults: how many are told */
 
 	/* Clients. The only sockets made are netlink's: they ask the kernel for a client's user. */
 	CALL(accept4),

@@ -25,6 +25,22 @@ static int check_order(const struct ledger_range *range, void *ctx)
 	return 0;
 }
 
+static int check_touch(const struct touch *touch, void *ctx)
+{
+	uint64_t *next = ctx;
+
+	if (touch->addr < *next || touch->addr % PAGE || !touch->trace || !touch->faults)
+		abort();
+	*next = touch->addr + 1;
+	return 0;
+}
+
+/* Whose stacks cannot be known. */
+static bool on_stack(const struct raw_stack *raw, void *ctx)
+{
+	return false;
+}
+
 /* Answers some names at once, refuses others. */
 static bool on_late_name(struct model *model, const struct late_name *name, void *ctx)
 {
@@ -50,6 +66,8 @@ static void check(struct model *model)
 		if (model__view(model, known[i].tgid, &view))
 			abort();
 		ledger__each(&view.ledger, 0, UINT64_MAX, check_order, &end);
+		end = 0;
+		touches__each(&view.touches, 0, UINT64_MAX, check_touch, &end);
 		model__learn(model, known[i].tgid,
 			     &(struct proc_stat){.start_ticks = known[i].start_ticks, .comm = "x"},
 			     view.space_id, UINT64_MAX / 2, &set);
@@ -63,7 +81,8 @@ static void check(struct model *model)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct model *model = NULL;
-	struct model_config config = {.page_size = PAGE, .on_late_name = on_late_name};
+	struct model_config config = {
+		.page_size = PAGE, .on_late_name = on_late_name, .on_stack = on_stack};
 	struct mp_lost_range lost = {PAGE, 64 * PAGE, UINT64_MAX, 1};
 
 	model = model__new(&config);
@@ -75,8 +94,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		memcpy(record, data + 1, len);
 		if (!event__decode(record, len, &event))
 			model__apply(model, event);
-		else if (len)
+		else if (len & 1)
 			model__lost(model, record[0], &lost);
+		else if (len)
+			model__empty_lost(model, record[0], &lost);
 		data += len + 1;
 		size -= len + 1;
 	}

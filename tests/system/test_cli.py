@@ -267,7 +267,7 @@ def test_a_socket_that_is_a_file(bpf, tmp_path):
 def test_doctor(bpf):
     text = good("doctor")
     assert "Tracing can run" in text
-    for word in ("BTF", "tracefs", "lockdown", "backend", "ring buffer", "CONFIG_ANON_VMA_NAME",
+    for word in ("BTF", "tracefs", "lockdown", "backend", "page faults", "ring buffer", "CONFIG_ANON_VMA_NAME",
                  "PAGEMAP_SCAN", "PROCMAP_QUERY", "CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE"):
         assert word in text, word
     lines = text.splitlines()

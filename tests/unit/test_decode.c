@@ -31,7 +31,7 @@ static void test_each_type_has_its_length(void **state)
 		[MP_EVENT_MREMAP] = 88, [MP_EVENT_BRK] = 64,	[MP_EVENT_SHMAT] = 64,
 		[MP_EVENT_SHMDT] = 40,	[MP_EVENT_NAME] = 152,	[MP_EVENT_FORK] = 64,
 		[MP_EVENT_EXEC] = 56,	[MP_EVENT_EXIT] = 32,	[MP_EVENT_COMM] = 48,
-		[MP_EVENT_THREAD] = 72,
+		[MP_EVENT_THREAD] = 72, [MP_EVENT_TOUCH] = 48,	[MP_EVENT_EMPTY] = 48,
 	};
 
 	for (unsigned type = 0; type < MP_EVENT_TYPES + 3; type++) {

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -212,6 +213,41 @@ static void huge_pages(void **state)
 	close(pidfd);
 }
 
+static void assert_states(int fd, const uint64_t *pages, size_t n, const char *expected)
+{
+	uint8_t states[16];
+
+	assert_int_equal(pagemap__look(fd, pages, n, states), 0);
+	for (size_t i = 0; i < n; i++)
+		assert_int_equal(states[i], expected[i] - '0');
+}
+
+/* Pages far from each other, and beside each other; absent, resident, the zero page, huge. */
+static void single_pages(void **state)
+{
+	int fd = *(int *)*state;
+	char *small = map(8 * page, MADV_NOHUGEPAGE), *large = map(4 * MB, MADV_HUGEPAGE);
+	uint64_t at = (uintptr_t)small, huge = ((uintptr_t)large + 2 * MB - 1) & ~(2 * MB - 1);
+	uint64_t pages[] = {at, at + page, at + 2 * page, at + 3 * page, at + 7 * page};
+	uint64_t both[] = {huge, huge + 5 * page};
+	bool is_huge = false;
+	struct pagemap_counts counts;
+
+	touch(small + page, 2);
+	(void)*(volatile char *)(small + 3 * page);
+	touch(small + 7 * page, 1);
+	assert_states(fd, pages, 5, "01101");
+	assert_states(fd, pages + 1, 1, "1");
+	assert_states(fd, pages, 0, "");
+	*(volatile char *)huge = 1;
+	assert_int_equal(pagemap__count(fd, huge, huge + 2 * MB, &counts), 0);
+	is_huge = counts.huge;
+	assert_states(fd, both, 2, is_huge ? "22" : "10");
+	munmap(small, 8 * page);
+	assert_states(fd, pages, 5, "00000");
+	munmap(large, 4 * MB);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -223,6 +259,7 @@ int main(void)
 		cmocka_unit_test(shared_and_file_pages),
 		cmocka_unit_test(bad_ranges_are_refused),
 		cmocka_unit_test(huge_pages),
+		cmocka_unit_test(single_pages),
 	};
 
 	return cmocka_run_group_tests(tests, open_own, close_own);

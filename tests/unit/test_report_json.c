@@ -113,7 +113,8 @@ static void test_process(void **state)
 	json_t *json = encode(*state, &defaults), *part, *region;
 
 	assert_keys(json, "schema version taken_at pid start_time comm exe runtime container "
-			  "cgroup consistency tracing totals breakdown coverage regions callsites");
+			  "cgroup consistency tracing totals breakdown coverage regions callsites "
+			  "touch");
 	assert_number(json, "schema", 1);
 	assert_string(json, "version", MEMPROV_VERSION);
 	assert_string(json, "taken_at", "2026-11-22T21:31:07.123456Z");
@@ -150,7 +151,7 @@ static void test_process(void **state)
 	assert_keys(region,
 		    "start end perms offset inode rss pss private shared swap " KINDS
 		    " rss_source name name_source named_by origin inherited callsite tid thread "
-		    "created_at");
+		    "created_at touch_samples");
 	assert_string(region, "start", "0x7f8a40000000");
 	assert_string(region, "end", "0x7f8b78800000");
 	assert_string(region, "rss_source", "smaps");
@@ -242,6 +243,53 @@ static void test_created_at(void **state)
 	json_decref(json);
 }
 
+/* The sites of first touch, of which as many are shown as of call sites. */
+static void test_touch(void **state)
+{
+	static struct callsite site = {.owner = -1, .source = STACK_SOURCE_CFI};
+	static struct site_row rows[] = {
+		{.site = &site, .owner = -1, .rss = 300, .rss_error = 20, .samples = 7},
+		{.site = &site, .owner = -1, .rss = 100, .rss_error = 10, .samples = 2}};
+	struct encode_options options = {.top = 1};
+	struct report *report = *state;
+	json_t *json = encode(report, &options), *touch, *row;
+
+	touch = json_object_get(json, "touch");
+	assert_keys(touch, "state since resident sampled unsampled samples sites");
+	assert_string(touch, "state", "off");
+	assert_json_null(touch, "since");
+	assert_int_equal(json_array_size(json_object_get(touch, "sites")), 0);
+	json_decref(json);
+	report->touch = (struct report_touch){.state = TOUCH_REPORT_ON,
+					      .since = report->taken_at,
+					      .resident = 500,
+					      .sampled = 400,
+					      .unsampled = 100,
+					      .samples = 9,
+					      .sites = rows,
+					      .n_sites = 2};
+	json = encode(report, &options);
+	touch = json_object_get(json, "touch");
+	assert_string(touch, "state", "on");
+	assert_number(touch, "resident", 500);
+	assert_number(touch, "sampled", 400);
+	assert_number(touch, "unsampled", 100);
+	assert_number(touch, "samples", 9);
+	assert_int_equal(json_array_size(json_object_get(touch, "sites")), 1);
+	row = json_array_get(json_object_get(touch, "sites"), 0);
+	assert_keys(row, "id rss rss_error samples first_seen last_seen owner stack_source "
+			 "truncated stack");
+	assert_number(row, "rss", 300);
+	assert_number(row, "rss_error", 20);
+	json_decref(json);
+	options.all = true;
+	json = encode(report, &options);
+	touch = json_object_get(json, "touch");
+	assert_int_equal(sum(json_object_get(touch, "sites"), "rss"), 400);
+	json_decref(json);
+	report->touch.n_sites = 0; /* they are not the report's to let go */
+}
+
 static void test_top_and_all(void **state)
 {
 	static struct named_row named[] = {{"a", 9, 10, 1}, {"b", 8, 11, 2}, {"c", 7, 12, 3}};
@@ -297,7 +345,7 @@ static void test_node(void **state)
 
 	assert_keys(json, "schema version taken_at pid start_time comm exe runtime container "
 			  "cgroup consistency tracing totals breakdown coverage regions callsites "
-			  "processes unreadable_processes");
+			  "touch processes unreadable_processes");
 	assert_json_null(json, "pid");
 	assert_json_null(json, "start_time");
 	assert_json_null(json, "comm");
@@ -378,6 +426,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_sums, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_unknown_is_null, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_created_at, setup, teardown),
+		cmocka_unit_test_setup_teardown(test_touch, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_top_and_all, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_hostile_names, setup, teardown),
 		cmocka_unit_test_setup_teardown(test_node, setup_node, teardown),

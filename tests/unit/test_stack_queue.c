@@ -109,8 +109,8 @@ static void one_being_served_is_hurried(void **state)
 		assert_true(map_something(f, TGID));
 	assert_int_equal(take_turn(f), TGID);
 	assert_true(map_something(f, TGID + 1));
-	stack_queue__hurry(f->queue, f->pending[1]);
-	stack_queue__hurry(f->queue, f->pending[0]);
+	stack_queue__hurry(f->queue, f->pending[1], TGID + 1);
+	stack_queue__hurry(f->queue, f->pending[0], TGID);
 	end_turn(f);
 	assert_int_equal(take_turn(f), TGID);
 	assert_int_equal(end_turn(f), 1);
@@ -126,7 +126,7 @@ static void next_process_of_a_number_is_another(void **state)
 
 	assert_true(map_something(f, TGID));
 	end.start_ticks = f->start_ticks;
-	stack_queue__hurry(f->queue, f->pending[0]);
+	stack_queue__hurry(f->queue, f->pending[0], TGID);
 	stack_queue__leave(f->queue, f->model, &end);
 	f->start_ns += 1000000000;
 	assert_true(map_something(f, TGID));

@@ -91,7 +91,7 @@ static void what_others_inherited_is_tried(void **state)
 	struct fixture *f = *state;
 
 	map_something(f);
-	unwinder__hurry(f->raw.pending, f->unwinder);
+	unwinder__hurry(f->raw.pending, f->raw.tgid, f->unwinder);
 	end_process(f, true);
 	assert_false(f->raw.trace->answered);
 }
@@ -101,7 +101,7 @@ static void what_was_its_own_is_given_up(void **state)
 	struct fixture *f = *state;
 
 	map_something(f);
-	unwinder__hurry(f->raw.pending, f->unwinder);
+	unwinder__hurry(f->raw.pending, f->raw.tgid, f->unwinder);
 	end_process(f, false);
 	assert_true(f->raw.trace->answered);
 }

@@ -16,6 +16,7 @@ bool probe__tracefs(char detail[PROBE_DETAIL_LEN]);
 bool probe__lockdown(char detail[PROBE_DETAIL_LEN]);
 bool probe__load(char detail[PROBE_DETAIL_LEN]);
 bool probe__attach(char detail[PROBE_DETAIL_LEN]);
+bool probe__page_faults(char detail[PROBE_DETAIL_LEN]);
 bool probe__ring_buffer(char detail[PROBE_DETAIL_LEN]);
 bool probe__anon_vma_name(char detail[PROBE_DETAIL_LEN]);
 bool probe__pagemap_scan(char detail[PROBE_DETAIL_LEN]);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "collect/collector.h"
+#include "collect/faults.h"
 #include "collect/tracefs.h"
 #include "util/cleanup.h"
 
@@ -137,4 +138,15 @@ bool probe__ring_buffer(char detail[PROBE_DETAIL_LEN])
 	if (fd >= 0)
 		close(fd);
 	return fd >= 0;
+}
+
+bool probe__page_faults(char detail[PROBE_DETAIL_LEN])
+{
+	struct faults *faults;
+
+	if (faults__open(detail, PROBE_DETAIL_LEN, &faults))
+		return false;
+	faults__close(faults);
+	snprintf(detail, PROBE_DETAIL_LEN, "told by perf events, one for each CPU");
+	return true;
 }

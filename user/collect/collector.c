@@ -14,6 +14,7 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "collect/faults.h"
 #include "collect/preemption.h"
 #include "collect/tracefs.h"
 #include "memprov.skel.h"
@@ -31,6 +32,8 @@ struct collector {
 	struct collector_config config;
 	enum attach_by attached_by;
 	struct memprov_bpf *skel;
+	struct faults *faults; /* NULL: first touches are not sampled */
+	char why_no_touch[128];
 	struct bpf_link *links[MAX_PROGRAMS];
 	size_t n_links;
 	struct ring_buffer *ring;
@@ -40,6 +43,7 @@ struct collector {
 	struct collector_stats stats;
 	uint64_t lost_seen;
 	uint64_t lost_nameless_seen;
+	uint64_t empties_lost_seen;
 	uint64_t skipped; /* calls at which the kernel did not run a program of ours */
 };
 
@@ -49,14 +53,21 @@ static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
 }
 
 /* A process that is gone has nothing left to lose; another process may soon have its number. */
-static void forget_losses(struct collector *c, const struct mp_event_head *exit)
+static void forget_in(const struct bpf_map *map, const struct mp_event_head *exit)
 {
-	int fd = bpf_map__fd(c->skel->maps.lost_ranges);
+	int fd = bpf_map__fd(map);
 	struct mp_lost_range range;
 
-	if (c->lost_seen && !bpf_map_lookup_elem(fd, &exit->tgid, &range) &&
-	    range.last_ns < exit->time_ns)
+	if (!bpf_map_lookup_elem(fd, &exit->tgid, &range) && range.last_ns < exit->time_ns)
 		bpf_map_delete_elem(fd, &exit->tgid);
+}
+
+static void forget_losses(struct collector *c, const struct mp_event_head *exit)
+{
+	if (c->lost_seen)
+		forget_in(c->skel->maps.lost_ranges, exit);
+	if (c->empties_lost_seen)
+		forget_in(c->skel->maps.lost_empties, exit);
 }
 
 static int on_record(void *ctx, void *record, size_t len)
@@ -128,7 +139,7 @@ static int attach(struct collector *c, char *why, size_t why_len)
 		const char *section = bpf_program__section_name(program);
 		struct bpf_link *link;
 
-		if (!bpf_program__autoload(program))
+		if (!bpf_program__autoload(program) || program == c->skel->progs.page_fault)
 			continue;
 		if (strncmp(section, prefix, sizeof(prefix) - 1) == 0)
 			link = attach_tracepoint(program, tracefs, section + sizeof(prefix) - 1);
@@ -193,6 +204,24 @@ static int open_object(struct memprov_bpf **ret, char *why, size_t why_len)
 	return -errno;
 }
 
+/* Asked for before the programs are loaded: what nobody will call is not. */
+static void open_faults(struct collector *c)
+{
+	struct bpf_program *program;
+
+	if (c->config.touch_rate && c->config.unwind != MP_UNWIND_NONE)
+		faults__open(c->why_no_touch, sizeof(c->why_no_touch), &c->faults);
+	if (c->faults) {
+		c->skel->rodata->touch_every_ns = NSEC_PER_SEC / c->config.touch_rate;
+		return;
+	}
+	bpf_object__for_each_program (program, c->skel->obj) {
+		if (strstr(bpf_program__name(program), "madvise") ||
+		    program == c->skel->progs.page_fault)
+			bpf_program__set_autoload(program, false);
+	}
+}
+
 static int load(struct collector *c, char *why, size_t why_len)
 {
 	int err;
@@ -206,6 +235,7 @@ static int load(struct collector *c, char *why, size_t why_len)
 	c->skel->rodata->unwind_mode = c->config.unwind;
 	c->skel->rodata->stack_min = c->config.stack_min;
 	attach_by__select(c->attached_by, c->skel->obj);
+	open_faults(c);
 	err = memprov_bpf__load(c->skel);
 	if (err) {
 		snprintf(why, why_len, "the kernel does not load BPF programs for us (%s)%s",
@@ -231,6 +261,8 @@ static void stop(struct collector *c)
 	for (size_t i = 0; i < c->n_links; i++)
 		bpf_link__destroy(c->links[i]);
 	c->n_links = 0;
+	faults__close(c->faults);
+	c->faults = NULL;
 	ring_buffer__free(c->ring);
 	c->ring = NULL;
 	if (c->consumer_pos)
@@ -255,6 +287,13 @@ static int start(struct collector *c, enum attach_by by, bool keep_cpu, char *wh
 	}
 	if (!err)
 		err = attach(c, why, why_len);
+	if (!err && c->faults &&
+	    faults__attach(c->faults, c->skel->progs.page_fault, c->skel->maps.touch_cpus)) {
+		snprintf(c->why_no_touch, sizeof(c->why_no_touch),
+			 "a BPF program cannot be attached to page faults (%s)", strerror(errno));
+		faults__close(c->faults);
+		c->faults = NULL;
+	}
 	/* libbpf says ESRCH then, and looks in places where kernels' debug files are, too. */
 	if (err && access(KERNEL_BTF, R_OK))
 		snprintf(why, why_len,
@@ -371,6 +410,16 @@ enum attach_by collector__attached_by(const struct collector *c)
 	return c->attached_by;
 }
 
+enum touch_state collector__touch_state(const struct collector *c)
+{
+	return c->faults ? TOUCH_ON : c->why_no_touch[0] ? TOUCH_UNSUPPORTED : TOUCH_OFF;
+}
+
+const char *collector__why_no_touch(const struct collector *c)
+{
+	return c->why_no_touch;
+}
+
 int collector__fd(const struct collector *c)
 {
 	return ring_buffer__epoll_fd(c->ring);
@@ -402,11 +451,37 @@ static uint64_t count_skipped(const struct collector *c)
 	return sum;
 }
 
-static void tell_everybody(const struct collector *c, uint64_t until)
+static void tell_everybody(const struct collector *c, uint64_t until, collector_lost_fn *tell)
 {
 	struct mp_lost_range everything = {.hi = UINT64_MAX, .last_ns = until};
 
-	c->config.on_lost(0, &everything, c->config.ctx);
+	tell(0, &everything, c->config.ctx);
+}
+
+static void tell_each(const struct collector *c, const struct bpf_map *map, collector_lost_fn *tell)
+{
+	int fd = bpf_map__fd(map);
+	struct mp_lost_range range;
+	uint32_t tgid, *last = NULL;
+
+	while (!bpf_map_get_next_key(fd, last, &tgid)) {
+		if (!bpf_map_lookup_elem(fd, &tgid, &range))
+			tell(tgid, &range, c->config.ctx);
+		last = &tgid;
+	}
+}
+
+static void tell_lost_empties(struct collector *c)
+{
+	uint64_t seen = __atomic_load_n(&c->skel->bss->empties_lost, __ATOMIC_ACQUIRE);
+	uint64_t until = __atomic_load_n(&c->skel->bss->empties_lost_ns, __ATOMIC_RELAXED);
+
+	if (seen == c->empties_lost_seen)
+		return;
+	c->empties_lost_seen = seen;
+	tell_each(c, c->skel->maps.lost_empties, c->config.on_empty_lost);
+	if (until)
+		tell_everybody(c, until, c->config.on_empty_lost);
 }
 
 static void tell_losses(struct collector *c)
@@ -415,31 +490,26 @@ static void tell_losses(struct collector *c)
 			lost(c, MP_LOSS_PREEMPTED) + lost(c, MP_LOSS_THROTTLED);
 	uint64_t nameless = lost(c, MP_LOSS_WHO_TABLE_FULL);
 	uint64_t skipped = count_skipped(c);
-	int fd = bpf_map__fd(c->skel->maps.lost_ranges);
-	struct mp_lost_range range;
-	uint32_t tgid, *last = NULL;
 
+	tell_lost_empties(c);
 	if (skipped != c->skipped) {
 		c->skipped = skipped;
-		tell_everybody(c, clock__boot_ns());
+		tell_everybody(c, clock__boot_ns(), c->config.on_lost);
 	}
 	if (seen == c->lost_seen)
 		return;
 	c->lost_seen = seen;
-	while (!bpf_map_get_next_key(fd, last, &tgid)) {
-		if (!bpf_map_lookup_elem(fd, &tgid, &range))
-			c->config.on_lost(tgid, &range, c->config.ctx);
-		last = &tgid;
-	}
+	tell_each(c, c->skel->maps.lost_ranges, c->config.on_lost);
 	if (nameless != c->lost_nameless_seen) {
 		c->lost_nameless_seen = nameless;
-		tell_everybody(c, UINT64_MAX);
+		tell_everybody(c, UINT64_MAX, c->config.on_lost);
 	}
 }
 
-bool collector__is_empty(const struct collector *c)
+bool collector__is_idle(const struct collector *c)
 {
-	return __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE) == *c->consumer_pos;
+	return (!c->faults || faults__is_calm(c->faults)) &&
+	       __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE) == *c->consumer_pos;
 }
 
 int collector__drain(struct collector *c)
@@ -450,6 +520,10 @@ int collector__drain(struct collector *c)
 	/* What was lost before the target was reached is told before the events up to it. */
 	c->target = __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE);
 	tell_losses(c);
+	if (c->faults)
+		faults__pace(c->faults);
+	if (c->config.touch_backlog)
+		c->skel->bss->touch_backlog = c->config.touch_backlog(c->config.backlog_ctx);
 	while ((long)(c->target - __atomic_load_n(c->consumer_pos, __ATOMIC_ACQUIRE)) > 0) {
 		n = ring_buffer__consume(c->ring);
 		if (n > 0 || n == -ECANCELED)
@@ -475,5 +549,9 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 	ret->lost[MP_LOSS_PREEMPTED] += c->skipped;
 	for (int outcome = 0; outcome < MP_STACKS; outcome++)
 		ret->stacks[outcome] = c->skel->bss->stacks_taken[outcome];
+	for (int outcome = 0; outcome < MP_TOUCHES; outcome++)
+		ret->touches[outcome] = c->skel->bss->touches_taken[outcome];
+	if (c->faults)
+		ret->touches_thinned = faults__thinned(c->faults);
 	ret->ring_used = *c->producer_pos - *c->consumer_pos;
 }

@@ -24,6 +24,7 @@ typedef void collector_lost_fn(uint32_t tgid, const struct mp_lost_range *range,
 
 struct collector_config {
 	enum backend backend;
+	uint64_t touch_rate; /* first touches to sample, a second and CPU; 0: none */
 	uint64_t ring_size;
 	uint64_t storm_rate; /* events a second, of all processes that go beyond their own share of
 				events (bpf/share.bpf.h); 0: as many as the ring has room for */
@@ -31,7 +32,17 @@ struct collector_config {
 	uint64_t stack_min; /* bytes: smaller mappings get frame pointers in any case */
 	collector_event_fn *on_event;
 	collector_lost_fn *on_lost;
+	collector_lost_fn *on_empty_lost; /* only of what empties pages */
 	void *ctx;
+	/* How full the room for stacks of touches is, in sixteenths; NULL: it never is. */
+	unsigned (*touch_backlog)(void *backlog_ctx);
+	void *backlog_ctx;
+};
+
+enum touch_state {
+	TOUCH_OFF,
+	TOUCH_ON,
+	TOUCH_UNSUPPORTED, /* the kernel, or who we are, does not allow it; all else works */
 };
 
 /* Loads and attaches. On failure -errno, and the reason as text in why (never empty). */
@@ -42,14 +53,20 @@ void collector__free(struct collector *collector); /* accepts NULL */
 /* How it did attach. */
 enum attach_by collector__attached_by(const struct collector *collector);
 
+enum touch_state collector__touch_state(const struct collector *collector);
+
+/* Why it is unsupported, in words; "" when it is not. */
+const char *collector__why_no_touch(const struct collector *collector);
+
 /* 0: BACKEND_AUTO tries fexit first; else -errno, and why not. */
 int collector__prefers_fexit(char *why, size_t why_len);
 
 /* Readable once enough of the ring is filled to be worth waking up. */
 int collector__fd(const struct collector *collector);
 
-/* Nothing waits on the ring. Cheap; on the draining thread. */
-bool collector__is_empty(const struct collector *collector);
+/* Nothing waits on the ring, and no CPU had a storm of page faults that may be over. Cheap; on the
+ * draining thread. */
+bool collector__is_idle(const struct collector *collector);
 
 /* Hands on every loss up to now, then every event that was on the ring when it was called; some of
  * these are older than the losses. Bounded: what arrives meanwhile waits for the next call. 0, or
@@ -62,6 +79,8 @@ struct collector_stats {
 	uint64_t malformed;
 	uint64_t lost[MP_LOSS_CAUSES];
 	uint64_t stacks[MP_STACKS];
+	uint64_t touches[MP_TOUCHES];
+	uint64_t touches_thinned; /* faults that were passed over to keep the rate */
 	uint64_t ring_size;
 	uint64_t ring_used;
 	uint64_t map_bytes; /* kernel memory of all our maps */

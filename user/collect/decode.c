@@ -33,6 +33,8 @@ static const struct {
 	[MP_EVENT_EXIT] = {"exit", sizeof(struct mp_event_head), 0, 0},
 	[MP_EVENT_COMM] = {"comm", sizeof(struct mp_event_comm), TEXT(mp_event_comm, comm)},
 	[MP_EVENT_THREAD] = {"thread", sizeof(struct mp_event_thread), TEXT(mp_event_thread, comm)},
+	[MP_EVENT_TOUCH] = {"touch", sizeof(struct mp_event_touch), 0, 0, true},
+	[MP_EVENT_EMPTY] = {"empty", sizeof(struct mp_event_range), 0, 0},
 };
 
 static const char *const losses[MP_LOSS_CAUSES] = {
@@ -48,6 +50,13 @@ static const char *const outcomes[MP_STACKS] = {
 	[MP_STACKS_NONE] = "none",
 };
 
+static const char *const touches[MP_TOUCHES] = {
+	[MP_TOUCHES_TAKEN] = "taken",
+	[MP_TOUCHES_FILE] = "file",
+	[MP_TOUCHES_FOREIGN] = "foreign",
+	[MP_TOUCHES_LOST] = "lost",
+};
+
 const char *event_type__name(unsigned type)
 {
 	return type < MP_EVENT_TYPES ? types[type].name : NULL;
@@ -61,6 +70,11 @@ const char *loss__name(enum mp_loss cause)
 const char *stack_outcome__name(enum mp_stack_outcome outcome)
 {
 	return outcomes[outcome];
+}
+
+const char *touch_outcome__name(enum mp_touch_outcome outcome)
+{
+	return touches[outcome];
 }
 
 /* The kernel has accepted these: a mapping that wraps or is empty cannot exist. */
@@ -92,6 +106,8 @@ static bool holds(const union mp_event *e)
 		       e->fork.shares_vm <= 1;
 	case MP_EVENT_THREAD:
 		return e->thread.thread_tid && e->thread.stack_lo < e->thread.stack_hi;
+	case MP_EVENT_TOUCH:
+		return e->touch.faults && e->touch.present <= 1;
 	default: /* enter events carry what the program passed: anything, checked when applied */
 		return true;
 	}

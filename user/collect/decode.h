@@ -25,6 +25,7 @@ union mp_event {
 	struct mp_event_exec exec;
 	struct mp_event_comm comm;
 	struct mp_event_thread thread;
+	struct mp_event_touch touch;
 };
 
 /* No record is longer. */
@@ -51,5 +52,8 @@ const char *loss__name(enum mp_loss cause);
 
 /* "cfi", "fp", …: the value of the label source in memprov_stacks_total. */
 const char *stack_outcome__name(enum mp_stack_outcome outcome);
+
+/* "taken", …: the value of the label result in memprov_touch_samples_total. */
+const char *touch_outcome__name(enum mp_touch_outcome outcome);
 
 #endif

@@ -22,6 +22,7 @@ struct owner {
 	struct model *model;
 	pthread_t thread;
 	bool running;
+	uint64_t attached_ns;
 	int epoll;
 	int wake;
 
@@ -46,6 +47,13 @@ static void on_lost(uint32_t tgid, const struct mp_lost_range *range, void *ctx)
 	struct owner *owner = ctx;
 
 	model__lost(owner->model, tgid, range);
+}
+
+static void on_empty_lost(uint32_t tgid, const struct mp_lost_range *range, void *ctx)
+{
+	struct owner *owner = ctx;
+
+	model__empty_lost(owner->model, tgid, range);
 }
 
 static void begin_turn(struct owner *owner)
@@ -75,7 +83,7 @@ static void *owner_thread(void *arg)
 
 	while (!owner->stop) {
 		n = epoll_wait(owner->epoll, events, ARRAY_SIZE(events), DRAIN_EVERY_MS);
-		if (!n && collector__is_empty(owner->collector))
+		if (!n && collector__is_idle(owner->collector))
 			continue;
 		begin_turn(owner);
 		collector__drain(owner->collector);
@@ -108,13 +116,17 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 	struct owner *owner = calloc(1, sizeof(*owner));
 	struct collector_config collector = {
 		.backend = config->backend,
+		.touch_rate = config->touch_rate,
 		.ring_size = config->ring_size,
 		.storm_rate = config->storm_rate,
 		.unwind = config->unwind,
 		.stack_min = config->stack_min,
 		.on_event = on_event,
 		.on_lost = on_lost,
+		.on_empty_lost = on_empty_lost,
 		.ctx = owner,
+		.touch_backlog = config->touch_backlog,
+		.backlog_ctx = config->model.stack_ctx,
 	};
 	struct model_config model = config->model;
 	int err;
@@ -130,7 +142,7 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 	err = collector__new(&collector, why, why_len, &owner->collector);
 	if (!err) {
 		/* Taken when all is attached: from here on nothing is missed. */
-		model.attached_ns = clock__boot_ns();
+		model.attached_ns = owner->attached_ns = clock__boot_ns();
 		owner->model = model__new(&model);
 		err = owner->model ? watch_all(owner) : -ENOMEM;
 		if (err)
@@ -175,6 +187,21 @@ void owner__free(struct owner *owner)
 enum attach_by owner__attached_by(const struct owner *owner)
 {
 	return collector__attached_by(owner->collector);
+}
+
+enum touch_state owner__touch_state(const struct owner *owner)
+{
+	return collector__touch_state(owner->collector);
+}
+
+uint64_t owner__attached_ns(const struct owner *owner)
+{
+	return owner->attached_ns;
+}
+
+const char *owner__why_no_touch(const struct owner *owner)
+{
+	return collector__why_no_touch(owner->collector);
 }
 
 void owner__call(struct owner *owner, owner_fn *fn, void *arg)

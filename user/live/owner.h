@@ -17,10 +17,12 @@ struct owner;
 struct owner_config {
 	/* As in struct collector_config. */
 	enum backend backend;
+	uint64_t touch_rate;
 	uint64_t ring_size;
 	uint64_t storm_rate;
 	enum mp_unwind unwind;
 	uint64_t stack_min;
+	unsigned (*touch_backlog)(void *stack_ctx); /* likewise, of model.stack_ctx */
 	struct model_config model; /* the owner fills in page_size and attached_ns */
 };
 
@@ -34,6 +36,11 @@ int owner__start(struct owner *owner);
 void owner__free(struct owner *owner); /* accepts NULL */
 
 enum attach_by owner__attached_by(const struct owner *owner);
+
+/* Whether first touches are sampled, and why they cannot be (as in collector.h). */
+enum touch_state owner__touch_state(const struct owner *owner);
+uint64_t owner__attached_ns(const struct owner *owner); /* CLOCK_BOOTTIME */
+const char *owner__why_no_touch(const struct owner *owner);
 
 /* Drains, and runs fn, when the calls before are done. Not from fn itself, nor from what
  * the model calls. */

@@ -110,10 +110,42 @@ struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64
 	return source;
 }
 
+void source__count(struct source *source, const struct waiting *waiting)
+{
+	source->bytes += waiting->bytes;
+	source->touch_bytes += waiting->raw.is_touch ? waiting->bytes : 0;
+}
+
 void source__append(struct source *source, struct waiting *waiting)
 {
-	DL_APPEND(source->stacks, waiting);
-	source->bytes += waiting->bytes;
+	if (source->touches && !waiting->raw.is_touch)
+		DL_PREPEND_ELEM(source->stacks, source->touches, waiting);
+	else
+		DL_APPEND(source->stacks, waiting);
+	if (!source->touches && waiting->raw.is_touch)
+		source->touches = waiting;
+	source__count(source, waiting);
+}
+
+struct waiting *source__take_first(struct source *source)
+{
+	struct waiting *waiting = source->stacks;
+
+	DL_DELETE(source->stacks, waiting);
+	if (source->touches == waiting)
+		source->touches = source->stacks;
+	source->bytes -= waiting->bytes;
+	source->touch_bytes -= waiting->raw.is_touch ? waiting->bytes : 0;
+	return waiting;
+}
+
+struct waiting *source__take_all(struct source *source)
+{
+	struct waiting *stacks = source->stacks;
+
+	source->stacks = source->touches = NULL;
+	source->bytes = source->touch_bytes = 0;
+	return stacks;
 }
 
 /* A copy at the end of the source's; false when out of memory. */
@@ -125,14 +157,16 @@ bool source__add(struct stack_queue *queue, struct source *source, const struct 
 		return false;
 	source__append(source, waiting);
 	queue->bytes += waiting->bytes;
+	queue->touch_bytes += raw->is_touch ? waiting->bytes : 0;
 	budget__take(queue->budget, BUDGET_WAITING_STACKS, waiting->bytes);
 	return true;
 }
 
 void stack_queue__drop(struct stack_queue *queue, struct waiting *waiting)
 {
-	size_t left = waiting__free(waiting);
+	size_t touch = waiting->raw.is_touch ? waiting->bytes : 0, left = waiting__free(waiting);
 
+	queue->touch_bytes -= touch;
 	queue->bytes -= left;
 	budget__put(queue->budget, BUDGET_WAITING_STACKS, left);
 }

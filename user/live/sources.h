@@ -24,7 +24,9 @@ struct source {
 	struct source *prev, *next;
 	struct source_id id;
 	struct waiting *stacks;
+	struct waiting *touches; /* of these, the first one that is of a sample; NULL: none */
 	size_t bytes;
+	size_t touch_bytes;	  /* of these, samples' */
 	struct bundle *bundle;	  /* that its next stacks come into; NULL: there is none yet */
 	uint64_t due_ns;	  /* its turn is not before that */
 	bool in_line;		  /* it is in the list of those whose turn comes */
@@ -42,7 +44,9 @@ struct stack_queue {
 	struct source *sources;
 	struct source *turns;
 	size_t bytes;
-	size_t max_bytes;
+	size_t max_bytes; /* without samples, */
+	size_t touch_bytes;
+	size_t max_touch_bytes;	   /* which have a room of their own */
 	uint64_t next_unwanted_ns; /* the generic cell rate algorithm's time stamp */
 	bool closed;
 };
@@ -69,7 +73,17 @@ struct source *stack_queue__next_turn(const struct stack_queue *queue, uint64_t 
 /* So many stacks that no request waits for are about to be unwound. */
 void stack_queue__count_unwanted(struct stack_queue *queue, size_t n);
 
+/* It is one of the source's again. */
+void source__count(struct source *source, const struct waiting *waiting);
+
+/* Those of samples come behind all others: what maps memory is of more use than what touches it. */
 void source__append(struct source *source, struct waiting *waiting);
+
+/* Takes the first out; there is one. */
+struct waiting *source__take_first(struct source *source);
+
+/* Takes all out, in a list. */
+struct waiting *source__take_all(struct source *source);
 
 /* A copy at the end of the source's; false when out of memory. */
 bool source__add(struct stack_queue *queue, struct source *source, const struct raw_stack *raw);

@@ -9,12 +9,14 @@
 #include "util/clock.h"
 #include "util/waiter.h"
 
-#define MAX_BYTES      (32u << 20) /* of stacks that wait, and of their bundles */
-#define MUCH_OF	       16 /* of that: queues with less are left alone when memory is short */
-#define WAITING_SHARE  4  /* of the tables' share, if that is less */
-#define HELD_NS	       (1 * NSEC_PER_SEC) /* until one that could not be read is tried again */
-#define PATIENCE_BYTES (2u << 20)	  /* a process with more is none that comes and goes */
-#define MAX_LOOK       1024		  /* of one process, to see whether they are known by now */
+#define MAX_BYTES	(32u << 20) /* of stacks that wait, and of their bundles */
+#define MUCH_OF		16 /* of that: queues with less are left alone when memory is short */
+#define WAITING_SHARE	4  /* of the tables' share, if that is less */
+#define MAX_TOUCH_BYTES (32u << 20) /* of samples' stacks */
+#define TOUCHES_SHARE	8
+#define HELD_NS		(1 * NSEC_PER_SEC) /* until one that could not be read is tried again */
+#define PATIENCE_BYTES	(2u << 20)	   /* a process with more is none that comes and goes */
+#define MAX_LOOK	1024 /* of one process, to see whether they are known by now */
 
 void stack_queue__take_batch(struct stack_queue *queue, struct model *model, struct batch *batch)
 {
@@ -24,9 +26,7 @@ void stack_queue__take_batch(struct stack_queue *queue, struct model *model, str
 	pthread_mutex_lock(&queue->lock);
 	batch->programs = source->programs;
 	for (size_t i = 0; i < MAX_LOOK && batch->n < MAX_BATCH && source->stacks; i++) {
-		waiting = source->stacks;
-		DL_DELETE(source->stacks, waiting);
-		source->bytes -= waiting->bytes;
+		waiting = source__take_first(source);
 		if (model__stack_is_known(model, &waiting->raw))
 			stack_queue__drop(queue, waiting);
 		else
@@ -121,7 +121,7 @@ void stack_queue__put_back(struct stack_queue *queue, struct batch *batch)
 
 		callsite__unref(batch->sites[batch->n]);
 		DL_PREPEND(source->stacks, waiting);
-		source->bytes += waiting->bytes;
+		source__count(source, waiting);
 	}
 	source->due_ns = clock__boot_ns() + HELD_NS;
 	source->wanted = false;
@@ -181,6 +181,18 @@ void stack_queue__end_batch(struct stack_queue *queue, struct batch *batch)
 
 /* --- what the model calls --------------------------------------------------------------------- */
 
+/* For so many bytes of the source's. */
+static bool has_room(const struct stack_queue *queue, const struct source *source, bool touch,
+		     size_t bytes)
+{
+	if (touch)
+		return budget__is_fair(source->touch_bytes, bytes, queue->touch_bytes,
+				       queue->max_touch_bytes);
+	/* Bundles hold on to what has gone of them. */
+	return budget__is_fair(source->bytes - source->touch_bytes, bytes,
+			       queue->bytes - queue->touch_bytes, queue->max_bytes);
+}
+
 bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw)
 {
 	size_t bytes = waiting__bytes(raw);
@@ -190,8 +202,7 @@ bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw)
 	pthread_mutex_lock(&queue->lock);
 	if (!queue->closed)
 		source = stack_queue__source(queue, raw->tgid, raw->start_ticks);
-	taken = source && !source->over &&
-		budget__is_fair(source->bytes, bytes, queue->bytes, queue->max_bytes) &&
+	taken = source && !source->over && has_room(queue, source, raw->is_touch, bytes) &&
 		source__add(queue, source, raw);
 	if (taken) {
 		if (source->bytes > PATIENCE_BYTES)
@@ -200,6 +211,16 @@ bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw)
 	}
 	pthread_mutex_unlock(&queue->lock);
 	return taken;
+}
+
+unsigned stack_queue__touch_backlog(struct stack_queue *queue)
+{
+	unsigned sixteenths;
+
+	pthread_mutex_lock(&queue->lock);
+	sixteenths = queue->touch_bytes * 16 / queue->max_touch_bytes;
+	pthread_mutex_unlock(&queue->lock);
+	return sixteenths;
 }
 
 static struct source *longest(const struct stack_queue *queue)
@@ -222,10 +243,8 @@ size_t stack_queue__give_up(struct stack_queue *queue, struct model *model, size
 	pthread_mutex_lock(&queue->lock);
 	while (found < bytes && (source = longest(queue)) &&
 	       source->bytes > queue->max_bytes / MUCH_OF) {
-		stacks = source->stacks;
 		found += source->bytes;
-		source->stacks = NULL;
-		source->bytes = 0;
+		stacks = source__take_all(source);
 		DL_FOREACH_SAFE(stacks, waiting, next)
 		{
 			budget__count(queue->budget, GIVE_UP_WAITING_STACKS, 1);
@@ -236,13 +255,15 @@ size_t stack_queue__give_up(struct stack_queue *queue, struct model *model, size
 	return found;
 }
 
-void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending)
+/* Processes that were forked from each other share what they wait for. */
+void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending, pid_t tgid)
 {
 	struct source *source;
 
 	pthread_mutex_lock(&queue->lock);
 	for (source = queue->sources; source; source = source->hh.next) {
-		if (source->stacks && source->stacks->raw.pending == pending)
+		if (source->stacks && source->stacks->raw.pending == pending &&
+		    (source->id.tgid == (uint64_t)tgid || !source->stacks->raw.is_touch))
 			source__want(queue, source);
 	}
 	pthread_mutex_unlock(&queue->lock);
@@ -253,7 +274,7 @@ void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending
 static void leave(struct stack_queue *queue, struct source *source, struct model *model,
 		  const struct process_end *end)
 {
-	struct waiting *stacks = source->stacks, *waiting, *next;
+	struct waiting *stacks = source__take_all(source), *waiting, *next;
 	bool never_read = source->due_ns > clock__boot_ns();
 
 	if (!source->left)
@@ -262,8 +283,6 @@ static void leave(struct stack_queue *queue, struct source *source, struct model
 		*source->left = *end;
 	source->over |= !end->lives_on;
 	source->programs += end->lives_on;
-	source->bytes = 0;
-	source->stacks = NULL;
 	DL_FOREACH_SAFE(stacks, waiting, next)
 	{
 		if (source__pass_on(queue, end, waiting))
@@ -304,6 +323,7 @@ struct stack_queue *stack_queue__new(struct budget *budget)
 	pthread_cond_init(&queue->more, NULL);
 	queue->budget = budget;
 	queue->max_bytes = budget__share(budget, WAITING_SHARE, MAX_BYTES);
+	queue->max_touch_bytes = budget__share(budget, TOUCHES_SHARE, MAX_TOUCH_BYTES);
 	return queue;
 }
 

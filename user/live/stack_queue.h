@@ -44,9 +44,11 @@ void stack_queue__free(struct stack_queue *queue); /* accepts NULL */
 
 /* What the model calls, as in struct model_config. */
 bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw);
-void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending);
+void stack_queue__hurry(struct stack_queue *queue, const struct pending *pending, pid_t tgid);
 void stack_queue__leave(struct stack_queue *queue, struct model *model,
 			const struct process_end *end);
+/* How much of the room for stacks of samples is taken, in sixteenths. */
+unsigned stack_queue__touch_backlog(struct stack_queue *queue);
 size_t stack_queue__give_up(struct stack_queue *queue, struct model *model, size_t bytes);
 
 /* Waits until it is a process's turn, and makes that the empty batch's; false when *stop is set.

@@ -232,9 +232,9 @@ bool unwinder__take(const struct raw_stack *raw, void *unwinder)
 	return stack_queue__take(((struct unwinder *)unwinder)->queue, raw);
 }
 
-void unwinder__hurry(const struct pending *pending, void *unwinder)
+void unwinder__hurry(const struct pending *pending, pid_t tgid, void *unwinder)
 {
-	stack_queue__hurry(((struct unwinder *)unwinder)->queue, pending);
+	stack_queue__hurry(((struct unwinder *)unwinder)->queue, pending, tgid);
 }
 
 void unwinder__leave(struct model *model, const struct process_end *end, void *unwinder)
@@ -245,6 +245,11 @@ void unwinder__leave(struct model *model, const struct process_end *end, void *u
 size_t unwinder__give_up(struct model *model, size_t bytes, void *unwinder)
 {
 	return stack_queue__give_up(((struct unwinder *)unwinder)->queue, model, bytes);
+}
+
+unsigned unwinder__touch_backlog(void *unwinder)
+{
+	return stack_queue__touch_backlog(((struct unwinder *)unwinder)->queue);
 }
 
 static void classify(struct callsite *site)

@@ -8,7 +8,7 @@
 struct account {
 	unsigned refs;
 	uint64_t id;
-	size_t bytes[BUDGET_KNOWN_STACKS + 1]; /* atomic */
+	size_t bytes[BUDGET_TOUCHES + 1]; /* atomic */
 	struct budget *budget;
 	size_t work; /* changes that it may still make */
 };

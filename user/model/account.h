@@ -24,7 +24,7 @@ uint64_t account__id(const struct account *account);
 struct account *account__ref(struct account *account);
 void account__unref(struct account *account); /* accepts NULL */
 
-/* Accept NULL: no account. use: BUDGET_LEDGERS or BUDGET_KNOWN_STACKS. */
+/* Accept NULL: no account. use: BUDGET_LEDGERS, BUDGET_KNOWN_STACKS or BUDGET_TOUCHES. */
 void account__take(struct account *account, enum budget_use use, size_t bytes);
 void account__put(struct account *account, enum budget_use use, size_t bytes);
 size_t account__bytes(const struct account *account, enum budget_use use);

@@ -43,12 +43,13 @@ static int detach_one(const struct ledger_range *range, void *ctx)
 {
 	struct attachment *a = ctx;
 	uint64_t hi = a->record->hi;
+	uint64_t lo = range->start > a->base ? range->start : a->base;
 
 	if (range->record != a->record && range->record->origin != ORIGIN_UNKNOWN)
 		return 0;
-	return ledger__erase(&a->space->ledger, a->space->tools->pool,
-			     range->start > a->base ? range->start : a->base,
-			     range->end < hi ? range->end : hi);
+	hi = range->end < hi ? range->end : hi;
+	touches__erase(&a->space->touches, lo, hi, UINT64_MAX);
+	return ledger__erase(&a->space->ledger, a->space->tools->pool, lo, hi);
 }
 
 /* shmdt(2) names only the address that shmat returned: what goes is what is left of what that call

@@ -11,6 +11,7 @@
 #include "model/moves.h"
 #include "model/naming.h"
 #include "model/stack_names.h"
+#include "model/touching.h"
 
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
@@ -133,6 +134,7 @@ void changes__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t un
 		.until = suspect->until > until ? suspect->until : until,
 	};
 	code__suspect(space, lo, hi, until);
+	touching__suspect(space, lo, hi, until);
 	space->generation++;
 }
 
@@ -148,6 +150,7 @@ int changes__apply(struct space *space, const union mp_event *event, struct trac
 {
 	changes__begin(space, &event->head);
 	code__follow(space, event);
+	touching__follow(space, event);
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
 		return apply_mmap(space, &event->mmap, trace);

@@ -4,9 +4,10 @@
  *
  *   1. stacks that wait to be unwound, of the process that has the most of them
  *   2. known stacks, of the program that has the most of them: they are unwound again
- *   3. ledgers, of the program that has the largest: its memory becomes unknown, until it maps more
+ *   3. samples of first touches, of the program that has the most of them
+ *   4. ledgers, of the program that has the largest: its memory becomes unknown, until it maps more
  *
- * The first two as long as one process or program has unusually many.
+ * The first three as long as one process or program has unusually many.
  */
 #include "model/model_parts.h"
 
@@ -48,6 +49,16 @@ static void drop_idle_uses(struct model *model, const struct account *account)
 	}
 }
 
+static void drop_touches(struct model *model, const struct account *account)
+{
+	for (struct process *p = model->processes; p; p = p->hh.next) {
+		if (p->space->account != account)
+			continue;
+		touches__free(&p->space->touches);
+		budget__count(model->config.budget, GIVE_UP_TOUCHES, 1);
+	}
+}
+
 static void forget_spaces(struct model *model, const struct account *account)
 {
 	for (struct process *p = model->processes; p; p = p->hh.next) {
@@ -73,6 +84,12 @@ static uint64_t give_up_one(struct model *model, uint64_t bytes)
 	found = account__bytes(most, BUDGET_KNOWN_STACKS);
 	if (found > much) {
 		drop_known_stacks(model, most);
+		return found;
+	}
+	most = greediest(model, BUDGET_TOUCHES);
+	found = account__bytes(most, BUDGET_TOUCHES);
+	if (found > much) {
+		drop_touches(model, most);
 		return found;
 	}
 	most = greediest(model, BUDGET_LEDGERS);

@@ -69,6 +69,7 @@ bool learn__drop_unmapped(struct space *space, const struct vma_set *maps, uint6
 		uint64_t hi = i < maps->n ? maps->vmas[i].start : UINT64_MAX;
 		size_t before = unmapped.n;
 
+		touches__erase(&space->touches, lo, hi, began_ns);
 		if (lo < hi)
 			ledger__each(&space->ledger, lo, hi, count_unmapped, &unmapped);
 		if (unmapped.n > before)

@@ -54,6 +54,7 @@ struct raw_stack {
 	uint64_t code_added_ns; /* as in struct space, when it was taken */
 	uint64_t map_since_ns;	/* a map that was read before shows code that has gone since */
 	uint64_t account;	/* its id */
+	bool is_touch;		/* of a sample: others go before */
 	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;
@@ -85,8 +86,8 @@ struct model_config {
 	 * also when the process has gone, at once (from within on_process_end) or later. False: it
 	 * cannot take any more. NULL: there are no call sites. */
 	bool (*on_stack)(const struct raw_stack *raw, void *stack_ctx);
-	/* A request waits for the answers to these. */
-	void (*on_stacks_wanted)(const struct pending *pending, void *stack_ctx);
+	/* A request waits for the answers to these; of samples, for those of that process alone. */
+	void (*on_stacks_wanted)(const struct pending *pending, pid_t tgid, void *stack_ctx);
 	void (*on_process_end)(struct model *model, const struct process_end *end, void *stack_ctx);
 	/* So many bytes are wanted of the stacks that it keeps, the longest queue first, which is
 	 * answered at once: how many were found. NULL: none are kept. */
@@ -105,6 +106,9 @@ void model__apply(struct model *model, const union mp_event *event);
 /* Events of this process are missing (tgid 0: of any). What they spoke of becomes unknown. Older
  * events may still be applied afterwards, up to the next look at the process. */
 void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range);
+
+/* The same, of events that only emptied pages. */
+void model__empty_lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range);
 
 /*
  * The answer to on_late_name. text NULL: there is no text, so the kernel could not read it either,
@@ -149,7 +153,8 @@ struct view {
 	bool late_names;  /* as in struct space */
 	struct use *uses; /* what each trace has mapped so far */
 	size_t n_uses;
-	struct ledger ledger; /* a snapshot; view__free lets it go, on any thread */
+	struct ledger ledger;	/* a snapshot; view__free lets it go, on any thread */
+	struct touches touches; /* likewise */
 };
 
 /* 0, or -ESRCH when no such process is known. */
@@ -158,6 +163,11 @@ void view__free(struct view *view);
 
 /* True when nothing has happened to the process since it was seen so. */
 bool model__view_holds(const struct model *model, const struct view *view);
+
+/* These pages of the process were not in memory, in that address space, at `until`: what
+ * touches them next is the first. */
+void model__pages_are_gone(struct model *model, pid_t tgid, uint64_t space_id,
+			   const uint64_t *pages, size_t n, uint64_t until);
 
 /* A request waits for the stacks of this process, in that address space, and of its forebears. */
 void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id);

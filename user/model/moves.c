@@ -6,11 +6,12 @@
 #include <sys/mman.h>
 
 #include "model/creation.h"
+#include "model/touching.h"
 #include "model/transit.h"
 
 int moves__begin(struct space *space, const struct mp_event_range *e)
 {
-	return transits__begin(&space->transits, &space->ledger, &e->head);
+	return transits__begin(&space->transits, &space->ledger, &space->touches, &e->head);
 }
 
 struct move {
@@ -133,6 +134,8 @@ static int fail_mremap(struct space *space, const struct mp_event_mremap *e, uin
 	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
 	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
 		return 0;
+	touches__erase(&space->touches, old_lo, old_hi, began);
+	touches__erase(&space->touches, new_lo, new_hi, e->head.time_ns);
 	if (space__may_change(space, old_lo, old_hi))
 		err = ledger__erase_older(&space->ledger, space->tools->pool, old_lo, old_hi,
 					  began);
@@ -147,6 +150,7 @@ int moves__end(struct space *space, const struct mp_event_mremap *e, struct trac
 {
 	struct transit *t = transits__end(&space->transits, e->head.tid);
 	struct ledger before = t ? t->ledger : ledger__copy(&space->ledger);
+	struct touches touches = t ? t->touches : touches__copy(&space->touches);
 	uint64_t began = t ? t->began_ns : e->head.time_ns;
 	uint64_t unit = space->tools->page_size;
 	uint64_t old_lo = e->old_addr, old_hi = old_lo, new_lo, new_hi, kept;
@@ -167,6 +171,8 @@ int moves__end(struct space *space, const struct mp_event_mremap *e, struct trac
 	kept = old_hi - old_lo < new_hi - new_lo ? old_hi - old_lo : new_hi - new_lo;
 	move.several = moves_several(e, old_hi - old_lo, new_hi - new_lo);
 	move.distance = new_lo - old_lo;
+	touching__move(space,
+		       &(struct touch_move){&touches, began, old_lo, old_hi, new_lo, new_hi});
 	if (!space__may_change(space, old_lo, old_hi)) {
 		err = ledger__erase(&space->ledger, space->tools->pool, new_lo, new_hi);
 		goto out;
@@ -190,6 +196,7 @@ int moves__end(struct space *space, const struct mp_event_mremap *e, struct trac
 out:
 	record__unref(move.to);
 	ledger__free(&before);
+	touches__free(&touches);
 	return err;
 }
 

@@ -13,6 +13,7 @@
 #include "model/name.h"
 #include "model/naming.h"
 #include "model/stack_names.h"
+#include "model/touching.h"
 #include "proc/procfs.h"
 #include "proc/threads.h"
 #include "util/cleanup.h"
@@ -43,10 +44,12 @@ struct model *model__new(const struct model_config *config)
 	model->tools.known_stacks.max =
 		budget__share(config->budget, KNOWN_STACKS_SHARE, KNOWN_STACKS_MAX_BYTES);
 	model->tools.pool = ledger_pool__new();
-	if (!model->tools.pool) {
-		free(model);
+	model->nobody = trace__new();
+	if (!model->tools.pool || !model->nobody) {
+		model__free(model);
 		return NULL;
 	}
+	trace__resolve(model->nobody, NULL);
 	return model;
 }
 
@@ -81,6 +84,7 @@ void model__free(struct model *model)
 		forget_process(model, process);
 	forget_losses(model);
 	ledger_pool__free(model->tools.pool);
+	trace__unref(model->nobody);
 	free(model);
 }
 
@@ -215,6 +219,8 @@ static void apply_fork(struct model *model, const struct mp_event_fork *e)
 	child = enter(model, e->child_tgid, e->child_start_ns / NSEC_PER_TICK, space);
 	if (!child)
 		return;
+	if (!e->shares_vm)
+		child->space->forked_ns = e->head.time_ns;
 	/* The parent is still there: decode has seen to it that their numbers differ. */
 	set_comm(child, e->comm);
 	child->knowledge = parent->knowledge;
@@ -281,6 +287,25 @@ static void apply_to_space(struct model *model, const union mp_event *event)
 	trace__unref(trace);
 }
 
+/* Neither changes the map. */
+static void apply_touch(struct model *model, const union mp_event *event)
+{
+	struct process *process = maker(model, &event->head);
+	struct trace *trace;
+
+	if (!process)
+		return;
+	if (event->head.type == MP_EVENT_EMPTY) {
+		touching__follow(process->space, event);
+		return;
+	}
+	trace = raw_stacks__recognise(model, process, event);
+	/* What nobody can unwind is of somebody all the same: others do not get its share. */
+	if (model->config.on_stack)
+		touching__apply(process->space, &event->touch, trace ?: model->nobody);
+	trace__unref(trace);
+}
+
 static void apply(struct model *model, const union mp_event *event)
 {
 	struct process *process;
@@ -301,6 +326,10 @@ static void apply(struct model *model, const union mp_event *event)
 			set_comm(process, event->comm.comm);
 		else
 			apply_to_space(model, event);
+		return;
+	case MP_EVENT_TOUCH:
+	case MP_EVENT_EMPTY:
+		apply_touch(model, event);
 		return;
 	default:
 		apply_to_space(model, event);
@@ -330,6 +359,15 @@ void model__lost(struct model *model, uint32_t tgid, const struct mp_lost_range 
 		remember_loss(model, tgid, range);
 	else if (process->lost_events != range->events)
 		lose(model, process, range);
+}
+
+void model__empty_lost(struct model *model, uint32_t tgid, const struct mp_lost_range *range)
+{
+	struct process *process = tgid ? model__find(model, tgid) : model->processes;
+
+	/* Of one whose fork is still to come, its parent's samples are as old. */
+	for (; process; process = tgid ? NULL : process->hh.next)
+		touching__suspect(process->space, range->lo, range->hi, range->last_ns);
 }
 
 /* What was given up of its memory is missing as if its events had been lost. */
@@ -362,6 +400,7 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.generation = process->space->generation,
 		.late_names = process->space->late_names,
 		.ledger = ledger__copy(&process->space->ledger),
+		.touches = touches__copy(&process->space->touches),
 	};
 	ret->uses = uses__list(process->space->uses, &ret->n_uses);
 	memcpy(ret->comm, process->comm, sizeof(ret->comm));
@@ -381,7 +420,19 @@ bool model__view_holds(const struct model *model, const struct view *view)
 void view__free(struct view *view)
 {
 	ledger__free(&view->ledger);
+	touches__free(&view->touches);
 	uses__free_list(view->uses, view->n_uses);
+}
+
+void model__pages_are_gone(struct model *model, pid_t tgid, uint64_t space_id,
+			   const uint64_t *pages, size_t n, uint64_t until)
+{
+	struct process *process = model__find(model, tgid);
+
+	if (!process || process->space->id != space_id)
+		return;
+	for (size_t i = 0; i < n; i++)
+		touches__erase(&process->space->touches, pages[i], pages[i] + 1, until);
 }
 
 void model__learn(struct model *model, pid_t tgid, const struct proc_stat *stat, uint64_t space_id,

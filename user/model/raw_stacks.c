@@ -41,6 +41,7 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 		.code_added_ns = space->code_added_ns,
 		.map_since_ns = space->code_gone_ns,
 		.account = account__id(space->account),
+		.is_touch = event->head.type == MP_EVENT_TOUCH,
 		.pending = space->pending,
 		.stack = stack,
 	};
@@ -178,5 +179,5 @@ void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id
 		return;
 	pending = process->space->pending;
 	if (pending->answered < pending->asked && model->config.on_stacks_wanted)
-		model->config.on_stacks_wanted(pending, model->config.stack_ctx);
+		model->config.on_stacks_wanted(pending, tgid, model->config.stack_ctx);
 }

@@ -37,6 +37,7 @@ struct space *space__new(struct space_tools *tools)
 	if (space->account)
 		space->known_stacks = known_stacks__new(&tools->known_stacks, space->account);
 	space->ledger.account = space->account;
+	space->touches.account = space->account;
 	space->pending = calloc(1, sizeof(*space->pending));
 	if (!space->account || !space->known_stacks || !space->pending) {
 		space__unref(space);
@@ -54,6 +55,8 @@ struct space *space__fork(const struct space *parent)
 		return NULL;
 	space->account = account__ref(parent->account);
 	space->ledger = ledger__copy(&parent->ledger);
+	space->touches = touches__copy(&parent->touches);
+	space->stale = parent->stale;
 	space->known_stacks = parent->known_stacks ? known_stacks__ref(parent->known_stacks) : NULL;
 	space->code_id = parent->code_id;
 	space->code_added_ns = parent->code_added_ns;
@@ -81,6 +84,7 @@ static void drop_past(struct space *space)
 {
 	transits__free(&space->transits);
 	ledger__free(&space->ledger);
+	touches__free(&space->touches);
 	thread_stacks__free(&space->thread_stacks);
 	known_stacks__unref(space->known_stacks);
 	space->known_stacks = NULL;

@@ -12,6 +12,7 @@
 
 #include "model/known_stacks.h"
 #include "model/ledger.h"
+#include "model/touches.h"
 
 /* Where the heap ends, when it is not an address. */
 #define HEAP_END_UNKNOWN  0 /* it may have moved unseen: the next brk only tells where it is now */
@@ -72,7 +73,10 @@ struct space {
 	struct pending *pending; /* its stacks, and those of its forebears, that wait */
 	bool late_names;	 /* there have been some: name.h */
 	struct suspect suspect;
-	bool overflowed; /* LEDGER_MAX_RANGES was reached */
+	struct touches touches; /* who touched its pages first: touching.h */
+	uint64_t forked_ns;	/* older ones were the parent's pages; 0: it was not forked */
+	struct suspect stale;	/* where samples that are older may be of pages that are gone */
+	bool overflowed;	/* LEDGER_MAX_RANGES was reached */
 };
 
 /* What changes need besides the space; one per model. */

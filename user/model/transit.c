@@ -9,6 +9,7 @@
 static void transit_free(struct transit *t)
 {
 	ledger__free(&t->ledger);
+	touches__free(&t->touches);
 	free(t);
 }
 
@@ -25,7 +26,7 @@ struct transit *transits__end(struct transit **transits, uint32_t tid)
 }
 
 int transits__begin(struct transit **transits, const struct ledger *ledger,
-		    const struct mp_event_head *head)
+		    const struct touches *touches, const struct mp_event_head *head)
 {
 	/* A thread is in one mremap at a time: the end of an earlier one was lost. */
 	struct transit *t = transits__end(transits, head->tid), **end;
@@ -49,6 +50,7 @@ int transits__begin(struct transit **transits, const struct ledger *ledger,
 	t->tid = head->tid;
 	t->began_ns = head->time_ns;
 	t->ledger = ledger__copy(ledger);
+	t->touches = touches__copy(touches);
 	*end = t;
 	return 0;
 }

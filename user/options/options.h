@@ -25,6 +25,7 @@ enum command {
 	COMMAND_DIFF,
 	COMMAND_DOCTOR,
 };
+enum touch_option { TOUCH_AUTO, TOUCH_NEVER };
 enum seccomp_mode { SECCOMP_ENFORCE, SECCOMP_LOG, SECCOMP_OFF };
 /* What `top` sorts by; the order of its columns. */
 enum top_sort { SORT_PID, SORT_RSS, SORT_PSS, SORT_SWAP, SORT_CHANGE, SORT_GROWTH, SORT_NAME };
@@ -57,6 +58,8 @@ struct options {
 	/* serve and run */
 	enum backend backend;
 	enum mp_unwind unwind;
+	enum touch_option touch;
+	uint64_t touch_rate; /* samples a second and CPU */
 	uint64_t stack_min;
 	uint64_t ring_size; /* bytes: a power of two, a multiple of the page size */
 

@@ -21,6 +21,7 @@
 
 static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
+static const struct choice touches[] = {{"auto", TOUCH_AUTO}, {"off", TOUCH_NEVER}, {}};
 static const struct choice unwinds[] = {{"auto", MP_UNWIND_CFI},
 					{"fp", MP_UNWIND_FP},
 					{"cfi", MP_UNWIND_CFI},
@@ -76,6 +77,11 @@ const struct option option_table[] = {
 	{"stack-min", 0, KIND_BYTES, SERVE | RUN, "BYTES", "64k",
 	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(stack_min), .min = 0,
 	 .max = 1ULL << 47, .doc = "smaller mappings get a stack by frame pointers only"},
+	{"touch", 0, KIND_CHOICE, SERVE | RUN, "auto|off", "auto", NULL, touches, FIELD(touch),
+	 .doc = "whether page faults are sampled: who touched memory first"},
+	{"touch-rate", 0, KIND_NUMBER, SERVE | RUN, "N", "200", "a number from 1 to 100000",
+	 FIELD(touch_rate), .min = 1, .max = 100000,
+	 .doc = "of these, samples a second and CPU at most, on average"},
 	{"ring-size", 0, KIND_POWER_OF_TWO, SERVE | RUN, "BYTES", "8M",
 	 "a power of two from 64k to 1G (bytes, or with a suffix k, M or G)", FIELD(ring_size),
 	 .min = 64 << 10, .max = 1 << 30, .doc = "size of the BPF ring buffer"},

@@ -3,6 +3,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -339,4 +341,68 @@ int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries
 	for (size_t i = 0; i < n; i++)
 		entries += (vmas[i].end - vmas[i].start) / page_size();
 	return entries > max_entries ? -E2BIG : count_vmas_by_entries(fd, vmas, n);
+}
+
+/* --- single pages -------------------------------------------------------------------------- */
+
+struct looking {
+	const uint64_t *pages;
+	uint8_t *states;
+	size_t n;
+	size_t at; /* those before have been found, or passed */
+};
+
+static void mark_pages(const struct scan_region *region, void *ctx)
+{
+	struct looking *l = ctx;
+	bool resident = !(region->categories & (SCAN_SWAPPED | SCAN_PFNZERO));
+
+	for (; l->at < l->n && l->pages[l->at] < region->end; l->at++) {
+		if (resident && l->pages[l->at] >= region->start)
+			l->states[l->at] =
+				region->categories & SCAN_HUGE ? PAGE_RESIDENT_HUGE : PAGE_RESIDENT;
+	}
+}
+
+static int look_by_scan(int fd, struct looking *l, uint64_t categories)
+{
+	uint64_t page = page_size();
+	int err = 0;
+
+	for (size_t from = 0, to; !err && from < l->n; from = to) {
+		for (to = from + 1; to < l->n && l->pages[to] - l->pages[to - 1] <= SPAN_MIN;)
+			to++;
+		l->at = from;
+		err = scan_each(fd, l->pages[from], l->pages[to - 1] + page, categories, mark_pages,
+				l);
+	}
+	return err;
+}
+
+static int look_by_entries(int fd, struct looking *l)
+{
+	uint64_t zero_pfn = find_zero_pfn(), entry;
+
+	for (size_t i = 0; i < l->n; i++) {
+		struct pagemap_counts counts = {};
+		ssize_t n = read_entries(fd, l->pages[i], &entry, 1);
+
+		if (n < 0)
+			return n;
+		pagemap__add_entries(&entry, n, zero_pfn, &counts);
+		l->states[i] = counts.resident ? PAGE_RESIDENT : PAGE_ABSENT;
+	}
+	return 0;
+}
+
+int pagemap__look(int fd, const uint64_t *pages, size_t n, uint8_t *ret_states)
+{
+	struct looking l = {.pages = pages, .states = ret_states, .n = n};
+	int err;
+
+	memset(ret_states, PAGE_ABSENT, n);
+	err = look_by_scan(fd, &l, SCAN_CATEGORIES | SCAN_HUGE | SCAN_GUARD);
+	if (err == -EINVAL)
+		err = look_by_scan(fd, &l, SCAN_CATEGORIES | SCAN_HUGE);
+	return err == -ENOTTY ? look_by_entries(fd, &l) : err;
 }

@@ -43,6 +43,15 @@ int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *
  */
 int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries);
 
+enum page_state {
+	PAGE_ABSENT, /* or the zero page, or swapped out */
+	PAGE_RESIDENT,
+	PAGE_RESIDENT_HUGE, /* a part of a huge page; PAGEMAP_SCAN alone tells */
+};
+
+/* What is at each of n pages, whose addresses rise. 0 or -errno: then nothing is known. */
+int pagemap__look(int fd, const uint64_t *pages, size_t n, uint8_t *ret_states);
+
 /* 1 when this kernel has PAGEMAP_SCAN, 0 when not, or -errno. fd as above. */
 int pagemap__can_scan(int fd);
 

@@ -63,7 +63,10 @@ struct part {
 	struct page_kinds kinds;
 	enum rss_source rss_source;
 	char perms[5];
-	bool inherited; /* the parent made it, before the fork */
+	bool inherited;		/* the parent made it, before the fork */
+	bool is_memory;		/* anonymous or shared: has pages that somebody touched first */
+	bool exec_seen;		/* of the process, or one that it was forked from */
+	uint64_t touch_samples; /* whose pages are resident */
 
 	const char *name; /* as shown: "[anon: TXMetaCache]", "/lib/x.so", "[heap]"; NULL: none */
 	const char *given_name; /* "TXMetaCache": what a program called anonymous memory; or NULL */

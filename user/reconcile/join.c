@@ -225,6 +225,19 @@ static int name_part(struct join *join, const struct vma *vma, const struct cut 
 	return part->given_name && part->name ? 0 : -ENOMEM;
 }
 
+static bool is_memory(const struct vma *vma)
+{
+	switch (vma->kind) {
+	case VMA_FILE:
+	case VMA_KERNEL:
+	case VMA_HUGETLB:
+	case VMA_DEVICE:
+		return false;
+	default:
+		return true;
+	}
+}
+
 static int add_part(struct join *join, const struct vma *vma, size_t i, enum file_role role)
 {
 	const struct cut *cut = &join->cuts.at[i];
@@ -249,6 +262,8 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 		.kinds = share->kinds,
 		.rss_source = share->source,
 		.origin = origin_of(join, vma, cut, role),
+		.is_memory = is_memory(vma),
+		.exec_seen = join->config->exec_space,
 	};
 	memcpy(part->perms, vma->perms, sizeof(part->perms));
 	err = name_part(join, vma, cut, part);

@@ -55,19 +55,16 @@ static void add_owner(struct buf *out, const struct frame *owner)
 	buf__puts(out, "\n");
 }
 
-static void add_block(struct buf *out, const struct site_row *row, size_t id, enum unit unit)
+void callsite__add_times(struct buf *out, const struct site_row *row)
+{
+	add_time(out, "  FIRST SEEN ", row->first_seen);
+	add_time(out, "  LAST SEEN ", row->last_seen);
+}
+
+void callsite__add_stack(struct buf *out, const struct site_row *row)
 {
 	const struct callsite *site = row->site;
 
-	buf__printf(out, "#%-3zu RSS ", id);
-	amount__add(out, row->rss, AMOUNT_WIDTH, unit);
-	buf__puts(out, "  MAPPED ");
-	amount__add(out, row->mapped, AMOUNT_WIDTH, unit);
-	kinds__add_columns(out, &row->kinds, unit);
-	buf__printf(out, "  REGIONS %" PRIu64, row->regions);
-	add_time(out, "  FIRST SEEN ", row->first_seen);
-	add_time(out, "  LAST SEEN ", row->last_seen);
-	buf__puts(out, "\n");
 	if (row->owner >= 0)
 		add_owner(out, site->frames[row->owner]);
 	for (size_t i = 0; i < site->n; i++)
@@ -77,6 +74,19 @@ static void add_block(struct buf *out, const struct site_row *row, size_t id, en
 	else if (site->truncated)
 		buf__puts(out, "    (truncated: what called this is not known)\n");
 	buf__puts(out, "\n");
+}
+
+static void add_block(struct buf *out, const struct site_row *row, size_t id, enum unit unit)
+{
+	buf__printf(out, "#%-3zu RSS ", id);
+	amount__add(out, row->rss, AMOUNT_WIDTH, unit);
+	buf__puts(out, "  MAPPED ");
+	amount__add(out, row->mapped, AMOUNT_WIDTH, unit);
+	kinds__add_columns(out, &row->kinds, unit);
+	buf__printf(out, "  REGIONS %" PRIu64, row->regions);
+	callsite__add_times(out, row);
+	buf__puts(out, "\n");
+	callsite__add_stack(out, row);
 }
 
 void callsites__add_text(const struct report *report, const struct encode_options *options,
@@ -103,18 +113,10 @@ static void put_owner(struct json *json, const struct site_row *row)
 	json__end_object(json);
 }
 
-static void put_site(struct json *json, const struct site_row *row, size_t id)
+void callsite__put_stack(struct json *json, const struct site_row *row)
 {
 	const struct callsite *site = row->site;
 
-	json__object(json);
-	json__put_u64(json, "id", id);
-	amount__put(json, "rss", row->rss);
-	amount__put(json, "mapped", row->mapped);
-	json__put_u64(json, "regions", row->regions);
-	kinds__put(json, &row->kinds);
-	amount__put(json, "total_mapped", row->total_mapped);
-	amount__put(json, "total_unmapped", row->total_unmapped);
 	json__put_time(json, "first_seen", row->first_seen);
 	json__put_time(json, "last_seen", row->last_seen);
 	put_owner(json, row);
@@ -125,6 +127,19 @@ static void put_site(struct json *json, const struct site_row *row, size_t id)
 	for (size_t i = 0; i < site->n; i++)
 		frame__put(json, site->frames[i]);
 	json__end_array(json);
+}
+
+static void put_site(struct json *json, const struct site_row *row, size_t id)
+{
+	json__object(json);
+	json__put_u64(json, "id", id);
+	amount__put(json, "rss", row->rss);
+	amount__put(json, "mapped", row->mapped);
+	json__put_u64(json, "regions", row->regions);
+	kinds__put(json, &row->kinds);
+	amount__put(json, "total_mapped", row->total_mapped);
+	amount__put(json, "total_unmapped", row->total_unmapped);
+	callsite__put_stack(json, row);
 	json__end_object(json);
 }
 

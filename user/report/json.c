@@ -10,6 +10,7 @@
 #include "report/container.h"
 #include "report/kinds.h"
 #include "report/processes.h"
+#include "report/touched.h"
 #include "util/clock.h"
 #include "util/json.h"
 
@@ -186,6 +187,7 @@ static void put_region(struct json *json, const struct report *report, const str
 		json__null(json);
 	json__put_string(json, "thread", part->thread[0] ? part->thread : NULL);
 	json__put_time(json, "created_at", part->created_ns ? boot_wall_ns + part->created_ns : 0);
+	json__put_u64(json, "touch_samples", part->touch_samples);
 	json__end_object(json);
 }
 
@@ -235,6 +237,7 @@ void encode__json(const struct report *report, const struct encode_options *opti
 	put_coverage(&json, report);
 	put_regions(&json, report, options);
 	callsites__add_json(report, options, shown(options, report->n_regions), &json);
+	touched__add_json(report, options, &json);
 	if (report__is_of_many(report))
 		processes__add_json(report, shown(options, report->n_processes), &json);
 	json__end_object(&json);

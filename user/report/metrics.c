@@ -437,6 +437,15 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 		add_labelled(out, "stacks_total", "source", stack_outcome__name(i),
 			     collector->stacks[i]);
 
+	add_family(
+		out, "touch_samples_total", "counter",
+		"Page faults that were looked at, by whether they became a sample of who touched "
+		"memory first.");
+	for (i = 0; i < MP_TOUCHES; i++)
+		add_labelled(out, "touch_samples_total", "result", touch_outcome__name(i),
+			     collector->touches[i]);
+	add_labelled(out, "touch_samples_total", "result", "thinned", collector->touches_thinned);
+
 	add_family(out, "resyncs_total", "counter",
 		   "Times that what is known of a process was compared with its maps anew.");
 	for (i = 0; i < stats->n_resyncs; i++)

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "model/uses.h"
+#include "reconcile/touched.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 
@@ -55,11 +56,21 @@ void report__drop_sites(struct report *report)
 	report->n_sites = 0;
 }
 
+void report__drop_touch_sites(struct report *report)
+{
+	for (size_t i = 0; i < report->touch.n_sites; i++)
+		callsite__unref(report->touch.sites[i].site);
+	report->touch.n_sites = 0;
+}
+
 void report__free(struct report *report)
 {
 	if (!report)
 		return;
 	report__drop_sites(report);
+	report__drop_touch_sites(report);
+	for (size_t i = 0; i < report->touch.n_list; i++)
+		trace__unref(report->touch.list[i].trace);
 	for (size_t i = 0; i < report->n_regions; i++) {
 		trace__unref(report->regions[i].trace);
 		trace__unref(report->regions[i].name_trace);

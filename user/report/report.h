@@ -36,6 +36,7 @@ enum category_group {
 	CATEGORY_GROUPS,
 };
 
+struct touch_sample;
 struct use;
 
 #define OTHER_NAMES "(other)" /* a row that stands for many */
@@ -71,7 +72,7 @@ struct class_bytes {
 	uint64_t mapped;
 };
 
-/* All that one call site has created. */
+/* All that one call site has created; or, of a site of first touch, touched. */
 struct site_row {
 	struct callsite *site; /* the report holds a reference */
 	int owner;	       /* index of the frame whose code it is; -1: not known */
@@ -84,6 +85,9 @@ struct site_row {
 	uint64_t first_seen; /* wall clock, ns; 0: it has only named */
 	uint64_t last_seen;
 	struct class_bytes by_class[CATEGORIES]; /* adds up to rss and mapped */
+	/* Of a site of first touch alone, which has not what is mapped: */
+	uint64_t samples;
+	uint64_t rss_error; /* one standard error, bytes */
 };
 
 /* NULL: not known. */
@@ -148,6 +152,27 @@ struct report_cgroup {
 
 struct profile_row;
 
+enum touch_report_state { TOUCH_REPORT_OFF, TOUCH_REPORT_ON, TOUCH_REPORT_UNSUPPORTED };
+
+/* Who touched what is resident (reconcile/touched.h). */
+struct report_touch {
+	enum touch_report_state state;
+	const char *why_not; /* when it is unsupported */
+	uint64_t since;	     /* wall clock, ns; 0: off */
+	uint64_t resident;   /* of anonymous and shared memory; the sum of the next two */
+	uint64_t sampled;
+	uint64_t unsampled;
+	uint64_t unsampled_by_class[CATEGORIES];
+	uint64_t samples;
+	struct site_row *sites; /* largest first; with unsampled they add up to resident */
+	size_t n_sites;
+
+	/* For report__settle(), in order of address; the report holds references to their traces.
+	 */
+	struct touch_sample *list;
+	size_t n_list;
+};
+
 struct report {
 	uint64_t taken_at; /* wall clock, ns */
 
@@ -198,6 +223,8 @@ struct report {
 	/* What has no call site. With the sites it adds up to totals.rss and totals.size. */
 	struct class_bytes siteless[COVERAGES][CATEGORIES];
 
+	struct report_touch touch;
+
 	struct process_row *processes; /* node report: largest rss first */
 	size_t n_processes;
 	/* Node report: what a profile is made of, when it was asked for (report/profile_rows.h).
@@ -224,6 +251,8 @@ enum category_group category__group(enum category category);
 
 /* Lets go of the call sites: others will be filled in. */
 void report__drop_sites(struct report *report);
+
+void report__drop_touch_sites(struct report *report);
 
 /* Makes site_ids from sites, which are in their final order. 0 or -ENOMEM. */
 int report__number_sites(struct report *report);

@@ -4,8 +4,10 @@
 #include <errno.h>
 
 #include "reconcile/join.h"
+#include "reconcile/touched.h"
 #include "report/sites.h"
 #include "report/summary.h"
+#include "report/touch_sites.h"
 #include "util/waiter.h"
 
 static int fill_sums(struct report *report)
@@ -27,10 +29,12 @@ int report__settle(struct report *report, uint64_t wait_ns)
 {
 	int err;
 
-	while (parts__have_waiting_stacks(report->regions, report->n_regions) &&
+	while ((parts__have_waiting_stacks(report->regions, report->n_regions) ||
+		touch_samples__wait(report->touch.list, report->touch.n_list)) &&
 	       waiter__nap(&wait_ns))
 		;
 	parts__resolve(report->regions, report->n_regions);
 	err = fill_sums(report);
-	return err ? err : sites__fill_process(report);
+	err = err ?: sites__fill_process(report);
+	return err ?: touch_sites__fill_process(report);
 }

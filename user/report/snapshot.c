@@ -16,6 +16,12 @@
 #include "util/clock.h"
 #include "util/waiter.h"
 
+/* What a sample takes of a report: the list, its pages, what they are sorted by. */
+#define TOUCH_BYTES 96
+
+/* Of the time for stacks, what those of samples, of which there may be very many, leave. */
+#define TOUCHES_LEAVE_NS (1 * NSEC_PER_SEC)
+
 /* How often a process is taken anew that runs another program by the time it was read. */
 #define PROGRAM_TRIES 3
 
@@ -113,6 +119,13 @@ static int count(uint64_t lo, uint64_t hi, struct pagemap_counts *ret, void *ctx
 	return pagemap__count(s->program.pagemap, lo, hi, ret);
 }
 
+static int look_at_pages(const uint64_t *pages, size_t n, uint8_t *ret_states, void *ctx)
+{
+	const struct snapshot *s = ctx;
+
+	return pagemap__look(s->program.pagemap, pages, n, ret_states);
+}
+
 /* Reads the process, too. */
 static int join_there(struct snapshot *s)
 {
@@ -128,10 +141,16 @@ static int join_there(struct snapshot *s)
 		.ctx = s,
 		.strings = s->config->report->strings,
 	};
+	int err;
 
 	s->role_name = 0;
 	part_list__free(&s->parts);
-	return join__parts(&config, &s->parts);
+	touch_list__free(&s->touches);
+	err = join__parts(&config, &s->parts);
+	if (err || !s->traced || !s->config->reading.touches)
+		return err;
+	return touch_list__make(&s->view.touches, s->parts.parts, s->parts.n, config.page_size,
+				look_at_pages, s, &s->touches);
 }
 
 static int join(struct snapshot *s)
@@ -152,6 +171,14 @@ static void learn(struct model *model, void *arg)
 	const struct snapshot *s = arg;
 
 	model__learn(model, s->pid, &s->stat, s->view.space_id, s->began_ns, &s->set);
+}
+
+static void forget_pages(struct model *model, void *arg)
+{
+	const struct snapshot *s = arg;
+
+	model__pages_are_gone(model, s->pid, s->view.space_id, s->touches.gone, s->touches.n_gone,
+			      s->began_ns);
 }
 
 struct second_look {
@@ -231,7 +258,8 @@ static int reserve(struct snapshot *s, size_t vmas)
 	struct reservation *memory = &s->config->report->memory;
 	struct patience *patience = s->config->patience;
 	size_t ranges = s->traced ? ledger__count(&s->view.ledger) : 0;
-	size_t bytes = vmas * sizeof(struct vma) + (ranges + vmas) * sizeof(struct part);
+	size_t bytes = vmas * sizeof(struct vma) + (ranges + vmas) * sizeof(struct part) +
+		       (s->traced ? touches__count(&s->view.touches) : 0) * TOUCH_BYTES;
 	int err;
 
 	memory->budget = s->config->taker->config.budget;
@@ -306,14 +334,19 @@ static void want_stacks(struct model *model, void *arg)
 	model__want_stacks(model, s->pid, s->view.space_id);
 }
 
+static bool has_waiting_stacks(const struct snapshot *s)
+{
+	return parts__have_waiting_stacks(s->parts.parts, s->parts.n) ||
+	       (s->config->patience->stacks_ns > TOUCHES_LEAVE_NS &&
+		touch_samples__wait(s->touches.samples, s->touches.n));
+}
+
 static void wait_for_stacks(struct snapshot *s)
 {
-	if (!s->traced || !s->config->patience->wants_stacks ||
-	    !parts__have_waiting_stacks(s->parts.parts, s->parts.n))
+	if (!s->traced || !s->config->patience->wants_stacks || !has_waiting_stacks(s))
 		return;
 	owner__call(s->config->taker->config.owner, want_stacks, s);
-	while (parts__have_waiting_stacks(s->parts.parts, s->parts.n) &&
-	       waiter__nap(&s->config->patience->stacks_ns))
+	while (has_waiting_stacks(s) && waiter__nap(&s->config->patience->stacks_ns))
 		;
 }
 
@@ -344,6 +377,8 @@ static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *con
 		owner__call(owner, learn, s);
 	if (err)
 		return err;
+	if (s->touches.n_gone)
+		owner__call(owner, forget_pages, s);
 	wait_for_stacks(s);
 	parts__resolve(s->parts.parts, s->parts.n);
 	return 0;
@@ -376,6 +411,7 @@ void snapshot__free(struct snapshot *s)
 	if (s->traced)
 		view__free(&s->view);
 	part_list__free(&s->parts);
+	touch_list__free(&s->touches);
 	vma_set__free(&s->set);
 	program__close(&s->program);
 	mounts__free(&s->mounts);

@@ -15,6 +15,7 @@
 #include "proc/program.h"
 #include "proc/resident.h"
 #include "reconcile/join.h"
+#include "reconcile/touched.h"
 #include "report/summary.h"
 #include "report/caller.h"
 #include "report/report.h"
@@ -41,14 +42,16 @@ struct patience {
 
 /* How a process is read. */
 struct reading {
-	bool smaps; /* every figure of every VMA; else what lists and sums need, for less */
+	bool touches; /* who touched the pages, too */
+	bool smaps;   /* every figure of every VMA; else what lists and sums need, for less */
 	/* While it changes its map meanwhile; 0: read once, and whether it does is not asked. */
 	unsigned tries;
 	uint64_t largest; /* as resident__read() has it */
 };
 
-#define READING_IN_FULL ((struct reading){.smaps = true, .tries = 3})
-#define READING_OF_MANY ((struct reading){.tries = 3, .largest = RESIDENT_ANY_SIZE})
+#define READING_IN_FULL ((struct reading){.smaps = true, .touches = true, .tries = 3})
+#define READING_OF_MANY                                                                            \
+	((struct reading){.touches = true, .tries = 3, .largest = RESIDENT_ANY_SIZE})
 
 struct snapshot_config {
 	const struct taker *taker;
@@ -73,8 +76,9 @@ struct snapshot {
 	struct totals totals; /* pss, swap and kinds only when `summed` */
 	bool summed;
 	struct part_list parts;
-	bool traced;	  /* view holds what the events told */
-	struct view view; /* its ledger is the one that was joined */
+	struct touch_list touches; /* their traces are the view's */
+	bool traced;		   /* view holds what the events told */
+	struct view view;	   /* its ledger is the one that was joined */
 	bool racing;
 	bool exec_seen;	    /* by the events, since the first look */
 	bool names_missing; /* some are still being read from the process */

@@ -16,6 +16,7 @@
 #include "report/sites.h"
 #include "report/snapshot.h"
 #include "report/summary.h"
+#include "report/touch_sites.h"
 #include "util/arena.h"
 #include "util/array.h"
 #include "util/cleanup.h"
@@ -76,6 +77,24 @@ static void fill_tracing(struct report *report, const struct snapshot *s)
 	report->tracing.state = states[s->view.knowledge];
 	report->tracing.since = clock__boot_to_wall(s->view.since_ns);
 	report->tracing.lost_events = s->view.lost_events;
+}
+
+static int fill_touch(struct report *report, const struct taker_config *config)
+{
+	static const enum touch_report_state states[] = {
+		[TOUCH_OFF] = TOUCH_REPORT_OFF,
+		[TOUCH_ON] = TOUCH_REPORT_ON,
+		[TOUCH_UNSUPPORTED] = TOUCH_REPORT_UNSUPPORTED,
+	};
+	struct report_touch *touch = &report->touch;
+
+	if (!config->owner)
+		return 0;
+	touch->state = states[owner__touch_state(config->owner)];
+	if (touch->state == TOUCH_REPORT_ON)
+		touch->since = clock__boot_to_wall(owner__attached_ns(config->owner));
+	touch->why_not = arena__strdup(report->strings, owner__why_no_touch(config->owner));
+	return touch->why_not ? 0 : -ENOMEM;
 }
 
 static int fill_cgroup(struct report *report, int pidfd)
@@ -147,6 +166,15 @@ static int keep_for_later(struct report *report, struct snapshot *s)
 		report->uses = take_ptr(s->view.uses);
 		report->n_uses = s->view.n_uses;
 	}
+	if (s->touches.n) {
+		if (arena__adopt(report->strings, s->touches.samples))
+			return -ENOMEM;
+		report->touch.list = take_ptr(s->touches.samples);
+		report->touch.n_list = s->touches.n;
+		s->touches.n = 0;
+		for (size_t i = 0; i < report->touch.n_list; i++)
+			trace__ref(report->touch.list[i].trace);
+	}
 	report->binary = arena__strdup(report->strings, s->binary);
 	return report->binary ? 0 : -ENOMEM;
 }
@@ -182,6 +210,10 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	if (!err)
 		err = sites__fill_process(report);
 	if (!err)
+		err = touch_sites__fill_process(report);
+	if (!err)
+		err = fill_touch(report, &taker->config);
+	if (!err)
 		err = fill_cgroup(report, s.pidfd);
 	if (!err)
 		err = report_container__of_process(s.pidfd, taker->config.pod_logs, report->strings,
@@ -205,6 +237,7 @@ struct node {
 	struct report *report;
 	struct summary *summary;
 	struct sites *sites;
+	struct touch_sites *touch_sites;
 	struct profile_rows *profile_rows; /* NULL: not wanted */
 	struct process_row *rows;
 	size_t n;
@@ -252,6 +285,9 @@ static int sum_process(struct node *node, struct report *process, const struct s
 		err = snapshot__summarise(s, node->summary);
 	if (!err)
 		err = add_sites(node->sites, s);
+	if (!err)
+		err = touch_sites__add(node->touch_sites, s->parts.parts, s->parts.n,
+				       s->touches.samples, s->touches.n);
 	if (!err && node->profile_rows)
 		err = profile_rows__add(node->profile_rows, process->pid, process->comm,
 					s->parts.parts, s->parts.n);
@@ -320,6 +356,10 @@ static int finish_node(struct node *node)
 
 	if (!err)
 		err = sites__fill(node->sites, report);
+	if (!err)
+		err = touch_sites__fill(node->touch_sites, report);
+	if (!err)
+		err = fill_touch(report, &node->taker->config);
 	if (!err && node->profile_rows)
 		err = fill_profile_rows(report, node->profile_rows);
 	if (err)
@@ -363,8 +403,9 @@ static int take_many(struct taker *taker, struct group *group, bool profile,
 		.report = report__new(),
 		.summary = summary__new(),
 		.sites = sites__new(),
+		.touch_sites = touch_sites__new(taker->page_size),
 	};
-	int err = node.report && node.summary && node.sites ? 0 : -ENOMEM;
+	int err = node.report && node.summary && node.sites && node.touch_sites ? 0 : -ENOMEM;
 
 	if (!err && profile) {
 		node.profile_rows = profile_rows__new(node.report->strings);
@@ -381,6 +422,7 @@ static int take_many(struct taker *taker, struct group *group, bool profile,
 	free(node.rows);
 	summary__free(node.summary);
 	sites__free(node.sites);
+	touch_sites__free(node.touch_sites);
 	profile_rows__free(node.profile_rows);
 	if (err)
 		report__free(node.report);

@@ -15,6 +15,7 @@
 #include "report/container.h"
 #include "report/kinds.h"
 #include "report/processes.h"
+#include "report/touched.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -222,6 +223,14 @@ static void add_callsites(const struct text *text)
 		buf__puts(text->out, "(none)\n\n");
 }
 
+static void add_touched(const struct text *text)
+{
+	if (text->report->touch.state == TOUCH_REPORT_OFF)
+		return;
+	add_list_heading(text, "Touched By (resident, sampled)");
+	touched__add_text(text->report, text->options, text->out);
+}
+
 static void add_processes(const struct text *text)
 {
 	if (!report__is_of_many(text->report))
@@ -294,6 +303,7 @@ void encode__text(const struct report *report, const struct encode_options *opti
 	add_regions(&text);
 	add_processes(&text);
 	add_callsites(&text);
+	add_touched(&text);
 	report_cgroup__add_text(ret, report->cgroup, options->unit);
 	add_coverage(&text);
 }

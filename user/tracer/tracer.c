@@ -38,6 +38,7 @@ static int attach_owner(struct tracer *t, const struct options *options)
 	struct owner_config config = {
 		.model.budget = t->budget,
 		.backend = options->backend,
+		.touch_rate = options->touch == TOUCH_AUTO ? options->touch_rate : 0,
 		.ring_size = options->ring_size,
 		/* `run` has one program, and wants all of it. */
 		.storm_rate = t->sampler ? STORM_RATE : 0,
@@ -54,6 +55,7 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		config.model.on_process_end = unwinder__leave;
 		config.model.on_memory_short = unwinder__give_up;
 		config.model.stack_ctx = t->unwinder;
+		config.touch_backlog = unwinder__touch_backlog;
 	}
 	if (t->sampler) {
 		config.model.on_forgotten = sampler__forget;
@@ -65,6 +67,9 @@ static int attach_owner(struct tracer *t, const struct options *options)
 			  options->backend == BACKEND_FEXIT ? " with --backend fexit" : "", why);
 		return EXIT_UNSUPPORTED;
 	}
+	if (owner__touch_state(t->owner) == TOUCH_UNSUPPORTED)
+		log_warn("who touched memory first is not known: %s",
+			 owner__why_no_touch(t->owner));
 	return EXIT_DONE;
 }
 

@@ -23,16 +23,15 @@ struct reports_of {
 };
 
 static const char *const use_names[BUDGET_USES] = {
-	[BUDGET_LEDGERS] = "ledgers",
-	[BUDGET_KNOWN_STACKS] = "known_stacks",
-	[BUDGET_WAITING_STACKS] = "waiting_stacks",
-	[BUDGET_CALLSITES] = "callsites",
-	[BUDGET_REPORTS] = "reports",
+	[BUDGET_LEDGERS] = "ledgers",	  [BUDGET_KNOWN_STACKS] = "known_stacks",
+	[BUDGET_TOUCHES] = "touches",	  [BUDGET_WAITING_STACKS] = "waiting_stacks",
+	[BUDGET_CALLSITES] = "callsites", [BUDGET_REPORTS] = "reports",
 };
 
 static const char *const giving_up_names[GIVE_UP_KINDS] = {
 	[GIVE_UP_WAITING_STACKS] = "waiting_stacks",
 	[GIVE_UP_KNOWN_STACKS] = "known_stacks",
+	[GIVE_UP_TOUCHES] = "touches",
 	[GIVE_UP_SPACES] = "address_spaces",
 	[GIVE_UP_WORK] = "work",
 	[GIVE_UP_REPORTS] = "reports",

@@ -5,8 +5,8 @@
  *
  *     |<------------------------------- limit ------------------------------->|
  *     |<-------------- tables: 5/8 -------------->|                           |
- *     | ledgers, known stacks, waiting stacks,    | reports: what the tables  |
- *     | call sites                                | leave                     |
+ *     | ledgers, known stacks, touches, waiting   | reports: what the tables  |
+ *     | stacks, call sites                        | leave                     |
  *
  * When the tables have more than their share, the owner of the model gives up some of what they
  * hold (model/giving_up.h). A report waits for room, and is refused when none comes. Memory that is
@@ -25,6 +25,7 @@
 enum budget_use {
 	BUDGET_LEDGERS,
 	BUDGET_KNOWN_STACKS,
+	BUDGET_TOUCHES,
 	BUDGET_WAITING_STACKS,
 	BUDGET_CALLSITES,
 	BUDGET_REPORTS, /* being made, or not yet taken by their clients */
@@ -34,6 +35,7 @@ enum budget_use {
 enum giving_up {
 	GIVE_UP_WAITING_STACKS, /* stacks */
 	GIVE_UP_KNOWN_STACKS,	/* processes whose stacks are unwound anew */
+	GIVE_UP_TOUCHES,	/* processes whose samples of first touches go */
 	GIVE_UP_SPACES,		/* processes whose memory becomes unknown */
 	GIVE_UP_WORK,		/* calls that would have changed too many ranges */
 	GIVE_UP_REPORTS,	/* refused */

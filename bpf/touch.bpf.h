@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
+/*
+ * Who touches memory first: a sample of the page faults, from a perf event on each CPU, with the
+ * user stack; and what empties pages without unmapping them, after which others touch them anew.
+ *
+ * The perf event's period is 1 while a CPU has few faults, and a prime while it has many
+ * (user/collect/faults.h). Of what comes here, one in some is taken, by chance: so that one in
+ * 2^k is of all faults, where k depends on what has been taken before, never on what this fault is.
+ * Nobody's count more often than another's, since each sample says how many faults it stands for. k
+ * grows with how full two buckets are, which --touch-rate drains, and is the larger one's:
+ *
+ *	samples in the process's bucket   0 ... 512      768    1024    ...   4608
+ *	samples in the CPU's bucket       0 ... 8192    8448    8704    ...  12288
+ *	k                                      0     1       2       3 ...     16
+ *
+ * So for each doubling of its faults a process has as many samples: one that touches 100 MB and
+ * one that touches 10 GB get shares of equal quality. In the long run it has a quarter of a CPU's
+ * rate: a storm of one takes no samples from the others.
+ */
+#ifndef MEMPROV_TOUCH_BPF_H
+#define MEMPROV_TOUCH_BPF_H
+
+#define OWN_TOUCHES    512  /* of a process, at once */
+#define OWN_TOUCH_RATE 4    /* the part of a CPU's rate that it has */
+#define CPU_TOUCHES    8192 /* of a CPU, at once */
+#define TOUCHES_A_STEP 256  /* until they get thinner by half */
+#define RING_SPARED    3    /* sixteenths: the daemon is woken at two */
+#define RING_NO_STACKS 8    /* from here on without stacks, */
+#define RING_FULL      13   /* and none, as for all that goes beyond its share */
+#define BACKLOG_SPARED 5    /* sixteenths of the room for stacks that wait */
+#define PERIOD_MAX     64   /* more is another CPU's, or time that was not counted */
+#define MAX_CPUS       1024 /* further ones share their places */
+
+#define EMPTY_NS    1000000ULL /* 1,000 a second of a process */
+#define EMPTY_BURST 4096
+
+/* vhost's; since Linux 6.4, and before that of no process that has memory. */
+#define PF_USER_WORKER 0x00004000
+
+#define VM_SHARED_BIT 0x8
+#define TMPFS_MAGIC   0x01021994 /* shared anonymous memory, memfd, System V, tmpfs */
+
+#define MP_MADV_DONTNEED	4
+#define MP_MADV_REMOVE		9
+#define MP_MADV_DONTNEED_LOCKED 24
+#define MP_MADV_GUARD_INSTALL	102
+#define PIECES_MAX		8 /* of a process_madvise that are told apart */
+
+__u64 touch_backlog; /* sixteenths of the room for their stacks; the daemon's to set */
+
+const volatile __u64 touch_every_ns = 5000000; /* 1 / --touch-rate */
+
+__u64 touches_taken[MP_TOUCHES];
+__u64 empties_lost;
+__u64 empties_lost_ns; /* of whom could not be noted */
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(map_flags, BPF_F_MMAPABLE);
+	__uint(max_entries, MAX_CPUS);
+	__type(key, __u32);
+	__type(value, struct mp_touch_cpu);
+} touch_cpus SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, MP_LOST_PROCESSES);
+	__type(key, __u32); /* tgid */
+	__type(value, struct mp_lost_range);
+} lost_empties SEC(".maps");
+
+static __always_inline void count_touch(enum mp_touch_outcome outcome)
+{
+	__sync_fetch_and_add(&touches_taken[outcome], 1);
+}
+
+/* By how much a bucket makes samples thinner that has been filled until then. */
+static __always_inline __u64 steps_at(__u64 next_ns, __u64 now, __u64 at_once, __u64 every_ns)
+{
+	__u64 used = next_ns > now ? next_ns - now : 0, flat = at_once * every_ns;
+
+	return used <= flat ? 0 : (used - flat) / (TOUCHES_A_STEP * every_ns) + 1;
+}
+
+static __always_inline void take_from(__u64 *next_ns, __u64 now, __u64 every_ns)
+{
+	__u64 next = *(volatile __u64 *)next_ns;
+
+	*(volatile __u64 *)next_ns = (next > now ? next : now) + every_ns;
+}
+
+static __always_inline __u64 sixteenths_of_ring(void)
+{
+	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) * 16 / ring_size;
+}
+
+/* k: one in 2^k of what comes here is to be taken, where each stands for so many faults already. */
+static __always_inline __u64 thinning(const struct share *own, const struct mp_touch_cpu *cpu,
+				      __u64 now, __u64 faults)
+{
+	__u64 k = steps_at(own->next_touch_ns, now, OWN_TOUCHES, OWN_TOUCH_RATE * touch_every_ns);
+	__u64 common = steps_at(cpu->next_ns, now, CPU_TOUCHES, touch_every_ns);
+	__u64 filled = sixteenths_of_ring(), backlog = *(volatile __u64 *)&touch_backlog;
+
+	if (common > k)
+		k = common;
+	/* The daemon is behind: thinner, before samples find no room. */
+	if (filled > RING_SPARED)
+		k += filled - RING_SPARED;
+	if (backlog > BACKLOG_SPARED)
+		k += backlog - BACKLOG_SPARED;
+	if (faults >= 8)
+		k = k > 3 ? k - 3 : 0;
+	return k;
+}
+
+struct memory {
+	bool found;
+	bool wanted;
+};
+
+static long look_at_vma(struct task_struct *task, struct vm_area_struct *vma, void *ctx)
+{
+	struct memory *memory = ctx;
+
+	memory->found = true;
+	memory->wanted = !vma->vm_file || (vma->vm_flags & VM_SHARED_BIT &&
+					   vma->vm_file->f_inode->i_sb->s_magic == TMPFS_MAGIC);
+	return 0;
+}
+
+/* Anonymous and shared memory, not files. What cannot be looked at now, the report will know. */
+static __always_inline bool is_memory(__u64 addr)
+{
+	struct memory memory = {};
+
+	bpf_find_vma(bpf_get_current_task_btf(), addr, look_at_vma, &memory, 0);
+	return memory.wanted || !memory.found;
+}
+
+/*
+ * A page that is there already has been touched: the fault is for a copy, or by somebody who wants
+ * to know of writes. The zero page, which memory that was only read has, looks as if it were not
+ * there, since there is nothing on it.
+ */
+static __always_inline bool is_present(__u64 addr)
+{
+	__u64 words[4], any = 0;
+
+	if (bpf_probe_read_user(words, sizeof(words), (void *)(addr & ~(sizeof(words) - 1))))
+		return false;
+	for (int i = 0; i < 4; i++)
+		any |= words[i];
+	return any;
+}
+
+/*
+ * How many faults there were since the last one that came here, with this one. The context's
+ * sample_period lags behind a change of the period, and after a change to 1 it never comes
+ * (perf_swevent_event() passes over what would set it).
+ */
+static __always_inline __u64 faults_since(struct mp_touch_cpu *cpu, struct bpf_perf_event_data *ctx)
+{
+	struct bpf_perf_event_value value = {};
+	__u64 faults;
+
+	if (bpf_perf_prog_read_value((void *)ctx, (void *)&value, sizeof(value)))
+		return ctx->sample_period;
+	faults = value.counter - cpu->counter;
+	cpu->counter = value.counter;
+	return faults && faults <= PERIOD_MAX ? faults : ctx->sample_period;
+}
+
+static __always_inline int on_fault(struct bpf_perf_event_data *ctx)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 at = bpf_get_smp_processor_id() % MAX_CPUS;
+	struct share *own = share_of(current_tgid());
+	struct mp_touch_cpu *cpu = bpf_map_lookup_elem(&touch_cpus, &at);
+	__u64 now = bpf_ktime_get_ns(), addr = ctx->addr, faults, k;
+	struct mp_event_touch *e;
+	struct scratch *s;
+
+	if (!own || !cpu)
+		return 0;
+	cpu->faults++;
+	faults = faults_since(cpu, ctx);
+	k = thinning(own, cpu, now, faults);
+	if (k && (k > 31 || bpf_get_prandom_u32() & ((1U << k) - 1))) {
+		cpu->thinned++;
+		return 0;
+	}
+	/* On somebody's behalf, with no stack of theirs. */
+	if (task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)) {
+		count_touch(MP_TOUCHES_FOREIGN);
+		return 0;
+	}
+	if (!is_memory(addr)) {
+		count_touch(MP_TOUCHES_FILE);
+		return 0;
+	}
+	s = sixteenths_of_ring() < RING_FULL ? take_scratch() : NULL;
+	if (!s) {
+		count_touch(MP_TOUCHES_LOST);
+		return 0;
+	}
+	take_from(&own->next_touch_ns, now, OWN_TOUCH_RATE * touch_every_ns);
+	take_from(&cpu->next_ns, now, touch_every_ns);
+	e = (struct mp_event_touch *)s->record;
+	fill_head(&e->head, MP_EVENT_TOUCH);
+	e->addr = addr;
+	e->faults = faults << k;
+	e->present = is_present(addr);
+	/* Without a stack it still says that this much is not known to be anybody's. */
+	count_touch(send_touch(s, sizeof(*e),
+			       sixteenths_of_ring() < RING_NO_STACKS ? syscall_regs() : NULL)
+			    ? MP_TOUCHES_TAKEN
+			    : MP_TOUCHES_LOST);
+	return 0;
+}
+
+/* The samples there are of pages that are no more. */
+static __always_inline void lose_empty(__u64 lo, __u64 hi)
+{
+	struct mp_lost_range none = {.lo = MP_EVERYTHING}, *range;
+	__u32 tgid = current_tgid();
+
+	range = bpf_map_lookup_elem(&lost_empties, &tgid);
+	if (!range) {
+		bpf_map_update_elem(&lost_empties, &tgid, &none, BPF_NOEXIST);
+		range = bpf_map_lookup_elem(&lost_empties, &tgid);
+	}
+	if (range) {
+		widen(range, lo, hi);
+		range->last_ns = bpf_ktime_get_boot_ns();
+	} else {
+		empties_lost_ns = bpf_ktime_get_boot_ns();
+	}
+	__sync_fetch_and_add(&empties_lost, 1); /* last: it makes the reader look */
+}
+
+/* Allocators do it all day: these have a share that takes nothing from what maps memory. */
+static __always_inline bool may_tell_empty(void)
+{
+	struct share *own = share_of(current_tgid());
+	enum lane lane = LANE_COMMON;
+
+	if (own)
+		lane = take_own(&own->next_empty_ns, EMPTY_NS, EMPTY_BURST, EMPTY_BURST);
+	if (sixteenths_of_ring() >= RING_FULL)
+		return false;
+	return lane != LANE_COMMON || !common_event_ns ||
+	       take_common(&common_next_event_ns, common_event_ns, COMMON_EVENTS);
+}
+
+static __always_inline void emit_empty(__u64 addr, __u64 len)
+{
+	struct mp_event_range *e = NULL;
+
+	if (may_tell_empty())
+		e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	if (!e) {
+		lose_empty(addr, addr + len);
+		return;
+	}
+	fill_head(&e->head, MP_EVENT_EMPTY);
+	e->addr = addr;
+	e->len = len;
+	submit(e, sizeof(*e));
+}
+
+static __always_inline bool empties(__u64 advice)
+{
+	return advice == MP_MADV_DONTNEED || advice == MP_MADV_REMOVE ||
+	       advice == MP_MADV_DONTNEED_LOCKED || advice == MP_MADV_GUARD_INSTALL;
+}
+
+static __always_inline int on_madvise(struct pt_regs *regs)
+{
+	if (empties((__u32)SYSARG2(regs)))
+		emit_empty(SYSARG0(regs), SYSARG1(regs));
+	return 0;
+}
+
+struct piece { /* struct iovec */
+	__u64 addr;
+	__u64 len;
+};
+
+/* The kernel lets a process empty its own pages alone so, since Linux 6.13. */
+static __always_inline int on_process_madvise(struct pt_regs *regs)
+{
+	__u64 n = SYSARG2(regs);
+	struct piece piece;
+
+	if (!empties((__u32)SYSARG3(regs)))
+		return 0;
+	for (__u32 i = 0; i < PIECES_MAX && i < n; i++) {
+		if (bpf_probe_read_user(&piece, sizeof(piece),
+					(void *)(SYSARG1(regs) + i * sizeof(piece)))) {
+			n = PIECES_MAX + 1;
+			break;
+		}
+		emit_empty(piece.addr, piece.len);
+	}
+	if (n > PIECES_MAX)
+		lose_empty(0, MP_EVERYTHING);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * Who touched what is resident: the exact resident bytes of each part are distributed over the
+ * stacks of the samples whose pages are resident in it.
+ *
+ *      part      |==============================|  rss 8 MiB
+ *      samples     A     B  A       A      B         of 1 fault, 1, 4, 1, 1
+ *      shares    A 6 MiB, B 2 MiB                    to the byte
+ *
+ * A fault that brought a huge page stands for its 512 pages. What a sample cannot tell of is
+ * nobody's: parts without samples; of parts that are older than we are, what was touched before;
+ * what stacks that cannot be known have touched. Pure.
+ */
+#ifndef MEMPROV_TOUCHED_H
+#define MEMPROV_TOUCHED_H
+
+#include "model/touches.h"
+#include "reconcile/attribution.h"
+
+/* A sample whose page is resident. */
+struct touch_sample {
+	uint64_t addr;
+	struct trace *trace;
+	uint64_t when_ns;
+	uint32_t faults; /* that it stands for */
+	uint32_t pages;	 /* that each of these brought */
+};
+
+struct touch_list {
+	struct touch_sample *samples; /* in order of address */
+	size_t n;
+	uint64_t *gone; /* pages of samples that are not resident */
+	size_t n_gone;
+};
+
+void touch_list__free(struct touch_list *list); /* leaves it empty */
+
+/* What is at each of n pages, whose addresses rise: enum page_state. 0 or -errno. */
+typedef int look_at_pages_fn(const uint64_t *pages, size_t n, uint8_t *ret_states, void *ctx);
+
+/* The samples that lie in parts of memory that was touched, and counts them for the parts, which
+ * are in order of address; the traces are borrowed. 0 or -ENOMEM. When pages cannot be looked at
+ * there are none. */
+int touch_list__make(const struct touches *touches, struct part *parts, size_t n_parts,
+		     uint64_t page_size, look_at_pages_fn *look, void *ctx, struct touch_list *ret);
+
+/* True when the stacks of some have not been unwound yet. */
+bool touch_samples__wait(const struct touch_sample *samples, size_t n);
+
+/* Of a part, what one stack has touched. */
+struct touch_share {
+	struct callsite *site; /* NULL: not known who */
+	uint64_t rss;
+	double variance; /* of rss, bytes² */
+	uint64_t samples;
+	uint64_t first_ns;
+	uint64_t last_ns;
+};
+
+typedef int touch_share_fn(const struct part *part, const struct touch_share *share, void *ctx);
+
+/* Hands on the shares of each part that is memory, in any order, which add up to its rss. Stops at
+ * the first non-zero result, which is returned; or -ENOMEM. */
+int touched__share_out(const struct part *parts, size_t n_parts, const struct touch_sample *samples,
+		       size_t n, uint64_t page_size, touch_share_fn *fn, void *ctx);
+
+#endif
