@@ -84,7 +84,7 @@ static void check_saved(const char *text, size_t size)
 	}
 	check_difference(saved, saved);
 	half = *saved; /* without its call sites and names */
-	half.n_sites = half.names.n = half.processes.n = 0;
+	half.sites.n = half.touched.n = half.names.n = half.processes.n = 0;
 	check_difference(&half, saved);
 	check_difference(saved, &half);
 	saved__free(saved);

@@ -105,8 +105,9 @@ static void fill(struct made *made, const struct site *sites, uint64_t rss)
 {
 	memset(made, 0, sizeof(*made));
 	made->saved.totals.rss = rss;
-	made->saved.sites = made->sites;
-	made->saved.sites_complete = true;
+	made->saved.sites.rows = made->sites;
+	made->saved.sites.total = rss;
+	made->saved.sites.complete = true;
 	for (size_t i = 0; i < SITES_MAX && sites[i].rss; i++) {
 		struct saved_site *site = &made->sites[i];
 
@@ -118,7 +119,7 @@ static void fill(struct made *made, const struct site *sites, uint64_t rss)
 			strcpy(words, sites[i].frames[site->n_frames]);
 			parse_frame(words, &made->frames[i][site->n_frames]);
 		}
-		made->saved.n_sites++;
+		made->saved.sites.n++;
 	}
 }
 
@@ -159,7 +160,7 @@ static void test_lists_that_are_cut(void **state)
 
 	fill(&a, here, 100);
 	fill(&b, there, 200);
-	a.saved.sites_complete = false;
+	a.saved.sites.complete = false;
 	assert_int_equal(difference__new(&a.saved, &b.saved, &d), 0);
 	assert_int_equal(d->sites.n, 2);
 	assert_int_equal(d->sites.rows[0].change, CHANGE_UNLISTED_A);

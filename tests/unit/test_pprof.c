@@ -154,7 +154,8 @@ static void assert_stack(const Pprof__Profile *profile, const Pprof__Sample *sam
 
 static void assert_values(const Pprof__Sample *sample, int64_t objects, int64_t rss, int64_t mapped)
 {
-	assert_int_equal(sample->n_value, 3);
+	assert_int_equal(sample->n_value, 4);
+	assert_int_equal(sample->value[3], 0);
 	assert_int_equal(sample->value[0], objects);
 	assert_int_equal(sample->value[1], rss);
 	assert_int_equal(sample->value[2], mapped);
@@ -233,7 +234,9 @@ static void test_head(void **state)
 
 	assert_string_equal(text(profile, 0), "");
 	assert_int_equal(profile->n_sample, 0);
-	assert_int_equal(profile->n_sample_type, 3);
+	assert_int_equal(profile->n_sample_type, 4);
+	assert_string_equal(text(profile, profile->sample_type[3]->type), "touched_space");
+	assert_string_equal(text(profile, profile->sample_type[3]->unit), "bytes");
 	assert_string_equal(text(profile, profile->sample_type[0]->type), "inuse_objects");
 	assert_string_equal(text(profile, profile->sample_type[0]->unit), "count");
 	assert_string_equal(text(profile, profile->sample_type[1]->type), "inuse_space");

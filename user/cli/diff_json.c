@@ -138,6 +138,7 @@ void diff_encode__json(const struct difference *d, const struct diff_options *op
 			  d->b->totals.kinds.bytes[i]);
 	json__end_object(json);
 	put_list(&w, "callsites", &d->sites);
+	put_list(&w, "touched", &d->touched);
 	put_list(&w, "names", &d->names);
 	put_list(&w, "categories", &d->categories);
 	put_list(&w, "processes", &d->processes);

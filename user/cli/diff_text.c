@@ -173,8 +173,10 @@ static void add_list(const struct text *text, const char *title, const struct di
 			 list->complete_a && list->complete_b ? "" : ", or not listed");
 		add_plain_row(text, label, list->rest_a, list->rest_b);
 	}
-	add_plain_row(text, "(total: RSS)", text->difference->a->totals.rss,
-		      text->difference->b->totals.rss);
+	add_plain_row(text,
+		      list == &text->difference->touched ? "(total: anonymous and shared)"
+							 : "(total: RSS)",
+		      list->total_a, list->total_b);
 	if (!list->complete_a || !list->complete_b)
 		buf__printf(text->out,
 			    "%s may not list all: what is 'new?' or 'gone?' counts as 0 there; "
@@ -192,6 +194,8 @@ void diff_encode__text(const struct difference *d, const struct diff_options *op
 
 	add_totals(&text);
 	add_list(&text, "By Call Site", &d->sites, "no call site");
+	if (d->touched.total_a || d->touched.total_b)
+		add_list(&text, "By First Touch", &d->touched, "unsampled");
 	add_list(&text, "By Name", &d->names, "not named");
 	add_list(&text, "By Category", &d->categories, "");
 	if (d->processes.n)

@@ -98,13 +98,13 @@ static struct diff_row side_row(bool is_b, uint64_t rss)
 
 /* --- what a call site is told by -------------------------------------------------------------- */
 
-static int add_build_ids(struct matcher *m, const struct saved *saved, bool is_b)
+static int add_build_ids(struct matcher *m, const struct saved_sites *sites, bool is_b)
 {
 	struct known_build_id *known;
 
-	for (size_t i = 0; i < saved->n_sites; i++) {
-		for (size_t j = 0; j < saved->sites[i].n_frames; j++) {
-			const char *id = saved->sites[i].frames[j].build_id;
+	for (size_t i = 0; i < sites->n; i++) {
+		for (size_t j = 0; j < sites->rows[i].n_frames; j++) {
+			const char *id = sites->rows[i].frames[j].build_id;
 
 			if (!id)
 				continue;
@@ -230,14 +230,12 @@ static void put_row(struct diff_list *list, const struct diff_row *row)
 	list->rest_b -= row->b;
 }
 
-static int begin(struct difference *d, struct diff_list *list, size_t n, bool complete_a,
-		 bool complete_b)
+/* With totals and completeness filled in. */
+static int begin(struct difference *d, struct diff_list *list, size_t n)
 {
 	list->rows = arena__alloc(d->arena, n * sizeof(*list->rows));
-	list->rest_a = d->a->totals.rss;
-	list->rest_b = d->b->totals.rss;
-	list->complete_a = complete_a;
-	list->complete_b = complete_b;
+	list->rest_a = list->total_a;
+	list->rest_b = list->total_b;
 	return list->rows ? 0 : -ENOMEM;
 }
 
@@ -251,8 +249,16 @@ static int match_rows(struct difference *d, const struct saved_rows *a, const st
 		      struct diff_list *ret)
 {
 	struct matcher m = {.arena = d->arena};
-	int err = begin(d, ret, a->n + b->n, a->complete, b->complete);
 	struct entry *entry, *next;
+	int err;
+
+	*ret = (struct diff_list){
+		.total_a = d->a->totals.rss,
+		.total_b = d->b->totals.rss,
+		.complete_a = a->complete,
+		.complete_b = b->complete,
+	};
+	err = begin(d, ret, a->n + b->n);
 
 	for (size_t i = 0; !err && i < a->n + b->n; i++) {
 		bool is_b = i >= a->n;
@@ -271,15 +277,15 @@ static int match_rows(struct difference *d, const struct saved_rows *a, const st
 	return err;
 }
 
-static int add_sites(struct matcher *m, const struct saved *saved, bool is_b)
+static int add_sites(struct matcher *m, const struct saved_sites *sites, bool is_b)
 {
 	int err = 0;
 
-	for (size_t i = 0; !err && i < saved->n_sites; i++) {
-		struct diff_row row = side_row(is_b, saved->sites[i].rss);
+	for (size_t i = 0; !err && i < sites->n; i++) {
+		struct diff_row row = side_row(is_b, sites->rows[i].rss);
 		_cleanup_buf_ struct buf key = {};
 
-		row.site = &saved->sites[i];
+		row.site = &sites->rows[i];
 		make_key(&key, m, row.site, false);
 		err = buf__error(&key);
 		if (!err && !add_entry(m, key.data, &row))
@@ -347,21 +353,28 @@ static int group_rest(struct matcher *m, struct diff_list *list)
 	return err;
 }
 
-static int match_sites(struct difference *d)
+static int match_sites(struct difference *d, const struct saved_sites *a,
+		       const struct saved_sites *b, struct diff_list *ret)
 {
 	struct matcher m = {.arena = d->arena};
 	struct known_build_id *known, *next;
-	int err = begin(d, &d->sites, d->a->n_sites + d->b->n_sites, d->a->sites_complete,
-			d->b->sites_complete);
+	int err;
 
-	err = err ?: add_build_ids(&m, d->a, false) ?: add_build_ids(&m, d->b, true);
-	err = err ?: add_sites(&m, d->a, false) ?: add_sites(&m, d->b, true);
+	*ret = (struct diff_list){
+		.total_a = a->total,
+		.total_b = b->total,
+		.complete_a = a->complete,
+		.complete_b = b->complete,
+	};
+	err = begin(d, ret, a->n + b->n);
+	err = err ?: add_build_ids(&m, a, false) ?: add_build_ids(&m, b, true);
+	err = err ?: add_sites(&m, a, false) ?: add_sites(&m, b, true);
 	if (!err)
-		err = group_rest(&m, &d->sites);
+		err = group_rest(&m, ret);
 	HASH_CLEAR(hh, m.entries);
 	HASH_ITER (hh, m.build_ids, known, next)
 		HASH_DEL(m.build_ids, known);
-	finish(&d->sites);
+	finish(ret);
 	return err;
 }
 
@@ -375,7 +388,8 @@ int difference__new(const struct saved *a, const struct saved *b, struct differe
 	d->a = a;
 	d->b = b;
 	d->arena = arena__new();
-	err = d->arena ? match_sites(d) : -ENOMEM;
+	err = d->arena ? match_sites(d, &a->sites, &b->sites, &d->sites) : -ENOMEM;
+	err = err ?: match_sites(d, &a->touched, &b->touched, &d->touched);
 	err = err ?: match_rows(d, &a->names, &b->names, &d->names);
 	err = err ?: match_rows(d, &a->categories, &b->categories, &d->categories);
 	err = err ?: match_rows(d, &a->processes, &b->processes, &d->processes);

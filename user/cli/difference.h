@@ -43,13 +43,14 @@ struct diff_row {
 struct diff_list {
 	struct diff_row *rows; /* the largest growth first */
 	size_t n;
-	uint64_t rest_a, rest_b; /* RSS that is in no row */
+	uint64_t total_a, total_b;
+	uint64_t rest_a, rest_b; /* of these, what is in no row */
 	bool complete_a, complete_b;
 };
 
 struct difference {
 	const struct saved *a, *b;
-	struct diff_list sites, names, categories, processes;
+	struct diff_list sites, touched, names, categories, processes;
 	struct arena *arena;
 };
 

@@ -219,18 +219,40 @@ static int read_site(struct saved *saved, const json_t *site, struct saved_site 
 	return ret->rss == UINT64_MAX ? -EINVAL : 0;
 }
 
-static int read_sites(struct saved *saved, const json_t *report)
+static int read_sites(struct saved *saved, const json_t *list, struct saved_sites *ret)
 {
-	const json_t *list = json_object_get(report, "callsites");
 	size_t n = json_array_size(list);
 	int err = 0;
 
-	saved->sites = arena__alloc(saved->arena, n * sizeof(*saved->sites));
-	if (!saved->sites)
+	ret->rows = arena__alloc(saved->arena, n * sizeof(*ret->rows));
+	if (!ret->rows)
 		return -ENOMEM;
-	for (; !err && saved->n_sites < n; saved->n_sites++)
-		err = read_site(saved, json_array_get(list, saved->n_sites),
-				&saved->sites[saved->n_sites]);
+	for (; !err && ret->n < n; ret->n++)
+		err = read_site(saved, json_array_get(list, ret->n), &ret->rows[ret->n]);
+	return err;
+}
+
+static uint64_t sum_sites(const struct saved_sites *sites)
+{
+	uint64_t sum = 0;
+
+	for (size_t i = 0; i < sites->n; i++) {
+		if (__builtin_add_overflow(sum, sites->rows[i].rss, &sum))
+			return UINT64_MAX;
+	}
+	return sum;
+}
+
+/* A report of before first touches were sampled has none. */
+static int read_touched(struct saved *saved, const json_t *report)
+{
+	const json_t *touch = json_object_get(report, "touch");
+	uint64_t resident = json_read__u64(touch, "resident");
+	int err = read_sites(saved, json_object_get(touch, "sites"), &saved->touched);
+
+	saved->touched.total = resident == UINT64_MAX ? 0 : resident;
+	saved->touched.complete =
+		!touch || sum_sites(&saved->touched) >= json_read__u64(touch, "sampled");
 	return err;
 }
 
@@ -242,17 +264,16 @@ static int read_sites(struct saved *saved, const json_t *report)
 static bool has_all_sites(const struct saved *saved, const json_t *report)
 {
 	const json_t *regions = json_object_get(report, "regions");
-	uint64_t resident = 0, attributed = 0, rss;
+	uint64_t resident = 0, rss;
 
 	for (size_t i = 0; i < json_array_size(regions); i++) {
 		rss = json_read__u64(json_array_get(regions, i), "rss");
 		if (rss == UINT64_MAX || __builtin_add_overflow(resident, rss, &resident))
 			return false;
 	}
-	for (size_t i = 0; i < saved->n_sites; i++)
-		attributed += saved->sites[i].rss;
 	return resident == saved->totals.rss ||
-	       attributed >= json_read__u64(json_object_get(report, "coverage"), "attributed");
+	       sum_sites(&saved->sites) >=
+		       json_read__u64(json_object_get(report, "coverage"), "attributed");
 }
 
 /* --- all of it -------------------------------------------------------------------------------- */
@@ -270,12 +291,12 @@ static bool is_at_most(const struct saved_rows *rows, uint64_t rss, bool all_of_
 
 static int check_sums(const struct saved *saved, char error[SAVED_ERROR_LEN])
 {
-	uint64_t rss = saved->totals.rss, sum = 0;
+	uint64_t rss = saved->totals.rss;
 
-	for (size_t i = 0; i < saved->n_sites; i++) {
-		if (__builtin_add_overflow(sum, saved->sites[i].rss, &sum) || sum > rss)
-			return fail(error, "its call sites are more than its RSS");
-	}
+	if (sum_sites(&saved->sites) > rss)
+		return fail(error, "its call sites are more than its RSS");
+	if (sum_sites(&saved->touched) > saved->touched.total)
+		return fail(error, "what was touched is more than what can be");
 	if (!is_at_most(&saved->names, rss, false) || !is_at_most(&saved->processes, rss, false) ||
 	    !is_at_most(&saved->categories, rss, true))
 		return fail(error, "its breakdown does not add up to its RSS");
@@ -300,8 +321,10 @@ static int fill(struct saved *saved, const json_t *report, char error[SAVED_ERRO
 		saved->totals.kinds.bytes[i] = json_read__u64(totals, kind_words[i].key);
 	if (saved->totals.rss == UINT64_MAX)
 		return fail(error, "its totals hold no RSS");
-	err = read_sites(saved, report) ?: read_names(saved, breakdown) ?: read_categories(saved,
-											   breakdown);
+	saved->sites.total = saved->totals.rss;
+	err = read_sites(saved, json_object_get(report, "callsites"), &saved->sites);
+	err = err ?: read_touched(saved, report) ?: read_names(saved, breakdown);
+	err = err ?: read_categories(saved, breakdown);
 	if (!err)
 		err = add_rows(saved, processes, "comm", &saved->processes);
 	if (err == -EINVAL)
@@ -311,7 +334,7 @@ static int fill(struct saved *saved, const json_t *report, char error[SAVED_ERRO
 	err = check_sums(saved, error);
 	if (err)
 		return err;
-	saved->sites_complete = has_all_sites(saved, report);
+	saved->sites.complete = has_all_sites(saved, report);
 	saved->processes.complete = is_at_most(&saved->processes, saved->totals.rss, true);
 	return 0;
 }

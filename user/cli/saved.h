@@ -2,7 +2,8 @@
 /*
  * A report that was saved as JSON (docs/http.md), read back: of a process or of the node, or of
  * `memprov run`, which stands for its state at the peak. What it holds adds up: call sites and
- * names are at most its RSS, the categories are all of it.
+ * names are at most its RSS, the categories are all of it, and what was touched is at most what it
+ * has of anonymous and shared memory.
  */
 #ifndef MEMPROV_SAVED_H
 #define MEMPROV_SAVED_H
@@ -24,6 +25,13 @@ struct saved_site {
 	const char *owner_module;
 	struct frame *frames; /* the innermost first */
 	size_t n_frames;
+};
+
+struct saved_sites {
+	struct saved_site *rows;
+	size_t n;
+	bool complete;	/* false: there may be others, which the report left out */
+	uint64_t total; /* bytes: theirs, and of what has no site */
 };
 
 struct saved_row {
@@ -49,9 +57,8 @@ struct saved {
 		struct page_kinds kinds;
 	} totals;
 
-	struct saved_site *sites;
-	size_t n_sites;
-	bool sites_complete;
+	struct saved_sites sites;
+	struct saved_sites touched; /* by what touched it first; total 0: that was not sampled */
 	struct saved_rows names;
 	struct saved_rows categories; /* always complete */
 	struct saved_rows processes;  /* by comm; none but of the node */

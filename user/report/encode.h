@@ -14,6 +14,7 @@ struct encode_options {
 	bool all;	/* all rows instead */
 	enum unit unit; /* of the text */
 	uint64_t min;	/* call sites with less resident memory are left out; bytes */
+	bool by_touch;	/* stacks of those who touched memory, in place of those who mapped it */
 };
 
 /* Memory running out shows in buf__error(ret). */
@@ -24,7 +25,8 @@ encode_fn encode__json;
 encode_fn *encode__in(enum format format);
 
 /* Stacks as flamegraph.pl and speedscope read them: frames from the outermost to the innermost,
- * separated by semicolons, and resident bytes. What has no call site is a line of its own. */
+ * separated by semicolons, and resident bytes. What has no call site is a line of its own. By touch
+ * it is anonymous and shared memory alone, and what no sample tells of is a line. */
 encode_fn encode__folded;
 
 /* A gzipped profile for pprof. One of the node takes a report of taker__node_profile(). Like
@@ -32,8 +34,8 @@ encode_fn encode__folded;
  * options->min are one frame. */
 encode_fn encode__pprof;
 /* What the flame graph is drawn from, as JSON: every stack with its bytes by class, and what has no
- * call site, so that all of it adds up to the totals. Call sites that top or min leave out are
- * summed in one stack. No newline at the end. */
+ * call site, so that all of it adds up to the totals; then the same of what was touched. Call sites
+ * that top or min leave out are summed in one stack. No newline at the end. */
 encode_fn encode__flame_json;
 
 /* Only the call sites, for /debug/memory/callsites. */

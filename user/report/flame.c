@@ -9,6 +9,7 @@
 
 #include "report/amount.h"
 #include "report/callsites.h"
+#include "report/touched.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -46,8 +47,9 @@ struct known {
 };
 
 struct flame {
-	struct buf frames, stacks;
-	struct json frames_json, stacks_json;
+	struct buf frames, stacks, touched;
+	struct json frames_json;
+	struct json stacks_json; /* into stacks, then into touched */
 	struct arena *arena;
 	struct known *known;
 	size_t n;
@@ -128,13 +130,28 @@ static void begin_stack(struct flame *flame)
 	json__array(&flame->stacks_json);
 }
 
-static void end_stack(struct flame *flame, const struct class_bytes by_class[CATEGORIES])
+static void begin_bytes(struct flame *flame)
 {
 	struct json *json = &flame->stacks_json;
 
 	json__end_array(json);
 	json__key(json, "bytes");
 	json__array(json);
+}
+
+static void end_bytes(struct flame *flame)
+{
+	struct json *json = &flame->stacks_json;
+
+	json__end_array(json);
+	json__end_object(json);
+}
+
+static void end_stack(struct flame *flame, const struct class_bytes by_class[CATEGORIES])
+{
+	struct json *json = &flame->stacks_json;
+
+	begin_bytes(flame);
 	for (int i = 0; i < CATEGORIES; i++) {
 		if (!by_class[i].rss && !by_class[i].mapped)
 			continue;
@@ -144,17 +161,28 @@ static void end_stack(struct flame *flame, const struct class_bytes by_class[CAT
 		json__u64(json, by_class[i].mapped);
 		json__end_array(json);
 	}
-	json__end_array(json);
-	json__end_object(json);
+	end_bytes(flame);
+}
+
+static void end_touched(struct flame *flame, const uint64_t by_class[CATEGORIES])
+{
+	struct json *json = &flame->stacks_json;
+
+	begin_bytes(flame);
+	for (int i = 0; i < CATEGORIES; i++) {
+		if (!by_class[i])
+			continue;
+		json__array(json);
+		json__u64(json, i);
+		json__u64(json, by_class[i]);
+		json__end_array(json);
+	}
+	end_bytes(flame);
 }
 
 /* Frames from the outermost to the innermost, as the graph is drawn. */
-static void add_site(struct flame *flame, const struct site_row *row)
+static void begin_site(struct flame *flame, const struct callsite *site)
 {
-	const struct callsite *site = row->site;
-
-	if (!row->mapped)
-		return;
 	begin_stack(flame);
 	if (callsite__is_other(site))
 		add_note(flame, "other call sites");
@@ -162,7 +190,53 @@ static void add_site(struct flame *flame, const struct site_row *row)
 		add_note(flame, "truncated");
 	for (size_t i = site->n; i > 0; i--)
 		add_frame(flame, site->frames[i - 1]);
+}
+
+static void add_site(struct flame *flame, const struct site_row *row)
+{
+	if (!row->mapped)
+		return;
+	begin_site(flame, row->site);
 	end_stack(flame, row->by_class);
+}
+
+static void add_touched_site(struct flame *flame, const struct site_row *row)
+{
+	uint64_t by_class[CATEGORIES];
+
+	if (!row->rss)
+		return;
+	for (int i = 0; i < CATEGORIES; i++)
+		by_class[i] = row->by_class[i].rss;
+	begin_site(flame, row->site);
+	end_touched(flame, by_class);
+}
+
+static void add_touched_rest(struct flame *flame, const char *note,
+			     const uint64_t by_class[CATEGORIES])
+{
+	begin_stack(flame);
+	add_note(flame, note);
+	end_touched(flame, by_class);
+}
+
+static void add_touched(struct flame *flame, const struct report *report,
+			const struct encode_options *options)
+{
+	const struct report_touch *touch = &report->touch;
+	size_t n = touched__shown(report, options);
+	uint64_t left_out[CATEGORIES] = {};
+
+	for (size_t i = 0; i < n; i++)
+		add_touched_site(flame, &touch->sites[i]);
+	for (size_t i = n; i < touch->n_sites; i++) {
+		for (int class = 0; class < CATEGORIES; class ++)
+			left_out[class] += touch->sites[i].by_class[class].rss;
+	}
+	if (n < touch->n_sites)
+		add_touched_rest(flame, "call sites left out", left_out);
+	if (touch->unsampled)
+		add_touched_rest(flame, "unsampled", touch->unsampled_by_class);
 }
 
 static void add_rest(struct flame *flame, const char *note,
@@ -236,19 +310,27 @@ void encode__flame_json(const struct report *report, const struct encode_options
 	flame.stacks_json.out = &flame.stacks;
 	if (flame.arena)
 		add_stacks(&flame, report, options);
+	flame.stacks_json = (struct json){.out = &flame.touched};
+	if (flame.arena)
+		add_touched(&flame, report, options);
 	json__object(&json);
 	put_head(&json, report);
+	json__put_string(&json, "by", options->by_touch ? "touch" : "map");
 	json__key(&json, "frames");
 	buf__puts(ret, "[");
 	buf__add(ret, flame.frames.data, flame.frames.len);
 	buf__puts(ret, "],\"stacks\":[");
 	buf__add(ret, flame.stacks.data, flame.stacks.len);
+	buf__puts(ret, "],\"touched\":[");
+	buf__add(ret, flame.touched.data, flame.touched.len);
 	buf__puts(ret, "]");
 	json__end_object(&json);
-	if (!flame.arena || buf__error(&flame.frames) || buf__error(&flame.stacks))
+	if (!flame.arena || buf__error(&flame.frames) || buf__error(&flame.stacks) ||
+	    buf__error(&flame.touched))
 		ret->failed = true;
 	HASH_CLEAR(hh, flame.known);
 	arena__free(flame.arena);
 	buf__free(&flame.frames);
 	buf__free(&flame.stacks);
+	buf__free(&flame.touched);
 }

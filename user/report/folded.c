@@ -70,26 +70,45 @@ static void add_rest(struct buf *out, const struct report *report, const char *w
 	buf__printf(out, ";[%s] %" PRIu64 "\n", what, rss);
 }
 
-void encode__folded(const struct report *report, const struct encode_options *options,
-		    struct buf *ret)
+/* The bytes of all of them. */
+static uint64_t add_sites(struct buf *out, const struct report *report, const struct site_row *rows,
+			  size_t n, uint64_t min)
 {
-	uint64_t with_site = 0, smaller = 0;
+	uint64_t sum = 0, smaller = 0;
 
-	for (size_t i = 0; i < report->n_sites; i++) {
-		const struct site_row *row = &report->sites[i];
-
-		if (row->rss && row->rss >= options->min)
-			add_site(ret, report, row);
+	for (size_t i = 0; i < n; i++) {
+		if (rows[i].rss && rows[i].rss >= min)
+			add_site(out, report, &rows[i]);
 		else
-			smaller += row->rss;
-		with_site += row->rss;
+			smaller += rows[i].rss;
+		sum += rows[i].rss;
 	}
-	add_rest(ret, report, "smaller call sites", smaller);
+	add_rest(out, report, "smaller call sites", smaller);
+	return sum;
+}
+
+static void add_mapped(struct buf *ret, const struct report *report, uint64_t min)
+{
+	uint64_t with_site = add_sites(ret, report, report->sites, report->n_sites, min);
+
 	/* Sites are of witnessed creations only. */
 	add_rest(ret, report, "no stack", report->by_coverage[COVERAGE_ATTRIBUTED] - with_site);
 	add_rest(ret, report, "predates tracing", report->by_coverage[COVERAGE_PREDATES]);
 	add_rest(ret, report, "exec and kernel", report->by_coverage[COVERAGE_KERNEL]);
 	add_rest(ret, report, "unknown", report->by_coverage[COVERAGE_UNKNOWN]);
+}
+
+void encode__folded(const struct report *report, const struct encode_options *options,
+		    struct buf *ret)
+{
+	const struct report_touch *touch = &report->touch;
+
+	if (options->by_touch) {
+		add_sites(ret, report, touch->sites, touch->n_sites, options->min);
+		add_rest(ret, report, "unsampled", touch->unsampled);
+	} else {
+		add_mapped(ret, report, options->min);
+	}
 	if (!ret->data)
 		buf__puts(ret, "");
 }

@@ -216,7 +216,10 @@ void encode__callsites_json(const struct report *report, const struct encode_opt
 	json__put_time(&json, "taken_at", report->taken_at);
 	put_identity(&json, report);
 	put_tracing(&json, report);
-	callsites__add_json(report, options, 0, &json);
+	if (options->by_touch)
+		touched__add_json(report, options, &json);
+	else
+		callsites__add_json(report, options, 0, &json);
 	json__end_object(&json);
 	buf__puts(ret, "\n");
 }

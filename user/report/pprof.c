@@ -19,6 +19,7 @@ static const struct {
 	{"inuse_objects", "count"},
 	{"inuse_space", "bytes"},
 	{"mapped_space", "bytes"},
+	{"touched_space", "bytes"},
 };
 
 #define TYPES	     ARRAY_SIZE(types)
@@ -176,15 +177,12 @@ static void add_labels(struct encoder *encoder, const struct profile_row *row,
 	add_label(encoder, sample, &labels[LABEL_THREAD], LABEL_THREAD, row->thread);
 }
 
-static void add_stack(struct encoder *encoder, const struct profile_row *row, Pprof__Sample *sample)
+/* The site's, or of one frame that says why there is none. */
+static void add_stack(struct encoder *encoder, const struct callsite *site, const char *instead,
+		      Pprof__Sample *sample)
 {
 	const struct stack *stack;
-	const char *instead = NULL;
 
-	if (!row->site)
-		instead = stackless[row->coverage];
-	else if (is_small(encoder, row->site))
-		instead = "[smaller call sites]";
 	if (instead) {
 		sample->location_id = alloc(encoder, sizeof(*sample->location_id));
 		if (sample->location_id)
@@ -192,39 +190,93 @@ static void add_stack(struct encoder *encoder, const struct profile_row *row, Pp
 				profile_tables__label(&encoder->tables, instead);
 		return;
 	}
-	stack = stack_of(encoder, row->site);
+	stack = stack_of(encoder, site);
 	if (stack) {
 		sample->location_id = stack->ids;
 		sample->n_location_id = stack->n;
 	}
 }
 
-static Pprof__Sample *make_sample(struct encoder *encoder, const struct profile_row *row)
+static Pprof__Sample *new_sample(struct encoder *encoder)
 {
 	Pprof__Sample *sample = alloc(encoder, sizeof(*sample));
 
 	if (!sample)
 		return NULL;
 	pprof__sample__init(sample);
-	add_stack(encoder, row, sample);
-	add_labels(encoder, row, sample);
 	sample->value = alloc(encoder, TYPES * sizeof(*sample->value));
 	if (!sample->value)
 		return NULL;
+	sample->n_value = TYPES;
+	return sample;
+}
+
+static Pprof__Sample *make_sample(struct encoder *encoder, const struct profile_row *row)
+{
+	Pprof__Sample *sample = new_sample(encoder);
+	const char *instead = NULL;
+
+	if (!sample)
+		return NULL;
+	if (!row->site)
+		instead = stackless[row->coverage];
+	else if (is_small(encoder, row->site))
+		instead = "[smaller call sites]";
+	add_stack(encoder, row->site, instead, sample);
+	add_labels(encoder, row, sample);
 	sample->value[0] = row->regions;
 	sample->value[1] = row->rss;
 	sample->value[2] = row->mapped;
-	sample->n_value = TYPES;
 	return sample;
+}
+
+/* Of a node, what all processes have touched there. */
+static Pprof__Sample *make_touched(struct encoder *encoder, const struct site_row *row,
+				   const char *instead, uint64_t bytes)
+{
+	const struct report *report = encoder->report;
+	Pprof__Sample *sample = new_sample(encoder);
+
+	if (!sample)
+		return NULL;
+	add_stack(encoder, row ? row->site : NULL, instead, sample);
+	if (!report__is_of_many(report))
+		add_labels(encoder, &(struct profile_row){.pid = report->pid, .comm = report->comm},
+			   sample);
+	sample->value[3] = bytes;
+	return sample;
+}
+
+static void add_touched(struct encoder *encoder)
+{
+	const struct report_touch *touch = &encoder->report->touch;
+	Pprof__Profile *profile = &encoder->profile;
+
+	for (size_t i = 0; !encoder->tables.failed && i < touch->n_sites; i++) {
+		const struct site_row *row = &touch->sites[i];
+		const char *instead =
+			row->rss < encoder->options->min ? "[smaller call sites]" : NULL;
+
+		if (row->rss)
+			profile->sample[profile->n_sample++] =
+				make_touched(encoder, row, instead, row->rss);
+	}
+	if (touch->unsampled && !encoder->tables.failed)
+		profile->sample[profile->n_sample++] =
+			make_touched(encoder, NULL, "[unsampled]", touch->unsampled);
 }
 
 static int add_samples(struct encoder *encoder, const struct profile_row *rows, size_t n)
 {
 	Pprof__Profile *profile = &encoder->profile;
+	size_t most = n + encoder->report->touch.n_sites + 1;
 
-	profile->sample = alloc(encoder, (n + 1) * sizeof(*profile->sample));
-	for (size_t i = 0; profile->sample && !encoder->tables.failed && i < n; i++)
+	profile->sample = alloc(encoder, most * sizeof(*profile->sample));
+	if (!profile->sample)
+		return -ENOMEM;
+	for (size_t i = 0; !encoder->tables.failed && i < n; i++)
 		profile->sample[profile->n_sample++] = make_sample(encoder, &rows[i]);
+	add_touched(encoder);
 	return encoder->tables.failed ? -ENOMEM : 0;
 }
 

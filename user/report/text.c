@@ -313,6 +313,9 @@ void encode__callsites_text(const struct report *report, const struct encode_opt
 {
 	const struct text text = {.report = report, .options = options, .out = ret};
 
-	add_callsites(&text);
+	if (options->by_touch)
+		add_touched(&text);
+	else
+		add_callsites(&text);
 	add_tracing(&text);
 }

@@ -69,6 +69,12 @@ static int set_min(struct query *query, const char *value)
 	return number__parse_bytes(value, 0, INT64_MAX, &query->min);
 }
 
+static int set_by(struct query *query, const char *value)
+{
+	query->by_touch = !strcmp(value, "touch");
+	return query->by_touch || !strcmp(value, "map") ? 0 : -EINVAL;
+}
+
 static int set_pod(struct query *query, const char *value)
 {
 	return pod_names__parse(value, &query->pod) ? 0 : -EINVAL;
@@ -106,6 +112,7 @@ static const struct {
 	{"format", PARAMETER_FORMAT, set_format, NULL},
 	{"unit", PARAMETER_UNIT, set_unit, "MB or kB"},
 	{"min", PARAMETER_MIN, set_min, "a number of bytes, with a suffix k, M or G if wanted"},
+	{"by", PARAMETER_BY, set_by, "map or touch"},
 	{"pod", PARAMETER_POD, set_pod, "NAMESPACE/NAME"},
 	{"container", PARAMETER_CONTAINER, set_container,
 	 "a container's id, or at least its first 12 digits"},

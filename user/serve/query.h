@@ -25,6 +25,7 @@ enum parameter {
 	PARAMETER_POD = 1 << 6,
 	PARAMETER_CONTAINER = 1 << 7,
 	PARAMETER_NSPID = 1 << 8,
+	PARAMETER_BY = 1 << 9,
 };
 
 /* What the parameter format may be: further bits of the same masks. */
@@ -46,6 +47,7 @@ struct query {
 	enum format format; /* json once that was given: then errors are JSON, whatever is wrong */
 	bool kilobytes;
 	uint64_t min; /* bytes */
+	bool by_touch;
 
 	char error[QUERY_ERROR_LEN]; /* the first thing that was wrong, one line; "": nothing */
 };

@@ -168,6 +168,7 @@ static void encode(const struct report *report, const struct route *route,
 		.all = query->all,
 		.unit = query->kilobytes ? UNIT_KB : UNIT_MB,
 		.min = query->min,
+		.by_touch = query->by_touch,
 	};
 
 	/* The list of all processes and the graph are cut only on request. */

@@ -3,16 +3,23 @@
 // zooms, Escape goes back to the whole.
 import { select } from "d3-selection/src/index.js";
 import { el, keepingFocus, setText } from "./dom.js";
-import { flameTree } from "./flametree.js";
+import { flameTree, MAPPED, RSS, TOUCHED } from "./flametree.js";
 import { bytes, classOf, percent } from "./format.js";
 
 const ROW = 24; // px; also the least size of a target that WCAG asks for
 const NARROWEST = 2; // px; what is narrower is not drawn
 
+/** Resident memory by who mapped it, all of that mapped, or resident memory by who touched it. */
+const MEASURES = [[RSS, "resident", "rss"], [MAPPED, "mapped", "mapped"], [TOUCHED, "touched", "touched"]];
+
+function measureName(measure) {
+  return MEASURES.find(([which]) => which === measure)[1];
+}
+
 function controls(state) {
-  const radio = (value, label, checked) => {
-    const input = el("input", { type: "radio", name: state.name, value, checked,
-      onchange: () => state.show({ mapped: value === "mapped" }) });
+  const radio = ([measure, label, value]) => {
+    const input = el("input", { type: "radio", name: state.name, value,
+      checked: measure === state.measure, onchange: () => state.show({ measure }) });
     return el("label", {}, input, ` ${label}`);
   };
   state.search = el("input", { type: "search", placeholder: "function or module",
@@ -21,7 +28,7 @@ function controls(state) {
     onclick: () => state.zoom(state.root) }, "Whole graph");
   return el("div", { class: "controls" },
     el("fieldset", {}, el("legend", { class: "hidden" }, "What is measured"),
-      radio("rss", "resident", true), radio("mapped", "mapped", false)),
+      ...MEASURES.map(radio)),
     el("label", {}, "Search ", state.search), state.reset);
 }
 
@@ -126,7 +133,7 @@ function draw(state) {
 }
 
 function summarise(state, found) {
-  const what = state.mapped ? "mapped" : "resident";
+  const what = measureName(state.measure);
   state.total.dataset.bytes = state.root.value;
   setText(state.total, `${bytes(state.root.value)} ${what} in all`);
   const notes = [];
@@ -143,8 +150,8 @@ function summarise(state, found) {
 let graphs = 0;
 
 /** An element with the graph in it; .update(data) shows another state of the same process. */
-export function flameGraph() {
-  const state = { name: `measure-${++graphs}`, mapped: false, data: null };
+export function flameGraph(first = RSS) {
+  const state = { name: `measure-${++graphs}`, measure: first, data: null };
   state.graph = el("div", { class: "flame", role: "tree", "aria-label": "Flame graph" });
   state.total = el("strong", { class: "total" });
   state.status = el("span", { role: "status" });
@@ -166,17 +173,17 @@ export function flameGraph() {
     draw(state);
     if (focused) state.focus(node);
   };
-  state.show = ({ data = state.data, mapped = state.mapped }) => {
+  state.show = ({ data = state.data, measure = state.measure }) => {
     const at = state.at && state.at.data.key;
-    if (data !== state.data || mapped !== state.mapped || !state.root) {
-      state.root = flameTree(data, mapped);
+    if (data !== state.data || measure !== state.measure || !state.root) {
+      state.root = flameTree(data, measure);
       state.at = state.root;
       // The frame that was zoomed into, if it is still there.
       state.root.each((node) => {
         if (at && node.data.key === at && node.value) state.at = node;
       });
     }
-    Object.assign(state, { data, mapped });
+    Object.assign(state, { data, measure });
     draw(state);
   };
   new ResizeObserver(() => state.data && draw(state)).observe(state.graph);

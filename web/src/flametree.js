@@ -3,7 +3,8 @@
 import { hierarchy, partition } from "d3-hierarchy/src/index.js";
 import { frameName } from "./format.js";
 
-const RSS = 1, MAPPED = 2; // places in a stack's bytes, after the class
+/** What is measured: of which stacks, and where in their bytes, after the class. */
+export const RSS = ["stacks", 1], MAPPED = ["stacks", 2], TOUCHED = ["touched", 1];
 
 function node(key, name, module, note) {
   return { key, name, module, note, self: 0, own: null, kids: new Map() };
@@ -67,9 +68,9 @@ export function rootName(data) {
 }
 
 /** d3's hierarchy; x0 and x1 lie between 0 and 1, depth counts from the root. */
-export function flameTree(data, mapped) {
+export function flameTree(data, [stacks, place]) {
   const top = node("", rootName(data), null, false);
-  for (const stack of data.stacks) addStack(top, data, stack, mapped ? MAPPED : RSS);
+  for (const stack of data[stacks]) addStack(top, data, stack, place);
   const root = hierarchy(top, (d) => (d.kids.size ? [...d.kids.values()] : null))
     .sum((d) => d.self)
     .sort(order);

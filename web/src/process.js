@@ -105,7 +105,7 @@ export function processView(pid) {
           [`${COVERAGE[name] || name}`, n, `c-${name}`]), report.totals.rss)),
     ].filter(Boolean));
     graph.update(state.flame);
-    sites.update(report.callsites.filter((site) => site.rss || site.mapped));
+    sites.update(report);
   }
   return {
     element,
