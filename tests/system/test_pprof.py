@@ -149,7 +149,7 @@ def test_the_node(daemon, agent):
     assert sum(s["values"][1] for s in ours) == pytest.approx(
         sum(v.rss for v in smaps(agent.pid)), rel=0.02)
     assert [s["values"] for s in ours if s["labels"]["region"] == "of the agent"] == \
-        [[1, 32 * MIB, 32 * MIB]]
+        [[1, 32 * MIB, 32 * MIB, 0]]
     assert len({s["labels"]["pid"] for s in p.samples}) >= 2
     assert [p.strings[m["filename"]] for m in p.mappings][0] == "[node]"
     # The daemon is not hurt by what it keeps for that, and the other reports are as before.

@@ -197,87 +197,60 @@ static void add_stack(struct encoder *encoder, const struct callsite *site, cons
 	}
 }
 
-static Pprof__Sample *new_sample(struct encoder *encoder)
+static const char *why_no_stack(const struct encoder *encoder, const struct profile_row *row)
+{
+	bool small = row->is_touch ? row->touched < encoder->options->min
+				   : row->site && is_small(encoder, row->site);
+
+	if (!row->site)
+		return row->is_touch ? "[unsampled]" : stackless[row->coverage];
+	return small ? "[smaller call sites]" : NULL;
+}
+
+static Pprof__Sample *make_sample(struct encoder *encoder, const struct profile_row *row)
 {
 	Pprof__Sample *sample = alloc(encoder, sizeof(*sample));
 
 	if (!sample)
 		return NULL;
 	pprof__sample__init(sample);
+	add_stack(encoder, row->site, why_no_stack(encoder, row), sample);
+	add_labels(encoder, row, sample);
 	sample->value = alloc(encoder, TYPES * sizeof(*sample->value));
 	if (!sample->value)
 		return NULL;
-	sample->n_value = TYPES;
-	return sample;
-}
-
-static Pprof__Sample *make_sample(struct encoder *encoder, const struct profile_row *row)
-{
-	Pprof__Sample *sample = new_sample(encoder);
-	const char *instead = NULL;
-
-	if (!sample)
-		return NULL;
-	if (!row->site)
-		instead = stackless[row->coverage];
-	else if (is_small(encoder, row->site))
-		instead = "[smaller call sites]";
-	add_stack(encoder, row->site, instead, sample);
-	add_labels(encoder, row, sample);
 	sample->value[0] = row->regions;
 	sample->value[1] = row->rss;
 	sample->value[2] = row->mapped;
+	sample->value[3] = row->touched;
+	sample->n_value = TYPES;
 	return sample;
-}
-
-/* Of a node, what all processes have touched there. */
-static Pprof__Sample *make_touched(struct encoder *encoder, const struct site_row *row,
-				   const char *instead, uint64_t bytes)
-{
-	const struct report *report = encoder->report;
-	Pprof__Sample *sample = new_sample(encoder);
-
-	if (!sample)
-		return NULL;
-	add_stack(encoder, row ? row->site : NULL, instead, sample);
-	if (!report__is_of_many(report))
-		add_labels(encoder, &(struct profile_row){.pid = report->pid, .comm = report->comm},
-			   sample);
-	sample->value[3] = bytes;
-	return sample;
-}
-
-static void add_touched(struct encoder *encoder)
-{
-	const struct report_touch *touch = &encoder->report->touch;
-	Pprof__Profile *profile = &encoder->profile;
-
-	for (size_t i = 0; !encoder->tables.failed && i < touch->n_sites; i++) {
-		const struct site_row *row = &touch->sites[i];
-		const char *instead =
-			row->rss < encoder->options->min ? "[smaller call sites]" : NULL;
-
-		if (row->rss)
-			profile->sample[profile->n_sample++] =
-				make_touched(encoder, row, instead, row->rss);
-	}
-	if (touch->unsampled && !encoder->tables.failed)
-		profile->sample[profile->n_sample++] =
-			make_touched(encoder, NULL, "[unsampled]", touch->unsampled);
 }
 
 static int add_samples(struct encoder *encoder, const struct profile_row *rows, size_t n)
 {
 	Pprof__Profile *profile = &encoder->profile;
-	size_t most = n + encoder->report->touch.n_sites + 1;
 
-	profile->sample = alloc(encoder, most * sizeof(*profile->sample));
-	if (!profile->sample)
-		return -ENOMEM;
-	for (size_t i = 0; !encoder->tables.failed && i < n; i++)
-		profile->sample[profile->n_sample++] = make_sample(encoder, &rows[i]);
-	add_touched(encoder);
+	profile->sample = alloc(encoder, (n + 1) * sizeof(*profile->sample));
+	for (size_t i = 0; profile->sample && !encoder->tables.failed && i < n; i++) {
+		if (!rows[i].is_touch || encoder->report->touch.state == TOUCH_REPORT_ON)
+			profile->sample[profile->n_sample++] = make_sample(encoder, &rows[i]);
+	}
 	return encoder->tables.failed ? -ENOMEM : 0;
+}
+
+static int add_touched(struct profile_rows *rows, const struct report *report)
+{
+	const struct report_touch *touch = &report->touch;
+	int err = 0;
+
+	for (size_t i = 0; !err && i < touch->n_sites; i++)
+		err = profile_rows__add_touched(rows, report->pid, report->comm,
+						touch->sites[i].site, touch->sites[i].rss);
+	if (!err && touch->unsampled)
+		err = profile_rows__add_touched(rows, report->pid, report->comm, NULL,
+						touch->unsampled);
+	return err;
 }
 
 static int add_rows(struct encoder *encoder)
@@ -294,6 +267,7 @@ static int add_rows(struct encoder *encoder)
 	err = profile_rows ? profile_rows__add(profile_rows, report->pid, report->comm,
 					       report->regions, report->n_regions)
 			   : -ENOMEM;
+	err = err ?: add_touched(profile_rows, report);
 	if (!err)
 		err = profile_rows__rows(profile_rows, &rows, &n);
 	profile_rows__free(profile_rows);

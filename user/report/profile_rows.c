@@ -11,6 +11,7 @@
 
 #define NO_NAME "[anonymous]"
 #define OTHERS	"(other)"
+#define TOUCHED "[first touch]" /* of several regions, which are told in shares */
 
 /* Strings are kept once, so that equal ones have equal addresses. */
 struct string {
@@ -25,6 +26,7 @@ struct key {
 	const char *thread;
 	pid_t pid;
 	enum coverage coverage;
+	bool is_touch;
 };
 
 struct entry {
@@ -94,6 +96,7 @@ static struct entry *entry_of(struct profile_rows *rows, const struct key *key)
 	entry->row.region = key->region;
 	entry->row.thread = key->thread;
 	entry->row.pid = key->pid;
+	entry->row.is_touch = key->is_touch;
 	HASH_ADD(hh, rows->entries, key, sizeof(*key), entry);
 	return entry;
 }
@@ -138,6 +141,26 @@ int profile_rows__add(struct profile_rows *rows, pid_t pid, const char *comm,
 	return err;
 }
 
+int profile_rows__add_touched(struct profile_rows *rows, pid_t pid, const char *comm,
+			      const struct callsite *site, uint64_t bytes)
+{
+	struct entry *entry;
+	struct key key;
+
+	memset(&key, 0, sizeof(key));
+	key.site = site;
+	key.region = intern(rows, TOUCHED);
+	key.thread = intern(rows, "");
+	key.pid = pid;
+	key.is_touch = true;
+	entry = key.region && key.thread ? entry_of(rows, &key) : NULL;
+	if (!entry)
+		return -ENOMEM;
+	entry->row.comm = intern(rows, comm ?: "");
+	entry->row.touched += bytes;
+	return entry->row.comm ? 0 : -ENOMEM;
+}
+
 static int compare(uint64_t x, uint64_t y)
 {
 	return (x > y) - (x < y);
@@ -160,6 +183,7 @@ static int larger_row(const void *a, const void *b)
 	int order = compare(y->rss, x->rss);
 
 	order = order ?: compare(y->mapped, x->mapped);
+	order = order ?: compare(y->touched, x->touched);
 	order = order ?: compare(x->pid, y->pid);
 	order = order ?: compare_texts(x->region, y->region);
 	order = order ?: compare_texts(x->thread, y->thread);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * Regions gathered for a profile: those of one process that have the same call site, name and
- * creating thread are one row. A process with 60,000 equal mappings is a handful of rows.
+ * creating thread are one row. A process with 60,000 equal mappings is a handful of rows. What
+ * touched its memory first has rows of its own, one for each site.
  */
 #ifndef MEMPROV_PROFILE_ROWS_H
 #define MEMPROV_PROFILE_ROWS_H
@@ -22,6 +23,8 @@ struct profile_row {
 	uint64_t regions;
 	uint64_t rss;
 	uint64_t mapped;
+	bool is_touch;	  /* of what touched memory first; without a site: unsampled */
+	uint64_t touched; /* bytes; then the amounts above are 0 */
 };
 
 struct profile_rows;
@@ -34,6 +37,10 @@ void profile_rows__free(struct profile_rows *rows);
  * 0 or -ENOMEM. */
 int profile_rows__add(struct profile_rows *rows, pid_t pid, const char *comm,
 		      const struct part *parts, size_t n_parts);
+
+/* Resident memory of the process that the site, or nothing known, touched first. 0 or -ENOMEM. */
+int profile_rows__add_touched(struct profile_rows *rows, pid_t pid, const char *comm,
+			      const struct callsite *site, uint64_t bytes);
 
 /* Largest resident first; equal reports give equal rows. 0 or -ENOMEM. */
 int profile_rows__rows(const struct profile_rows *rows, struct profile_row **ret, size_t *ret_n);

@@ -271,6 +271,33 @@ static int add_row(struct node *node, const struct report *process, const struct
 	return process_row__own(row, s->pidfd, node->taker->config.pod_logs, node->report->strings);
 }
 
+struct touched_rows {
+	struct profile_rows *rows;
+	const struct report *process;
+};
+
+static int add_touched_row(const struct part *part, const struct touch_share *share, void *ctx)
+{
+	const struct touched_rows *touched = ctx;
+
+	return profile_rows__add_touched(touched->rows, touched->process->pid,
+					 touched->process->comm, share->site, share->rss);
+}
+
+/* The call sites are the report's, too. */
+static int add_profile_rows(struct node *node, const struct report *process,
+			    const struct snapshot *s)
+{
+	struct touched_rows touched = {node->profile_rows, process};
+	int err = profile_rows__add(node->profile_rows, process->pid, process->comm, s->parts.parts,
+				    s->parts.n);
+
+	return err
+		       ?: touched__share_out(s->parts.parts, s->parts.n, s->touches.samples,
+					     s->touches.n, node->taker->page_size, add_touched_row,
+					     &touched);
+}
+
 static int sum_process(struct node *node, struct report *process, const struct snapshot *s)
 {
 	int err = 1;
@@ -289,8 +316,7 @@ static int sum_process(struct node *node, struct report *process, const struct s
 		err = touch_sites__add(node->touch_sites, s->parts.parts, s->parts.n,
 				       s->touches.samples, s->touches.n);
 	if (!err && node->profile_rows)
-		err = profile_rows__add(node->profile_rows, process->pid, process->comm,
-					s->parts.parts, s->parts.n);
+		err = add_profile_rows(node, process, s);
 	return err ? err : add_row(node, process, s);
 }
 
