@@ -109,7 +109,7 @@ class Terminal:
             self.read()
             so_far = len(self.raw)
             if condition(self.text):
-                self.read(0.1)
+                self.read(0.03)  # less than a progress line waits before it is drawn again
                 if len(self.raw) == so_far:
                     return self.text
             assert self.poll() is None, f"it ended with {self.status}: {self.raw!r}"

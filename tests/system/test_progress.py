@@ -15,7 +15,7 @@ def test_show_waits_for_the_daemon(bpf):
     with Daemon() as daemon:
         os.kill(daemon.pid, signal.SIGSTOP)
         try:
-            with Terminal("show", os.getpid(), "--socket", daemon.socket, "--top", 1, lines=60) as shown:
+            with Terminal("show", os.getpid(), "--socket", daemon.socket, "--top", 1, lines=300) as shown:
                 shown.wait(lambda text: float(re.search(r"daemon… ([\d.]+) s", text + "daemon… 0 s")[1]) >= 1.2,
                            "later time")
                 os.kill(daemon.pid, signal.SIGCONT)
@@ -31,7 +31,7 @@ def test_show_waits_for_the_daemon(bpf):
 
 def test_no_line_for_what_is_quick(daemon):
     """Nor for the first half second of what is not."""
-    with Terminal("show", os.getpid(), "--socket", daemon.socket, "--top", 1, lines=60) as shown:
+    with Terminal("show", os.getpid(), "--socket", daemon.socket, "--top", 1, lines=300) as shown:
         assert shown.ended() == 0
     assert all(float(b"%s.%s" % seconds) >= 0.5 for seconds in re.findall(WAITING, shown.raw))
 
