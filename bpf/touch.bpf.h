@@ -25,8 +25,8 @@
 #define CPU_TOUCHES    8192 /* of a CPU, at once */
 #define TOUCHES_A_STEP 256  /* until they get thinner by half */
 #define RING_SPARED    3    /* sixteenths: the daemon is woken at two */
-#define RING_NO_STACKS 8    /* from here on without stacks, */
-#define RING_FULL      13   /* and none, as for all that goes beyond its share */
+#define RING_NO_STACKS 5    /* from here on without stacks: the rest is for what maps memory, */
+#define RING_FULL      10   /* and none */
 #define BACKLOG_SPARED 5    /* sixteenths of the room for stacks that wait */
 #define PERIOD_MAX     64   /* more is another CPU's, or time that was not counted */
 #define MAX_CPUS       1024 /* further ones share their places */
@@ -178,6 +178,8 @@ static __always_inline int on_fault(struct bpf_perf_event_data *ctx)
 	struct share *own = share_of(current_tgid());
 	struct mp_touch_cpu *cpu = bpf_map_lookup_elem(&touch_cpus, &at);
 	__u64 now = bpf_ktime_get_ns(), addr = ctx->addr, faults, k;
+	enum mp_touch_outcome outcome = MP_TOUCHES_TAKEN;
+	struct pt_regs *regs = syscall_regs();
 	struct mp_event_touch *e;
 	struct scratch *s;
 
@@ -212,10 +214,11 @@ static __always_inline int on_fault(struct bpf_perf_event_data *ctx)
 	e->faults = faults << k;
 	e->present = is_present(addr);
 	/* Without a stack it still says that this much is not known to be anybody's. */
-	count_touch(send_touch(s, sizeof(*e),
-			       sixteenths_of_ring() < RING_NO_STACKS ? syscall_regs() : NULL)
-			    ? MP_TOUCHES_TAKEN
-			    : MP_TOUCHES_LOST);
+	if (sixteenths_of_ring() >= RING_NO_STACKS) {
+		regs = NULL;
+		outcome = MP_TOUCHES_NO_STACK;
+	}
+	count_touch(send_touch(s, sizeof(*e), regs) ? outcome : MP_TOUCHES_LOST);
 	return 0;
 }
 

@@ -242,10 +242,11 @@ _Static_assert(sizeof(struct mp_event_touch) == 48, "touch event");
 /* What became of a page fault that was looked at. Counters, the indices of touches_taken[]. */
 enum mp_touch_outcome {
 	MP_TOUCHES_TAKEN = 0,
-	MP_TOUCHES_FILE,    /* of a file's page */
-	MP_TOUCHES_FOREIGN, /* by a kernel thread or a worker of io_uring: whose code it was is
-			       not known */
-	MP_TOUCHES_LOST,    /* no room on the ring */
+	MP_TOUCHES_FILE,     /* of a file's page */
+	MP_TOUCHES_FOREIGN,  /* by a kernel thread or a worker of io_uring: whose code it was is
+				not known */
+	MP_TOUCHES_LOST,     /* no room on the ring */
+	MP_TOUCHES_NO_STACK, /* taken, but there was no room for the stack: nobody's */
 	MP_TOUCHES,
 };
 

@@ -2,6 +2,7 @@
 """Who touched memory first: programs whose functions fill known shares of it (tests/workloads/touchers.c)."""
 import collections
 import contextlib
+import functools
 import json
 import os
 import re
@@ -11,10 +12,32 @@ import time
 
 import pytest
 
-from memprov import MEMPROV, MIB, SANITIZED, WORKLOADS, Daemon, Target, functions, span, until
+from memprov import HANG, MEMPROV, MIB, SANITIZED, WORKLOADS, Daemon, Target, functions, span, until
 
 WHO = {"first": "touch_first", "second": "touch_second", "third": "touch_third", "thread": "touch_ahead",
        "read": "fill"}
+
+
+def disturbed(daemon):
+    """Samples that were lost, or had no room for their stack: the daemon had no CPU for too long."""
+    metrics = daemon.metrics()
+    return sum(metrics[f'memprov_touch_samples_total{{result="{result}"}}'] for result in ("lost", "no_stack"))
+
+
+def undisturbed(test):
+    """Once more, if it failed while the machine kept the daemon from reading samples: then much is unsampled, as it says."""
+    @functools.wraps(test)
+    def again(daemon, *args, **kwargs):
+        end = time.monotonic() + HANG
+        while True:
+            before = disturbed(daemon)
+            try:
+                return test(daemon, *args, **kwargs)
+            except AssertionError:
+                if disturbed(daemon) == before or time.monotonic() > end:
+                    raise
+
+    return again
 
 
 @contextlib.contextmanager
@@ -84,6 +107,7 @@ def check_shares(daemon, pid, **expected):
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
+@undisturbed
 def test_two_keepers(daemon, seed):
     """Each malloc is served from what the last one to run out had mapped; glibc is all that maps."""
     with touchers() as target:
@@ -99,6 +123,7 @@ def test_two_keepers(daemon, seed):
 
 
 @pytest.mark.parametrize("kind", ["anon", "shared", "memfd", "sysv", "file"])
+@undisturbed
 def test_who_fills_what_another_mapped(daemon, kind):
     """By a thread, too, and by the kernel on the reader's behalf."""
     with touchers(f"map {kind} 64 small", "touch first 0 16", "touch second 16 24", "touch thread 24 40",
@@ -108,6 +133,7 @@ def test_who_fills_what_another_mapped(daemon, kind):
         assert max(sites, key=lambda site: site["rss"])["owner"]["function"] == "map_block"
 
 
+@undisturbed
 def test_huge_pages_count_with_their_size(daemon):
     """24 faults bring 48 MiB. Where the kernel has no huge page at hand it gives small ones, and where it
     has many faults to tell of, it tells of one in 13."""
@@ -122,6 +148,7 @@ def test_huge_pages_count_with_their_size(daemon):
     until(sampled, "samples of huge pages")
 
 
+@undisturbed
 def test_emptied_pages_are_touched_anew(daemon):
     with touchers("map anon 64 small", "touch first 0 64", "empty 0 32", "touch second 0 16") as target:
         check_shares(daemon, target.pid, first=32, second=16)
@@ -129,6 +156,7 @@ def test_emptied_pages_are_touched_anew(daemon):
         check_shares(daemon, target.pid, third=8)
 
 
+@undisturbed
 def test_samples_move_with_their_pages(daemon):
     with touchers("map anon 64 small", "touch first 0 48", "touch second 48 64", "move") as target:
         check_shares(daemon, target.pid, first=48, second=16)
@@ -136,11 +164,15 @@ def test_samples_move_with_their_pages(daemon):
         check_shares(daemon, target.pid, first=16, second=16, third=32)
 
 
+@undisturbed
 def test_a_child_s_copies_are_its_own(daemon):
+    """What it copies, its parent's samples near by stand for no more; how far that is off, no error says."""
     with touchers("map anon 64 small", "touch first 0 64") as target:
         target.tell("fork second 0 32")
         child = int(target.line())
-        check_shares(daemon, child, first=32, second=32)
+        touch, bytes_, _ = touched(daemon, child)
+        assert 20 * MIB < bytes_["touch_second"] < 40 * MIB, touch
+        assert bytes_["touch_first"] + bytes_["touch_second"] > 0.98 * touch["resident"], touch
         check_shares(daemon, target.pid, first=64)
         # The parent's pages are as old as they were.
         tell(target, "touch third 0 64")
@@ -176,6 +208,7 @@ def test_memory_from_before_is_nobody_s(bpf):
         assert touch["since"] == daemon.report()["touch"]["since"]
 
 
+@undisturbed
 def test_the_node_sums_them(daemon):
     with touchers("map anon 64 small", "touch first 0 64") as target:
         node = daemon.report(all=1)["touch"]
@@ -186,6 +219,7 @@ def test_the_node_sums_them(daemon):
         assert target.pid
 
 
+@undisturbed
 def test_text(daemon):
     with touchers("map anon 64 small", "touch first 0 64") as target:
         text = daemon.text(target.pid)

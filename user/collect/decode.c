@@ -51,10 +51,9 @@ static const char *const outcomes[MP_STACKS] = {
 };
 
 static const char *const touches[MP_TOUCHES] = {
-	[MP_TOUCHES_TAKEN] = "taken",
-	[MP_TOUCHES_FILE] = "file",
-	[MP_TOUCHES_FOREIGN] = "foreign",
-	[MP_TOUCHES_LOST] = "lost",
+	[MP_TOUCHES_TAKEN] = "taken",	    [MP_TOUCHES_FILE] = "file",
+	[MP_TOUCHES_FOREIGN] = "foreign",   [MP_TOUCHES_LOST] = "lost",
+	[MP_TOUCHES_NO_STACK] = "no_stack",
 };
 
 const char *event_type__name(unsigned type)

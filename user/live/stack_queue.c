@@ -12,7 +12,7 @@
 #define MAX_BYTES	(32u << 20) /* of stacks that wait, and of their bundles */
 #define MUCH_OF		16 /* of that: queues with less are left alone when memory is short */
 #define WAITING_SHARE	4  /* of the tables' share, if that is less */
-#define MAX_TOUCH_BYTES (32u << 20) /* of samples' stacks */
+#define MAX_TOUCH_BYTES (16u << 20) /* of samples' stacks */
 #define TOUCHES_SHARE	8
 #define HELD_NS		(1 * NSEC_PER_SEC) /* until one that could not be read is tried again */
 #define PATIENCE_BYTES	(2u << 20)	   /* a process with more is none that comes and goes */
