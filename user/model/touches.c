@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "model/touches.h"
+#include "model/touches_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -9,27 +9,9 @@
 #include "util/dict.h"
 #include "util/refs.h"
 
-#define CHUNK_MAX  64
-#define CHUNK_MIN  4
-#define INDEX_MIN  4
-#define DEBITS_MAX 64 /* samples that one takes from */
-
-struct chunk {
-	unsigned refs;
-	unsigned n; /* at least 1 */
-	size_t room;
-	struct account *account;
-	struct touch at[];
-};
-
-struct touch_index {
-	unsigned refs;
-	size_t n;
-	size_t room;
-	size_t total; /* samples */
-	struct account *account;
-	struct chunk *chunks[];
-};
+#define CHUNK_MAX 64
+#define CHUNK_MIN 4
+#define INDEX_MIN 4
 
 static size_t chunk_bytes(size_t room)
 {
@@ -278,11 +260,6 @@ static int insert(struct touches *touches, const struct touch *touch)
 
 /* --- changing and taking out -------------------------------------------------------------- */
 
-enum edit { EDIT_NONE, EDIT_CHANGED, EDIT_GONE };
-
-/* Looks at a copy of a sample, and may change what it stands for. */
-typedef enum edit edit_fn(struct touch *touch, void *ctx);
-
 /* Takes the samples of the chunk behind `left`, which is this index's alone; false: out of memory.
  */
 static bool merge(struct touches *touches, size_t left, struct chunk *right)
@@ -351,7 +328,7 @@ static int edit_chunk(struct touches *touches, size_t i, uint64_t lo, uint64_t h
 	return 0;
 }
 
-static void edit_each(struct touches *touches, uint64_t lo, uint64_t hi, edit_fn *edit, void *ctx)
+void touches__edit_each(struct touches *touches, uint64_t lo, uint64_t hi, edit_fn *edit, void *ctx)
 {
 	size_t before = touches__count(touches);
 	int err = 0;
@@ -374,7 +351,7 @@ static enum edit drop_old(struct touch *touch, void *ctx)
 
 void touches__erase(struct touches *touches, uint64_t lo, uint64_t hi, uint64_t until)
 {
-	edit_each(touches, lo, hi, drop_old, &until);
+	touches__edit_each(touches, lo, hi, drop_old, &until);
 }
 
 static int add_expected(const struct touch *touch, void *ctx)
@@ -409,10 +386,10 @@ static void thin(struct touches *touches)
 		expected[1] = most * 2;
 		touches__each(touches, 0, UINT64_MAX, add_expected, expected);
 	}
-	edit_each(touches, 0, UINT64_MAX, thin_one, &most);
+	touches__edit_each(touches, 0, UINT64_MAX, thin_one, &most);
 }
 
-static bool find(const struct touches *touches, uint64_t addr, size_t *ret_chunk, size_t *ret_at)
+bool touches__find(const struct touches *touches, uint64_t addr, size_t *ret_chunk, size_t *ret_at)
 {
 	const struct chunk *chunk;
 
@@ -428,7 +405,8 @@ bool touches__has(const struct touches *touches, uint64_t addr, uint64_t since)
 {
 	size_t i, j;
 
-	return find(touches, addr, &i, &j) && touches->index->chunks[i]->at[j].when_ns >= since;
+	return touches__find(touches, addr, &i, &j) &&
+	       touches->index->chunks[i]->at[j].when_ns >= since;
 }
 
 void touches__add(struct touches *touches, const struct touch *touch, uint64_t since)
@@ -488,119 +466,4 @@ int touches__each(const struct touches *touches, uint64_t lo, uint64_t hi, touch
 		}
 	}
 	return 0;
-}
-
-/* --- debits ------------------------------------------------------------------------------- */
-
-struct debits {
-	uint64_t since;
-	uint64_t addr;
-	uint64_t page_size;
-	uint32_t left; /* pages */
-	size_t n;
-	struct touch to[DEBITS_MAX]; /* as they will be */
-};
-
-struct place {
-	size_t chunk;
-	size_t at;
-};
-
-static const struct touch *touch_at(const struct touch_index *index, struct place place)
-{
-	return &index->chunks[place.chunk]->at[place.at];
-}
-
-static bool go_down(const struct touch_index *index, struct place *place)
-{
-	if (place->at) {
-		place->at--;
-		return true;
-	}
-	if (!place->chunk)
-		return false;
-	place->at = index->chunks[--place->chunk]->n - 1;
-	return true;
-}
-
-static bool go_up(const struct touch_index *index, struct place *place)
-{
-	if (++place->at < index->chunks[place->chunk]->n)
-		return true;
-	place->at = 0;
-	return ++place->chunk < index->n;
-}
-
-static void debit_one(struct debits *debits, const struct touch *touch)
-{
-	uint64_t distance = touch->addr > debits->addr ? touch->addr - debits->addr
-						       : debits->addr - touch->addr;
-	struct touch *to;
-
-	if (touch->when_ns >= debits->since ||
-	    distance / debits->page_size > 2ULL * (touch->faults - 1))
-		return;
-	to = &debits->to[debits->n++];
-	*to = *touch;
-	to->faults -= touch->faults < debits->left ? touch->faults : debits->left;
-	debits->left -= touch->faults - to->faults;
-}
-
-static enum edit apply_debit(struct touch *touch, void *ctx)
-{
-	const struct debits *debits = ctx;
-
-	for (size_t i = 0; i < debits->n; i++) {
-		if (debits->to[i].addr != touch->addr)
-			continue;
-		touch->faults = debits->to[i].faults;
-		return touch->faults ? EDIT_CHANGED : EDIT_GONE;
-	}
-	return EDIT_NONE;
-}
-
-static void put_aside(struct touches *touches, struct touch touch, uint64_t page_size)
-{
-	trace__ref(touch.trace);
-	touches__erase(touches, touch.addr, touch.addr + 1, UINT64_MAX);
-	touch.addr += page_size;
-	touches__add(touches, &touch, 0);
-	trace__unref(touch.trace);
-}
-
-void touches__debit(struct touches *touches, uint64_t addr, uint32_t pages, uint64_t since,
-		    uint64_t page_size)
-{
-	const struct touch_index *index = touches->index;
-	struct debits debits = {
-		.since = since, .addr = addr, .page_size = page_size, .left = pages};
-	struct place up = {0}, down;
-	uint64_t lo = addr, hi = addr;
-	bool has_up, has_down;
-
-	if (!touches__count(touches))
-		return;
-	find(touches, addr, &up.chunk, &up.at);
-	down = up;
-	has_up = up.at < index->chunks[up.chunk]->n ||
-		 (--up.at, go_up(index, &up)); /* behind the last of its chunk */
-	has_down = go_down(index, &down);
-	for (size_t i = 0; i < DEBITS_MAX && debits.left && (has_up || has_down); i++) {
-		bool upwards = has_up && (!has_down || touch_at(index, up)->addr - addr <=
-							       addr - touch_at(index, down)->addr);
-		const struct touch *touch = touch_at(index, upwards ? up : down);
-
-		debit_one(&debits, touch);
-		lo = touch->addr < lo ? touch->addr : lo;
-		hi = touch->addr > hi ? touch->addr : hi;
-		if (upwards)
-			has_up = go_up(index, &up);
-		else
-			has_down = go_down(index, &down);
-	}
-	if (!debits.n)
-		return;
-	edit_each(touches, lo, hi + 1, apply_debit, &debits);
-	if (debits.to[0].addr == addr && debits.to[0].faults)
-		put_aside(touches, debits.to[0], page_size);
 }
