@@ -5,8 +5,10 @@ import contextlib
 import os
 import pathlib
 import re
+import shutil
 import signal
 import subprocess
+import sys
 import time
 
 import pytest
@@ -303,3 +305,30 @@ def test_frame_pointers(bpf, depth):
         site, = sites()
     # main() has no frame pointer, which is where it ends; or at 127.
     assert functions(site) == (["framed"] * (depth + 1) + ["main"])[:127], site
+
+
+LEASE = """
+import fcntl, signal, sys
+file = open(sys.argv[1], "r+b")
+fcntl.fcntl(file, fcntl.F_SETSIG, signal.SIGKILL)
+fcntl.fcntl(file, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+print("held", flush=True)
+signal.pause()
+"""
+
+
+def test_a_debug_file_that_is_busy_is_asked_for_again(daemon, tmp_path):
+    """It is opened by none while another process has a lease on it, which the first attempt ends."""
+    program, debug = tmp_path / "stacks", tmp_path / "stacks.debug"
+    shutil.copy(os.path.join(WORKLOADS, "stacks"), program)
+    for command in (["objcopy", "--only-keep-debug", program, debug], ["strip", program],
+                    ["objcopy", f"--add-gnu-debuglink={debug}", program]):
+        subprocess.run(command, check=True)
+    with Target(sys.executable, "-c", LEASE, debug) as holder:
+        assert holder.line() == "held"
+        with Target(str(program), "chain") as target:
+            target.settle()
+            report = daemon.report(target.pid, all=1)
+            assert holder.process.wait() == -signal.SIGKILL
+    mapped = [site for site in report["callsites"] if site["mapped"] == STACKS_MAGIC]
+    assert ["innermost" in functions(site) for site in mapped] == [True], mapped

@@ -200,6 +200,26 @@ static void clean(void)
 	assert_int_equal(system("rm -rf " DIR), 0);
 }
 
+static void make_debug_link(void)
+{
+	clean();
+	assert_int_equal(system("mkdir -p " DIR "/.debug && cd " DIR " && cp $OLDPWD/" STACKS
+				" . && objcopy --only-keep-debug stacks .debug/stacks.debug && "
+				"strip stacks && cd .debug && "
+				"objcopy --add-gnu-debuglink=stacks.debug ../stacks"),
+			 0);
+}
+
+static bool names_innermost(const struct unwound *unwound)
+{
+	for (size_t i = 0; i < unwound->n; i++) {
+		if (unwound->frames[i].function &&
+		    !strcmp(unwound->frames[i].function, "innermost"))
+			return true;
+	}
+	return false;
+}
+
 /* Functions that only the debug file knows, found by the name in .gnu_debuglink in .debug/; not
  * when it is another program's. */
 static void debug_link(void **state)
@@ -209,20 +229,11 @@ static void debug_link(void **state)
 	struct traced traced;
 	struct unwound unwound;
 
-	clean();
-	assert_int_equal(system("mkdir -p " DIR "/.debug && cd " DIR " && cp $OLDPWD/" STACKS
-				" . && objcopy --only-keep-debug stacks .debug/stacks.debug && "
-				"strip stacks && cd .debug && "
-				"objcopy --add-gnu-debuglink=stacks.debug ../stacks"),
-			 0);
+	make_debug_link();
 	traced = traced__start(argv, MP_STACK_MAX);
 	unwound = unwind(fixture, &traced);
 	assert_false(unwound.truncated);
-	for (size_t i = 0; i < unwound.n; i++) {
-		if (unwound.frames[i].function && !strcmp(unwound.frames[i].function, "innermost"))
-			break;
-		assert_true(i < unwound.n - 1);
-	}
+	assert_true(names_innermost(&unwound));
 	traced__end(&traced);
 	symbolizer__forget(fixture->symbolizer, traced.pid, traced.start_ticks);
 	assert_int_equal(system("objcopy --only-keep-debug build/workloads/agent " DIR
@@ -235,6 +246,40 @@ static void debug_link(void **state)
 		if (!strcmp(basename(unwound.frames[i].module), "stacks"))
 			assert_null(unwound.frames[i].function);
 	}
+	traced__end(&traced);
+	clean();
+}
+
+/* A debug file that cannot be opened just now is not one that is missing. */
+static void leased_debug_file(void **state)
+{
+	struct fixture *fixture = *state;
+	char *argv[] = {DIR "/stacks", "chain", NULL};
+	struct unwind_request request = {};
+	struct traced traced;
+	struct unwound unwound;
+	int fd;
+
+	make_debug_link();
+	fd = open(DIR "/.debug/stacks.debug", O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_SETLEASE, F_WRLCK), 0);
+	signal(SIGIO, SIG_IGN);
+	traced = traced__start(argv, MP_STACK_MAX);
+	unwound = unwind(fixture, &traced);
+	assert_true(unwound.poor && unwound.provisional && !names_innermost(&unwound));
+	fcntl(fd, F_SETLEASE, F_UNLCK);
+	close(fd);
+
+	/* The child does not ask for each stack. */
+	unwound = unwind(fixture, &traced);
+	assert_true(unwound.poor && !names_innermost(&unwound));
+	request = (struct unwind_request){.tgid = traced.pid,
+					  .start_ticks = traced.start_ticks,
+					  .stack = traced.stack,
+					  .enrich = true};
+	assert_int_equal(
+		symbolizer__unwind(fixture->symbolizer, &request, fixture->arena, &unwound), 0);
+	assert_true(!unwound.poor && !unwound.provisional && names_innermost(&unwound));
 	traced__end(&traced);
 	clean();
 }
@@ -304,6 +349,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(numbers_of_files),
 		TEST(debug_link),
+		TEST(leased_debug_file),
 		TEST(perf_map),
 	};
 

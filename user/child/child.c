@@ -193,7 +193,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 		channel__send(WIRE_SOCKET, &stale, sizeof(stale), -1, CHANNEL_FOREVER);
 		return;
 	}
-	child_tables__enrich(&child->tables, child->symbols, request->head.number);
+	child_tables__enrich(&child->tables, child->symbols, request->head.number, request->enrich);
 	if (child->requests++ % ROOM_EVERY == 0)
 		child_tables__make_room(&child->tables, child->symbols, child->memory,
 					child->requests > RECENT ? child->requests - RECENT : 0);

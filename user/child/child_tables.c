@@ -137,9 +137,10 @@ static size_t bytes_of_files(const struct child_tables *tables)
 	return bytes;
 }
 
-void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, uint32_t process)
+void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, uint32_t process,
+			  bool again)
 {
-	if (process == tables->last_process)
+	if (process == tables->last_process && !again)
 		return;
 	tables->last_process = process;
 	for (size_t i = 0; i < WIRE_FILES_MAX; i++) {

@@ -29,9 +29,10 @@ int child_tables__add_rows(struct child_tables *tables, const struct wire_image 
 void child_tables__drop_process(struct child_tables *tables, uint32_t number);
 struct child_process *child_tables__find(struct child_tables *tables, uint32_t number);
 
-/* Another process may know the debug files that the last one, which has gone, was asked for: files
- * that have none for that reason are read again. */
-void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, uint32_t process);
+/* Another process may know the debug files that could not be looked for in the last one: files that
+ * have none for that reason are read again. With `again`, also for the same process. */
+void child_tables__enrich(struct child_tables *tables, struct symbols *symbols, uint32_t process,
+			  bool again);
 
 /*
  * Gives back what reading files took, when `memory` gets short: what is asked for again is read

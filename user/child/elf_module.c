@@ -48,6 +48,7 @@ struct elf_module {
 	Dwarf_CFI *eh_cfi, *debug_cfi;
 	Dwarf_Addr eh_bias, debug_bias;
 	bool debug_tried;
+	bool debug_asked;
 	bool poor;
 	struct site *sites;
 };
@@ -86,7 +87,8 @@ void elf_module__unload(struct elf_module *module)
 	module->dwfl = NULL;
 	module->module = NULL;
 	module->eh_cfi = module->debug_cfi = NULL;
-	module->tried = module->debug_tried = module->poor = false;
+	module->tried = module->debug_tried = false;
+	module->debug_asked = module->poor = false;
 	module->n_segments = 0;
 	module->bytes = 0;
 }
@@ -156,10 +158,12 @@ static int find_debug(Dwfl_Module *dwfl_module, void **userdata, const char *nam
 	struct stat st;
 	int fd;
 
-	if (!elf_module__build_id(module, &id))
+	/* libdw asks again for each thing that it does not find, and each time costs a process. */
+	if (module->debug_asked || !elf_module__build_id(module, &id))
 		return -1;
+	module->debug_asked = true;
 	fd = module->find_debug(module->ctx, module->number, link);
-	module->poor |= fd == -EAGAIN;
+	module->poor = fd == -EAGAIN;
 	if (fd < 0)
 		return -1;
 	if (!fstat(fd, &st))

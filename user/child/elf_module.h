@@ -32,7 +32,7 @@ int elf_module__load(struct elf_module *module);
 /* Gives back what reading it took; the next load begins anew. The caller has made symbols forget
  * it. */
 void elf_module__unload(struct elf_module *module);
-/* The debug file could not be looked for: the process that was asked for it has gone. */
+/* The debug file could not be looked for: the process has gone, or is busy with an exec. */
 bool elf_module__is_poor(const struct elf_module *module);
 /* When it was last used, by the caller's clock. */
 void elf_module__use(struct elf_module *module, uint64_t now);

@@ -14,7 +14,7 @@ struct reply {
 	struct arena *arena;
 	struct wire_frame frames[FRAMES_MAX];
 	const char *strings[FRAMES_MAX][2];
-	const unsigned char *build_ids[FRAMES_MAX];
+	const struct elf_module *modules[FRAMES_MAX];
 	size_t n;
 };
 
@@ -89,7 +89,6 @@ static size_t cut(const char *text)
 static struct wire_frame *add(struct reply *reply, const struct found_frame *frame)
 {
 	struct wire_frame *wire = &reply->frames[reply->n];
-	const unsigned char *id = NULL;
 
 	if (reply->n >= FRAMES_MAX)
 		return NULL;
@@ -104,11 +103,9 @@ static struct wire_frame *add(struct reply *reply, const struct found_frame *fra
 		wire->row = frame->row - reply->rows;
 		wire->offset = frame->pc - frame->row->wire.start + frame->row->wire.offset;
 	}
-	if (frame->module) {
+	if (frame->module)
 		wire->offset = frame->address;
-		wire->build_id_len = elf_module__build_id(frame->module, &id);
-	}
-	reply->build_ids[reply->n] = id;
+	reply->modules[reply->n] = frame->module;
 	reply->strings[reply->n][0] = reply->strings[reply->n][1] = NULL;
 	reply->n++;
 	return wire;
@@ -186,12 +183,16 @@ static int flush(struct buf *packet, int socket, bool more)
 	return err;
 }
 
-static int put_frame(const struct reply *reply, size_t i, struct buf *packet, int socket)
+static int put_frame(struct reply *reply, size_t i, struct buf *packet, int socket)
 {
-	const struct wire_frame *wire = &reply->frames[i];
-	size_t size = sizeof(*wire) + wire->function_len + wire->file_len + wire->build_id_len;
+	struct wire_frame *wire = &reply->frames[i];
+	const unsigned char *id = NULL;
+	size_t size;
 	int err = 0;
 
+	if (reply->modules[i])
+		wire->build_id_len = elf_module__build_id(reply->modules[i], &id);
+	size = sizeof(*wire) + wire->function_len + wire->file_len + wire->build_id_len;
 	if (packet->len + size > WIRE_PACKET_MAX)
 		err = flush(packet, socket, true);
 	if (err)
@@ -199,14 +200,23 @@ static int put_frame(const struct reply *reply, size_t i, struct buf *packet, in
 	buf__add(packet, wire, sizeof(*wire));
 	buf__add(packet, reply->strings[i][0], wire->function_len);
 	buf__add(packet, reply->strings[i][1], wire->file_len);
-	buf__add(packet, reply->build_ids[i], wire->build_id_len);
+	buf__add(packet, id, wire->build_id_len);
 	err = buf__error(packet);
 	if (!err)
 		((struct wire_answer *)(void *)packet->data)->n_frames++;
 	return err;
 }
 
-int reply__send(const struct reply *reply, int socket, const struct found_stack *found)
+static bool is_poor(const struct reply *reply)
+{
+	for (size_t i = 0; i < reply->n; i++) {
+		if (reply->modules[i] && elf_module__is_poor(reply->modules[i]))
+			return true;
+	}
+	return false;
+}
+
+int reply__send(struct reply *reply, int socket, const struct found_stack *found)
 {
 	_cleanup_buf_ struct buf packet = {};
 	struct wire_answer answer = {
@@ -215,6 +225,7 @@ int reply__send(const struct reply *reply, int socket, const struct found_stack 
 		.truncated = found->truncated,
 		.n_words = found->stack.n_words,
 		.left_code = found->left_code,
+		.poor = is_poor(reply),
 	};
 	int err = 0;
 

@@ -20,6 +20,6 @@ bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct
 enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,
 			     const struct found_frame *frame);
 
-int reply__send(const struct reply *reply, int socket, const struct found_stack *found);
+int reply__send(struct reply *reply, int socket, const struct found_stack *found);
 
 #endif

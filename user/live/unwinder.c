@@ -61,10 +61,15 @@ static bool take_batch(struct unwinder *u, struct batch *batch)
 	return !telling.of_another;
 }
 
-/* By a map that was read after it was taken, which is as new as is needed. */
+/* By a map that was read after it was taken, which is as new as is needed; and once more when files
+ * could not be looked for, because the process was just changing its user or its program. */
 static bool must_be_unwound_again(const struct model *model, struct raw_stack *raw,
 				  const struct unwound *unwound)
 {
+	if (unwound->poor && !raw->was_poor) {
+		raw->was_poor = true;
+		return true;
+	}
 	if (raw->map_since_ns > raw->taken_ns || !model__map_was_stale(model, raw, unwound))
 		return false;
 	raw->map_since_ns = raw->taken_ns + 1;
@@ -130,6 +135,7 @@ static int unwind_stack(struct unwinder *u, struct visitor *visitor, struct batc
 		.taken_ns = raw->taken_ns,
 		.code_added_ns = raw->code_added_ns,
 		.map_since_ns = raw->map_since_ns,
+		.enrich = raw->was_poor,
 		.visitor = visitor,
 	};
 	struct unwound unwound;

@@ -55,6 +55,7 @@ struct raw_stack {
 	uint64_t map_since_ns;	/* a map that was read before shows code that has gone since */
 	uint64_t account;	/* its id */
 	bool is_touch;		/* of a sample: others go before */
+	bool was_poor;		/* it has been unwound once, by files of which one was not there */
 	struct pending *pending;
 	struct trace *trace;
 	const struct mp_stack *stack;

@@ -11,6 +11,7 @@ static int ask(int socket, int root, const struct opener_request *request,
 	       bool (*suits)(int fd, void *ctx), void *ctx)
 {
 	uint64_t deadline = clock__boot_ns() + OPENER_ANSWER_NS;
+	bool busy = false;
 	int err = channel__send(socket, request, sizeof(*request), root, deadline);
 
 	if (err)
@@ -24,8 +25,9 @@ static int ask(int socket, int root, const struct opener_request *request,
 			return n < 0 ? n : -EPIPE;
 		if (fd >= 0 && suits(fd, ctx))
 			return take_fd(fd);
+		busy |= answer == -EAGAIN;
 	}
-	return -ENOENT;
+	return busy ? -EAGAIN : -ENOENT;
 }
 
 int opening__open(struct launcher *launcher, int root, const struct opener_request *request,

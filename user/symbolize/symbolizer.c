@@ -180,11 +180,13 @@ static int find_cell(struct symbolizer *symbolizer, const struct unwind_request 
 	struct cell *known;
 	int err = 0;
 
-	if (!is_of(subject, tgid, request->start_ticks) || subject->looked_ns < request->taken_ns)
+	if (!is_of(subject, tgid, request->start_ticks) || subject->looked_ns < request->taken_ns ||
+	    request->enrich)
 		err = symbolizer__look(symbolizer, tgid, request->start_ticks);
 	if (err && err != -ESRCH)
 		return err;
 	if (err) {
+		symbolizer->subject = (struct subject){};
 		known = cells__of(&symbolizer->cells, tgid, request->start_ticks);
 		if (!known || images__known(known->images, tgid, request->start_ticks)->read_ns <
 				      request->map_since_ns)
@@ -253,7 +255,7 @@ static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const s
 		fd = -ESRCH;
 	else
 		fd = needs__open(&symbolizer->launcher, &needy, need);
-	opened.number = fd == -ESRCH;
+	opened.number = fd < 0 && fd != -ENOENT;
 	return cell__send(cell, &opened, sizeof(opened), NULL, 0, fd);
 }
 
@@ -354,7 +356,12 @@ static int ask_child(const struct asking *asking, const struct image *image, str
 {
 	const struct unwind_request *request = asking->request;
 	const struct mp_stack *stack = request->stack;
-	struct wire_unwind head = {{WIRE_UNWIND, image->number}, *stack};
+	bool is_there = is_of(&asking->symbolizer->subject, request->tgid, request->start_ticks);
+	struct wire_unwind head = {
+		.head = {WIRE_UNWIND, image->number},
+		.enrich = request->enrich && is_there,
+		.stack = *stack,
+	};
 	struct wire_reading reading = {
 		.arena = asking->arena,
 		.modules = image->names,
@@ -375,6 +382,8 @@ static int ask_child(const struct asking *asking, const struct image *image, str
 	*ret = (struct unwound){
 		.source = reading.n_frames ? reading.source : STACK_SOURCE_NONE,
 		.truncated = reading.truncated,
+		.provisional = reading.poor,
+		.poor = reading.poor && is_there,
 		.frames = reading.frames,
 		.n = reading.n_frames,
 		.words = reading.words,

@@ -55,6 +55,7 @@ struct unwind_request {
 	uint64_t taken_ns;	 /* CLOCK_BOOTTIME, as what follows */
 	uint64_t code_added_ns;	 /* when code was last mapped, before that */
 	uint64_t map_since_ns;	 /* a map that was read before is of no use */
+	bool enrich;		 /* what could not be looked for is looked for again */
 	struct visitor *visitor; /* that reads the map (proc/crew.h); NULL: none */
 };
 

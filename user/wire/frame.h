@@ -38,9 +38,9 @@ enum stack_source { STACK_SOURCE_NONE, STACK_SOURCE_FP, STACK_SOURCE_CFI };
 struct unwound {
 	enum stack_source source;
 	bool truncated;	  /* it does not reach the outermost frame */
-	bool provisional; /* the files could not be asked: if the stack comes again, more may be
-			   * known
+	bool provisional; /* files could not be asked: if the stack comes again, more may be known
 			   */
+	bool poor;	  /* a debug file could not be looked for, but may be now */
 	const struct frame *frames;
 	size_t n;
 	/* What the frames follow from, besides the registers and the code that is mapped: every

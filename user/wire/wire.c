@@ -134,7 +134,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	if (take_copy(&cursor, &answer, sizeof(answer)) || answer.head.type != WIRE_ANSWER)
 		return -EBADMSG;
 	/* A packet that brings nothing could be followed by others for ever. */
-	if (answer.more > 1 || answer.truncated > 1 || answer.left_code > 1 ||
+	if (answer.more > 1 || answer.truncated > 1 || answer.left_code > 1 || answer.poor > 1 ||
 	    answer.source > STACK_SOURCE_CFI ||
 	    (answer.more && !answer.n_frames && !answer.n_words))
 		return -EBADMSG;
@@ -150,6 +150,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	reading->source = answer.source;
 	reading->truncated = answer.truncated;
 	reading->left_code = answer.left_code;
+	reading->poor = answer.poor;
 	return answer.more;
 }
 

@@ -94,6 +94,8 @@ struct wire_image {
 
 struct wire_unwind {
 	struct wire_head head;
+	uint32_t enrich; /* 1: looks again for what could not be looked for */
+	uint32_t pad;
 	struct mp_stack stack;
 };
 
@@ -126,6 +128,7 @@ struct wire_answer {
 	uint32_t n_words;   /* then so many uint32_t: offsets in the copy (util/pieces.h) */
 	uint32_t n_frames;  /* then so many struct wire_frame, each with its strings behind it */
 	uint32_t left_code; /* 1: it led to where no code is, as far as the child was told */
+	uint32_t poor;	    /* 1: a debug file of its frames could not be looked for */
 };
 
 struct wire_frame {
@@ -155,6 +158,7 @@ struct wire_reading {
 	uint32_t source;
 	bool truncated;
 	bool left_code;
+	bool poor;
 };
 
 /* One packet. 1: another must follow; 0: it was the last; -EBADMSG for what the child should not
