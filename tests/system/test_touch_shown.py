@@ -67,17 +67,18 @@ def test_a_profile_has_what_was_touched(daemon):
 
 def test_a_difference_tells_what_touched_more(daemon, tmp_path):
     with touched(daemon, "touch first 0 8") as target:
-        saved = []
-        for i, command in enumerate(("", "touch second 8 40")):
-            if command:
-                tell(target, command)
-            saved.append(tmp_path / f"{i}.json")
-            saved[-1].write_text(json.dumps(report_of(daemon, target.pid)))
+        saved = [tmp_path / "before.json", tmp_path / "after.json"]
+        saved[0].write_text(json.dumps(report_of(daemon, target.pid)))
+        tell(target, "touch second 8 40")
+        after = report_of(daemon, target.pid)
+        saved[1].write_text(json.dumps(after))
+        second = [site for site in after["touch"]["sites"] if "touch_second" in functions(site)]
         difference = json.loads(subprocess.run([MEMPROV, "diff", "--format", "json", *saved], check=True,
                                                capture_output=True).stdout)
         most = difference["touched"]["rows"][0]
         assert "touch_second" in [frame["function"] for frame in most["stack"]]
-        assert most["growth"] > 24 * MIB
+        assert most["growth"] == sum(site["rss"] for site in second)
+        assert abs(most["growth"] - 32 * MIB) < 4 * sum(site["rss_error"] for site in second)
         text = subprocess.run([MEMPROV, "diff", *saved], check=True, capture_output=True).stdout.decode()
         assert "=== By First Touch ===" in text
 
