@@ -21,16 +21,19 @@ struct fixture {
 	uint64_t start_ns;
 	uint64_t page;
 	bool taken;
+	bool as_touch; /* what comes next */
 	struct batch batch;
 };
 
 static bool take(const struct raw_stack *raw, void *ctx)
 {
 	struct fixture *f = ctx;
+	struct raw_stack taken = *raw;
 
+	taken.is_touch = f->as_touch;
 	f->pending[raw->tgid - TGID] = raw->pending;
 	f->start_ticks = raw->start_ticks;
-	f->taken = stack_queue__take(f->queue, raw);
+	f->taken = stack_queue__take(f->queue, &taken);
 	return f->taken;
 }
 
@@ -136,12 +139,40 @@ static void next_process_of_a_number_is_another(void **state)
 	assert_int_equal(f->batch.n, 1);
 }
 
+/* With a sample behind each, as long as there is room for it. */
+static size_t fill(struct fixture *f)
+{
+	size_t n = 0;
+
+	for (; map_something(f, TGID); n++) {
+		f->as_touch = true;
+		map_something(f, TGID);
+		f->as_touch = false;
+	}
+	return n;
+}
+
+/* Samples wait until all else has been unwound, and what went before them leaves its room. */
+static void samples_hold_on_to_no_room(void **state)
+{
+	struct fixture *f = *state;
+	size_t n = fill(f), unwound = 0;
+
+	assert_true(n > MAX_BATCH);
+	while (unwound < n) {
+		take_turn(f);
+		unwound += end_turn(f);
+	}
+	assert_int_equal(fill(f), n);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
 		TEST(one_being_served_is_hurried),
 		TEST(next_process_of_a_number_is_another),
+		TEST(samples_hold_on_to_no_room),
 	};
 
 	return cmocka_run_group_tests_name("stack queue", tests, NULL, NULL);

@@ -151,7 +151,8 @@ struct waiting *source__take_all(struct source *source)
 /* A copy at the end of the source's; false when out of memory. */
 bool source__add(struct stack_queue *queue, struct source *source, const struct raw_stack *raw)
 {
-	struct waiting *waiting = waiting__new(&source->bundle, raw);
+	struct waiting *waiting =
+		waiting__new(raw->is_touch ? &source->touch_bundle : &source->bundle, raw);
 
 	if (!waiting)
 		return false;
@@ -164,9 +165,10 @@ bool source__add(struct stack_queue *queue, struct source *source, const struct 
 
 void stack_queue__drop(struct stack_queue *queue, struct waiting *waiting)
 {
-	size_t touch = waiting->raw.is_touch ? waiting->bytes : 0, left = waiting__free(waiting);
+	bool is_touch = waiting->raw.is_touch;
+	size_t left = waiting__free(waiting);
 
-	queue->touch_bytes -= touch;
+	queue->touch_bytes -= is_touch ? left : 0;
 	queue->bytes -= left;
 	budget__put(queue->budget, BUDGET_WAITING_STACKS, left);
 }
@@ -188,6 +190,7 @@ void source__free(struct stack_queue *queue, struct source *source)
 		stack_queue__drop(queue, waiting);
 	}
 	bundle__detach(&source->bundle);
+	bundle__detach(&source->touch_bundle);
 	HASH_DEL(queue->sources, source);
 	free(source->left);
 	free(source);

@@ -26,8 +26,11 @@ struct source {
 	struct waiting *stacks;
 	struct waiting *touches; /* of these, the first one that is of a sample; NULL: none */
 	size_t bytes;
-	size_t touch_bytes;	  /* of these, samples' */
-	struct bundle *bundle;	  /* that its next stacks come into; NULL: there is none yet */
+	size_t touch_bytes; /* of these, samples' */
+	/* That its next stacks come into; NULL: there is none yet. Samples wait longer, and would
+	 * hold on to the room of others in their bundle that have gone. */
+	struct bundle *bundle;
+	struct bundle *touch_bundle;
 	uint64_t due_ns;	  /* its turn is not before that */
 	bool in_line;		  /* it is in the list of those whose turn comes */
 	bool served;		  /* its turn has come, and it is not in the list */
@@ -43,10 +46,10 @@ struct stack_queue {
 	pthread_cond_t more;
 	struct source *sources;
 	struct source *turns;
-	size_t bytes;
-	size_t max_bytes; /* without samples, */
-	size_t touch_bytes;
-	size_t max_touch_bytes;	   /* which have a room of their own */
+	size_t bytes;		   /* of bundles, with what has gone of them */
+	size_t max_bytes;	   /* without samples, */
+	size_t touch_bytes;	   /* of bundles of samples, which have */
+	size_t max_touch_bytes;	   /* a room of their own */
 	uint64_t next_unwanted_ns; /* the generic cell rate algorithm's time stamp */
 	bool closed;
 };

@@ -188,7 +188,6 @@ static bool has_room(const struct stack_queue *queue, const struct source *sourc
 	if (touch)
 		return budget__is_fair(source->touch_bytes, bytes, queue->touch_bytes,
 				       queue->max_touch_bytes);
-	/* Bundles hold on to what has gone of them. */
 	return budget__is_fair(source->bytes - source->touch_bytes, bytes,
 			       queue->bytes - queue->touch_bytes, queue->max_bytes);
 }
