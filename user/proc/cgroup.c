@@ -229,19 +229,55 @@ static uint64_t read_stat(int dirfd, const char *key)
 	return cgroup__stat_value(text.data, text.len, key);
 }
 
+static const struct account_files *account_of(bool v1)
+{
+	return v1 ? &account_v1 : &account_v2;
+}
+
+uint64_t cgroup_dir__limit(int dirfd, bool v1)
+{
+	uint64_t limit = read_value(dirfd, account_of(v1)->limit);
+
+	return v1 && limit >= V1_NO_LIMIT ? CGROUP_UNKNOWN : limit;
+}
+
+uint64_t cgroup_dir__current(int dirfd, bool v1)
+{
+	return read_value(dirfd, account_of(v1)->current);
+}
+
+static uint64_t working_set(int dirfd, bool v1, uint64_t current)
+{
+	uint64_t inactive = read_stat(dirfd, account_of(v1)->inactive_file);
+
+	if (current == CGROUP_UNKNOWN || inactive == CGROUP_UNKNOWN)
+		return CGROUP_UNKNOWN;
+	return current > inactive ? current - inactive : 0;
+}
+
+uint64_t cgroup_dir__working_set(int dirfd, bool v1)
+{
+	return working_set(dirfd, v1, cgroup_dir__current(dirfd, v1));
+}
+
+uint64_t cgroup_dir__strikes(int dirfd, bool v1)
+{
+	_cleanup_buf_ struct buf text = {};
+
+	if (v1)
+		return read_value(dirfd, "memory.failcnt");
+	/* memory.events, which is all that there is before 5.2, counts what is below, too. */
+	if (procfs__read(dirfd, "memory.events.local", FILE_MAX, &text) &&
+	    procfs__read(dirfd, "memory.events", FILE_MAX, &text))
+		return CGROUP_UNKNOWN;
+	return cgroup__stat_value(text.data, text.len, "oom");
+}
+
 static void cgroup__read_figures(struct cgroup *cgroup, int dirfd)
 {
-	const struct account_files *account = cgroup->v1 ? &account_v1 : &account_v2;
-	uint64_t inactive;
-
-	cgroup->current = read_value(dirfd, account->current);
-	cgroup->limit = read_value(dirfd, account->limit);
-	if (cgroup->v1 && cgroup->limit >= V1_NO_LIMIT)
-		cgroup->limit = CGROUP_UNKNOWN;
-	inactive = read_stat(dirfd, account->inactive_file);
-	if (cgroup->current == CGROUP_UNKNOWN || inactive == CGROUP_UNKNOWN)
-		return;
-	cgroup->working_set = cgroup->current > inactive ? cgroup->current - inactive : 0;
+	cgroup->current = cgroup_dir__current(dirfd, cgroup->v1);
+	cgroup->limit = cgroup_dir__limit(dirfd, cgroup->v1);
+	cgroup->working_set = working_set(dirfd, cgroup->v1, cgroup->current);
 }
 
 /*

@@ -62,6 +62,16 @@ void cgroup_stat__parse(const char *text, size_t len, bool v1, struct cgroup_sta
 int cgroup__dir(const char *mountinfo, size_t len, const struct cgroup *cgroup, char *ret,
 		size_t ret_len);
 
+/* Of a cgroup opened by cgroup__open(), or of a directory below it: CGROUP_UNKNOWN when it cannot
+ * be read, or no limit is set. */
+uint64_t cgroup_dir__limit(int dirfd, bool v1);
+uint64_t cgroup_dir__current(int dirfd, bool v1);
+uint64_t cgroup_dir__working_set(int dirfd, bool v1);
+
+/* How often memory could not be charged: v1's failcnt, v2's "oom" in memory.events.local. It grows
+ * with each kill for want of memory within this cgroup's limit. */
+uint64_t cgroup_dir__strikes(int dirfd, bool v1);
+
 /* Reads it all for the process; figures that cannot be read are CGROUP_UNKNOWN. 0 or -errno. */
 int cgroup__read(int pidfd, struct cgroup *ret);
 
