@@ -14,6 +14,7 @@
 #include "share.bpf.h"
 #include "stack.bpf.h"
 #include "memory.bpf.h"
+#include "kill.bpf.h"
 #include "process.bpf.h"
 #include "touch.bpf.h"
 
@@ -105,6 +106,12 @@ SEC("raw_tracepoint/task_rename")
 int raw_rename(struct raw_args *ctx)
 {
 	return on_rename((struct task_struct *)ctx->args[0], (const char *)ctx->args[1]);
+}
+
+SEC("raw_tracepoint/mark_victim")
+int raw_victim(struct raw_args *ctx)
+{
+	return on_victim(ctx->args[0], ctx->args[1]);
 }
 
 SEC("perf_event")

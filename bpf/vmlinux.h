@@ -60,9 +60,14 @@ typedef struct {
 	int counter;
 } atomic_t;
 
+struct percpu_counter {
+	__s64 count;
+};
+
 struct mm_struct {
 	unsigned long start_brk;
 	unsigned long start_stack;
+	struct percpu_counter rss_stat[4]; /* since 6.2 */
 };
 
 struct super_block {
@@ -86,6 +91,7 @@ struct vm_area_struct {
 
 struct signal_struct {
 	atomic_t live;
+	short oom_score_adj;
 };
 
 #if defined(__TARGET_ARCH_x86)

@@ -275,4 +275,22 @@ _Static_assert(sizeof(struct mp_lost_range) == 32, "lost range");
 
 #define MP_LOST_PROCESSES 4096 /* entries of the map above */
 
+/*
+ * A process that the out-of-memory killer has chosen. On a ring of its own, so that none is lost
+ * among other events. Kernels before 6.9 tell its pid alone, and the rest of what is the victim's
+ * is 0 (commit 72ba14deb40a).
+ */
+struct mp_kill {
+	__u64 time_ns;	/* CLOCK_BOOTTIME */
+	__u64 start_ns; /* of the victim, as in mp_event_head */
+	__u64 rss;	/* pages, as the kernel's counters have them: exact to some dozens a CPU */
+	__u32 tgid;
+	__u32 trigger_tgid; /* the process whose allocation found no memory */
+	__s32 score_adj;
+	__u32 uid; /* of the victim, real */
+	char comm[MP_COMM_LEN];
+	char trigger_comm[MP_COMM_LEN];
+};
+_Static_assert(sizeof(struct mp_kill) == 72, "kill");
+
 #endif

@@ -420,6 +420,16 @@ const char *collector__why_no_touch(const struct collector *c)
 	return c->why_no_touch;
 }
 
+int collector__kills_map(const struct collector *c)
+{
+	return bpf_map__fd(c->skel->maps.kills);
+}
+
+uint64_t collector__kills_lost(const struct collector *c)
+{
+	return __atomic_load_n(&c->skel->bss->kills_lost, __ATOMIC_RELAXED);
+}
+
 int collector__fd(const struct collector *c)
 {
 	return ring_buffer__epoll_fd(c->ring);

@@ -61,6 +61,11 @@ const char *collector__why_no_touch(const struct collector *collector);
 /* 0: BACKEND_AUTO tries fexit first; else -errno, and why not. */
 int collector__prefers_fexit(char *why, size_t why_len);
 
+/* The ring of what the out-of-memory killer has chosen (collect/kills.h), and how many found no
+ * room on it. From any thread. */
+int collector__kills_map(const struct collector *collector);
+uint64_t collector__kills_lost(const struct collector *collector);
+
 /* Readable once enough of the ring is filled to be worth waking up. */
 int collector__fd(const struct collector *collector);
 

@@ -199,6 +199,16 @@ uint64_t owner__attached_ns(const struct owner *owner)
 	return owner->attached_ns;
 }
 
+int owner__kills_map(const struct owner *owner)
+{
+	return collector__kills_map(owner->collector);
+}
+
+uint64_t owner__kills_lost(const struct owner *owner)
+{
+	return collector__kills_lost(owner->collector);
+}
+
 const char *owner__why_no_touch(const struct owner *owner)
 {
 	return collector__why_no_touch(owner->collector);

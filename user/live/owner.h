@@ -42,6 +42,10 @@ enum touch_state owner__touch_state(const struct owner *owner);
 uint64_t owner__attached_ns(const struct owner *owner); /* CLOCK_BOOTTIME */
 const char *owner__why_no_touch(const struct owner *owner);
 
+/* As the collector has them. */
+int owner__kills_map(const struct owner *owner);
+uint64_t owner__kills_lost(const struct owner *owner);
+
 /* Drains, and runs fn, when the calls before are done. Not from fn itself, nor from what
  * the model calls. */
 typedef void owner_fn(struct model *model, void *arg);
