@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blackbox/blackbox.h"
 #include "cli/progress.h"
 #include "live/owner.h"
 #include "live/sweep.h"
@@ -78,6 +79,8 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	struct unwinder_stats unwinder;
 	struct owner_stats stats;
 	struct crew_stats crew;
+	struct metrics_counter oom_kills[OOM_SCOPES + 1];
+	struct blackbox_stats kills;
 	struct tracer_stats tracer = {.resyncs = resyncs, .n_resyncs = RESYNCS};
 
 	if (d->tracer.unwinder) {
@@ -89,6 +92,14 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	tracer.unreadable_processes = crew.processes;
 	owner__stats(d->tracer.owner, &stats);
 	budget__stats(d->tracer.budget, &tracer.memory);
+	blackbox__stats(d->tracer.blackbox, &kills);
+	for (enum oom_scope scope = 0; scope < OOM_SCOPES; scope++)
+		oom_kills[scope] =
+			(struct metrics_counter){oom_scope__name(scope), kills.kills[scope]};
+	oom_kills[OOM_SCOPES] = (struct metrics_counter){"unknown", kills.lost};
+	tracer.oom_kills = oom_kills;
+	tracer.n_oom_kills = ARRAY_SIZE(oom_kills);
+	tracer.oom_reports = kills.reports;
 	tracer.collector = stats.collector;
 	tracer.stacks_dropped = stats.model.untaken_stacks;
 	for (int cause = 0; cause < RESYNCS; cause++)
@@ -138,6 +149,7 @@ static int start(struct daemon *d, const struct options *options)
 		return code;
 	server.taker = d->tracer.taker;
 	server.sampler = d->tracer.sampler;
+	server.blackbox = d->tracer.blackbox;
 	server.crew = d->tracer.crew;
 	return server__start(d->server, &server) ? EXIT_FAILED : EXIT_DONE;
 }

@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Any text as /proc/PID/cgroup, as memory.stat, as smaps_rollup, as status and as mountinfo. */
+/* Any text as /proc/PID/cgroup, as memory.stat, as smaps_rollup, as status, as mountinfo, as
+ * meminfo and as pressure. */
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "blackbox/place.h"
+#include "collect/kills.h"
 #include "proc/cgroup.h"
 #include "proc/credentials.h"
 #include "proc/mounts.h"
@@ -38,6 +41,22 @@ static void find_point(const char *text, size_t size)
 	mounts__free(&mounts);
 }
 
+static void shortage(const char *data, size_t size)
+{
+	char *text = strndup(data, size);
+	uint64_t total, used;
+	struct mp_kill kill;
+	unsigned some;
+
+	if (!meminfo__parse(text, &total, &used) && used > total)
+		abort();
+	if (!pressure__parse(text, &some) && some > 10099)
+		abort();
+	if (!kill__decode(data, size, &kill) && !memchr(kill.comm, '\0', sizeof(kill.comm)))
+		abort();
+	free(text);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	const char *text = (const char *)data;
@@ -58,6 +77,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	if (!nspid__parse(text, size, &nspid) && (nspid.pid < 0 || nspid.depth > size))
 		abort();
 	find_point(text, size);
+	shortage(text, size);
 	find_dir(text, size, false);
 	find_dir(text, size, true);
 	return 0;

@@ -10,11 +10,13 @@ import pytest
 
 from containers import Container, Pod
 from memprov import MEMPROV, MIB, ROOT, WORKLOADS, Daemon, Target, until
+from test_limits import memory_cgroup
+from test_oom import LIMIT, of, watched, within
 
 DOCUMENT = (ROOT / "docs" / "http.md").read_text()
 
 # The values of these labels are listed where the metric is; others come from processes.
-LISTED = {"category", "type", "cause", "source", "result", "state", "what"}
+LISTED = {"category", "type", "cause", "source", "result", "scope", "state", "what"}
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +178,20 @@ def test_what_diff_writes(pod, tmp_path):
         out = subprocess.run([MEMPROV, "diff", "--all", "--format", "json", a, b], capture_output=True, check=True)
         found |= paths(json.loads(out.stdout))
     assert found == documented("### `memprov diff --format json`")
+
+
+def test_what_is_told_of_a_kill(pod):
+    daemon, _ = pod
+    with memory_cgroup(LIMIT) as group:
+        watched(daemon, group)
+        with within(group, "leaks", 1000, LIMIT // 4) as other, within(group, "leaks", 50000) as target:
+            target.process.wait()
+            assert other.process.poll() is None
+            oom, = until(lambda: of(daemon, target.pid), "the entry")
+    # Nothing is told of growth so far, and the report is a report.
+    oom["growth"], oom["report"] = [{}], {"age_ms": oom["report"]["age_ms"]}
+    oom["victim"]["container"] = {}
+    assert paths({"schema": 1, "ooms": [oom]}) - {"schema"} == documented("## Out of memory")
 
 
 def test_what_run_writes(bpf, tmp_path):

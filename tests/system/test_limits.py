@@ -46,10 +46,20 @@ def test_without_cpu_under_a_storm(bpf):
 
 
 @contextlib.contextmanager
-def memory_limit(size):
-    """What is started within it is in a cgroup of its own, which may have so much memory."""
+def memory_cgroup(size):
+    """The directory of a cgroup that may have so much memory."""
     group = pathlib.Path(tempfile.mkdtemp(dir="/sys/fs/cgroup/memory", prefix="memprov-test-"))
     (group / "memory.limit_in_bytes").write_text(str(size))
+    try:
+        yield group
+    finally:
+        until(lambda: not (group / "cgroup.procs").read_text(), "the cgroup to be empty")
+        group.rmdir()
+
+
+@contextlib.contextmanager
+def memory_limit(size):
+    """What is started within it is in a cgroup of its own, which may have so much memory."""
     mine = re.search(r":memory:(.*)", pathlib.Path("/proc/self/cgroup").read_text())[1]
     home = pathlib.Path("/sys/fs/cgroup/memory" + mine)
 
@@ -66,11 +76,8 @@ def memory_limit(size):
         return (int((group / "memory.max_usage_in_bytes").read_text()),
                 int(re.search(r"oom_kill (\d+)", control)[1]))
 
-    try:
+    with memory_cgroup(size) as group:
         yield inside, figures
-    finally:
-        until(lambda: not (group / "cgroup.procs").read_text(), "the cgroup to be empty")
-        group.rmdir()
 
 
 @pytest.mark.plain

@@ -452,6 +452,15 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 		add_labelled(out, "resyncs_total", "cause", stats->resyncs[i].label,
 			     stats->resyncs[i].value);
 
+	add_family(out, "oom_kills_total", "counter",
+		   "Processes that the out-of-memory killer took, by what was short of memory.");
+	for (i = 0; i < stats->n_oom_kills; i++)
+		add_labelled(out, "oom_kills_total", "scope", stats->oom_kills[i].label,
+			     stats->oom_kills[i].value);
+	add_family(out, "oom_reports_total", "counter",
+		   "Reports that were taken because memory ran short.");
+	add_sample(out, "oom_reports_total", no_labels, stats->oom_reports);
+
 	add_family(out, "stuck_readers", "gauge",
 		   "Threads that wait in the kernel for a process that they read.");
 	add_sample(out, "stuck_readers", no_labels, stats->stuck_readers);

@@ -40,6 +40,9 @@ struct tracer_stats {
 	struct collector_stats collector;
 	const struct metrics_counter *resyncs; /* by cause, each cause once */
 	size_t n_resyncs;
+	const struct metrics_counter *oom_kills; /* by scope */
+	size_t n_oom_kills;
+	uint64_t oom_reports;		       /* taken where memory ran short */
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
 	uint64_t stacks_dropped;
 	struct budget_stats memory;

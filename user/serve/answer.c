@@ -21,6 +21,7 @@ static const struct {
 	[ERROR_NO_SUCH_PROCESS] = {404, "no_such_process", NULL, NULL},
 	[ERROR_NO_SUCH_POD] = {404, "no_such_pod", NULL, NULL},
 	[ERROR_NO_SUCH_CONTAINER] = {404, "no_such_container", NULL, NULL},
+	[ERROR_NO_SUCH_OOM] = {404, "no_such_oom", NULL, NULL},
 	[ERROR_METHOD_NOT_ALLOWED] = {405, "method_not_allowed", "Allow", "GET, HEAD"},
 	[ERROR_PROCESS_EXITED] = {410, "process_exited", NULL, NULL},
 	[ERROR_TOO_BUSY] = {503, "too_busy", "Retry-After", "1"},

@@ -214,6 +214,16 @@ static const struct {
 	 "container with nspid"},
 };
 
+void query__set_id(struct query *query, const char *text)
+{
+	char quoted[QUOTE_LEN];
+
+	if (number__parse(text, 1, UINT64_MAX, &query->id) && !query->error[0])
+		snprintf(query->error, sizeof(query->error),
+			 "the path ends with %s; takes the number of an entry of /debug/memory/oom",
+			 quote__text(text, quoted));
+}
+
 void query__end(struct query *query)
 {
 	const char *message = NULL;

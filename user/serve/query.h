@@ -48,6 +48,7 @@ struct query {
 	bool kilobytes;
 	uint64_t min; /* bytes */
 	bool by_touch;
+	uint64_t id; /* at the end of the path */
 
 	char error[QUERY_ERROR_LEN]; /* the first thing that was wrong, one line; "": nothing */
 };
@@ -61,6 +62,9 @@ static inline bool query__is_json(const struct query *query)
 
 /* value is NULL when there was no '='. What is wrong shows in query->error. */
 void query__add(struct query *query, const char *name, const char *value);
+
+/* What the path ends with, where the route has a number there. */
+void query__set_id(struct query *query, const char *text);
 
 /* They were all: what does not go together shows in query->error now. */
 void query__end(struct query *query);

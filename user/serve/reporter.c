@@ -2,9 +2,11 @@
 #include "serve/reporter.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "blackbox/blackbox.h"
 #include "proc/hidepid.h"
 #include "proc/self.h"
 #include "report/encode.h"
@@ -212,6 +214,31 @@ static void pass_on_room(struct report *report, struct answer *answer)
 	reservation__shrink(&answer->memory, answer->body.cap);
 }
 
+static void answer_oom(const struct reporter *reporter, const struct route *route,
+		       const struct query *query, const struct asker *asker, struct answer *answer)
+{
+	bool json = query__is_json(query);
+	int err = 0;
+
+	answer__ok(answer, route->formats[query->format].type);
+	if (route->kind == ROUTE_OOM)
+		err = blackbox__encode_one(reporter->blackbox, asker->caller, query->id, json,
+					   &answer->body);
+	else
+		blackbox__encode(reporter->blackbox, asker->caller, json, &answer->body);
+	if (err == -EACCES)
+		answer__fail(answer, ERROR_FORBIDDEN, json,
+			     "not allowed to read entry %" PRIu64
+			     ": the process was another user's",
+			     query->id);
+	else if (err)
+		answer__fail(answer, ERROR_NO_SUCH_OOM, json,
+			     "there is no entry %" PRIu64 "; the last %d are kept", query->id,
+			     OOMS_MAX);
+	else if (buf__error(&answer->body))
+		fail_taking(reporter, answer, -ENOMEM, 0, json);
+}
+
 void reporter__answer(const struct reporter *reporter, const struct route *route,
 		      const struct query *query, const struct asker *asker, struct answer *answer)
 {
@@ -220,6 +247,10 @@ void reporter__answer(const struct reporter *reporter, const struct route *route
 	pid_t pid = 0;
 	int err;
 
+	if (route->kind == ROUTE_OOMS || route->kind == ROUTE_OOM) {
+		answer_oom(reporter, route, query, asker, answer);
+		return;
+	}
 	if (route->parameters & PARAMETER_PID)
 		pid = query->self ? self__pid(reporter->proc) : query->pid ?: reporter->pid;
 	err = take(reporter, route, pid, query, asker, &report);

@@ -12,6 +12,7 @@
 #include "serve/query.h"
 #include "serve/routes.h"
 
+struct blackbox;
 struct report;
 struct sampler;
 struct taker;
@@ -20,6 +21,7 @@ struct visitor;
 struct reporter {
 	struct taker *taker;
 	struct sampler *sampler;
+	struct blackbox *blackbox;
 	const char *proc;
 	pid_t pid; /* described when a query names none; 0: the node */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);

@@ -42,6 +42,10 @@ static const struct route_format of_graphs[FORMATS] = {
 	[FORMAT_HTML] = {TYPE_HTML, web__flamegraph, true},
 	[FORMAT_JSON] = {TYPE_JSON, web__flamegraph_json, true},
 };
+static const struct route_format of_ooms[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_TEXT},
+	[FORMAT_JSON] = {TYPE_JSON},
+};
 /* What has one format takes the parameter too: it says how errors are written. */
 static const struct route_format of_others[FORMATS] = {
 	[FORMAT_TEXT] = {TYPE_TEXT},
@@ -54,6 +58,8 @@ static const struct route routes[] = {
 	{"/debug/memory/pprof", ROUTE_PPROF, ON_DEBUG, OF_PROFILES, of_profiles},
 	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS, of_processes},
 	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS, of_graphs},
+	{"/debug/memory/oom", ROUTE_OOMS, ON_DEBUG, 0, of_ooms},
+	{"/debug/memory/oom/", ROUTE_OOM, ON_DEBUG, 0, of_ooms},
 	{"/", ROUTE_PAGE, ON_DEBUG, 0, of_others},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, 0, of_others},
 	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, 0, of_others},
@@ -71,10 +77,19 @@ unsigned route__takes(const struct route *route)
 	return takes;
 }
 
+static bool is_at(const struct route *route, const char *path)
+{
+	size_t len = strlen(route->path);
+
+	if (len > 1 && route->path[len - 1] == '/')
+		return !strncmp(path, route->path, len) && path[len] && !strchr(path + len, '/');
+	return !strcmp(route->path, path);
+}
+
 const struct route *routes__find(const char *path, unsigned listener)
 {
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
-		if (routes[i].listeners & listener && !strcmp(routes[i].path, path))
+		if (routes[i].listeners & listener && is_at(&routes[i], path))
 			return &routes[i];
 	}
 	return NULL;
@@ -87,7 +102,7 @@ void routes__list(unsigned listener, char ret[ROUTES_LIST_LEN])
 	ret[0] = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(routes); i++) {
 		if (routes[i].listeners & listener)
-			len += snprintf(ret + len, ROUTES_LIST_LEN - len, "%s%s", len ? ", " : "",
-					routes[i].path);
+			len += snprintf(ret + len, ROUTES_LIST_LEN - len, "%s%s%s", len ? ", " : "",
+					routes[i].path, routes[i].kind == ROUTE_OOM ? "ID" : "");
 	}
 }

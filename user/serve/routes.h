@@ -24,6 +24,8 @@ enum route_kind {
 	ROUTE_HEALTH,
 	ROUTE_READY,
 	ROUTE_METRICS,
+	ROUTE_OOMS,
+	ROUTE_OOM, /* of one, by the number that its path ends with */
 };
 
 struct route_format {
@@ -33,7 +35,7 @@ struct route_format {
 };
 
 struct route {
-	const char *path;
+	const char *path; /* with a slash at its end: a number follows */
 	enum route_kind kind;
 	unsigned listeners;
 	unsigned parameters;		    /* enum parameter, without format, which all take */
@@ -46,7 +48,7 @@ unsigned route__takes(const struct route *route);
 /* NULL when there is none. */
 const struct route *routes__find(const char *path, unsigned listener);
 
-#define ROUTES_LIST_LEN 256
+#define ROUTES_LIST_LEN 512
 
 /* "/debug/memory, /debug/memory/processes, …" of a listener. */
 void routes__list(unsigned listener, char ret[ROUTES_LIST_LEN]);

@@ -327,6 +327,8 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
 		query__init(&request->query, request->route ? route__takes(request->route) : 0);
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, on_parameter,
 					  &request->query);
+		if (request->route && request->route->kind == ROUTE_OOM)
+			query__set_id(&request->query, path + strlen(request->route->path));
 		query__end(&request->query);
 		if (answer_at_once(listener, request, path, allowed)) {
 			request->state = REQUEST_ANSWERED;
@@ -449,6 +451,7 @@ static int start(struct server *server)
 {
 	struct reporter reporter = {.taker = server->config.taker,
 				    .sampler = server->config.sampler,
+				    .blackbox = server->config.blackbox,
 				    .proc = server->options->proc,
 				    .pid = server->options->pid,
 				    .metrics = server->config.metrics,

@@ -13,6 +13,7 @@ struct options;
 struct report;
 struct server;
 struct sampler;
+struct blackbox;
 struct taker;
 
 /* Opens the listeners: clients that connect wait until it starts. Options must outlive it. 0, or
@@ -24,6 +25,7 @@ int server__open(const struct options *options, struct server **ret);
 struct server_config {
 	struct taker *taker;
 	struct sampler *sampler;
+	struct blackbox *blackbox;
 	struct crew *crew; /* with REQUEST_WORKERS threads to spare */
 	/* For /readyz: false with why not, one line. Must not block. */
 	bool (*ready)(void *ctx, char *ret_why, size_t len);

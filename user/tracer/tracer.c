@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blackbox/blackbox.h"
 #include "live/name_reader.h"
 #include "live/owner.h"
 #include "live/sweep.h"
@@ -19,8 +20,8 @@
 #include "util/budget.h"
 #include "util/log.h"
 
-/* The sweeper, the sampler and the unwinder. */
-#define TRACER_WORKERS 3
+/* The sweeper, the sampler, the unwinder and the black box. */
+#define TRACER_WORKERS 4
 
 /* Threads that may be stuck in processes before work is left undone. */
 #define RESERVE 16
@@ -146,6 +147,11 @@ int tracer__start(struct tracer *t, const struct options *options, size_t worker
 	}
 	if (!err && t->sampler)
 		err = sampler__start(t->sampler, t->taker, t->crew);
+	if (!err && sweep) {
+		t->blackbox = blackbox__new(options->proc);
+		err = t->blackbox ? blackbox__start(t->blackbox, t->taker, t->owner, t->crew)
+				  : -ENOMEM;
+	}
 	if (err)
 		log_error("a thread cannot be started (%s)", strerror(-err));
 	return err ? EXIT_FAILED : EXIT_DONE;
@@ -155,6 +161,7 @@ void tracer__stop(struct tracer *t)
 {
 	crew__stop(t->crew, UINT64_MAX / 2);
 	sweeper__free(t->sweeper);
+	blackbox__free(t->blackbox);
 	name_reader__stop(t->names);
 	unwinder__stop(t->unwinder);
 	owner__free(t->owner);

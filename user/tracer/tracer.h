@@ -20,7 +20,8 @@ struct tracer {
 	struct sweeper *sweeper; /* NULL: not wanted */
 	struct pod_logs *pod_logs;
 	struct taker *taker;
-	struct sampler *sampler; /* NULL: not wanted */
+	struct sampler *sampler;   /* NULL: not wanted */
+	struct blackbox *blackbox; /* NULL: not wanted */
 };
 
 /* Attaches: from its return on, every event is recorded. Before the first thread, for it forks off

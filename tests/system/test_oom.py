@@ -1,0 +1,160 @@
+# SPDX-License-Identifier: BSD-2-Clause
+"""Processes that the out-of-memory killer takes: which it was, for which limit, and what it had just before."""
+import contextlib
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from memprov import MIB, WORKLOADS, Daemon, Target, functions, until
+from test_fairness import NOBODY
+from test_limits import memory_cgroup
+
+LIMIT = 160 * MIB
+AS_NOBODY = ["/usr/bin/setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
+PYTHON = """
+import time
+kept = []
+def keep(size):
+    kept.append(bytearray(size))
+    kept[-1][::4096] = b"x" * len(kept[-1][::4096])
+def leak_much():
+    keep(3 << 20)
+def leak_little():
+    keep(1 << 20)
+while True:
+    leak_much()
+    leak_little()
+    time.sleep(0.1)
+"""
+
+
+@pytest.fixture(scope="module")
+def daemon(bpf):
+    with Daemon() as daemon:
+        yield daemon
+
+
+def ooms(daemon):
+    return daemon.get("/debug/memory/oom", format="json").json["ooms"]
+
+
+def of(daemon, pid):
+    return [oom for oom in ooms(daemon) if oom["victim"]["pid"] == pid]
+
+
+def kills(daemon):
+    return {scope: daemon.metrics()[f'memprov_oom_kills_total{{scope="{scope}"}}']
+            for scope in ("cgroup", "node", "unknown")}
+
+
+def within(group, *program, **popen):
+    """A program that is in the cgroup from its first page on."""
+    path = program[0] if "/" in program[0] else os.path.join(WORKLOADS, program[0])
+    return Target("/bin/sh", "-c", f'echo $$ > {group}/cgroup.procs; exec "$@"', "sh", path, *program[1:], **popen)
+
+
+def watched(daemon, group):
+    """The daemon looks for new cgroups every two seconds, or less often if there are very many."""
+    reports = daemon.metrics()["memprov_oom_reports_total"]
+    with within(group, "leaks", 20000, LIMIT * 9 // 10) as probe:
+        probe.line()
+        until(lambda: daemon.metrics()["memprov_oom_reports_total"] > reports, "a report where memory is short")
+
+
+@pytest.mark.parametrize("program", [("leaks", 100000), ("leaks.go",), (sys.executable, "-c", PYTHON)],
+                         ids=["c", "go", "python"])
+def test_the_victim_s_last_report(daemon, program):
+    with memory_cgroup(LIMIT) as group:
+        watched(daemon, group)
+        with within(group, *program) as target:
+            assert target.process.wait() == -signal.SIGKILL
+            oom, = until(lambda: of(daemon, target.pid), "the entry")
+    assert oom["scope"] == "cgroup" and oom["limit"] == LIMIT
+    assert oom["cgroup"].startswith("/memprov-test-")
+    comm = pathlib.Path(program[0]).name
+    assert oom["victim"]["comm"] == comm[:15] and oom["victim"]["container"] is None
+    assert oom["victim"]["oom_score_adj"] == 0
+    assert oom["trigger"] == {"pid": target.pid, "comm": comm[:15]}
+    report = oom["report"]
+    assert report["pid"] == target.pid and report["schema"] == 1
+    assert 0 <= report["age_ms"] < 2000
+    assert 0.9 * oom["victim"]["rss"] <= report["totals"]["rss"] <= LIMIT * 1.1
+    text = daemon.get(f"/debug/memory/oom/{oom['id']}").text
+    assert f"Its last report, {report['age_ms']} ms before:" in text and "=== Complete Memory Breakdown ===" in text
+    one = daemon.get(f"/debug/memory/oom/{oom['id']}", format="json").json
+    assert one == {"schema": 1, "ooms": [oom]}
+    if program[0] == "leaks":
+        most, second = report["callsites"][:2]
+        assert "leak_much" in functions(most) and "leak_little" in functions(second)
+        assert most["rss"] == 3 * second["rss"] or most["rss"] == 3 * (second["rss"] + MIB)
+
+
+def test_the_trigger_is_another(daemon):
+    """What the killer likes best is not what had no memory left."""
+    with memory_cgroup(LIMIT) as group, contextlib.ExitStack() as stack:
+        watched(daemon, group)
+        big = stack.enter_context(within(group, "leaks", 1000, LIMIT // 4 * 3))
+        assert big.line() == "full"
+        pathlib.Path(f"/proc/{big.pid}/oom_score_adj").write_text("1000")
+        small = stack.enter_context(within(group, "leaks", 20000))
+        assert big.process.wait() == -signal.SIGKILL
+        oom, = until(lambda: of(daemon, big.pid), "the entry")
+    assert oom["trigger"] == {"pid": small.pid, "comm": "leaks"}
+    assert oom["victim"]["oom_score_adj"] == 1000
+    assert [other["pid"] for other in oom["others"]] == [small.pid]
+    assert oom["others"][0]["comm"] == "leaks" and oom["others"][0]["rss"] > 0
+    assert oom["report"]["totals"]["rss"] >= 0.9 * oom["victim"]["rss"]
+
+
+def test_none_is_missed(daemon):
+    """A hundred in a row, too fast for a report of each; the last ones are kept."""
+    before = kills(daemon)
+    with memory_cgroup(8 * MIB) as group:
+        for _ in range(100):
+            with within(group, "leaks", 0) as target:
+                assert target.process.wait() == -signal.SIGKILL
+        assert "oom_kill 100\n" in (group / "memory.oom_control").read_text()
+        until(lambda: sum(kills(daemon).values()) == sum(before.values()) + 100, "all of them counted")
+    after = kills(daemon)
+    assert after["cgroup"] == before["cgroup"] + 100 and after["unknown"] == 0
+    kept = ooms(daemon)
+    assert len(kept) == 64 and [oom["id"] for oom in kept] == list(range(kept[0]["id"], kept[0]["id"] - 64, -1))
+    assert daemon.get(f"/debug/memory/oom/{kept[-1]['id'] - 1}").status == 404
+
+
+def test_of_another_user(daemon):
+    """Entries have addresses and names, as reports have."""
+    with memory_cgroup(8 * MIB) as group:
+        with within(group, "leaks", 0) as ours:
+            assert ours.process.wait() == -signal.SIGKILL
+        with within(group, *AS_NOBODY, os.path.join(WORKLOADS, "leaks"), 0) as theirs:
+            assert theirs.process.wait() == -signal.SIGKILL
+        our_id, = [oom["id"] for oom in until(lambda: of(daemon, ours.pid), "our entry")]
+        until(lambda: of(daemon, theirs.pid), "their entry")
+
+    def as_nobody(path):
+        return subprocess.run(["curl", "-s", f"http://127.0.0.1:{daemon.port}{path}"], user=NOBODY, group=NOBODY,
+                              extra_groups=[], capture_output=True, text=True, check=True).stdout
+
+    rows = as_nobody("/debug/memory/oom").splitlines()[2:]
+    assert all(row.split()[3] != str(ours.pid) for row in rows)
+    assert as_nobody(f"/debug/memory/oom/{our_id}") == \
+        f"not allowed to read entry {our_id}: the process was another user's\n"
+
+
+@pytest.mark.parametrize("path, status, words", [
+    ("/debug/memory/oom/x", 400, "the path ends with x; takes the number of an entry"),
+    ("/debug/memory/oom/0", 400, "takes the number"),
+    ("/debug/memory/oom/18446744073709551615", 404, "there is no entry"),
+    ("/debug/memory/oom/1/2", 404, "no route"),
+    ("/debug/memory/oom/", 404, "/debug/memory/oom/ID"),
+    ("/debug/memory/oom?pid=1", 400, "pid"),
+    ("/debug/memory/oom?format=pprof", 400, "format"),
+])
+def test_bad_requests(daemon, path, status, words):
+    answer = daemon.request("GET", path)
+    assert answer.status == status and words in answer.text, answer.text

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/* All places where memory may run short, and how short it is there. For one thread. */
+#ifndef MEMPROV_WATCH_H
+#define MEMPROV_WATCH_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "blackbox/place.h"
+
+struct watch;
+
+/* proc must outlive it; NULL when out of memory. */
+struct watch *watch__new(const char *proc);
+void watch__free(struct watch *watch); /* accepts NULL */
+
+/* Looks for cgroups when that is due, and how full each is: ten times a second, more often where
+ * one fills, and less often if it would take more than a five-hundredth of a CPU each. The time of
+ * the next look: CLOCK_BOOTTIME. */
+uint64_t watch__look(struct watch *watch);
+
+/* A place that wants reports, or NULL; the caller takes them, and says so. */
+struct place *watch__wants_reports(struct watch *watch);
+void watch__reported(struct watch *watch, struct place *place);
+
+/* Its directory, or -errno; of the node -ENOENT. */
+int watch__open(const struct watch *watch, const struct place *place);
+
+uint64_t watch__node_limit(const struct watch *watch); /* bytes; 0: not looked at yet */
+
+/* The cgroup whose limit a process in the cgroup `path` has just been killed for: it, or the first
+ * around it that has been hit since the last look. path NULL: any. NULL: the node was short. */
+struct place *watch__hit(struct watch *watch, const char *path);
+
+#endif
