@@ -43,6 +43,24 @@ static void check(const struct wire_reading *reading)
 	}
 }
 
+static void check_ranges(const struct wire_need *need)
+{
+	size_t n = need->len / sizeof(struct wire_range), bytes = 0;
+
+	if (!n || n > WIRE_RANGES_MAX)
+		abort();
+	for (size_t i = 0; i < n; i++) {
+		struct wire_range range;
+
+		memcpy(&range, need->text + i * sizeof(range), sizeof(range));
+		if (!range.len)
+			abort();
+		bytes += range.len;
+	}
+	if (bytes > WIRE_MEMORY_MAX)
+		abort();
+}
+
 static void check_need(const uint8_t *packet, size_t len)
 {
 	struct wire_need need;
@@ -50,9 +68,13 @@ static void check_need(const uint8_t *packet, size_t len)
 	if (len < sizeof(need))
 		return;
 	memcpy(&need, packet, sizeof(need));
-	if (!wire__check_need(&need, len) && need.what == WIRE_NEED_DEBUG &&
+	if (wire__check_need(&need, len))
+		return;
+	if (need.what == WIRE_NEED_DEBUG &&
 	    (strlen(need.text) != need.len || strchr(need.text, '/')))
 		abort();
+	if (need.what == WIRE_NEED_MEMORY)
+		check_ranges(&need);
 }
 
 static void check_status(const uint8_t *data, size_t size)

@@ -121,6 +121,13 @@ static void test_places(void **state)
 	elf_module__free(module);
 }
 
+static ssize_t glance(struct glancer *glancer, int pidfd, uint64_t at, char *to)
+{
+	struct glance_range range = {.at = at, .len = 8};
+
+	return glancer__read(glancer, pidfd, getpid(), &range, 1, to) ?: range.n;
+}
+
 /* A page that never comes keeps no caller waiting. */
 static void test_glances(void **state)
 {
@@ -133,24 +140,32 @@ static void test_glances(void **state)
 				       .mode = UFFDIO_REGISTER_MODE_MISSING};
 	static const char text[8] = "seventy";
 	uint64_t at = (uintptr_t)text;
+	struct glance_range ranges[] = {
+		{.at = at, .len = 5}, {.at = 4096, .len = 4}, {.at = at + 5, .len = 3}};
+	char several[5 + 4 + 3];
 
-	assert_int_equal(glancer__read(glancer, pidfd, getpid(), at, got, 8), -EBUSY);
+	assert_int_equal(glance(glancer, pidfd, at, got), -EBUSY);
 	assert_int_equal(glancer__start(glancer), 0);
-	assert_int_equal(glancer__read(glancer, pidfd, getpid(), at, got, 8), 8);
+	assert_int_equal(glance(glancer, pidfd, at, got), 8);
 	assert_string_equal(got, text);
-	assert_int_equal(glancer__read(glancer, pidfd, getpid(), 4096, got, 8), -EFAULT);
+	assert_int_equal(glance(glancer, pidfd, 4096, got), -EFAULT);
+	assert_int_equal(glancer__read(glancer, pidfd, getpid(), ranges, 3, several), 0);
+	assert_int_equal(ranges[0].n, 5);
+	assert_int_equal(ranges[1].n, -EFAULT);
+	assert_int_equal(ranges[2].n, 3);
+	assert_memory_equal(several, "seven", 5);
+	assert_memory_equal(several + 5 + 4, "ty", 3);
 	assert_true(fault >= 0);
 	assert_int_equal(ioctl(fault, UFFDIO_API, &api), 0);
 	assert_int_equal(ioctl(fault, UFFDIO_REGISTER, &area), 0);
 	for (int i = 0; i < 2; i++)
-		assert_int_equal(glancer__read(glancer, pidfd, getpid(), (uintptr_t)page, got, 8),
-				 -ETIMEDOUT);
-	assert_int_equal(glancer__read(glancer, pidfd, getpid(), at, got, 8), -EBUSY);
+		assert_int_equal(glance(glancer, pidfd, (uintptr_t)page, got), -ETIMEDOUT);
+	assert_int_equal(glance(glancer, pidfd, at, got), -EBUSY);
 	/* The source of the page has gone: the readers come back. */
 	close(fault);
-	for (int i = 0; i < 1000 && glancer__read(glancer, pidfd, getpid(), at, got, 8) < 0; i++)
+	for (int i = 0; i < 1000 && glance(glancer, pidfd, at, got) < 0; i++)
 		usleep(10000);
-	assert_int_equal(glancer__read(glancer, pidfd, getpid(), at, got, 8), 8);
+	assert_int_equal(glance(glancer, pidfd, at, got), 8);
 	glancer__free(glancer);
 	munmap(page, 4096);
 	close(pidfd);

@@ -36,7 +36,8 @@
 struct loot {
 	uint32_t processes[64];
 	size_t n_processes;
-	bool canary; /* in a stack */
+	bool canary;   /* in a stack */
+	uint64_t code; /* where the last process that it was told of has some */
 	uint64_t stacks;
 };
 
@@ -68,7 +69,40 @@ static int ask(uint32_t number, uint32_t what, const char *text, uint32_t *ret_a
 	return fd;
 }
 
-/* What the test wants it to ask for is in a file: a name in .gnu_debuglink. */
+/* How many bytes of two ranges it gets in one answer: two numbers of two digits each. */
+static unsigned ask_memory(uint64_t at, uint64_t other)
+{
+	struct wire_need need = {{WIRE_NEED, 0}, WIRE_NEED_MEMORY, 0, ""};
+	const struct wire_range ranges[] = {{at, 64}, {other, 32}};
+	struct {
+		struct wire_memory memory;
+		uint8_t bytes[64 + 32];
+	} answer;
+
+	need.len = sizeof(ranges);
+	memcpy(need.text, ranges, sizeof(ranges));
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), -1, CHANNEL_FOREVER) ||
+	    channel__receive(WIRE_SOCKET, &answer, sizeof(answer), NULL, CHANNEL_FOREVER) <
+		    (ssize_t)sizeof(answer.memory) ||
+	    answer.memory.head.type != WIRE_MEMORY || answer.memory.head.number != 2)
+		_exit(1);
+	return 100 * answer.memory.lens[0] + answer.memory.lens[1];
+}
+
+static void ask_for_memory(char *ret, size_t size)
+{
+	unsigned both = ask_memory(loot.code, loot.code + 64);
+	unsigned second = ask_memory(16, loot.code), asked = 2;
+
+	while (asked < 2 * WIRE_MEMORY_ASKED && ask_memory(loot.code, 16))
+		asked++;
+	/* On a busy machine time is up before. */
+	snprintf(ret, size, "both %u second %u %s", both, second,
+		 asked <= WIRE_MEMORY_ASKED ? "bounded" : "on and on");
+}
+
+/* What the test wants it to ask for is in a file: a name in .gnu_debuglink, "perf map" or "memory".
+ */
 static void ask_for_all(char *ret, size_t size)
 {
 	char name[256] = "", head[5];
@@ -79,6 +113,10 @@ static void ask_for_all(char *ret, size_t size)
 	if (file >= 0 && read(file, name, sizeof(name) - 1) < 0)
 		_exit(1);
 	close(file);
+	if (!strcmp(name, "memory")) {
+		ask_for_memory(ret, size);
+		return;
+	}
 	for (uint32_t number = 1; *name && number <= FILES; number++) {
 		/* Those of the loader and the C library may be installed. */
 		if (number > 1 && number < 5)
@@ -125,8 +163,10 @@ static int hostile_main(void)
 			return 0;
 		close(fd);
 		loot.canary |= memmem(packet, n, CANARY, strlen(CANARY)) != NULL;
-		if (head->type == WIRE_IMAGE)
+		if (head->type == WIRE_IMAGE) {
 			note_process(head->number);
+			loot.code = ((const struct wire_image *)head)->rows[0].start;
+		}
 		if (head->type == WIRE_UNWIND)
 			say(head->number);
 	}
@@ -326,6 +366,19 @@ static void perf_maps(void **state)
 	end_it(&user);
 }
 
+/* Of the process whose stack it unwinds, a bounded number of times; and what cannot be read takes
+ * nothing from what can. */
+static void memory(void **state)
+{
+	struct fixture *fixture = *state;
+	struct traced user = begin_as(USER, PROGRAM);
+
+	assert_int_equal(symbolizer__start(fixture->symbolizer), 0);
+	ask_next_for("memory");
+	assert_string_equal(unwind_text(fixture, &user, ""), "both 6432 second 32 bounded");
+	end_it(&user);
+}
+
 /* --- others' bytes -------------------------------------------------------------------------- */
 
 /* Root's stack is not in the child that reads its user's files, in either order. */
@@ -401,8 +454,12 @@ int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up_files, tear_down_files)
 	const struct CMUnitTest tests[] = {
-		TEST(what_it_may_not_have), TEST(names_that_are_none), TEST(perf_maps),
-		TEST(what_others_have),	    TEST(many_users),
+		TEST(what_it_may_not_have),
+		TEST(names_that_are_none),
+		TEST(perf_maps),
+		TEST(memory),
+		TEST(what_others_have),
+		TEST(many_users),
 	};
 
 	if (child__is_meant(argc, argv))

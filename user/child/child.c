@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "child/child_tables.h"
+#include "child/remote.h"
 #include "child/reply.h"
 #include "child/sandbox.h"
 #include "child/unwind.h"
@@ -29,6 +30,7 @@ struct child {
 	uint64_t memory;
 	uint64_t requests;
 	struct symbols *symbols;
+	struct remote remote;
 	struct found_stack found;
 	uint32_t words[(MP_STACK_MAX + MP_OTHER_MAX) / 8];
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
@@ -56,6 +58,36 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 	return fd < 0 && opened.number ? -EAGAIN : fd;
 }
 
+static void ask_memory(void *ctx, const struct wire_range *ranges, size_t n, uint32_t *lens,
+		       uint8_t *to)
+{
+	struct wire_need need = {{WIRE_NEED, 0}, WIRE_NEED_MEMORY, n * sizeof(ranges[0]), ""};
+	struct {
+		struct wire_memory memory;
+		uint8_t bytes[WIRE_MEMORY_MAX];
+	} answer;
+	size_t bytes = 0;
+	ssize_t len;
+
+	(void)ctx;
+	memcpy(need.text, ranges, need.len);
+	if (channel__send(WIRE_SOCKET, &need, sizeof(need), -1, CHANNEL_FOREVER))
+		_exit(1);
+	len = channel__receive(WIRE_SOCKET, &answer, sizeof(answer), NULL, CHANNEL_FOREVER);
+	if (len < (ssize_t)sizeof(answer.memory) || answer.memory.head.type != WIRE_MEMORY ||
+	    answer.memory.head.number != n)
+		_exit(1);
+	for (size_t i = 0; i < n; i++) {
+		lens[i] = answer.memory.lens[i];
+		if (lens[i] > ranges[i].len)
+			_exit(1);
+		bytes += lens[i];
+	}
+	if (bytes != len - sizeof(answer.memory))
+		_exit(1);
+	memcpy(to, answer.memory.bytes, bytes);
+}
+
 static int find_debug(void *ctx, uint32_t file, const char *link)
 {
 	return ask(file, WIRE_NEED_DEBUG, link ?: "", link ? strlen(link) : 0);
@@ -72,7 +104,8 @@ static void enter(void *ctx, const struct code_row *row)
 		elf_module__use(row->module, child->requests);
 }
 
-#define KNOWN_MAX 8 /* answers that are kept while a stack is unwound */
+#define CODE_LEN  128 /* bytes by which code is recognised */
+#define KNOWN_MAX 8   /* answers that are kept while a stack is unwound */
 
 struct looking {
 	struct child *child;
@@ -85,42 +118,23 @@ struct looking {
 	size_t n_known; /* ever */
 };
 
-static size_t ask_code(uint32_t process, uint64_t at, uint8_t *ret)
-{
-	struct wire_need need = {{WIRE_NEED, process}, WIRE_NEED_CODE, sizeof(at), ""};
-	struct wire_code code;
-
-	memcpy(need.text, &at, sizeof(at));
-	if (channel__send(WIRE_SOCKET, &need, sizeof(need), -1, CHANNEL_FOREVER) ||
-	    channel__receive(WIRE_SOCKET, &code, sizeof(code), NULL, CHANNEL_FOREVER) !=
-		    sizeof(code) ||
-	    code.head.type != WIRE_CODE || code.head.number > sizeof(code.bytes))
-		_exit(1);
-	memcpy(ret, code.bytes, code.head.number);
-	return code.head.number;
-}
-
 static uint64_t least(uint64_t a, uint64_t b)
 {
 	return a < b ? a : b;
 }
 
-/* WIRE_CODE_LEN bytes around pc, or as many of them as are code of the file. */
+/* CODE_LEN bytes around pc, or as many of them as are code of the file. */
 static bool compare(const struct looking *looking, const struct code_row *row, uint64_t pc,
 		    const struct code_place *place)
 {
-	uint64_t before = least(least(pc - row->wire.start, place->before), WIRE_CODE_LEN / 2);
-	uint64_t at = pc - before, skip = 0, len;
-	uint8_t theirs[WIRE_CODE_LEN], ours[WIRE_CODE_LEN];
+	uint64_t before = least(least(pc - row->wire.start, place->before), CODE_LEN / 2);
+	uint64_t at = pc - before;
+	size_t len = least(least(CODE_LEN, row->wire.end - at), before + place->left);
+	uint8_t theirs[CODE_LEN], ours[CODE_LEN];
 
-	if (row->wire.end - row->wire.start < WIRE_CODE_LEN)
-		return false;
-	if (row->wire.end - at < WIRE_CODE_LEN)
-		skip = at - (row->wire.end - WIRE_CODE_LEN);
-	len = least(WIRE_CODE_LEN - skip, before + place->left);
-	return ask_code(looking->process->number, at - skip, theirs) == WIRE_CODE_LEN &&
+	return remote__read(&looking->child->remote, at, theirs, len) &&
 	       elf_module__read(row->module, place->offset - before, ours, len) == (ssize_t)len &&
-	       !memcmp(theirs + skip, ours, len);
+	       !memcmp(theirs, ours, len);
 }
 
 /* Asked about the same place again and again. What is there may have changed by the next stack. */
@@ -201,6 +215,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	if (!reply)
 		_exit(1);
 	looking.reply = reply;
+	remote__begin(&child->remote, ask_memory, NULL);
 	memset(found, 0, sizeof(*found));
 	if (stack->kind == MP_STACK_COPY) {
 		copied_stack__begin(&found->stack, stack, child->words);

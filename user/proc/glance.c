@@ -21,12 +21,11 @@
 struct glance {
 	int pidfd;
 	pid_t pid;
-	uint64_t at;
-	size_t len;
-	ssize_t n;
+	struct glance_range ranges[GLANCE_RANGES_MAX];
+	size_t n;
 	bool done;
-	bool abandoned; /* the reader frees it */
-	uint8_t bytes[GLANCE_MAX];
+	bool abandoned;	 /* the reader frees it */
+	uint8_t bytes[]; /* of all ranges */
 };
 
 struct glancer {
@@ -74,6 +73,18 @@ void glancer__free(struct glancer *glancer)
 	glancer__unref(glancer);
 }
 
+static void read_ranges(struct glance *glance)
+{
+	uint8_t *to = glance->bytes;
+
+	for (size_t i = 0; i < glance->n; i++) {
+		struct glance_range *range = &glance->ranges[i];
+
+		range->n = peek__read(glance->pidfd, glance->pid, range->at, to, range->len);
+		to += range->len;
+	}
+}
+
 /* With the lock held, but for the reading. */
 static void serve(struct glancer *glancer)
 {
@@ -81,7 +92,7 @@ static void serve(struct glancer *glancer)
 
 	glancer->next = NULL;
 	pthread_mutex_unlock(&glancer->lock);
-	glance->n = peek__read(glance->pidfd, glance->pid, glance->at, glance->bytes, glance->len);
+	read_ranges(glance);
 	close(glance->pidfd);
 	pthread_mutex_lock(&glancer->lock);
 	glancer->idle++;
@@ -143,38 +154,45 @@ static int wait_for(struct glancer *glancer, struct glance *glance)
 	return glance->done ? 0 : -ETIMEDOUT;
 }
 
-ssize_t glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, uint64_t at, void *to,
-		      size_t len)
+static size_t sum(const struct glance_range *ranges, size_t n)
 {
-	struct glance *glance = calloc(1, sizeof(*glance));
-	ssize_t n = -EBUSY;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < n; i++)
+		bytes += ranges[i].len;
+	return bytes;
+}
+
+int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_range *ranges,
+		  size_t n, void *to)
+{
+	size_t bytes = sum(ranges, n);
+	struct glance *glance = calloc(1, sizeof(*glance) + bytes);
+	int err = -EBUSY;
 
 	if (!glance)
 		return -ENOMEM;
-	*glance = (struct glance){
-		.pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0),
-		.pid = glancer->same_numbers ? tgid : 0,
-		.at = at,
-		.len = len < GLANCE_MAX ? len : GLANCE_MAX,
-	};
+	glance->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
+	glance->pid = glancer->same_numbers ? tgid : 0;
+	glance->n = n;
+	memcpy(glance->ranges, ranges, n * sizeof(*ranges));
 	if (glance->pidfd < 0) {
 		free(glance);
 		return -errno;
 	}
 	pthread_mutex_lock(&glancer->lock);
 	if (glancer->idle) {
-		n = wait_for(glancer, glance);
-		glance->abandoned = n;
+		err = wait_for(glancer, glance);
+		glance->abandoned = err;
 	} else {
 		close(glance->pidfd);
 	}
-	if (!n) {
-		n = glance->n;
-		if (n > 0)
-			memcpy(to, glance->bytes, n);
+	if (!err) {
+		memcpy(ranges, glance->ranges, n * sizeof(*ranges));
+		memcpy(to, glance->bytes, bytes);
 	}
 	if (!glance->abandoned)
 		free(glance);
 	pthread_mutex_unlock(&glancer->lock);
-	return n;
+	return err;
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Reading a few bytes of a process's memory in bounded time. The page may have to be brought in,
+ * Reading some of a process's memory in bounded time. A page may have to be brought in,
  * and its source (userfaultfd, a dead swap device) may keep the reader waiting for ever: so threads
  * of its own read, and are abandoned when they are late. While all of them are stuck, nothing is
  * read.
@@ -12,7 +12,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define GLANCE_MAX 256 /* bytes */
+#define GLANCE_MAX	  32768 /* bytes at once */
+#define GLANCE_RANGES_MAX 16
 
 struct glancer;
 
@@ -24,9 +25,16 @@ void glancer__free(struct glancer *glancer); /* accepts NULL */
 /* Starts the threads; before that nothing is read. 0 or -errno. */
 int glancer__start(struct glancer *glancer);
 
-/* One call at a time. pidfd: the open directory of the process, tgid. How many bytes were read,
- * -ETIMEDOUT, -EBUSY, or what peek__read() says. */
-ssize_t glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, uint64_t at, void *to,
-		      size_t len);
+struct glance_range {
+	uint64_t at;
+	size_t len;
+	ssize_t n; /* that were read, or what peek__read() says */
+};
+
+/* One call at a time. pidfd: the open directory of the process, tgid. `to` has room for all ranges,
+ * GLANCE_MAX at most; what was read of each lies where it would if all before it were whole. 0 with
+ * ->n of each, or -ETIMEDOUT, -EBUSY, -ENOMEM, -errno. */
+int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_range *ranges,
+		  size_t n, void *to);
 
 #endif

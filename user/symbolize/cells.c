@@ -72,6 +72,17 @@ static int tell_rows(void *ctx, const struct image *image)
 	return err;
 }
 
+/* --- the domain's processes ---------------------------------------------------------------- */
+
+bool cell__still_has(const struct cell *cell, const struct image *image, int pidfd,
+		     struct credentials *ret)
+{
+	struct domain domain;
+
+	return !domain__of(pidfd, image->tgid, image->start_ticks, &domain, ret) &&
+	       (image->tgid == cell->child.pid || domain__equal(&domain, &cell->domain));
+}
+
 /* --- cells --------------------------------------------------------------------------------- */
 
 uint64_t cells__child_memory(uint64_t memory)

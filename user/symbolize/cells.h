@@ -65,6 +65,11 @@ void cells__forget(struct cells *cells, pid_t tgid, uint64_t start_ticks,
 
 void cells__free(struct cells *cells); /* ends all children; a zeroed one is fine */
 
+/* Whether the process opened as pidfd still is in the domain, or is the cell's child, after
+ * something of it has been read; with its credentials in *ret. */
+bool cell__still_has(const struct cell *cell, const struct image *image, int pidfd,
+		     struct credentials *ret);
+
 /* To the cell's child: 0 or -errno. */
 int cell__send(struct cell *cell, const void *head, size_t head_len, const void *body,
 	       size_t body_len, int fd);

@@ -39,6 +39,7 @@ struct image {
 	size_t n;
 	unsigned deaths;   /* of the child while it was at this process, in no file */
 	uint64_t death_ns; /* the last one */
+	uint64_t late_ns;  /* when reading its memory took too long; 0: never */
 };
 
 /* To the child: rows and files. After a negative result it is told no more of the image. */

@@ -6,10 +6,10 @@
 #include <string.h>
 
 #include "proc/domain.h"
-#include "proc/glance.h"
 #include "proc/procfs.h"
 #include "symbolize/cells.h"
 #include "symbolize/fallback.h"
+#include "symbolize/memory.h"
 #include "symbolize/needs.h"
 #include "symbolize/tenants.h"
 #include "util/cleanup.h"
@@ -42,11 +42,12 @@ struct symbolizer {
 	struct tenants *tenants;
 	struct subject subject; /* the last one that was looked at */
 	struct glancer *glancer;
-	uint64_t began;	   /* the request */
-	uint64_t deadline; /* of the request */
-	uint64_t waited;   /* what the child had waited for a CPU before the request */
-	uint64_t ours_ns;  /* of the request, when the child waited for us */
-	uint64_t heard_ns; /* when it last did not */
+	struct memory_reads reads; /* for the request */
+	uint64_t began;		   /* the request */
+	uint64_t deadline;	   /* of the request */
+	uint64_t waited;	   /* what the child had waited for a CPU before the request */
+	uint64_t ours_ns;	   /* of the request, when the child waited for us */
+	uint64_t heard_ns;	   /* when it last did not */
 	struct symbolizer_stats stats;
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
 };
@@ -203,38 +204,7 @@ static int find_cell(struct symbolizer *symbolizer, const struct unwind_request 
 	return 0;
 }
 
-/* Whether it still is in the domain for which something has been read. */
-static bool is_still_in(const struct cell *cell, const struct image *image, int pidfd,
-			struct credentials *ret)
-{
-	struct domain domain;
-
-	return !domain__of(pidfd, image->tgid, image->start_ticks, &domain, ret) &&
-	       (image->tgid == cell->child.pid || domain__equal(&domain, &cell->domain));
-}
-
 /* --- one stack ----------------------------------------------------------------------------- */
-
-/* What the process has where a file's code belongs; the child gets nothing else of its memory. */
-static int answer_code(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
-		       uint64_t at)
-{
-	struct credentials credentials;
-	_cleanup_close_ int pidfd = -1;
-	const struct image_row *row = image__row_at(image, at);
-	struct wire_code code = {.head.type = WIRE_CODE};
-	ssize_t n = -EFAULT;
-
-	pidfd = images__open_process(cell->images, image);
-	if (pidfd >= 0 && row && row->wire.beside && row->wire.end - at >= WIRE_CODE_LEN)
-		n = glancer__read(symbolizer->glancer, pidfd, image->tgid, at, code.bytes,
-				  sizeof(code.bytes));
-	if (n > 0 && is_still_in(cell, image, pidfd, &credentials))
-		code.head.number = n;
-	else
-		memset(code.bytes, 0, sizeof(code.bytes));
-	return cell__send(cell, &code, sizeof(code), NULL, 0, -1);
-}
 
 static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
 		       const struct wire_need *need)
@@ -251,7 +221,7 @@ static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const s
 	if (need->what == WIRE_NEED_DEBUG)
 		needy.module = images__name_of(cell->images, image, need->head.number, &needy.id);
 	/* The rights are those of the domain, whatever it does meanwhile. */
-	if (!needy.mounts || !is_still_in(cell, image, pidfd, &credentials))
+	if (!needy.mounts || !cell__still_has(cell, image, pidfd, &credentials))
 		fd = -ESRCH;
 	else
 		fd = needs__open(&symbolizer->launcher, &needy, need);
@@ -259,19 +229,18 @@ static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const s
 	return cell__send(cell, &opened, sizeof(opened), NULL, 0, fd);
 }
 
-static int answer_need(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
+static int answer_need(struct symbolizer *symbolizer, struct cell *cell, struct image *image,
 		       size_t len)
 {
 	struct wire_need need;
-	uint64_t at;
 
 	if (wire__check_need((const void *)symbolizer->packet, len))
 		return -EBADMSG;
 	memcpy(&need, symbolizer->packet, sizeof(need));
-	if (need.what != WIRE_NEED_CODE)
-		return answer_file(symbolizer, cell, image, &need);
-	memcpy(&at, need.text, sizeof(at));
-	return answer_code(symbolizer, cell, image, at);
+	if (need.what == WIRE_NEED_MEMORY)
+		return memory_reads__answer(&symbolizer->reads, symbolizer->glancer, cell, image,
+					    &need);
+	return answer_file(symbolizer, cell, image, &need);
 }
 
 static void begin_request(struct symbolizer *symbolizer)
@@ -317,8 +286,8 @@ static ssize_t receive(struct symbolizer *symbolizer, struct cell *cell)
 }
 
 /* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
-static int receive_answer(struct symbolizer *symbolizer, struct cell *cell,
-			  const struct image *image, struct wire_reading *reading)
+static int receive_answer(struct symbolizer *symbolizer, struct cell *cell, struct image *image,
+			  struct wire_reading *reading)
 {
 	const struct wire_head *head = (const void *)symbolizer->packet;
 	size_t needs = 0;
@@ -351,7 +320,7 @@ struct asking {
 	struct arena *arena;
 };
 
-static int ask_child(const struct asking *asking, const struct image *image, struct unwound *ret,
+static int ask_child(const struct asking *asking, struct image *image, struct unwound *ret,
 		     bool *ret_left_code)
 {
 	const struct unwind_request *request = asking->request;
@@ -507,7 +476,9 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 	if (err)
 		return err;
 	symbolizer->waited = launch__waited_ns(&asking.cell->child);
+	memory_reads__begin(&symbolizer->reads);
 	err = unwind(&asking, &unwound);
+	memory_reads__end(&symbolizer->reads);
 	if (err)
 		return err;
 	symbolizer->stats.unwound++;

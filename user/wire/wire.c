@@ -154,6 +154,22 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	return answer.more;
 }
 
+static int check_ranges(const struct wire_need *need)
+{
+	struct wire_range ranges[WIRE_RANGES_MAX];
+	uint64_t bytes = 0;
+
+	if (!need->len || need->len > sizeof(ranges) || need->len % sizeof(ranges[0]))
+		return -EBADMSG;
+	memcpy(ranges, need->text, need->len);
+	for (size_t i = 0; i < need->len / sizeof(ranges[0]); i++) {
+		if (!ranges[i].len || ranges[i].len > WIRE_MEMORY_MAX)
+			return -EBADMSG;
+		bytes += ranges[i].len;
+	}
+	return bytes <= WIRE_MEMORY_MAX ? 0 : -EBADMSG;
+}
+
 int wire__check_need(const struct wire_need *need, size_t len)
 {
 	if (len != sizeof(*need) || need->head.type != WIRE_NEED)
@@ -167,8 +183,8 @@ int wire__check_need(const struct wire_need *need, size_t len)
 		return !strcmp(need->text, ".") || !strcmp(need->text, "..") ? -EBADMSG : 0;
 	case WIRE_NEED_PERF_MAP:
 		return 0;
-	case WIRE_NEED_CODE:
-		return need->len == sizeof(uint64_t) ? 0 : -EBADMSG;
+	case WIRE_NEED_MEMORY:
+		return check_ranges(need);
 	}
 	return -EBADMSG;
 }

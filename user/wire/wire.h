@@ -8,9 +8,9 @@
  *     FILE number [fd]  ─────────────────▶     a file that processes have mapped
  *     IMAGE process, rows ───────────────▶     where: executable mappings, of files by number
  *     UNWIND process, stack ─────────────▶
- *                       ◀────────────── NEED   a debug file, the JIT's map
+ *                       ◀────────────── NEED   a debug file, the JIT's map, memory
  *     OPENED [fd]       ─────────────────▶     or none
- *     CODE bytes        ─────────────────▶     to NEED_CODE
+ *     MEMORY bytes      ─────────────────▶     to NEED_MEMORY
  *                       ◀────────────── ANSWER frames; as many packets as it takes
  *                       ◀────────────── STALE  instead of an answer: it has let the process go
  *     DROP_PROCESS, DROP_FILE ───────────▶
@@ -65,7 +65,7 @@ enum wire_type {
 	WIRE_NEED,
 	WIRE_ANSWER,
 	WIRE_STALE,
-	WIRE_CODE, /* number: how many bytes follow, 0 when they could not be read */
+	WIRE_MEMORY, /* number: of ranges that are answered */
 };
 
 struct wire_head {
@@ -102,8 +102,8 @@ struct wire_unwind {
 enum wire_need_what {
 	WIRE_NEED_DEBUG = 1, /* number: of the file; text: the name in .gnu_debuglink, or none */
 	WIRE_NEED_PERF_MAP,  /* number: of the process */
-	WIRE_NEED_CODE, /* number: of the process; text: an address of 8 bytes, in a mapping that
-			 * lies beside a file's. WIRE_CODE_LEN bytes from there are wanted */
+	WIRE_NEED_MEMORY,    /* of the process that is asked about; text: struct wire_range, up to
+			      * WIRE_RANGES_MAX of them */
 };
 
 struct wire_need {
@@ -113,11 +113,23 @@ struct wire_need {
 	char text[256];
 };
 
-#define WIRE_CODE_LEN 128
+struct wire_range {
+	uint64_t at;
+	uint64_t len;
+};
+#define WIRE_RANGES_MAX	  16	/* as many as a need has room for */
+#define WIRE_MEMORY_MAX	  32768 /* bytes of one answer */
+#define WIRE_MEMORY_ASKED 1024	/* times for one stack; what is asked beyond gets no bytes */
+_Static_assert(WIRE_RANGES_MAX * sizeof(struct wire_range) <=
+		       sizeof(((struct wire_need *)NULL)->text),
+	       "a need has room for its ranges");
 
-struct wire_code {
+/* What could be read of each range, from its beginning on, one behind the other. Of memory that
+ * cannot be read, that is nothing. */
+struct wire_memory {
 	struct wire_head head;
-	uint8_t bytes[WIRE_CODE_LEN];
+	uint32_t lens[WIRE_RANGES_MAX];
+	uint8_t bytes[];
 };
 
 struct wire_answer {
@@ -166,7 +178,7 @@ struct wire_reading {
 int wire__read_answer(struct wire_reading *reading, const void *packet, size_t len);
 
 /* Pure: 0 or -EBADMSG; makes sure that the text of a link is a string, and a name without a
- * directory. */
+ * directory, and that ranges are as many and as long as they may be. */
 int wire__check_need(const struct wire_need *need, size_t len);
 
 #endif

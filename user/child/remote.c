@@ -1,0 +1,133 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "child/remote.h"
+
+#include <string.h>
+
+void remote__begin(struct remote *remote, remote_fetch_fn fetch, void *ctx)
+{
+	remote->fetch = fetch;
+	remote->ctx = ctx;
+	remote->fetches = 0;
+	for (size_t i = 0; i < REMOTE_LINES; i++)
+		remote->lines[i].known = false;
+}
+
+static struct remote_line *place(struct remote *remote, uint64_t at)
+{
+	return &remote->lines[at / REMOTE_LINE % REMOTE_LINES];
+}
+
+static void fetch(struct remote *remote, const struct wire_range *ranges, size_t n)
+{
+	uint32_t lens[WIRE_RANGES_MAX] = {};
+	const uint8_t *from = remote->bytes;
+
+	if (remote->fetches >= REMOTE_FETCHES_MAX)
+		return;
+	remote->fetches++;
+	remote->fetch(remote->ctx, ranges, n, lens, remote->bytes);
+	for (size_t i = 0; i < n; i++) {
+		struct remote_line *line = place(remote, ranges[i].at);
+
+		line->at = ranges[i].at;
+		line->known = true;
+		line->len = lens[i];
+		memcpy(line->bytes, from, lens[i]);
+		from += lens[i];
+	}
+}
+
+static const struct remote_line *find(struct remote *remote, uint64_t at)
+{
+	struct wire_range range = {at - at % REMOTE_LINE, REMOTE_LINE};
+	struct remote_line *line = place(remote, at);
+
+	if (!line->known || line->at != range.at)
+		fetch(remote, &range, 1);
+	return line->known && line->at == range.at ? line : NULL;
+}
+
+/* Up to the end of the line: how many of the bytes, 0 when there are none. */
+static size_t read_some(struct remote *remote, uint64_t at, void *ret, size_t len)
+{
+	const struct remote_line *line = find(remote, at);
+	size_t skip = at % REMOTE_LINE;
+
+	if (!line || line->len <= skip)
+		return 0;
+	if (len > line->len - skip)
+		len = line->len - skip;
+	memcpy(ret, line->bytes + skip, len);
+	return len;
+}
+
+bool remote__read(struct remote *remote, uint64_t at, void *ret, size_t len)
+{
+	uint8_t *to = ret;
+
+	while (len) {
+		size_t n = read_some(remote, at, to, len);
+
+		if (!n)
+			return false;
+		at += n;
+		to += n;
+		len -= n;
+	}
+	return true;
+}
+
+bool remote__u8(struct remote *remote, uint64_t at, uint8_t *ret)
+{
+	return remote__read(remote, at, ret, sizeof(*ret));
+}
+
+bool remote__u16(struct remote *remote, uint64_t at, uint16_t *ret)
+{
+	return remote__read(remote, at, ret, sizeof(*ret));
+}
+
+bool remote__u32(struct remote *remote, uint64_t at, uint32_t *ret)
+{
+	return remote__read(remote, at, ret, sizeof(*ret));
+}
+
+bool remote__word(struct remote *remote, uint64_t at, uint64_t *ret)
+{
+	return remote__read(remote, at, ret, sizeof(*ret));
+}
+
+bool remote__string(struct remote *remote, uint64_t at, char *ret, size_t size)
+{
+	size_t len = 0;
+
+	while (len < size) {
+		size_t n = read_some(remote, at + len, ret + len, size - len);
+
+		if (!n)
+			return false;
+		if (memchr(ret + len, '\0', n))
+			return true;
+		len += n;
+	}
+	return false;
+}
+
+void remote__expect(struct remote *remote, const uint64_t *ats, size_t n)
+{
+	struct wire_range ranges[WIRE_RANGES_MAX];
+	size_t n_ranges = 0;
+
+	for (size_t i = 0; i < n && n_ranges < WIRE_RANGES_MAX; i++) {
+		uint64_t at = ats[i] - ats[i] % REMOTE_LINE;
+		bool is_asked = false;
+
+		/* Two that share a place would displace each other. */
+		for (size_t k = 0; k < n_ranges; k++)
+			is_asked |= place(remote, ranges[k].at) == place(remote, at);
+		if (!is_asked && !(place(remote, at)->known && place(remote, at)->at == at))
+			ranges[n_ranges++] = (struct wire_range){at, REMOTE_LINE};
+	}
+	if (n_ranges)
+		fetch(remote, ranges, n_ranges);
+}

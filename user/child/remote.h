@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * The memory of the process whose stack is unwound, read through the parent. What was read is kept
+ * until the next stack: the process goes on, and changes it.
+ *
+ * It is as hostile as a file. Each read succeeds as a whole or fails; one stack can have
+ * REMOTE_FETCHES_MAX of them fetched, so that no structure, however it is linked, takes for ever.
+ */
+#ifndef MEMPROV_REMOTE_H
+#define MEMPROV_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "wire/wire.h"
+
+#define REMOTE_LINE	   2048 /* bytes that are fetched at once, aligned so */
+#define REMOTE_LINES	   128	/* that are kept */
+#define REMOTE_FETCHES_MAX 512
+
+_Static_assert(REMOTE_FETCHES_MAX <= WIRE_MEMORY_ASKED, "the parent answers all of them");
+_Static_assert(WIRE_RANGES_MAX *REMOTE_LINE <= WIRE_MEMORY_MAX, "an answer has room for all");
+
+struct remote_line {
+	uint64_t at;
+	bool known; /* it was asked for; what cannot be read has no bytes */
+	size_t len;
+	uint8_t bytes[REMOTE_LINE];
+};
+
+/* Fetches n ranges (WIRE_RANGES_MAX at most); lens[i] of each, with their bytes one behind the
+ * other in `to` (room for WIRE_MEMORY_MAX). */
+typedef void (*remote_fetch_fn)(void *ctx, const struct wire_range *ranges, size_t n,
+				uint32_t *lens, uint8_t *to);
+
+struct remote {
+	remote_fetch_fn fetch;
+	void *ctx;
+	unsigned fetches;
+	struct remote_line lines[REMOTE_LINES];
+	uint8_t bytes[WIRE_MEMORY_MAX]; /* as they come */
+};
+
+/* Forgets what was read; for the next stack. */
+void remote__begin(struct remote *remote, remote_fetch_fn fetch, void *ctx);
+
+bool remote__read(struct remote *remote, uint64_t at, void *ret, size_t len);
+bool remote__u8(struct remote *remote, uint64_t at, uint8_t *ret);
+bool remote__u16(struct remote *remote, uint64_t at, uint16_t *ret);
+bool remote__u32(struct remote *remote, uint64_t at, uint32_t *ret);
+bool remote__word(struct remote *remote, uint64_t at, uint64_t *ret); /* 8 bytes */
+
+/* A string of less than `size` bytes, with its NUL. */
+bool remote__string(struct remote *remote, uint64_t at, char *ret, size_t size);
+
+/* Fetches what lies at these addresses all at once: to ask one by one takes as long for each.
+ * What is there already, or beyond what one fetch can have, is left out. */
+void remote__expect(struct remote *remote, const uint64_t *ats, size_t n);
+
+#endif
