@@ -16,7 +16,8 @@
 
 #define SITES_MAX 4
 
-/* A frame as "FUNCTION BUILD_ID MODULE OFFSET [i]", "-" for what is not known. */
+/* A frame as "FUNCTION BUILD_ID MODULE OFFSET [i][j]", inlined, of Java; "-" for what is not known.
+ */
 struct site {
 	const char *frames[4];
 	uint64_t rss;
@@ -69,6 +70,10 @@ static const struct pair pairs[] = {
 	 {{{"jit - - 7f00"}, 10}, {{"- - - 7f00"}, 5}},
 	 {{{"jit - - 9f00"}, 12}, {{"- - - 9f00"}, 5}},
 	 "new 0 5 -; grown 10 12 location; gone 5 0 -"},
+	{"Java functions are inlined as their compiler likes",
+	 {{{"mmap 11 libc 1f", "A.grow - - 0 j", "A.main - - 0 j"}, 10}},
+	 {{{"mmap 11 libc 1f", "A.grow - - 0 ij", "A.main - - 0 j"}, 12}},
+	 "grown 10 12 location"},
 	{"names that only look alike when put together",
 	 {{{"ab aa app 1", "c aa app 2"}, 10}},
 	 {{{"a bb app 1", "bc bb app 2"}, 10}},
@@ -98,7 +103,8 @@ static void parse_frame(char *text, struct frame *ret)
 	ret->module = known(strtok_r(NULL, " ", &save));
 	ret->offset = strtoull(strtok_r(NULL, " ", &save), NULL, 16);
 	flag = strtok_r(NULL, " ", &save);
-	ret->inlined = flag != NULL;
+	ret->inlined = flag && strchr(flag, 'i');
+	ret->language = flag && strchr(flag, 'j') ? FRAME_OF_JAVA : FRAME_OF_MACHINE;
 }
 
 static void fill(struct made *made, const struct site *sites, uint64_t rss)

@@ -121,6 +121,9 @@ static void name(struct reply *reply, struct wire_frame *wire, const struct symb
 	wire->file_len = cut(symbol->file);
 	wire->line = symbol->line;
 	wire->inlined = symbol->inlined;
+	wire->language = symbol->language;
+	if (symbol->language)
+		wire->offset = 0;
 }
 
 enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "wire/frame.h"
+
 #define SYMBOLS_MAX 64 /* of one pc: the innermost ones are kept, and the function itself */
 
 struct symbol {
@@ -13,6 +15,7 @@ struct symbol {
 	const char *file;     /* NULL: not known; absolute if the debug information tells */
 	uint32_t line;	      /* 0: not known, or no line in particular */
 	bool inlined;	      /* into the next one */
+	enum frame_language language;
 };
 
 #endif

@@ -138,10 +138,11 @@ static void add_piece(struct buf *key, char kind, const char *text)
 	buf__printf(key, "%c%zu:%s", kind, strlen(text), text);
 }
 
-/* What was inlined lies where its caller does, and is known only with debug information. */
+/* What was inlined lies where its caller does, and is known only with debug information. (A
+ * function of Java is inlined or not as its compiler likes.) */
 static void add_location(struct buf *key, const struct frame *frame)
 {
-	if (frame->inlined)
+	if (frame->inlined && !frame->language)
 		return;
 	if (frame->build_id) {
 		add_piece(key, 'b', frame->build_id);

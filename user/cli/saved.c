@@ -11,6 +11,7 @@
 
 #include "cli/json_read.h"
 #include "report/kinds.h"
+#include "report/show_frame.h"
 #include "util/arena.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
@@ -207,6 +208,7 @@ static int read_site(struct saved *saved, const json_t *site, struct saved_site 
 		if (!json_is_object(frame))
 			return -EINVAL;
 		ret->frames[i] = (struct frame){
+			.language = frame__language(json_read__string(frame, "language")),
 			.function = json_read__string(frame, "function"),
 			.file = json_read__string(frame, "file"),
 			.module = json_read__string(frame, "module"),

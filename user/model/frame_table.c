@@ -91,9 +91,10 @@ static bool same_text(const char *a, const char *b)
 
 static bool same(const struct frame *a, const struct frame *b)
 {
-	return a->offset == b->offset && a->line == b->line && a->inlined == b->inlined &&
-	       same_text(a->function, b->function) && same_text(a->file, b->file) &&
-	       same_text(a->module, b->module) && same_text(a->build_id, b->build_id);
+	return a->language == b->language && a->offset == b->offset && a->line == b->line &&
+	       a->inlined == b->inlined && same_text(a->function, b->function) &&
+	       same_text(a->file, b->file) && same_text(a->module, b->module) &&
+	       same_text(a->build_id, b->build_id);
 }
 
 /* The text behind *at, which moves on behind it. */

@@ -2,6 +2,7 @@
 #include "report/show_frame.h"
 
 #include <inttypes.h>
+#include <string.h>
 
 #include "util/text.h"
 
@@ -38,9 +39,24 @@ void frame__add_text(struct buf *out, const struct frame *frame)
 	buf__puts(out, "\n");
 }
 
+static const char *const languages[FRAME_LANGUAGES] = {
+	[FRAME_OF_JAVA] = "java",
+	[FRAME_OF_PYTHON] = "python",
+};
+
+enum frame_language frame__language(const char *name)
+{
+	for (size_t i = 0; name && i < FRAME_LANGUAGES; i++) {
+		if (languages[i] && !strcmp(name, languages[i]))
+			return i;
+	}
+	return FRAME_OF_MACHINE;
+}
+
 void frame__put(struct json *json, const struct frame *frame)
 {
 	json__object(json);
+	json__put_string(json, "language", languages[frame->language]);
 	json__put_string(json, "function", frame->function);
 	json__put_string(json, "file", frame->file);
 	json__key(json, "line");
@@ -51,6 +67,11 @@ void frame__put(struct json *json, const struct frame *frame)
 	json__put_bool(json, "inlined", frame->inlined);
 	json__put_string(json, "module", frame->module);
 	json__put_string(json, "build_id", frame->build_id);
-	json__put_hex(json, "offset", frame->offset);
+	if (frame->language) {
+		json__key(json, "offset");
+		json__null(json);
+	} else {
+		json__put_hex(json, "offset", frame->offset);
+	}
 	json__end_object(json);
 }

@@ -15,4 +15,7 @@ void frame__add_text(struct buf *out, const struct frame *frame);
 /* docs/http.md: an element of "stack". */
 void frame__put(struct json *json, const struct frame *frame);
 
+/* By the name that JSON has for it; NULL: FRAME_OF_MACHINE, as for any other. */
+enum frame_language frame__language(const char *name);
+
 #endif

@@ -96,10 +96,12 @@ static int read_frame(struct wire_reading *reading, struct cursor *cursor)
 
 	if (reading->n_frames >= FRAMES_MAX || take_copy(cursor, &wire, sizeof(wire)))
 		return -EBADMSG;
-	if (wire.inlined > 1 || (wire.row != WIRE_NO_ROW && wire.row >= reading->n_modules))
+	if (wire.inlined > 1 || wire.language >= FRAME_LANGUAGES ||
+	    (wire.row != WIRE_NO_ROW && wire.row >= reading->n_modules))
 		return -EBADMSG;
 	frame = &reading->frames[reading->n_frames];
 	*frame = (struct frame){
+		.language = wire.language,
 		.line = wire.line,
 		.inlined = wire.inlined,
 		.module = wire.row == WIRE_NO_ROW ? NULL : reading->modules[wire.row],

@@ -152,7 +152,8 @@ struct wire_frame {
 	uint16_t file_len;
 	uint8_t build_id_len; /* bytes, sent as such */
 	uint8_t inlined;
-	uint16_t pad;
+	uint8_t language; /* enum frame_language */
+	uint8_t pad;
 };
 
 /* An answer as it comes in. Zeroed to begin with, and with the first five set. */
