@@ -19,7 +19,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 #define MAP_LEN 0x1000ULL
 #define IN_CODE 0x10000ULL /* numbers from here on: which byte of the three mappings */
 
-enum { ANSWER_SAME = 1, ANSWER_STOP = 2, ANSWER_OUTERMOST = 4, ANSWER_GO = 8, ANSWER_CALLERS = 16 };
+enum {
+	ANSWER_SAME = 1,
+	ANSWER_STOP = 2,
+	ANSWER_OUTERMOST = 4,
+	ANSWER_GO = 8,
+	ANSWER_CALLERS = 16,
+	ANSWER_MADE = 32
+};
 
 struct answers {
 	uint8_t which;
@@ -43,7 +50,29 @@ static bool is_same(void *ctx, const struct code_row *row, uint64_t pc,
 	return answers->which & ANSWER_SAME;
 }
 
-static bool look(void *ctx, const struct found_frame *frame, enum caller *ret)
+static bool made(void *ctx, const struct found_frame *frame, const struct machine *machine,
+		 struct copied_stack *stack, struct made_frame *ret)
+{
+	const struct answers *answers = ctx;
+	uint64_t sp;
+
+	if (frame->module || !machine != !stack)
+		abort();
+	if (!(answers->which & ANSWER_MADE))
+		return false;
+	*ret = (struct made_frame){};
+	if (machine) {
+		ret->caller = *machine;
+		ret->has_caller = machine__get(&ret->caller, stack, MACHINE_SP, &sp) &&
+				  copied_stack__read(stack, sp, 8, &sp);
+		machine__set(&ret->caller, MACHINE_PC, sp);
+		machine__set(&ret->caller, MACHINE_SP, frame->pc % 16 ? sp + 8 : sp);
+	}
+	return true;
+}
+
+static bool look(void *ctx, const struct found_frame *frame, const struct made_frame *made_frame,
+		 enum caller *ret)
 {
 	const struct answers *answers = ctx;
 
@@ -102,7 +131,7 @@ static void run(struct elf_module *module, const struct mp_stack *stack, uint8_t
 	};
 	struct code_map map = {rows, sizeof(rows) / sizeof(rows[0])};
 	struct answers answers = {.which = which};
-	struct unwind_hooks hooks = {enter, is_same, look, caller_of, &answers};
+	struct unwind_hooks hooks = {enter, is_same, made, look, caller_of, &answers};
 	static struct found_stack found;
 	struct machine machine;
 

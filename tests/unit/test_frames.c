@@ -35,7 +35,8 @@
 	"|runtime.(*mheap).alloc@" GO "|runtime.mallocgc@" GO "|runtime.makeslice@" GO             \
 	"|main.(*Arena).Grow@" GO "|main.main@" GO
 
-/* "function@module|…", innermost first; "?" for what is not known. owner: its function or module,
+/* "function@module|…", innermost first; "?" for what is not known, "[java]" for Java's functions.
+ * owner: its function or module,
  * "" for none. */
 static const struct {
 	const char *stack, *owner;
@@ -188,6 +189,29 @@ static const struct {
 		 "|Unsafe_AllocateMemory0@" JVM "|?@?|Lcom/acme/Cache;::put@?|Interpreter@?",
 	 "Lcom/acme/Cache;::put", FRAME_NATIVE, FRAME_HEAP},
 	{"mmap@" C "|?@" JVM "|?@" JVM "|?@?|?@?|?@" JVM, "", FRAME_JAVA, FRAME_METADATA},
+	/* Java's frames: the program's method owns what the JDK's classes and HotSpot did for it.
+	 */
+	{MMAPPED
+	 "|malloc@" C "|os::malloc(unsigned long, MEMFLAGS)@" JVM "|Unsafe_AllocateMemory0@" JVM
+	 "|jdk.internal.misc.Unsafe.allocateMemory0@[java]"
+	 "|java.nio.DirectByteBuffer.<init>@[java]|java.nio.ByteBuffer.allocateDirect@[java]"
+	 "|com.acme.Cache.put@[java]|com.acme.Main.main@[java]"
+	 "|~StubRoutines::call_stub@[java]|JavaCalls::call_helper(JavaValue*)@" JVM,
+	 "com.acme.Cache.put", FRAME_NATIVE, FRAME_HEAP},
+	{"__mmap64@" C "|Java_sun_nio_ch_FileChannelImpl_map0@/usr/lib/jvm/java-17/lib/libnio.so"
+	 "|sun.nio.ch.FileChannelImpl.map0@[java]|com.acme.Store.open@[java]",
+	 "com.acme.Store.open", FRAME_JAVA, FRAME_NO_USE},
+	{THREAD "|os::create_thread(Thread*, os::ThreadType, unsigned long)@" JVM
+		"|JVM_StartThread@" JVM "|java.lang.Thread.start0@[java]"
+		"|java.lang.Thread.start@[java]|com.acme.Pool.grow@[java]",
+	 "com.acme.Pool.grow", FRAME_NATIVE, FRAME_STACK},
+	{"__mmap64@" C "|Java_com_acme_Native_grow@/srv/libacme.so|com.acme.Native.grow@[java]",
+	 "Java_com_acme_Native_grow", FRAME_NATIVE, FRAME_NO_USE},
+	/* No name of machine code's is one of Java's. */
+	{COMMIT "|com.acme.CardTableView.malloc@[java]|~new_instance@[java]",
+	 "com.acme.CardTableView.malloc", FRAME_JAVA, FRAME_METADATA},
+	{COMMIT "|~resolve_static_call@[java]|java.lang.Thread.run@[java]", "", FRAME_JAVA,
+	 FRAME_METADATA},
 	/* V8 and Node.js */
 	{V8 "|v8::internal::VirtualMemory::VirtualMemory(v8::PageAllocator*, unsigned long)@" NODE
 	    "|v8::internal::MemoryAllocator::AllocateAlignedMemory(unsigned long)@" NODE
@@ -322,6 +346,10 @@ static size_t parse(char *stack, struct frame *frames, const struct frame **ret)
 
 		frames[n].function = part(&frame, '@');
 		frames[n].module = part(&frame, '|');
+		if (frames[n].module && !strcmp(frames[n].module, "[java]")) {
+			frames[n].module = NULL;
+			frames[n].language = FRAME_OF_JAVA;
+		}
 		ret[n] = &frames[n];
 		n++;
 	}

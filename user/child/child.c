@@ -159,16 +159,43 @@ static int open_map(void *ctx, uint32_t process)
 	return ask(process, WIRE_NEED_PERF_MAP, NULL, 0);
 }
 
-static bool look(void *ctx, const struct found_frame *frame, enum caller *ret)
+static void enter_for(void *ctx, const struct code_row *row)
+{
+	enter(((struct looking *)ctx)->child, row);
+}
+
+static bool made(void *ctx, const struct found_frame *frame, const struct machine *machine,
+		 struct copied_stack *stack, struct made_frame *ret)
 {
 	struct looking *looking = ctx;
-	const char *made_at_run_time = NULL;
+	struct hotspot_question question = {
+		.map = &looking->process->map,
+		.enter = enter_for,
+		.ctx = looking,
+		.remote = &looking->child->remote,
+		.arena = reply__arena(looking->reply),
+	};
 
-	if (!frame->module)
-		made_at_run_time = jit__find(&looking->process->jit, frame->pc, open_map, NULL,
-					     looking->process->number);
-	return reply__add_frame(looking->reply, looking->child->symbols, frame, made_at_run_time,
-				ret);
+	return hotspot__frame(&looking->process->hotspot, &question, frame, machine, stack, ret);
+}
+
+static bool look(void *ctx, const struct found_frame *frame, const struct made_frame *made_frame,
+		 enum caller *ret)
+{
+	struct looking *looking = ctx;
+	struct made_frame jitted = {};
+	struct symbol symbol = {};
+	const char *name;
+
+	if (!frame->module && (!made_frame || !made_frame->n)) {
+		name = jit__find(&looking->process->jit, frame->pc, open_map, NULL,
+				 looking->process->number);
+		/* The map may be read again before this is sent. */
+		symbol.function = name ? arena__strdup(reply__arena(looking->reply), name) : NULL;
+		jitted = (struct made_frame){.symbols = &symbol, .n = symbol.function != NULL};
+		made_frame = &jitted;
+	}
+	return reply__add_frame(looking->reply, looking->child->symbols, frame, made_frame, ret);
 }
 
 static enum caller caller_of(void *ctx, const struct found_frame *frame)
@@ -176,11 +203,6 @@ static enum caller caller_of(void *ctx, const struct found_frame *frame)
 	struct looking *looking = ctx;
 
 	return reply__caller_of(looking->reply, looking->child->symbols, frame);
-}
-
-static void enter_for(void *ctx, const struct code_row *row)
-{
-	enter(((struct looking *)ctx)->child, row);
 }
 
 /* The parent has checked it; a packet that is not as it should be is a mistake of ours. */
@@ -192,6 +214,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	struct looking looking = {.child = child, .process = process};
 	struct unwind_hooks hooks = {.enter = enter_for,
 				     .is_same = is_same,
+				     .made = made,
 				     .look = look,
 				     .caller_of = caller_of,
 				     .ctx = &looking};

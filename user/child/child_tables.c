@@ -102,8 +102,10 @@ int child_tables__add_rows(struct child_tables *tables, const struct wire_image 
 		process = add_process(tables, image->head.number);
 	if (!process)
 		return -ENOMEM;
-	if (image->first)
+	if (image->first) {
 		process->map.n = 0;
+		hotspot__look_again(&process->hotspot);
+	}
 	rows = realloc(process->map.rows, (process->map.n + image->n + 1) * sizeof(*rows));
 	if (!rows)
 		return -ENOMEM;

@@ -3,6 +3,7 @@
 #ifndef MEMPROV_CHILD_TABLES_H
 #define MEMPROV_CHILD_TABLES_H
 
+#include "child/hotspot.h"
 #include "child/jit.h"
 #include "child/symbols.h"
 #include "child/unwind.h"
@@ -12,6 +13,7 @@ struct child_process {
 	uint32_t number;
 	struct code_map map;
 	struct jit jit;
+	struct hotspot hotspot;
 };
 
 struct child_tables {

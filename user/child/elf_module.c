@@ -50,6 +50,7 @@ struct elf_module {
 	bool debug_tried;
 	bool debug_asked;
 	bool poor;
+	const char *lacks; /* of the names that were looked for, the first; NULL: none */
 	struct site *sites;
 };
 
@@ -89,6 +90,7 @@ void elf_module__unload(struct elf_module *module)
 	module->eh_cfi = module->debug_cfi = NULL;
 	module->tried = module->debug_tried = false;
 	module->debug_asked = module->poor = false;
+	module->lacks = NULL;
 	module->n_segments = 0;
 	module->bytes = 0;
 }
@@ -366,4 +368,48 @@ const struct cfi_site *elf_module__cfi(struct elf_module *module, uint64_t addre
 		return NULL;
 	}
 	return &site->cfi;
+}
+
+/* --- what it exports ----------------------------------------------------------------------- */
+
+static size_t match_exports(Elf *elf, Elf_Scn *section, const GElf_Shdr *header,
+			    const char *const *names, size_t n, uint64_t *ret)
+{
+	Elf_Data *data = elf_getdata(section, NULL);
+	size_t found = 0;
+	GElf_Sym symbol;
+
+	for (int i = 0; data && gelf_getsym(data, i, &symbol); i++) {
+		const char *name = elf_strptr(elf, header->sh_link, symbol.st_name);
+
+		for (size_t k = 0; name && symbol.st_shndx != SHN_UNDEF && k < n; k++) {
+			if (!strcmp(name, names[k])) {
+				ret[k] = symbol.st_value;
+				found |= (size_t)1 << k;
+			}
+		}
+	}
+	return found;
+}
+
+bool elf_module__exports(struct elf_module *module, const char *const *names, size_t n,
+			 uint64_t *ret)
+{
+	size_t found = 0;
+	Elf_Scn *section = NULL;
+	GElf_Shdr header;
+	GElf_Addr bias;
+	Elf *elf;
+
+	if (module->lacks == names[0] || elf_module__load(module))
+		return false;
+	elf = dwfl_module_getelf(module->module, &bias);
+	while (elf && (section = elf_nextscn(elf, section))) {
+		if (gelf_getshdr(section, &header) && header.sh_type == SHT_DYNSYM)
+			found |= match_exports(elf, section, &header, names, n, ret);
+	}
+	if (found == ((size_t)1 << n) - 1)
+		return true;
+	module->lacks = names[0];
+	return false;
 }

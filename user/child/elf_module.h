@@ -57,6 +57,11 @@ bool elf_module__place(const struct elf_module *module, uint64_t start, uint64_t
 /* 0 bytes: none. */
 size_t elf_module__build_id(const struct elf_module *module, const unsigned char **ret);
 
+/* The values of symbols in its dynamic symbol table; false when one is missing. Of a list of names
+ * that it lacks this is kept, by the first one's pointer. 63 at most. */
+bool elf_module__exports(struct elf_module *module, const char *const *names, size_t n,
+			 uint64_t *ret);
+
 /* What the file holds at an offset: how many bytes, or -errno. */
 ssize_t elf_module__read(const struct elf_module *module, uint64_t offset, void *ret, size_t len);
 

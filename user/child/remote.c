@@ -8,6 +8,7 @@ void remote__begin(struct remote *remote, remote_fetch_fn fetch, void *ctx)
 	remote->fetch = fetch;
 	remote->ctx = ctx;
 	remote->fetches = 0;
+	remote->reads = 0;
 	for (size_t i = 0; i < REMOTE_LINES; i++)
 		remote->lines[i].known = false;
 }
@@ -53,8 +54,9 @@ static size_t read_some(struct remote *remote, uint64_t at, void *ret, size_t le
 	const struct remote_line *line = find(remote, at);
 	size_t skip = at % REMOTE_LINE;
 
-	if (!line || line->len <= skip)
+	if (!line || line->len <= skip || remote->reads >= REMOTE_READS_MAX)
 		return 0;
+	remote->reads++;
 	if (len > line->len - skip)
 		len = line->len - skip;
 	memcpy(ret, line->bytes + skip, len);

@@ -3,8 +3,9 @@
  * The memory of the process whose stack is unwound, read through the parent. What was read is kept
  * until the next stack: the process goes on, and changes it.
  *
- * It is as hostile as a file. Each read succeeds as a whole or fails; one stack can have
- * REMOTE_FETCHES_MAX of them fetched, so that no structure, however it is linked, takes for ever.
+ * It is as hostile as a file. Each read succeeds as a whole or fails. For one stack there are
+ * REMOTE_FETCHES_MAX fetches and REMOTE_READS_MAX reads, so that no structure, however it is
+ * linked, takes for ever.
  */
 #ifndef MEMPROV_REMOTE_H
 #define MEMPROV_REMOTE_H
@@ -18,6 +19,7 @@
 #define REMOTE_LINE	   2048 /* bytes that are fetched at once, aligned so */
 #define REMOTE_LINES	   128	/* that are kept */
 #define REMOTE_FETCHES_MAX 512
+#define REMOTE_READS_MAX   2000000 /* also of what was fetched: some 20 ms */
 
 _Static_assert(REMOTE_FETCHES_MAX <= WIRE_MEMORY_ASKED, "the parent answers all of them");
 _Static_assert(WIRE_RANGES_MAX *REMOTE_LINE <= WIRE_MEMORY_MAX, "an answer has room for all");
@@ -38,6 +40,7 @@ struct remote {
 	remote_fetch_fn fetch;
 	void *ctx;
 	unsigned fetches;
+	unsigned reads;
 	struct remote_line lines[REMOTE_LINES];
 	uint8_t bytes[WIRE_MEMORY_MAX]; /* as they come */
 };

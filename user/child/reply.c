@@ -41,6 +41,11 @@ void reply__free(struct reply *reply)
 	free(reply);
 }
 
+struct arena *reply__arena(struct reply *reply)
+{
+	return reply->arena;
+}
+
 /* --- frames -------------------------------------------------------------------------------- */
 
 static const struct {
@@ -139,9 +144,8 @@ enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,
 }
 
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
-		      const char *made_at_run_time, enum caller *ret)
+		      const struct made_frame *made, enum caller *ret)
 {
-	struct symbol made = {.function = made_at_run_time};
 	const struct symbol *found = NULL;
 	size_t n = 0;
 
@@ -149,11 +153,9 @@ bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct
 	if (frame->module)
 		symbols__lookup(symbols, elf_module__dwfl(frame->module), frame->address,
 				reply->arena, &found, &n);
-	if (!n && made_at_run_time) {
-		/* The map may be read again before this is sent. */
-		made.function = arena__strdup(reply->arena, made_at_run_time);
-		found = &made;
-		n = 1;
+	if (!n && made) {
+		found = made->symbols;
+		n = made->n;
 	}
 	if (!n)
 		return add(reply, frame);
@@ -228,6 +230,7 @@ int reply__send(struct reply *reply, int socket, const struct found_stack *found
 		.truncated = found->truncated,
 		.n_words = found->stack.n_words,
 		.left_code = found->left_code,
+		.fleeting = found->fleeting,
 		.poor = is_poor(reply),
 	};
 	int err = 0;

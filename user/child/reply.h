@@ -11,10 +11,13 @@ struct reply;
 struct reply *reply__new(const struct code_row *rows); /* NULL when out of memory */
 void reply__free(struct reply *reply);		       /* accepts NULL */
 
-/* Adds the frame and what was inlined there; `made_at_run_time` (or NULL) names code of no file.
- * False when there is no room; *ret is what its name tells of its caller. */
+/* For what is added. */
+struct arena *reply__arena(struct reply *reply);
+
+/* Adds the frame and what was inlined there; `made` (or NULL) names code of no file, with strings
+ * of the arena. False when there is no room; *ret is what its name tells of its caller. */
 bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
-		      const char *made_at_run_time, enum caller *ret);
+		      const struct made_frame *made, enum caller *ret);
 
 /* What the function's name tells of its caller. */
 enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,

@@ -408,6 +408,18 @@ static bool leave_entered(const struct code_map *map, const struct unwind_hooks 
 	return true;
 }
 
+/* Whether a runtime tells of the frame. */
+static bool is_made(const struct unwind_hooks *hooks, const struct found_frame *frame,
+		    const struct machine *machine, struct found_stack *found,
+		    struct made_frame *ret)
+{
+	if (frame->module ||
+	    !hooks->made(hooks->ctx, frame, machine, machine ? &found->stack : NULL, ret))
+		return false;
+	found->fleeting = true;
+	return true;
+}
+
 void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		  const struct unwind_hooks *hooks, struct found_stack *found)
 {
@@ -423,7 +435,9 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 	while (found->n < FRAMES_MAX && machine__get(&machine, &found->stack, MACHINE_PC, &pc)) {
 		struct found_frame *frame = &found->frames[found->n];
 		enum step next = STEP_CALLER;
+		struct made_frame told;
 		enum caller caller;
+		bool made;
 
 		/* Where a thread begins. */
 		outermost = found->n && !pc;
@@ -434,9 +448,13 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 			break;
 		find_site(map, hooks, frame);
 		found->n++;
-		if (!hooks->look(hooks->ctx, frame, &caller))
+		made = is_made(hooks, frame, &machine, found, &told);
+		if (!hooks->look(hooks->ctx, frame, made ? &told : NULL, &caller))
 			break;
-		if (!way.entered || !leave_entered(map, hooks, found, &machine))
+		if (made) {
+			machine = told.caller;
+			next = told.has_caller ? STEP_CALLER : STEP_UNKNOWN;
+		} else if (!way.entered || !leave_entered(map, hooks, found, &machine))
 			next = step_out(map, hooks, frame, caller, found, &machine);
 		outermost = next == STEP_OUTERMOST;
 		way.is_call = next == STEP_CALLER || next == STEP_ENTERED;
@@ -461,6 +479,8 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 	for (size_t i = 0; i < n && found->n < FRAMES_MAX && caller != CALLER_NONE; i++) {
 		struct found_frame *frame = &found->frames[found->n];
 		const struct cfi_site *site;
+		struct made_frame told;
+		bool made;
 
 		/* Code without frame pointers has other things in that register. */
 		found->left_code = !unwind__locate(map, ips[i], i > 0, hooks, frame);
@@ -468,7 +488,8 @@ void unwind__list(const struct code_map *map, const uint64_t *ips, size_t n,
 			break;
 		site = find_site(map, hooks, frame);
 		found->n++;
-		if (!hooks->look(hooks->ctx, frame, &caller))
+		made = is_made(hooks, frame, NULL, found, &told);
+		if (!hooks->look(hooks->ctx, frame, made ? &told : NULL, &caller))
 			break;
 		/* Go's keep the register when they switch, so the list goes on behind them. Up to
 		 * Go 1.20 the runtime's function that wanted the other stack is not in it. */

@@ -7,6 +7,7 @@
 #define MEMPROV_UNWIND_H
 
 #include "child/elf_module.h"
+#include "child/symbol.h"
 #include "wire/frame.h"
 #include "wire/machine.h"
 #include "wire/wire.h"
@@ -44,6 +45,7 @@ struct found_stack {
 	bool by_fp; /* a frame does not follow from call frame information */
 	bool truncated;
 	bool left_code; /* the next address is not known to be code */
+	bool fleeting;	/* a runtime has told of frames: it may tell otherwise the next time */
 };
 
 /* What a function's name tells of its caller. */
@@ -58,6 +60,14 @@ enum caller {
 	CALLER_ENTERED,	 /* that was about to begin, and needs a larger stack */
 };
 
+/* A frame of code that a runtime has made, as its own structures tell. */
+struct made_frame {
+	const struct symbol *symbols; /* as in symbols.h */
+	size_t n;
+	struct machine caller;
+	bool has_caller; /* it is known; else the stack ends here */
+};
+
 /* Asked about each frame as it is found. */
 struct unwind_hooks {
 	/* Before a module is read, which may be the last thing the child does. */
@@ -65,8 +75,14 @@ struct unwind_hooks {
 	/* Whether the process has, at pc, what its row's file has at the place. */
 	bool (*is_same)(void *ctx, const struct code_row *row, uint64_t pc,
 			const struct code_place *place);
-	/* False: there is room for no more. */
-	bool (*look)(void *ctx, const struct found_frame *frame, enum caller *ret);
+	/* Of code that no file has: false when no runtime is known to have made it. `machine` is
+	 * the thread's, as far as it is known there; without one (and a stack) only names are told.
+	 */
+	bool (*made)(void *ctx, const struct found_frame *frame, const struct machine *machine,
+		     struct copied_stack *stack, struct made_frame *ret);
+	/* `made` is NULL if nothing is known of that. False: there is room for no more. */
+	bool (*look)(void *ctx, const struct found_frame *frame, const struct made_frame *made,
+		     enum caller *ret);
 	/* The same of a function that is no frame yet. */
 	enum caller (*caller_of)(void *ctx, const struct found_frame *frame);
 	void *ctx;

@@ -104,9 +104,12 @@ static const struct frame_row *row_of(const struct frame *frame)
 {
 	struct span module = module_name(frame->module), function = {"", 0};
 
+	const struct frame_row *row = frames_languages[frame->language];
+
 	if (frame->function)
-		function = function_name(frame->function);
-	for (const struct frame_row *row = frames_table; row->function || row->module; row++) {
+		function = frame->language ? (struct span){frame->function, strlen(frame->function)}
+					   : function_name(frame->function);
+	for (; row && (row->function || row->module); row++) {
 		if (row->function && (!frame->function || !matches(row->function, function)))
 			continue;
 		if (!row->module || matches(row->module, module))

@@ -101,4 +101,7 @@ struct frames_class frames__class(const struct frame *const *frames, size_t n);
 /* The table, in order, ending with a row of two NULLs: for frames.c and its test. */
 extern const struct frame_row frames_table[];
 
+/* The same for frames of languages, whose names are compared as they are (frames_languages.c). */
+extern const struct frame_row *const frames_languages[FRAME_LANGUAGES];
+
 #endif

@@ -332,6 +332,9 @@ const struct frame_row frames_table[] = {
 	RUNTIME_MODULE("libnio.so", FRAME_JAVA, NO_USE), /* FileChannel.map */
 	RUNTIME_MODULE("libnet.so", FRAME_JAVA, UNSAID),
 	RUNTIME_MODULE("libverify.so", FRAME_JAVA, UNSAID),
+	RUNTIME_MODULE("libmanagement*.so", FRAME_JAVA, UNSAID),
+	RUNTIME_MODULE("libinstrument.so", FRAME_JAVA, UNSAID),
+	RUNTIME_MODULE("libprefs.so", FRAME_JAVA, UNSAID),
 	RUNTIME_MODULE("java", FRAME_JAVA, UNSAID),
 
 	/* --- V8, also within other programs --- */

@@ -351,7 +351,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 	*ret = (struct unwound){
 		.source = reading.n_frames ? reading.source : STACK_SOURCE_NONE,
 		.truncated = reading.truncated,
-		.provisional = reading.poor,
+		.provisional = reading.poor || reading.fleeting,
 		.poor = reading.poor && is_there,
 		.frames = reading.frames,
 		.n = reading.n_frames,

@@ -42,8 +42,8 @@ enum stack_source { STACK_SOURCE_NONE, STACK_SOURCE_FP, STACK_SOURCE_CFI };
 struct unwound {
 	enum stack_source source;
 	bool truncated;	  /* it does not reach the outermost frame */
-	bool provisional; /* files could not be asked: if the stack comes again, more may be known
-			   */
+	bool provisional; /* it is not learned: more may be known if it comes again, or other code
+			   * may be where its frames are */
 	bool poor;	  /* a debug file could not be looked for, but may be now */
 	const struct frame *frames;
 	size_t n;

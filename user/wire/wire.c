@@ -137,7 +137,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 		return -EBADMSG;
 	/* A packet that brings nothing could be followed by others for ever. */
 	if (answer.more > 1 || answer.truncated > 1 || answer.left_code > 1 || answer.poor > 1 ||
-	    answer.source > STACK_SOURCE_CFI ||
+	    answer.fleeting > 1 || answer.source > STACK_SOURCE_CFI ||
 	    (answer.more && !answer.n_frames && !answer.n_words))
 		return -EBADMSG;
 	err = make_room(reading);
@@ -153,6 +153,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	reading->truncated = answer.truncated;
 	reading->left_code = answer.left_code;
 	reading->poor = answer.poor;
+	reading->fleeting = answer.fleeting;
 	return answer.more;
 }
 

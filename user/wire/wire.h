@@ -141,6 +141,7 @@ struct wire_answer {
 	uint32_t n_frames;  /* then so many struct wire_frame, each with its strings behind it */
 	uint32_t left_code; /* 1: it led to where no code is, as far as the child was told */
 	uint32_t poor;	    /* 1: a debug file of its frames could not be looked for */
+	uint32_t fleeting;  /* 1: they follow from memory that changes without an event */
 };
 
 struct wire_frame {
@@ -172,6 +173,7 @@ struct wire_reading {
 	bool truncated;
 	bool left_code;
 	bool poor;
+	bool fleeting;
 };
 
 /* One packet. 1: another must follow; 0: it was the last; -EBADMSG for what the child should not
