@@ -46,10 +46,14 @@ static void learn(struct known_stacks *known, const struct mp_stack *stack, stru
 	struct frame frames[MAX] = {};
 	struct stack_word words[MAX] = {};
 	struct unwound unwound = unwind(stack, frames, words);
-	struct trace *before = known_stacks__find(known, stack), *after;
+	struct trace *before = known_stacks__find(known, stack, 1), *after;
 
-	known_stacks__learn(known, stack, &unwound, trace, 1);
-	after = known_stacks__find(known, stack);
+	/* As a runtime would have told of every other one. */
+	unwound.lasts = stack->bytes / 8 % 2 ? STACK_LASTS : STACK_PASSES;
+	for (size_t i = 0; i < unwound.n_words; i++)
+		words[i].counts = words[i].value % 4 == 1;
+	known_stacks__learn(known, &(struct known_stack){stack, 1, &unwound, trace}, 1);
+	after = known_stacks__find(known, stack, 1);
 	/* It may part from another one at no word; then nothing is learned, and nothing forgotten.
 	 */
 	if (before ? after != before : after && after != trace)

@@ -97,10 +97,12 @@ static inline void stack_input_check(const struct copied_stack *stack)
 	if (stack->n_words > stack->words_max)
 		abort();
 	for (size_t i = 0; i < stack->n_words; i++) {
-		if (!pieces__word(&stack->pieces, stack->words[i], &word))
+		uint32_t offset = stack->words[i] & ~COPIED_WORD_COUNTS;
+
+		if (!pieces__word(&stack->pieces, offset, &word))
 			abort();
 		for (size_t k = 0; k < i; k++) {
-			if (stack->words[k] == stack->words[i])
+			if ((stack->words[k] & ~COPIED_WORD_COUNTS) == offset)
 				abort();
 		}
 	}

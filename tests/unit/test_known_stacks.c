@@ -38,6 +38,7 @@ struct fixture {
 	struct known_stacks *known;
 	struct trace *a;
 	struct trace *b;
+	uint64_t now_ns;
 };
 
 /* What the unwinder read, word by word, and which of it became a frame. */
@@ -64,7 +65,7 @@ static void frame(struct path *p, uint64_t ip)
 
 static void reads(const struct stack *s, struct path *p, unsigned word)
 {
-	p->words[p->n_words++] = (struct stack_word){word * 8, s->words[word]};
+	p->words[p->n_words++] = (struct stack_word){.offset = word * 8, .value = s->words[word]};
 }
 
 /* mmap, called by a function that keeps rbx at word 1 and returns to word 2; that one was called
@@ -131,12 +132,72 @@ static int teardown(void **state)
 	return 0;
 }
 
+static struct trace *find(const struct fixture *f, const struct mp_stack *stack)
+{
+	return known_stacks__find(f->known, stack, f->now_ns);
+}
+
+static void learn_as(struct fixture *f, const struct mp_stack *stack, const struct unwound *unwound,
+		     struct trace *trace)
+{
+	known_stacks__learn(f->known, &(struct known_stack){stack, f->now_ns, unwound, trace}, 0);
+}
+
 static void learn(struct fixture *f, const struct stack *s, struct trace *trace)
 {
 	struct path path;
 	struct unwound unwound = walk(s, &path);
 
-	known_stacks__learn(f->known, &s->head, &unwound, trace, 0);
+	learn_as(f, &s->head, &unwound, trace);
+}
+
+/* A frame that a runtime told of: word 1 counts. */
+static void learn_passing(struct fixture *f, const struct stack *s, struct trace *trace)
+{
+	struct path path;
+	struct unwound unwound = walk(s, &path);
+
+	unwound.lasts = STACK_PASSES;
+	path.words[1].counts = true;
+	learn_as(f, &s->head, &unwound, trace);
+}
+
+static void test_what_a_runtime_told_of_passes(void **state)
+{
+	struct fixture *f = *state;
+	struct stack s, other;
+
+	fill(&s, SP);
+	fill(&other, SP);
+	other.words[1]++;
+	f->now_ns = 7 * KNOWN_STACKS_PASS_NS;
+	learn_passing(f, &s, f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
+	assert_null(find(f, &other.head));
+	learn_passing(f, &other, f->b);
+	assert_ptr_equal(find(f, &other.head), f->b);
+	assert_ptr_equal(find(f, &s.head), f->a);
+	/* One that was taken somewhat earlier waits. */
+	f->now_ns -= KNOWN_STACKS_PASS_NS;
+	assert_ptr_equal(find(f, &s.head), f->a);
+	f->now_ns--;
+	assert_null(find(f, &s.head));
+	learn_passing(f, &s, f->b);
+	assert_null(find(f, &s.head));
+	f->now_ns += 2 * KNOWN_STACKS_PASS_NS + 1;
+	assert_ptr_equal(find(f, &s.head), f->a);
+	assert_true(known_stacks__runs_through(f->known, 0x402000 - 1, 1));
+	f->now_ns++;
+	assert_null(find(f, &s.head));
+	/* The others go with the first one. */
+	learn_passing(f, &s, f->b);
+	assert_ptr_equal(find(f, &s.head), f->b);
+	assert_null(find(f, &other.head));
+	/* What lasts stays. */
+	learn(f, &other, f->a);
+	f->now_ns *= 2;
+	assert_ptr_equal(find(f, &other.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 }
 
 static void test_the_same_again(void **state)
@@ -145,16 +206,16 @@ static void test_the_same_again(void **state)
 	struct stack s;
 
 	fill(&s, SP);
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 	learn(f, &s, f->a);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 	/* another thread's stack, other data, other scratch registers */
 	fill(&s, SP + 0x20000);
 	s.words[1] = 0x7654321;
 	s.words[40] = 99;
 	s.copy.regs[0] = 17;
 	s.copy.regs[REG_BX] = 0xdeadbeef;
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 }
 
 static void test_whatever_decides_tells_apart(void **state)
@@ -175,14 +236,14 @@ static void test_whatever_decides_tells_apart(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(changes); i++) {
 		fill(&s, SP);
 		s.words[changes[i].word] = changes[i].value;
-		assert_null(known_stacks__find(f->known, &s.head));
+		assert_null(find(f, &s.head));
 	}
 	fill(&s, SP);
 	s.copy.regs[REG_IP] += 1;
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 	fill(&s, SP);
 	s.copy.regs[REG_BP] = SP + 16; /* may be what a frame begins at */
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 }
 
 static void test_two_stacks_part(void **state)
@@ -196,9 +257,9 @@ static void test_two_stacks_part(void **state)
 	s.words[5] = SP + 30 * 8;
 	s.words[31] = 0x406000;
 	learn(f, &s, f->b);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->b);
+	assert_ptr_equal(find(f, &s.head), f->b);
 	fill(&s, SP);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 }
 
 /* The second half is another stack, which the frame at word 5 begins on: it may lie anywhere,
@@ -220,22 +281,22 @@ static void test_another_stack(void **state)
 		s.words[OWN + 3] = 0x405000;
 		if (!cut) {
 			unwound = walk(&s, &path);
-			path.words[path.n_words++] =
-				(struct stack_word){PIECES_OTHER + 24, s.words[OWN + 3]};
+			path.words[path.n_words++] = (struct stack_word){
+				.offset = PIECES_OTHER + 24, .value = s.words[OWN + 3]};
 			path.frames[path.n++].ip = s.words[OWN + 3];
 			unwound.n = path.n;
 			unwound.n_words = path.n_words;
-			known_stacks__learn(f->known, &s.head, &unwound, f->a, 0);
+			learn_as(f, &s.head, &unwound, f->a);
 		}
 		/* Of the first, what nobody reads is missing. */
 		memmove(&s.words[OWN - cut], &s.words[OWN], (WORDS - OWN) * 8);
 		s.head.bytes -= cut * 8;
-		assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+		assert_ptr_equal(find(f, &s.head), f->a);
 		s.words[OWN - cut + 3]++;
-		assert_null(known_stacks__find(f->known, &s.head));
+		assert_null(find(f, &s.head));
 		s.words[OWN - cut + 3]--;
 		s.copy.other.pc++;
-		assert_null(known_stacks__find(f->known, &s.head));
+		assert_null(find(f, &s.head));
 	}
 }
 
@@ -262,13 +323,13 @@ static void test_signed_addresses(void **state)
 	sign(&s);
 	for (size_t i = 0; i < path.n_words; i++)
 		path.words[i].value = s.words[path.words[i].offset / 8];
-	known_stacks__learn(f->known, &s.head, &unwound, f->a, 0);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	learn_as(f, &s.head, &unwound, f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 	fill(&s, SP + 0x20000);
 	sign(&s);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 	s.words[6] += 8;
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 }
 #endif
 
@@ -285,9 +346,9 @@ static void test_saved_registers_of_several_callers(void **state)
 	s.words[1] = SP + 64;
 	s.words[2] = 0x403333;
 	learn(f, &s, f->b);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->b);
+	assert_ptr_equal(find(f, &s.head), f->b);
 	fill(&s, SP);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 }
 
 /* A distance is the register's that has it. */
@@ -301,13 +362,13 @@ static void test_which_registers_point_into_the_stack(void **state)
 	learn(f, &s, f->a);
 	s.copy.regs[REG_BP] = 0;
 	s.copy.regs[REG_BX] = SP + 16;
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 	learn(f, &s, f->b);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->b);
+	assert_ptr_equal(find(f, &s.head), f->b);
 	s.copy.regs[REG_BP] = SP + 16;
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 	s.copy.regs[REG_BX] = 1;
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 }
 
 static void test_a_shorter_copy(void **state)
@@ -318,9 +379,9 @@ static void test_a_shorter_copy(void **state)
 	fill(&s, SP);
 	learn(f, &s, f->a);
 	s.head.bytes = sizeof(s.copy) + 10 * 8; /* it ends before the last frame */
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 	s.head.bytes = sizeof(s.copy);
-	assert_null(known_stacks__find(f->known, &s.head));
+	assert_null(find(f, &s.head));
 }
 
 static void test_by_frame_pointers(void **state)
@@ -332,14 +393,14 @@ static void test_by_frame_pointers(void **state)
 	} chain = {{MP_STACK_FP, sizeof(chain.ips)}, {1, 2, 3}};
 	struct unwound none = {0};
 
-	assert_null(known_stacks__find(f->known, &chain.head));
-	known_stacks__learn(f->known, &chain.head, &none, f->a, 0);
-	assert_ptr_equal(known_stacks__find(f->known, &chain.head), f->a);
+	assert_null(find(f, &chain.head));
+	learn_as(f, &chain.head, &none, f->a);
+	assert_ptr_equal(find(f, &chain.head), f->a);
 	chain.ips[2]++;
-	assert_null(known_stacks__find(f->known, &chain.head));
+	assert_null(find(f, &chain.head));
 	chain.ips[2]--;
 	chain.head.bytes -= 8;
-	assert_null(known_stacks__find(f->known, &chain.head));
+	assert_null(find(f, &chain.head));
 }
 
 /* A stack can be the inner part of another one. */
@@ -354,11 +415,11 @@ static void test_chains_of_all_lengths(void **state)
 
 	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
 		chain.head.bytes = n * sizeof(chain.ips[0]);
-		known_stacks__learn(f->known, &chain.head, &none, n % 2 ? f->a : f->b, 0);
+		learn_as(f, &chain.head, &none, n % 2 ? f->a : f->b);
 	}
 	for (unsigned n = 0; n <= MP_FP_MAX; n++) {
 		chain.head.bytes = n * sizeof(chain.ips[0]);
-		assert_ptr_equal(known_stacks__find(f->known, &chain.head), n % 2 ? f->a : f->b);
+		assert_ptr_equal(find(f, &chain.head), n % 2 ? f->a : f->b);
 	}
 }
 
@@ -393,7 +454,7 @@ static void test_pages_it_runs_through(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(ips); i++)
 		frames[i].ip = ips[i];
 	assert_false(known_stacks__runs_through(f->known, 0, UINT64_MAX));
-	known_stacks__learn(f->known, &none, &unwound, f->a, 0);
+	learn_as(f, &none, &unwound, f->a);
 	for (size_t i = 0; i < ARRAY_SIZE(ranges); i++)
 		assert_int_equal(
 			known_stacks__runs_through(f->known, ranges[i].addr, ranges[i].len),
@@ -423,7 +484,7 @@ static void test_it_is_bounded(void **state)
 	learn_more(f, KNOWN_STACKS_MAX_NODES);
 	assert_int_equal(f->pool.bytes, bytes);
 	fill(&s, SP);
-	assert_ptr_equal(known_stacks__find(f->known, &s.head), f->a);
+	assert_ptr_equal(find(f, &s.head), f->a);
 }
 
 static void no_judge(struct callsite *site)
@@ -533,26 +594,26 @@ static void test_call_sites_are_bounded(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(test_the_same_again, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_whatever_decides_tells_apart, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_two_stacks_part, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_another_stack, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_saved_registers_of_several_callers, setup,
-						teardown),
+	const struct CMUnitTest tests[] =
+	{ cmocka_unit_test_setup_teardown(test_the_same_again, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_whatever_decides_tells_apart, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_what_a_runtime_told_of_passes, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_two_stacks_part, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_another_stack, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_saved_registers_of_several_callers, setup, teardown),
 #if defined(__aarch64__)
-		cmocka_unit_test_setup_teardown(test_signed_addresses, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_signed_addresses, setup, teardown),
 #endif
-		cmocka_unit_test_setup_teardown(test_which_registers_point_into_the_stack, setup,
-						teardown),
-		cmocka_unit_test_setup_teardown(test_a_shorter_copy, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_by_frame_pointers, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_chains_of_all_lengths, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_pages_it_runs_through, setup, teardown),
-		cmocka_unit_test_setup_teardown(test_it_is_bounded, setup, teardown),
-		cmocka_unit_test(test_call_sites_are_kept_once),
-		cmocka_unit_test(test_the_account_with_most_call_sites_gives_way),
-		cmocka_unit_test(test_call_sites_are_bounded),
+	  cmocka_unit_test_setup_teardown(test_which_registers_point_into_the_stack, setup,
+					  teardown),
+	  cmocka_unit_test_setup_teardown(test_a_shorter_copy, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_by_frame_pointers, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_chains_of_all_lengths, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_pages_it_runs_through, setup, teardown),
+	  cmocka_unit_test_setup_teardown(test_it_is_bounded, setup, teardown),
+	  cmocka_unit_test(test_call_sites_are_kept_once),
+	  cmocka_unit_test(test_the_account_with_most_call_sites_gives_way),
+	  cmocka_unit_test(test_call_sites_are_bounded),
 	};
 
 	return cmocka_run_group_tests_name("known_stacks", tests, NULL, NULL);

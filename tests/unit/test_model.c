@@ -435,7 +435,8 @@ static bool keep_stack(const struct raw_stack *raw, void *ctx)
 
 static void answer(struct model *model, const struct asked *asked, bool provisional)
 {
-	struct unwound unwound = {.source = STACK_SOURCE_FP, .provisional = provisional};
+	struct unwound unwound = {.source = STACK_SOURCE_FP,
+				  .lasts = provisional ? STACK_IS_ONCE : STACK_LASTS};
 	struct callsite *site = calloc(1, sizeof(*site));
 
 	site->refs = 1;

@@ -8,6 +8,7 @@
 #include <cmocka.h>
 
 #include "child/remote.h"
+#include "util/clock.h"
 
 #define AT     0x7f0000000000ULL
 #define LENGTH (4 * REMOTE_LINE + 100)
@@ -48,7 +49,9 @@ static int set_up(void **state)
 
 	for (size_t i = 0; i < LENGTH; i++)
 		fixture->memory.bytes[i] = i * 7 + i / 256;
-	remote__begin(&fixture->remote, fetch, &fixture->memory);
+	fixture->remote.fetch = fetch;
+	fixture->remote.ctx = &fixture->memory;
+	remote__begin(&fixture->remote, 1, clock__boot_ns());
 	*state = fixture;
 	return 0;
 }
@@ -81,18 +84,35 @@ static void test_reads(void **state)
 	assert_false(remote__word(&fixture->remote, UINT64_MAX - 3, &word));
 }
 
-static void test_what_was_read_is_of_one_stack(void **state)
+/* Of the same process, and only stacks that were taken before. */
+static void test_what_was_read_serves_other_stacks(void **state)
 {
 	struct fixture *fixture = *state;
+	struct memory *memory = &fixture->memory;
+	uint64_t before = clock__boot_ns();
 	uint8_t byte;
 
 	assert_true(remote__u8(&fixture->remote, AT, &byte));
-	fixture->memory.bytes[0]++;
+	memory->bytes[0]++;
+	remote__begin(&fixture->remote, 1, before);
 	assert_true(remote__u8(&fixture->remote, AT, &byte));
-	assert_int_equal(byte, fixture->memory.bytes[0] - 1);
-	remote__begin(&fixture->remote, fetch, &fixture->memory);
+	assert_int_equal(byte, memory->bytes[0] - 1);
+	assert_int_equal(memory->fetches, 1);
+	remote__begin(&fixture->remote, 1, clock__boot_ns());
 	assert_true(remote__u8(&fixture->remote, AT, &byte));
-	assert_int_equal(byte, fixture->memory.bytes[0]);
+	assert_int_equal(byte, memory->bytes[0]);
+	assert_int_equal(memory->fetches, 2);
+	remote__begin(&fixture->remote, 2, before);
+	assert_true(remote__u8(&fixture->remote, AT, &byte));
+	assert_int_equal(memory->fetches, 3);
+	/* However long a stack has waited. */
+	for (size_t i = 0; i < REMOTE_LINES; i++) {
+		if (fixture->remote.lines[i].read_ns)
+			fixture->remote.lines[i].read_ns -= REMOTE_KEPT_NS;
+	}
+	remote__begin(&fixture->remote, 2, 0);
+	assert_true(remote__u8(&fixture->remote, AT, &byte));
+	assert_int_equal(memory->fetches, 4);
 }
 
 static void test_strings(void **state)
@@ -151,7 +171,7 @@ static void test_a_stack_is_bounded(void **state)
 		remote__u8(&fixture->remote, AT + i * (uint64_t)REMOTE_LINE * 3, &byte);
 	assert_int_equal(fixture->memory.fetches, REMOTE_FETCHES_MAX);
 	assert_false(remote__u8(&fixture->remote, AT, &byte));
-	remote__begin(&fixture->remote, fetch, &fixture->memory);
+	remote__begin(&fixture->remote, 1, clock__boot_ns());
 	assert_true(remote__u8(&fixture->remote, AT, &byte));
 }
 
@@ -159,7 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_reads, set_up, tear_down),
-		cmocka_unit_test_setup_teardown(test_what_was_read_is_of_one_stack, set_up,
+		cmocka_unit_test_setup_teardown(test_what_was_read_serves_other_stacks, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_strings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_absent_memory_is_asked_for_once, set_up,

@@ -266,7 +266,7 @@ static void leased_debug_file(void **state)
 	signal(SIGIO, SIG_IGN);
 	traced = traced__start(argv, MP_STACK_MAX);
 	unwound = unwind(fixture, &traced);
-	assert_true(unwound.poor && unwound.provisional && !names_innermost(&unwound));
+	assert_true(unwound.poor && unwound.lasts == STACK_IS_ONCE && !names_innermost(&unwound));
 	fcntl(fd, F_SETLEASE, F_UNLCK);
 	close(fd);
 
@@ -279,7 +279,7 @@ static void leased_debug_file(void **state)
 					  .enrich = true};
 	assert_int_equal(
 		symbolizer__unwind(fixture->symbolizer, &request, fixture->arena, &unwound), 0);
-	assert_true(!unwound.poor && !unwound.provisional && names_innermost(&unwound));
+	assert_true(!unwound.poor && unwound.lasts == STACK_LASTS && names_innermost(&unwound));
 	traced__end(&traced);
 	clean();
 }

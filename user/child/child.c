@@ -238,7 +238,7 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	if (!reply)
 		_exit(1);
 	looking.reply = reply;
-	remote__begin(&child->remote, ask_memory, NULL);
+	remote__begin(&child->remote, request->head.number, request->taken_ns);
 	memset(found, 0, sizeof(*found));
 	if (stack->kind == MP_STACK_COPY) {
 		copied_stack__begin(&found->stack, stack, child->words);
@@ -344,6 +344,7 @@ int child__main(int argc, char **argv)
 	/* Else it would be "exe", by which it was executed. */
 	prctl(PR_SET_NAME, "memprov-symbols");
 	child->memory = memory;
+	child->remote.fetch = ask_memory;
 	child->blame = receive_blame();
 	child->symbols = symbols__new(memory / SYMBOLS_SHARE);
 	if (!child->blame || !child->symbols || sandbox__enter(WIRE_SOCKET, memory))

@@ -83,14 +83,18 @@ struct place {
 	bool innermost; /* it was interrupted, and has not called */
 };
 
-static bool peek(const struct place *place, uint64_t at, uint64_t *ret)
-{
-	return copied_stack__peek(place->stack, at, ret);
-}
-
 static bool read_word(const struct place *place, uint64_t at, uint64_t *ret)
 {
 	return copied_stack__read(place->stack, at, sizeof(*ret), ret);
+}
+
+/* One that decides by its value. */
+static bool read_counting(const struct place *place, uint64_t at, uint64_t *ret)
+{
+	if (!read_word(place, at, ret))
+		return false;
+	copied_stack__count(place->stack, at);
+	return true;
 }
 
 /* The caller's, whose return address lies at `at`. */
@@ -219,14 +223,14 @@ static void name_stub(struct crossing *crossing, const char *name)
 }
 
 /* Whether the word on top of the stack is a return address to compiled or interpreted code. */
-static bool is_frameless(struct crossing *crossing, uint64_t skip)
+static bool is_frameless(struct crossing *crossing)
 {
 	struct place *place = &crossing->place;
 	struct hotspot_blob blob;
 	uint64_t sp, pc;
 
 	return machine__get(&place->machine, place->stack, MACHINE_SP, &sp) &&
-	       peek(place, sp + skip, &pc) &&
+	       read_counting(place, sp, &pc) &&
 	       hotspot_code__find(crossing->question->remote, &crossing->hotspot->layout,
 				  pac__strip(pc) - 1, &blob) &&
 	       blob.kind != HOTSPOT_STUBS;
@@ -241,7 +245,7 @@ static bool leave_compiled(struct crossing *crossing, const struct hotspot_blob 
 	if (!crossing->place.innermost || is_made)
 		return leave_by_size(&crossing->place, blob, caller);
 	/* Before, and behind the instruction that saves the frame pointer. */
-	return leave_frameless(&crossing->place, is_frameless(crossing, 0) ? 0 : WORD, caller);
+	return leave_frameless(&crossing->place, is_frameless(crossing) ? 0 : WORD, caller);
 }
 
 static void cross_compiled(struct crossing *crossing, const struct hotspot_blob *blob)
@@ -266,9 +270,11 @@ static int32_t interpreted_bci(struct crossing *crossing, uint64_t fp, uint64_t 
 	int32_t bci = HOTSPOT_NO_BCI;
 	uint64_t bcp;
 
+	/* No known stack tells that register. */
+	crossing->ret->is_once |= place->innermost;
 	if (place->innermost && machine__get(&place->machine, place->stack, BCP_REGISTER, &bcp))
 		bci = hotspot_method__bci(crossing->question->remote, layout, method, bcp);
-	if (bci == HOTSPOT_NO_BCI && read_word(place, fp + BCP_SLOT * WORD, &bcp))
+	if (bci == HOTSPOT_NO_BCI && read_counting(place, fp + BCP_SLOT * WORD, &bcp))
 		bci = hotspot_method__bci(crossing->question->remote, layout, method, bcp);
 	return bci;
 }
@@ -281,10 +287,10 @@ static void cross_interpreted(struct crossing *crossing)
 
 	if (!symbol || !machine__get(&place->machine, place->stack, MACHINE_FP, &fp))
 		return;
-	if (!read_word(place, fp + METHOD_SLOT * WORD, &method) ||
+	if (!read_counting(place, fp + METHOD_SLOT * WORD, &method) ||
 	    !add_method(crossing, symbol, method, interpreted_bci(crossing, fp, method))) {
 		/* An entry, whose frame is not made yet. */
-		crossing->ret->has_caller = place->innermost && is_frameless(crossing, 0) &&
+		crossing->ret->has_caller = place->innermost && is_frameless(crossing) &&
 					    leave_frameless(place, 0, &crossing->ret->caller);
 		return;
 	}
@@ -303,7 +309,7 @@ static bool leave_stub(struct crossing *crossing)
 
 	if (machine__get(&place->machine, place->stack, MACHINE_SP, &sp) &&
 	    machine__get(&place->machine, place->stack, MACHINE_FP, &fp) && fp >= sp &&
-	    fp - sp < STUB_FRAME && !(place->innermost && is_frameless(crossing, 0)))
+	    fp - sp < STUB_FRAME && !(place->innermost && is_frameless(crossing)))
 		return leave_by_fp(place, &crossing->ret->caller);
 	return leave_frameless(place, 0, &crossing->ret->caller);
 }

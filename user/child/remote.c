@@ -3,25 +3,40 @@
 
 #include <string.h>
 
-void remote__begin(struct remote *remote, remote_fetch_fn fetch, void *ctx)
+#include "util/clock.h"
+
+void remote__begin(struct remote *remote, uint32_t process, uint64_t taken_ns)
 {
-	remote->fetch = fetch;
-	remote->ctx = ctx;
+	uint64_t now = clock__boot_ns();
+
+	remote->since_ns = now > REMOTE_KEPT_NS ? now - REMOTE_KEPT_NS : 1;
+	if (taken_ns > remote->since_ns)
+		remote->since_ns = taken_ns;
 	remote->fetches = 0;
 	remote->reads = 0;
-	for (size_t i = 0; i < REMOTE_LINES; i++)
-		remote->lines[i].known = false;
+	for (size_t i = 0; i < REMOTE_LINES && remote->process != process; i++)
+		remote->lines[i].read_ns = 0;
+	remote->process = process;
 }
 
 static struct remote_line *place(struct remote *remote, uint64_t at)
 {
-	return &remote->lines[at / REMOTE_LINE % REMOTE_LINES];
+	uint64_t mixed = at / REMOTE_LINE * 0x9e3779b97f4a7c15ULL;
+
+	return &remote->lines[(mixed >> 32) % REMOTE_LINES];
+}
+
+static bool has(const struct remote *remote, const struct remote_line *line, uint64_t at)
+{
+	return line->at == at && line->read_ns >= remote->since_ns;
 }
 
 static void fetch(struct remote *remote, const struct wire_range *ranges, size_t n)
 {
 	uint32_t lens[WIRE_RANGES_MAX] = {};
 	const uint8_t *from = remote->bytes;
+
+	uint64_t now = clock__boot_ns();
 
 	if (remote->fetches >= REMOTE_FETCHES_MAX)
 		return;
@@ -31,7 +46,7 @@ static void fetch(struct remote *remote, const struct wire_range *ranges, size_t
 		struct remote_line *line = place(remote, ranges[i].at);
 
 		line->at = ranges[i].at;
-		line->known = true;
+		line->read_ns = now;
 		line->len = lens[i];
 		memcpy(line->bytes, from, lens[i]);
 		from += lens[i];
@@ -43,9 +58,9 @@ static const struct remote_line *find(struct remote *remote, uint64_t at)
 	struct wire_range range = {at - at % REMOTE_LINE, REMOTE_LINE};
 	struct remote_line *line = place(remote, at);
 
-	if (!line->known || line->at != range.at)
+	if (!has(remote, line, range.at))
 		fetch(remote, &range, 1);
-	return line->known && line->at == range.at ? line : NULL;
+	return has(remote, line, range.at) ? line : NULL;
 }
 
 /* Up to the end of the line: how many of the bytes, 0 when there are none. */
@@ -127,7 +142,7 @@ void remote__expect(struct remote *remote, const uint64_t *ats, size_t n)
 		/* Two that share a place would displace each other. */
 		for (size_t k = 0; k < n_ranges; k++)
 			is_asked |= place(remote, ranges[k].at) == place(remote, at);
-		if (!is_asked && !(place(remote, at)->known && place(remote, at)->at == at))
+		if (!is_asked && !has(remote, place(remote, at), at))
 			ranges[n_ranges++] = (struct wire_range){at, REMOTE_LINE};
 	}
 	if (n_ranges)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The memory of the process whose stack is unwound, read through the parent. What was read is kept
- * until the next stack: the process goes on, and changes it.
+ * The memory of the process whose stack is unwound, read through the parent. The process goes on,
+ * and changes it; what was read serves all of its stacks that were taken before that, for as long
+ * as REMOTE_KEPT_NS: to read it again for each would tell no more about when they were taken.
  *
  * It is as hostile as a file. Each read succeeds as a whole or fails. For one stack there are
  * REMOTE_FETCHES_MAX fetches and REMOTE_READS_MAX reads, so that no structure, however it is
@@ -17,7 +18,8 @@
 #include "wire/wire.h"
 
 #define REMOTE_LINE	   2048 /* bytes that are fetched at once, aligned so */
-#define REMOTE_LINES	   128	/* that are kept */
+#define REMOTE_LINES	   512	/* that are kept; a power of two */
+#define REMOTE_KEPT_NS	   1000000000ULL
 #define REMOTE_FETCHES_MAX 512
 #define REMOTE_READS_MAX   2000000 /* also of what was fetched: some 20 ms */
 
@@ -26,7 +28,7 @@ _Static_assert(WIRE_RANGES_MAX *REMOTE_LINE <= WIRE_MEMORY_MAX, "an answer has r
 
 struct remote_line {
 	uint64_t at;
-	bool known; /* it was asked for; what cannot be read has no bytes */
+	uint64_t read_ns; /* 0: it was not asked for; what cannot be read has no bytes */
 	size_t len;
 	uint8_t bytes[REMOTE_LINE];
 };
@@ -37,16 +39,19 @@ typedef void (*remote_fetch_fn)(void *ctx, const struct wire_range *ranges, size
 				uint32_t *lens, uint8_t *to);
 
 struct remote {
-	remote_fetch_fn fetch;
+	remote_fetch_fn fetch; /* the owner's to set, with its context */
 	void *ctx;
+	uint32_t process;
+	uint64_t since_ns; /* what was read before is of no use */
 	unsigned fetches;
 	unsigned reads;
 	struct remote_line lines[REMOTE_LINES];
 	uint8_t bytes[WIRE_MEMORY_MAX]; /* as they come */
 };
 
-/* Forgets what was read; for the next stack. */
-void remote__begin(struct remote *remote, remote_fetch_fn fetch, void *ctx);
+/* For the next stack, of the process with that number, taken then (CLOCK_BOOTTIME). A zeroed one
+ * has read nothing. */
+void remote__begin(struct remote *remote, uint32_t process, uint64_t taken_ns);
 
 bool remote__read(struct remote *remote, uint64_t at, void *ret, size_t len);
 bool remote__u8(struct remote *remote, uint64_t at, uint8_t *ret);

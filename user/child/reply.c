@@ -230,7 +230,7 @@ int reply__send(struct reply *reply, int socket, const struct found_stack *found
 		.truncated = found->truncated,
 		.n_words = found->stack.n_words,
 		.left_code = found->left_code,
-		.fleeting = found->fleeting,
+		.lasts = found->lasts,
 		.poor = is_poor(reply),
 	};
 	int err = 0;

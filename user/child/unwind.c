@@ -416,7 +416,10 @@ static bool is_made(const struct unwind_hooks *hooks, const struct found_frame *
 	if (frame->module ||
 	    !hooks->made(hooks->ctx, frame, machine, machine ? &found->stack : NULL, ret))
 		return false;
-	found->fleeting = true;
+	if (ret->is_once)
+		found->lasts = STACK_IS_ONCE;
+	else if (found->lasts == STACK_LASTS)
+		found->lasts = STACK_PASSES;
 	return true;
 }
 

@@ -45,7 +45,7 @@ struct found_stack {
 	bool by_fp; /* a frame does not follow from call frame information */
 	bool truncated;
 	bool left_code; /* the next address is not known to be code */
-	bool fleeting;	/* a runtime has told of frames: it may tell otherwise the next time */
+	enum stack_lasts lasts;
 };
 
 /* What a function's name tells of its caller. */
@@ -66,6 +66,7 @@ struct made_frame {
 	size_t n;
 	struct machine caller;
 	bool has_caller; /* it is known; else the stack ends here */
+	bool is_once;	 /* it follows from more than the words that were read */
 };
 
 /* Asked about each frame as it is found. */

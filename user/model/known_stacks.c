@@ -61,6 +61,9 @@ struct known_stacks {
 	size_t bytes;
 	struct known_stacks_pool *pool;
 	struct account *account; /* NULL: of none */
+	/* Those that pass; NULL: none. */
+	struct known_stacks *passing;
+	uint64_t first_ns; /* when the first one of them was taken */
 };
 
 static uint64_t hash_node(const void *entry, uint64_t secret)
@@ -136,6 +139,7 @@ void known_stacks__unref(struct known_stacks *known)
 
 	if (!known || --known->refs)
 		return;
+	known_stacks__unref(known->passing);
 	known->pool->bytes -= known->bytes;
 	account__put(known->account, BUDGET_KNOWN_STACKS, known->bytes);
 	account__unref(known->account);
@@ -210,6 +214,8 @@ bool known_stacks__runs_through(const struct known_stacks *known, uint64_t addr,
 
 	if (!len || addr + len - 1 < addr)
 		return false;
+	if (known->passing && known_stacks__runs_through(known->passing, addr, len))
+		return true;
 	return at < known->n_pages && known->pages[at] <= (addr + len - 1) / CODE_PAGE;
 }
 
@@ -342,7 +348,7 @@ static struct chain *find_chain(const struct known_stacks *known, const struct m
 			  &(struct chain){.ips = stack->data, .bytes = stack->bytes});
 }
 
-struct trace *known_stacks__find(const struct known_stacks *known, const struct mp_stack *stack)
+static struct trace *find(const struct known_stacks *known, const struct mp_stack *stack)
 {
 	const struct chain *chain;
 
@@ -350,6 +356,20 @@ struct trace *known_stacks__find(const struct known_stacks *known, const struct 
 		return find_copy(known, stack);
 	chain = find_chain(known, stack);
 	return chain ? chain->trace : NULL;
+}
+
+struct trace *known_stacks__find(const struct known_stacks *known, const struct mp_stack *stack,
+				 uint64_t taken_ns)
+{
+	const struct known_stacks *passing = known->passing;
+	struct trace *trace = find(known, stack);
+
+	/* Either may be the earlier one: stacks wait. */
+	if (trace || !passing || taken_ns < passing->newest_ns ||
+	    (taken_ns > known->first_ns ? taken_ns - known->first_ns : known->first_ns - taken_ns) >
+		    KNOWN_STACKS_PASS_NS)
+		return trace;
+	return find(passing, stack);
 }
 
 /* The id of the node with this key, made if there is none; 0 when there is no room. */
@@ -400,7 +420,7 @@ static uint32_t grow_by_frame(struct known_stacks *known, uint32_t id, const str
 	}
 	for (size_t i = 0; id && i < n; i++) {
 		key = key_of(s, id, words[i].value);
-		if (&words[i] != ip && key.kind == WORD_STACK)
+		if (&words[i] != ip && (key.kind == WORD_STACK || words[i].counts))
 			id = grow_by_word(known, &key, words[i].offset);
 	}
 	return id;
@@ -467,15 +487,33 @@ uint64_t known_stacks__newest_ns(const struct known_stacks *known)
 	return known->newest_ns;
 }
 
-void known_stacks__learn(struct known_stacks *known, const struct mp_stack *stack,
-			 const struct unwound *unwound, struct trace *trace, uint64_t newest_ns)
+static void learn(struct known_stacks *known, const struct known_stack *stack, uint64_t newest_ns)
 {
-	if (!mark_pages(known, unwound))
+	if (!mark_pages(known, stack->unwound))
 		return;
 	if (newest_ns > known->newest_ns)
 		known->newest_ns = newest_ns;
-	if (stack->kind == MP_STACK_COPY)
-		learn_copy(known, stack, unwound, trace);
+	if (stack->stack->kind == MP_STACK_COPY)
+		learn_copy(known, stack->stack, stack->unwound, stack->trace);
 	else
-		learn_chain(known, stack, trace);
+		learn_chain(known, stack->stack, stack->trace);
+}
+
+void known_stacks__learn(struct known_stacks *known, const struct known_stack *stack,
+			 uint64_t newest_ns)
+{
+	if (stack->unwound->lasts == STACK_LASTS)
+		learn(known, stack, newest_ns);
+	if (stack->unwound->lasts != STACK_PASSES)
+		return;
+	if (known->passing && stack->taken_ns > known->first_ns + KNOWN_STACKS_PASS_NS) {
+		known_stacks__unref(known->passing);
+		known->passing = NULL;
+	}
+	if (!known->passing) {
+		known->passing = known_stacks__new(known->pool, known->account);
+		known->first_ns = stack->taken_ns;
+	}
+	if (known->passing && known->first_ns <= stack->taken_ns + KNOWN_STACKS_PASS_NS)
+		learn(known->passing, stack, newest_ns);
 }

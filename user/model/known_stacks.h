@@ -17,6 +17,12 @@
  *
  * That holds until code is unmapped that one of them runs through: then the space forgets all of
  * its known stacks.
+ *
+ * Code that a runtime made may give way to other code without any event, and what an interpreter
+ * runs is memory like any other. So frames that a runtime told of (STACK_PASSES) are those of the
+ * same stack for a short while: such stacks are in a tree of their own, which serves stacks that
+ * were taken within KNOWN_STACKS_PASS_NS of the first one in it, and is dropped when a later one is
+ * learned. Words that such frames follow from count as they are.
  */
 #ifndef MEMPROV_KNOWN_STACKS_H
 #define MEMPROV_KNOWN_STACKS_H
@@ -29,6 +35,8 @@
  * its fair share (util/budget.h). Beyond that stacks are unwound each time. */
 #define KNOWN_STACKS_MAX_NODES 16384
 #define KNOWN_STACKS_MAX_BYTES (16u << 20)
+
+#define KNOWN_STACKS_PASS_NS 1000000000ULL
 
 struct known_stacks;
 
@@ -52,16 +60,23 @@ bool known_stacks__is_shared(const struct known_stacks *known);
 /* True when a known stack has a frame in [addr, addr + len). */
 bool known_stacks__runs_through(const struct known_stacks *known, uint64_t addr, uint64_t len);
 
-/* The trace of a stack that is known; borrowed, NULL when it is not. */
-struct trace *known_stacks__find(const struct known_stacks *known, const struct mp_stack *stack);
+/* The trace of a stack that is known; borrowed, NULL when it is not. Times are of the events. */
+struct trace *known_stacks__find(const struct known_stacks *known, const struct mp_stack *stack,
+				 uint64_t taken_ns);
 
 /* From here on a stack like this one, which was unwound to this, is known as `trace`: its code is
  * there since newest_ns. When there is no room or no memory nothing is learned. */
-void known_stacks__learn(struct known_stacks *known, const struct mp_stack *stack,
-			 const struct unwound *unwound, struct trace *trace, uint64_t newest_ns);
+struct known_stack {
+	const struct mp_stack *stack;
+	uint64_t taken_ns;
+	const struct unwound *unwound;
+	struct trace *trace;
+};
+void known_stacks__learn(struct known_stacks *known, const struct known_stack *stack,
+			 uint64_t newest_ns);
 
-/* Since when the code of all known stacks is there: one that was taken before, and looks the same,
- * may have run through other code. */
+/* Since when the code of all known stacks is there, but for those that pass: one that was taken
+ * before, and looks the same, may have run through other code. */
 uint64_t known_stacks__newest_ns(const struct known_stacks *known);
 
 #endif

@@ -49,7 +49,7 @@ struct trace *raw_stacks__recognise(struct model *model, const struct process *p
 	if (!stack || !model->config.on_stack)
 		return NULL;
 	if (space->known_stacks)
-		raw.trace = known_stacks__find(space->known_stacks, stack);
+		raw.trace = known_stacks__find(space->known_stacks, stack, raw.taken_ns);
 	if (raw.trace)
 		return trace__ref(raw.trace);
 	raw.bytes = useful_bytes(space, stack);
@@ -85,7 +85,7 @@ bool model__stack_is_known(struct model *model, const struct raw_stack *raw)
 	    raw->taken_ns < space->code_gone_ns ||
 	    raw->taken_ns < known_stacks__newest_ns(space->known_stacks))
 		return false;
-	known = known_stacks__find(space->known_stacks, raw->stack);
+	known = known_stacks__find(space->known_stacks, raw->stack, raw->taken_ns);
 	if (!known)
 		return false;
 	raw->pending->answered++;
@@ -118,10 +118,13 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	else if (newest > raw->taken_ns) /* what was unwound may not be what was there */
 		site = NULL;
 	trace__resolve(raw->trace, site);
-	if (site && !unwound->provisional && space && space->id == raw->space_id &&
+	if (site && unwound->lasts != STACK_IS_ONCE && space && space->id == raw->space_id &&
 	    space->known_stacks) {
 		giving_up__share_known_stacks(model, space->account);
-		known_stacks__learn(space->known_stacks, raw->stack, unwound, raw->trace, newest);
+		known_stacks__learn(
+			space->known_stacks,
+			&(struct known_stack){raw->stack, raw->taken_ns, unwound, raw->trace},
+			newest);
 	}
 	pending__unref(raw->pending);
 }

@@ -67,7 +67,7 @@ int fallback__unwind(const struct image *image, const struct mp_stack *stack, st
 	struct copied_stack copied;
 	uint32_t *words;
 	struct unwound unwound = {
-		.source = STACK_SOURCE_FP, .truncated = true, .provisional = true};
+		.source = STACK_SOURCE_FP, .truncated = true, .lasts = STACK_IS_ONCE};
 	struct frame *frames = arena__alloc(arena, FRAMES_MAX * sizeof(*frames));
 	int err = 0;
 

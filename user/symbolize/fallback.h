@@ -14,7 +14,7 @@
  * Frames with module and offset in the file, which of most programs is the address in it, too. Of a
  * list, those that lie in code; of a copy, the innermost, and what frame pointers say where nothing
  * can be verified but that they ascend and lead to code. `image` may be NULL: nothing is known.
- * Always truncated, and provisional. 0 or -ENOMEM.
+ * Always truncated, and the answer is for once. 0 or -ENOMEM.
  */
 int fallback__unwind(const struct image *image, const struct mp_stack *stack, struct arena *arena,
 		     struct unwound *ret);

@@ -329,6 +329,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 	struct wire_unwind head = {
 		.head = {WIRE_UNWIND, image->number},
 		.enrich = request->enrich && is_there,
+		.taken_ns = request->taken_ns,
 		.stack = *stack,
 	};
 	struct wire_reading reading = {
@@ -351,7 +352,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 	*ret = (struct unwound){
 		.source = reading.n_frames ? reading.source : STACK_SOURCE_NONE,
 		.truncated = reading.truncated,
-		.provisional = reading.poor || reading.fleeting,
+		.lasts = reading.poor ? STACK_IS_ONCE : reading.lasts,
 		.poor = reading.poor && is_there,
 		.frames = reading.frames,
 		.n = reading.n_frames,

@@ -34,17 +34,25 @@ struct frame {
 /* A word of the copied stack that the unwinder read. */
 struct stack_word {
 	uint32_t offset; /* as util/pieces.h counts */
+	bool counts;	 /* as it is, although it is no frame's: a name follows from it */
 	uint64_t value;
 };
 
 enum stack_source { STACK_SOURCE_NONE, STACK_SOURCE_FP, STACK_SOURCE_CFI };
 
+/* For how long an equal stack has the same frames. */
+enum stack_lasts {
+	STACK_LASTS,   /* while the same code is mapped */
+	STACK_PASSES,  /* a runtime has told of them, and goes on */
+	STACK_IS_ONCE, /* it does not follow from what is copied, or more may be known the next time
+			*/
+};
+
 struct unwound {
 	enum stack_source source;
-	bool truncated;	  /* it does not reach the outermost frame */
-	bool provisional; /* it is not learned: more may be known if it comes again, or other code
-			   * may be where its frames are */
-	bool poor;	  /* a debug file could not be looked for, but may be now */
+	bool truncated; /* it does not reach the outermost frame */
+	enum stack_lasts lasts;
+	bool poor; /* a debug file could not be looked for, but may be now */
 	const struct frame *frames;
 	size_t n;
 	/* What the frames follow from, besides the registers and the code that is mapped: every

@@ -24,6 +24,21 @@ bool copied_stack__read(struct copied_stack *stack, uint64_t address, size_t siz
 	return true;
 }
 
+void copied_stack__count(struct copied_stack *stack, uint64_t address)
+{
+	uint32_t offset;
+
+	if (!pieces__offset(&stack->pieces, address, &offset))
+		return;
+	/* It was read just before, as a rule. */
+	for (size_t i = stack->n_words; i > 0; i--) {
+		if ((stack->words[i - 1] & ~COPIED_WORD_COUNTS) != offset)
+			continue;
+		stack->words[i - 1] |= COPIED_WORD_COUNTS;
+		return;
+	}
+}
+
 bool copied_stack__peek(const struct copied_stack *stack, uint64_t address, uint64_t *ret)
 {
 	uint32_t offset;

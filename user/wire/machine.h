@@ -34,9 +34,12 @@ struct machine {
 	uint64_t in_memory;	     /* it is an address */
 };
 
+#define COPIED_WORD_COUNTS (1U << 31)
+
 struct copied_stack {
 	struct pieces pieces;
-	uint32_t *words; /* offsets that were read, in order; room for words_max */
+	/* Offsets that were read, in order, with COPIED_WORD_COUNTS; room for words_max. */
+	uint32_t *words;
 	size_t words_max;
 	size_t n_words;
 	uint8_t seen[PIECES_MAX / 8 + 1]; /* a bit per offset */
@@ -79,6 +82,9 @@ bool machine__get(struct machine *machine, struct copied_stack *stack, unsigned 
 
 /* False when the address is outside the copy. `size` is 1 to 8 bytes. */
 bool copied_stack__read(struct copied_stack *stack, uint64_t address, size_t size, uint64_t *ret);
+
+/* The word that was read there counts as it is: a name follows from it. */
+void copied_stack__count(struct copied_stack *stack, uint64_t address);
 
 /* How far out an address lies; false when it is outside the copy. */
 static inline bool copied_stack__offset(const struct copied_stack *stack, uint64_t address,

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include "wire/machine.h"
+
 struct cursor {
 	const uint8_t *pos;
 	size_t left;
@@ -81,8 +83,9 @@ static int read_word(struct wire_reading *reading, struct cursor *cursor)
 		return -EBADMSG;
 	/* The value is what we sent, not what comes back. */
 	word = &reading->words[reading->n_words];
-	word->offset = offset;
-	if (!pieces__word(&reading->copy, offset, &word->value))
+	word->offset = offset & ~COPIED_WORD_COUNTS;
+	word->counts = offset & COPIED_WORD_COUNTS;
+	if (!pieces__word(&reading->copy, word->offset, &word->value))
 		return -EBADMSG;
 	reading->n_words++;
 	return 0;
@@ -137,7 +140,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 		return -EBADMSG;
 	/* A packet that brings nothing could be followed by others for ever. */
 	if (answer.more > 1 || answer.truncated > 1 || answer.left_code > 1 || answer.poor > 1 ||
-	    answer.fleeting > 1 || answer.source > STACK_SOURCE_CFI ||
+	    answer.lasts > STACK_IS_ONCE || answer.source > STACK_SOURCE_CFI ||
 	    (answer.more && !answer.n_frames && !answer.n_words))
 		return -EBADMSG;
 	err = make_room(reading);
@@ -153,7 +156,7 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	reading->truncated = answer.truncated;
 	reading->left_code = answer.left_code;
 	reading->poor = answer.poor;
-	reading->fleeting = answer.fleeting;
+	reading->lasts = answer.lasts;
 	return answer.more;
 }
 

@@ -96,6 +96,7 @@ struct wire_unwind {
 	struct wire_head head;
 	uint32_t enrich; /* 1: looks again for what could not be looked for */
 	uint32_t pad;
+	uint64_t taken_ns;
 	struct mp_stack stack;
 };
 
@@ -137,11 +138,12 @@ struct wire_answer {
 	uint32_t more; /* 1: another packet follows */
 	uint32_t source;
 	uint32_t truncated;
-	uint32_t n_words;   /* then so many uint32_t: offsets in the copy (util/pieces.h) */
+	uint32_t n_words;   /* then so many uint32_t: offsets in the copy (util/pieces.h), and
+			     * COPIED_WORD_COUNTS */
 	uint32_t n_frames;  /* then so many struct wire_frame, each with its strings behind it */
 	uint32_t left_code; /* 1: it led to where no code is, as far as the child was told */
 	uint32_t poor;	    /* 1: a debug file of its frames could not be looked for */
-	uint32_t fleeting;  /* 1: they follow from memory that changes without an event */
+	uint32_t lasts;	    /* enum stack_lasts */
 };
 
 struct wire_frame {
@@ -173,7 +175,7 @@ struct wire_reading {
 	bool truncated;
 	bool left_code;
 	bool poor;
-	bool fleeting;
+	enum stack_lasts lasts;
 };
 
 /* One packet. 1: another must follow; 0: it was the last; -EBADMSG for what the child should not
