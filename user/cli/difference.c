@@ -144,7 +144,10 @@ static void add_location(struct buf *key, const struct frame *frame)
 {
 	if (frame->inlined && !frame->language)
 		return;
-	if (frame->build_id) {
+	if (frame->language) {
+		add_piece(key, 's', frame->file ?: "");
+		add_piece(key, 'f', frame->function ?: "");
+	} else if (frame->build_id) {
 		add_piece(key, 'b', frame->build_id);
 	} else {
 		add_piece(key, 'm', frame->module ?: "");

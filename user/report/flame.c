@@ -96,7 +96,8 @@ static void add_note(struct flame *flame, const char *note)
 static void add_frame(struct flame *flame, const struct frame *frame)
 {
 	struct json *json = &flame->frames_json;
-	const char *module = frame->module ?: "";
+	/* Of an interpreted function the module is the interpreter. */
+	const char *module = (frame->language ? frame->file : frame->module) ?: "";
 	_cleanup_free_ char *key = NULL;
 	size_t index;
 	bool new;
@@ -115,7 +116,7 @@ static void add_frame(struct flame *flame, const struct frame *frame)
 	if (new) {
 		json__object(json);
 		json__put_string(json, "function", frame->function);
-		json__put_string(json, "module", frame->module);
+		json__put_string(json, "module", frame->language ? frame->file : frame->module);
 		if (!frame->function)
 			json__put_hex(json, "offset", frame->offset);
 		json__end_object(json);

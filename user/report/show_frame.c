@@ -25,14 +25,16 @@ void frame__add_text(struct buf *out, const struct frame *frame)
 {
 	buf__puts(out, "    ");
 	frame__add_function(out, frame, FUNCTION_WIDTH);
-	if (frame->module) {
+	/* Of an interpreted function the module is the interpreter. */
+	if (frame->module && !frame->language) {
 		buf__puts(out, " ");
 		text__show(out, frame->module);
 		buf__printf(out, "+0x%" PRIx64, frame->offset);
 	}
 	if (frame->file) {
 		buf__puts(out, " ");
-		text__show(out, text__base_name(frame->file));
+		/* Of Python, half of the files are called __init__.py. */
+		text__show(out, frame->language ? frame->file : text__base_name(frame->file));
 		if (frame->line)
 			buf__printf(out, ":%" PRIu32, frame->line);
 	}
@@ -67,11 +69,6 @@ void frame__put(struct json *json, const struct frame *frame)
 	json__put_bool(json, "inlined", frame->inlined);
 	json__put_string(json, "module", frame->module);
 	json__put_string(json, "build_id", frame->build_id);
-	if (frame->language) {
-		json__key(json, "offset");
-		json__null(json);
-	} else {
-		json__put_hex(json, "offset", frame->offset);
-	}
+	json__put_hex(json, "offset", frame->offset);
 	json__end_object(json);
 }
