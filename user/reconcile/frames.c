@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "reconcile/frames_python.h"
 #include "util/cleanup.h"
 
 struct span {
@@ -102,10 +103,13 @@ static struct span function_name(const char *text)
 /* The row that says what a frame is; NULL: none. */
 static const struct frame_row *row_of(const struct frame *frame)
 {
+	static const struct frame_row interpreted = {.kind = FRAME_RUNTIME};
 	struct span module = module_name(frame->module), function = {"", 0};
-
 	const struct frame_row *row = frames_languages[frame->language];
 
+	/* Its module is the interpreter, and its name may be anything. */
+	if (frame->language == FRAME_OF_PYTHON)
+		return &interpreted;
 	if (frame->function)
 		function = frame->language ? (struct span){frame->function, strlen(frame->function)}
 					   : function_name(frame->function);
@@ -118,8 +122,15 @@ static const struct frame_row *row_of(const struct frame *frame)
 	return NULL;
 }
 
+static bool fits(const char *pattern, const char *text, size_t len)
+{
+	return matches(pattern, (struct span){text, len});
+}
+
 static bool may_own(const struct frame *frame, const struct frame_row *row)
 {
+	if (frame->language == FRAME_OF_PYTHON)
+		return python_part__of(frame, fits) != PYTHON_RUNTIME;
 	/* Code that a runtime made, perhaps, and of which there is no map. */
 	if (!frame->module && !frame->function)
 		return false;
@@ -144,11 +155,43 @@ static size_t inside_allocator(const struct frame *const *frames, size_t n)
 	return inside < n ? inside : n;
 }
 
+/* The innermost function of Python from there on; n: none. With `body`, or of a module's body. */
+static size_t find_python(const struct frame *const *frames, size_t from, size_t n, bool body)
+{
+	for (size_t i = from; i < n; i++) {
+		enum python_part part;
+
+		if (frames[i]->language != FRAME_OF_PYTHON)
+			continue;
+		part = python_part__of(frames[i], fits);
+		if (part == PYTHON_FUNCTION || (body && part == PYTHON_BODY))
+			return i;
+	}
+	return n;
+}
+
+/* In whose place another one owns: an extension's, and that of a module which is being imported,
+ * the function's of Python that called or imports it. */
+static size_t pass_on(const struct frame *const *frames, size_t owner, size_t n)
+{
+	size_t python = owner;
+
+	if (!frames[owner]->language && frame__is_extension(frames[owner], fits))
+		python = find_python(frames, owner, n, true);
+	if (python == n)
+		return owner;
+	owner = python;
+	if (frames[owner]->language == FRAME_OF_PYTHON &&
+	    python_part__of(frames[owner], fits) == PYTHON_BODY)
+		python = find_python(frames, owner, n, false);
+	return python < n ? python : owner;
+}
+
 int frames__owner(const struct frame *const *frames, size_t n)
 {
 	for (size_t i = inside_allocator(frames, n); i < n; i++)
 		if (may_own(frames[i], row_of(frames[i])))
-			return (int)i;
+			return (int)pass_on(frames, i, n);
 	return -1;
 }
 

@@ -15,6 +15,11 @@
  *	ingest_grow      ingest        owner
  *	main             ingest
  *
+ * Of an interpreted function, Python's, the interpreter is no owner, and neither are the functions
+ * that start programs, threads and imports (frames_python.c). What a native module does that was
+ * installed for Python, it does for the function that called it; and importing a module, for the
+ * function that imports it, if that is in one.
+ *
  * No allocator calls the program back: whatever stands inside malloc, a static function or one
  * without a name, is malloc's, so the owner lies outside the outermost entry of an allocator. A
  * signal handler begins anew.
