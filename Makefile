@@ -82,7 +82,7 @@ deps: ## install what is missing of the packages in ./packages
 
 # --- BPF --------------------------------------------------------------------------------------
 
-BPF_HEADERS := $(wildcard bpf/*.h) include/event.h
+BPF_HEADERS := $(wildcard bpf/*.h include/*.h)
 BPF_FLAGS := -g -O2 -Wall -Werror -mcpu=v3 -target bpf -I bpf
 
 $(BUILD)/%.bpf.o: bpf/memprov.bpf.c $(BPF_HEADERS)

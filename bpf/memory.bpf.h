@@ -14,6 +14,7 @@
 
 #define MP_MREMAP_FIXED	 2
 #define MP_MAP_ANONYMOUS 0x20
+#define MP_PROT_EXEC	 4
 
 static __always_inline int on_mmap(struct pt_regs *regs, long result)
 {
@@ -23,6 +24,8 @@ static __always_inline int on_mmap(struct pt_regs *regs, long result)
 
 	if (failed(result))
 		return 0;
+	if (SYSARG2(regs) & MP_PROT_EXEC && !(SYSARG3(regs) & MP_MAP_ANONYMOUS))
+		look_for_interpreter(result, SYSARG5(regs));
 	s = take_scratch();
 	if (s) {
 		e = (struct mp_event_mmap *)s->record;

@@ -9,6 +9,7 @@
 #include <bpf/bpf_core_read.h>
 
 #include "../include/event.h"
+#include "../include/python.h"
 #include "sysarg.bpf.h"
 #include "emit.bpf.h"
 #include "share.bpf.h"

@@ -54,6 +54,7 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 		return 0; /* a kernel thread */
 	if (child_tgid != (__u32)BPF_CORE_READ(child, pid))
 		return on_new_thread(child);
+	inherit_python(current_tgid(), child_tgid, BPF_CORE_READ(child, start_boottime));
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		/* Until its exec the child will change the parent's map, unknown to be there. */
@@ -71,18 +72,24 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	return 0;
 }
 
-static __always_inline int on_exec(struct task_struct *task)
+static __always_inline void emit_exec(struct task_struct *task)
 {
 	struct mp_event_exec *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 
 	if (!e) {
 		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, MP_EVERYTHING);
-		return 0;
+		return;
 	}
 	fill_head(&e->head, MP_EVENT_EXEC);
 	e->start_brk = BPF_CORE_READ(task, mm, start_brk);
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	submit(e, sizeof(*e));
+}
+
+static __always_inline int on_exec(struct task_struct *task)
+{
+	emit_exec(task);
+	look_at_program(task); /* behind it: what this tells is of the new program */
 	return 0;
 }
 
@@ -96,6 +103,7 @@ static __always_inline int on_exit(struct task_struct *task)
 	if (BPF_CORE_READ(task, flags) & PF_KTHREAD)
 		return 0;
 	forget_share(current_tgid());
+	forget_python(current_tgid());
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, 0);

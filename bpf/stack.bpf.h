@@ -15,9 +15,12 @@
 #ifndef MEMPROV_STACK_BPF_H
 #define MEMPROV_STACK_BPF_H
 
-#define CHUNK	     4096 /* what can be read is found out in such pieces: a page, or a part of one */
-#define WINDOW	     2048 /* of the stack, that is read at once to follow frame pointers */
-#define EVENT_ROOM   256  /* for the event before the stack */
+#define CHUNK	   4096 /* what can be read is found out in such pieces: a page, or a part of one */
+#define WINDOW	   2048 /* of the stack, that is read at once to follow frame pointers */
+#define EVENT_ROOM 256	/* for the event before the stack */
+#define STACK_ROOM                                                                                 \
+	(sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) + MP_STACK_MAX + MP_OTHER_MAX)
+#define PYTHON_SEEN  128
 #define GROWTH_MIN   (1 << 20)
 #define GROWTH_SLOTS 16384
 
@@ -43,12 +46,30 @@ struct {
 	__type(value, struct growth);
 } growths SEC(".maps");
 
+/* Where frames of Python are put together, and how far that has got. */
+struct python_room {
+	__u64 frame;  /* the next one */
+	__u64 cframe; /* of its evaluation; 0: there is none */
+	__u32 n;
+	__u32 used; /* of the text */
+	__u64 over; /* all of them have been seen */
+	/* Objects whose text is there: a code object's, or the string of a file's name; and of
+	 * which frame. Those of earlier rounds are of other stacks. */
+	__u32 round;
+	__u32 seen_round[PYTHON_SEEN];
+	__u64 seen[PYTHON_SEEN];
+	__u16 seen_at[PYTHON_SEEN];
+	__u8 object[MP_PYTHON_CODE_MAX]; /* that is read */
+	struct mp_python_frame frames[MP_PYTHON_FRAMES];
+	__u8 text[MP_PYTHON_TEXT_MAX];
+};
+
 struct scratch {
 	__u64 taken;
 	__u64 grown; /* the mapping is small, one of many; a word, which keeps the record aligned */
 	__u64 lane;  /* enum lane, of the event */
-	__u8 record[EVENT_ROOM + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +
-		    MP_STACK_MAX + MP_OTHER_MAX + CHUNK];
+	__u8 record[EVENT_ROOM + STACK_ROOM + MP_PYTHON_MAX + CHUNK];
+	struct python_room python;
 };
 
 /* One for each CPU. A map of type PERCPU_ARRAY would not take more than 32 KiB
@@ -103,6 +124,7 @@ static __always_inline void count_growth(struct scratch *s, __u64 mapped)
 }
 
 #include "other.bpf.h"
+#include "python.bpf.h"
 
 /* Above where exec put argc there are no frames, but the environment. */
 static __always_inline __u64 room_above(__u64 at)
@@ -207,6 +229,7 @@ static __always_inline __u32 copy_stack(struct scratch *s, struct mp_stack *stac
 		n += copy->other.len;
 	}
 	stack->kind = MP_STACK_COPY;
+	stack->python = 0;
 	stack->bytes = sizeof(*copy) + n;
 	return stack->bytes;
 }
@@ -278,6 +301,7 @@ static __always_inline __u32 follow_frame_pointers(struct scratch *s, struct mp_
 	/* A loop of our own would have the verifier walk it 127 times in each program. */
 	bpf_loop(MP_FP_MAX - 1, walk_frame, &walk, 0);
 	stack->kind = MP_STACK_FP;
+	stack->python = 0;
 	stack->bytes = walk.n * sizeof(*walk.ips);
 	return stack->bytes;
 }
@@ -312,6 +336,22 @@ static __always_inline __u32 take_stack(struct scratch *s, struct mp_stack *stac
 	return sizeof(*stack) + bytes;
 }
 
+/* Puts Python's frames behind the stack of `len` bytes at `at`: the bytes that they take. */
+static __noinline __u32 add_python(struct scratch *s, __u32 at, __u32 len)
+{
+	struct mp_stack *stack;
+	__u32 bytes, end;
+
+	asm volatile("" : "+r"(at), "+r"(len));
+	if (at > EVENT_ROOM || len > STACK_ROOM)
+		return 0;
+	stack = (struct mp_stack *)(s->record + at);
+	end = at + len;
+	bytes = take_python(s, s->record + end);
+	stack->python = bytes / sizeof(__u64);
+	return bytes;
+}
+
 /* Sends the event of `size` bytes at the start of the scratch, with the stack of a call that
  * mapped (or named) `mapped` bytes; 0: it needs none. Gives the scratch back. NOT_LOST, or why it
  * was not sent. */
@@ -331,6 +371,8 @@ static __always_inline enum mp_loss send(struct scratch *s, __u32 size, struct p
 	if (mapped) {
 		head->stack_bytes =
 			take_stack(s, (struct mp_stack *)(s->record + size), regs, mapped);
+		if (head->stack_bytes)
+			head->stack_bytes += add_python(s, size, head->stack_bytes);
 		total += head->stack_bytes;
 	}
 	if (wake != BPF_RB_FORCE_WAKEUP)
@@ -352,11 +394,13 @@ static __always_inline bool send_touch(struct scratch *s, __u32 size, struct pt_
 	__u64 waiting = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA), total;
 	bool sent;
 
-	if (regs)
+	if (regs) {
 		head->stack_bytes =
 			sizeof(*stack) + (unwind_mode == MP_UNWIND_CFI
 						  ? copy_stack(s, stack, regs)
 						  : follow_frame_pointers(s, stack, regs));
+		head->stack_bytes += add_python(s, size, head->stack_bytes);
+	}
 	total = size + head->stack_bytes;
 	sent = total <= sizeof(s->record) && /* it always is; for the verifier */
 	       !bpf_ringbuf_output(&ring, s->record, total,

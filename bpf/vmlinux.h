@@ -64,22 +64,52 @@ struct percpu_counter {
 	__s64 count;
 };
 
+struct file;
+
 struct mm_struct {
+	unsigned long start_code;
+	struct file *exe_file;
 	unsigned long start_brk;
 	unsigned long start_stack;
 	struct percpu_counter rss_stat[4]; /* since 6.2 */
 };
 
 struct super_block {
+	unsigned int s_dev;
 	unsigned long s_magic;
 };
 
 struct inode {
 	struct super_block *i_sb;
+	unsigned long i_ino;
+	unsigned int i_generation;
+	long long i_size;
+};
+
+struct qstr {
+	const unsigned char *name;
+};
+
+struct dentry {
+	struct qstr d_name;
+};
+
+struct path {
+	struct dentry *dentry;
 };
 
 struct file {
 	struct inode *f_inode;
+	struct path f_path;
+};
+
+struct upid {
+	int nr;
+};
+
+struct pid {
+	unsigned int level;
+	struct upid numbers[1];
 };
 
 struct vm_area_struct {
@@ -107,6 +137,7 @@ struct task_struct {
 	__u64 start_boottime;
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
+	struct pid *thread_pid;
 	struct signal_struct *signal;
 	unsigned long sas_ss_sp;
 	unsigned long sas_ss_size;

@@ -36,6 +36,7 @@ enum mp_event_type {
 	MP_EVENT_THREAD,       /* a new thread with a stack of its own, before it runs */
 	MP_EVENT_TOUCH,	       /* a page fault, one of many */
 	MP_EVENT_EMPTY,	       /* madvise, at enter: pages go, their mapping stays */
+	MP_EVENT_INTERPRETER,  /* a file has been mapped that is called as an interpreter's is */
 	MP_EVENT_TYPES,
 };
 
@@ -97,8 +98,9 @@ enum mp_stack_outcome {
 };
 
 struct mp_stack {
-	__u32 kind;  /* enum mp_stack_kind */
-	__u32 bytes; /* of data; a multiple of 8 */
+	__u16 kind;   /* enum mp_stack_kind */
+	__u16 python; /* so many words of 8 bytes behind data are a struct mp_python (python.h) */
+	__u32 bytes;  /* of data; a multiple of 8 */
 	__u8 data[];
 };
 _Static_assert(sizeof(struct mp_stack) == 8, "stack");
@@ -230,6 +232,22 @@ struct mp_event_thread {
 	char comm[MP_COMM_LEN]; /* of the new thread, which inherits it */
 };
 _Static_assert(sizeof(struct mp_event_thread) == 72, "thread event");
+
+/* A file, as the kernel knows it. No padding: compared as bytes. */
+struct mp_file_key {
+	__u64 inode;
+	__u64 size;
+	__u32 device;
+	__u32 generation;
+};
+_Static_assert(sizeof(struct mp_file_key) == 24, "file key");
+
+struct mp_event_interpreter {
+	struct mp_event_head head;
+	struct mp_file_key file;
+	__u64 addr; /* where its code is */
+};
+_Static_assert(sizeof(struct mp_event_interpreter) == 64, "interpreter event");
 
 struct mp_event_touch {
 	struct mp_event_head head;

@@ -65,6 +65,7 @@ static const struct syscall_rule allowed[] = {
 	CALL_IF(bpf, EQUALS(0, BPF_MAP_LOOKUP_ELEM)),
 	CALL_IF(bpf, EQUALS(0, BPF_MAP_GET_NEXT_KEY)),
 	CALL_IF(bpf, EQUALS(0, BPF_MAP_DELETE_ELEM)),
+	CALL_IF(bpf, EQUALS(0, BPF_MAP_UPDATE_ELEM)),
 	CALL_IF(bpf, EQUALS(0, BPF_OBJ_GET_INFO_BY_FD)),
 	CALL_IF(ioctl, EQUALS(1, PERF_EVENT_IOC_DISABLE)),
 	CALL_IF(ioctl, EQUALS(1, PERF_EVENT_IOC_PERIOD)), /* page faults: how many are told */

@@ -27,11 +27,12 @@ static const union mp_event *decoded(const union mp_event *e, size_t len)
 static void test_each_type_has_its_length(void **state)
 {
 	static const size_t lengths[MP_EVENT_TYPES] = {
-		[MP_EVENT_MMAP] = 80,	[MP_EVENT_MUNMAP] = 48, [MP_EVENT_MREMAP_ENTER] = 48,
-		[MP_EVENT_MREMAP] = 88, [MP_EVENT_BRK] = 64,	[MP_EVENT_SHMAT] = 64,
-		[MP_EVENT_SHMDT] = 40,	[MP_EVENT_NAME] = 152,	[MP_EVENT_FORK] = 64,
-		[MP_EVENT_EXEC] = 56,	[MP_EVENT_EXIT] = 32,	[MP_EVENT_COMM] = 48,
-		[MP_EVENT_THREAD] = 72, [MP_EVENT_TOUCH] = 48,	[MP_EVENT_EMPTY] = 48,
+		[MP_EVENT_MMAP] = 80,	     [MP_EVENT_MUNMAP] = 48, [MP_EVENT_MREMAP_ENTER] = 48,
+		[MP_EVENT_MREMAP] = 88,	     [MP_EVENT_BRK] = 64,    [MP_EVENT_SHMAT] = 64,
+		[MP_EVENT_SHMDT] = 40,	     [MP_EVENT_NAME] = 152,  [MP_EVENT_FORK] = 64,
+		[MP_EVENT_EXEC] = 56,	     [MP_EVENT_EXIT] = 32,   [MP_EVENT_COMM] = 48,
+		[MP_EVENT_THREAD] = 72,	     [MP_EVENT_TOUCH] = 48,  [MP_EVENT_EMPTY] = 48,
+		[MP_EVENT_INTERPRETER] = 64,
 	};
 
 	for (unsigned type = 0; type < MP_EVENT_TYPES + 3; type++) {

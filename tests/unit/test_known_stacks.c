@@ -390,7 +390,7 @@ static void test_by_frame_pointers(void **state)
 	struct {
 		struct mp_stack head;
 		uint64_t ips[3];
-	} chain = {{MP_STACK_FP, sizeof(chain.ips)}, {1, 2, 3}};
+	} chain = {{.kind = MP_STACK_FP, .bytes = sizeof(chain.ips)}, {1, 2, 3}};
 	struct unwound none = {0};
 
 	assert_null(find(f, &chain.head));
@@ -449,7 +449,7 @@ static void test_pages_it_runs_through(void **state)
 	struct fixture *f = *state;
 	struct frame frames[ARRAY_SIZE(ips)] = {};
 	struct unwound unwound = {.frames = frames, .n = ARRAY_SIZE(ips)};
-	struct mp_stack none = {MP_STACK_FP, 0};
+	struct mp_stack none = {.kind = MP_STACK_FP};
 
 	for (size_t i = 0; i < ARRAY_SIZE(ips); i++)
 		frames[i].ip = ips[i];

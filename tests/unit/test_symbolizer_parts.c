@@ -289,7 +289,7 @@ static struct unwound unwind_self(struct fixture *fixture, uint64_t pc)
 	static struct {
 		struct mp_stack stack;
 		__u64 ips[1];
-	} raw = {.stack = {MP_STACK_FP, 8}};
+	} raw = {.stack = {.kind = MP_STACK_FP, .bytes = 8}};
 	struct unwind_request request = {.tgid = getpid(), .stack = &raw.stack};
 	int pidfd = procfs__open("/proc", getpid());
 	struct unwound unwound;

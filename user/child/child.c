@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "child/child_tables.h"
+#include "child/python_layout.h"
 #include "child/remote.h"
 #include "child/reply.h"
 #include "child/sandbox.h"
@@ -17,6 +18,7 @@
 #include "util/clock.h"
 #include "util/number.h"
 #include "wire/channel.h"
+#include "wire/python_frames.h"
 #include "wire/wire.h"
 
 #define IDLE_NS	      (10 * NSEC_PER_SEC)
@@ -220,9 +222,11 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 				     .ctx = &looking};
 	const struct mp_stack *stack = &request->stack;
 	const struct mp_stack_copy *copy = (const void *)stack->data;
+	const struct mp_python *python = stack__python(stack);
 
-	if (len < sizeof(*request) || stack->bytes != len - sizeof(*request) ||
-	    (stack->kind == MP_STACK_COPY && !pieces__are_whole(copy, stack->bytes)))
+	if (len < sizeof(*request) || stack__bytes(stack) != len - sizeof(*request) ||
+	    (stack->kind == MP_STACK_COPY && !pieces__are_whole(copy, stack->bytes)) ||
+	    (python && !python__is_whole(python, stack->python * sizeof(uint64_t))))
 		_exit(1);
 	if (!process) {
 		struct wire_head stale = {WIRE_STALE, request->head.number};
@@ -248,10 +252,25 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 		unwind__list(&process->map, (const uint64_t *)stack->data, stack->bytes / 8, &hooks,
 			     found);
 	}
+	if (python && !reply__add_python(reply, found, python))
+		found->truncated = true;
 	/* Before the answer: it may be killed as soon as that is there. */
 	*child->blame = WIRE_BLAME_NOTHING;
 	reply__send(reply, WIRE_SOCKET, found);
 	reply__free(reply);
+}
+
+static int find_python(struct child *child, uint32_t number)
+{
+	struct wire_python answer = {.head = {WIRE_PYTHON, number}};
+	struct elf_module *module = child_tables__file(&child->tables, number);
+
+	if (!module)
+		return -EBADMSG;
+	*child->blame = number;
+	python_layout__find(module, &answer.file);
+	*child->blame = WIRE_BLAME_NOTHING;
+	return channel__send(WIRE_SOCKET, &answer, sizeof(answer), -1, CHANNEL_FOREVER);
 }
 
 /* --- the loop ------------------------------------------------------------------------------ */
@@ -278,6 +297,8 @@ static int handle(struct child *child, size_t len, int fd)
 	case WIRE_DROP_PROCESS:
 		child_tables__drop_process(&child->tables, head->number);
 		return 0;
+	case WIRE_FIND_PYTHON:
+		return find_python(child, head->number);
 	case WIRE_UNWIND:
 		unwind(child, (const void *)head, len);
 		return 0;

@@ -25,6 +25,11 @@ int child_tables__add_file(struct child_tables *tables, uint32_t number, int fd,
 	return *file ? 0 : -ENOMEM;
 }
 
+struct elf_module *child_tables__file(const struct child_tables *tables, uint32_t number)
+{
+	return number && number <= WIRE_FILES_MAX ? tables->files[number - 1] : NULL;
+}
+
 static void unload(struct elf_module *file, struct symbols *symbols)
 {
 	if (elf_module__dwfl(file))

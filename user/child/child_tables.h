@@ -25,6 +25,8 @@ struct child_tables {
 /* Takes fd. 0, -ENOMEM, -EBADMSG. */
 int child_tables__add_file(struct child_tables *tables, uint32_t number, int fd,
 			   find_debug_fn find_debug, void *ctx);
+struct elf_module *child_tables__file(const struct child_tables *tables,
+				      uint32_t number); /* or NULL */
 void child_tables__drop_file(struct child_tables *tables, struct symbols *symbols, uint32_t number);
 
 int child_tables__add_rows(struct child_tables *tables, const struct wire_image *image, size_t len);

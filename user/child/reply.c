@@ -5,18 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "child/reply_parts.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "wire/channel.h"
-
-struct reply {
-	const struct code_row *rows;
-	struct arena *arena;
-	struct wire_frame frames[FRAMES_MAX];
-	const char *strings[FRAMES_MAX][2];
-	const struct elf_module *modules[FRAMES_MAX];
-	size_t n;
-};
 
 struct reply *reply__new(const struct code_row *rows)
 {
@@ -91,16 +83,23 @@ static size_t cut(const char *text)
 	return text ? strnlen(text, WIRE_STRING_MAX) : 0;
 }
 
-static struct wire_frame *add(struct reply *reply, const struct found_frame *frame)
+void reply_frame__measure(struct reply_frame *frame)
 {
-	struct wire_frame *wire = &reply->frames[reply->n];
+	frame->wire.function_len = cut(frame->function);
+	frame->wire.file_len = cut(frame->file);
+}
+
+static struct reply_frame *add(struct reply *reply, const struct found_frame *frame)
+{
+	struct reply_frame *added = &reply->frames[reply->n];
+	struct wire_frame *wire = &added->wire;
 
 	if (reply->n >= FRAMES_MAX)
 		return NULL;
-	*wire = (struct wire_frame){
-		.ip = frame->ip,
-		.offset = frame->pc,
-		.row = WIRE_NO_ROW,
+	*added = (struct reply_frame){
+		.wire = {.ip = frame->ip, .offset = frame->pc, .row = WIRE_NO_ROW},
+		.module = frame->module,
+		.found = reply->n_found,
 	};
 	/* A file that is no program (a JIT's memfd), or cannot be read, is a module all the same.
 	 */
@@ -110,25 +109,20 @@ static struct wire_frame *add(struct reply *reply, const struct found_frame *fra
 	}
 	if (frame->module)
 		wire->offset = frame->address;
-	reply->modules[reply->n] = frame->module;
-	reply->strings[reply->n][0] = reply->strings[reply->n][1] = NULL;
 	reply->n++;
-	return wire;
+	return added;
 }
 
-static void name(struct reply *reply, struct wire_frame *wire, const struct symbol *symbol)
+static void name(struct reply_frame *frame, const struct symbol *symbol)
 {
-	size_t i = wire - reply->frames;
-
-	reply->strings[i][0] = symbol->function;
-	reply->strings[i][1] = symbol->file;
-	wire->function_len = cut(symbol->function);
-	wire->file_len = cut(symbol->file);
-	wire->line = symbol->line;
-	wire->inlined = symbol->inlined;
-	wire->language = symbol->language;
+	frame->function = symbol->function;
+	frame->file = symbol->file;
+	frame->wire.line = symbol->line;
+	frame->wire.inlined = symbol->inlined;
+	frame->wire.language = symbol->language;
 	if (symbol->language)
-		wire->offset = 0;
+		frame->wire.offset = 0;
+	reply_frame__measure(frame);
 }
 
 enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,
@@ -143,7 +137,7 @@ enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,
 	return n && found[n - 1].function ? caller_of(found[n - 1].function) : CALLER_USUAL;
 }
 
-bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
+static bool add_names(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
 		      const struct made_frame *made, enum caller *ret)
 {
 	const struct symbol *found = NULL;
@@ -160,15 +154,24 @@ bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct
 	if (!n)
 		return add(reply, frame);
 	for (size_t i = 0; i < n; i++) {
-		struct wire_frame *wire = add(reply, frame);
+		struct reply_frame *added = add(reply, frame);
 
-		if (!wire)
+		if (!added)
 			return false;
-		name(reply, wire, &found[i]);
+		name(added, &found[i]);
 	}
 	if (found[n - 1].function)
 		*ret = caller_of(found[n - 1].function);
 	return true;
+}
+
+bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct found_frame *frame,
+		      const struct made_frame *made, enum caller *ret)
+{
+	bool added = add_names(reply, symbols, frame, made, ret);
+
+	reply->n_found++;
+	return added;
 }
 
 /* --- sending ------------------------------------------------------------------------------- */
@@ -190,21 +193,22 @@ static int flush(struct buf *packet, int socket, bool more)
 
 static int put_frame(struct reply *reply, size_t i, struct buf *packet, int socket)
 {
-	struct wire_frame *wire = &reply->frames[i];
+	struct reply_frame *frame = &reply->frames[i];
+	struct wire_frame *wire = &frame->wire;
 	const unsigned char *id = NULL;
 	size_t size;
 	int err = 0;
 
-	if (reply->modules[i])
-		wire->build_id_len = elf_module__build_id(reply->modules[i], &id);
+	if (frame->module)
+		wire->build_id_len = elf_module__build_id(frame->module, &id);
 	size = sizeof(*wire) + wire->function_len + wire->file_len + wire->build_id_len;
 	if (packet->len + size > WIRE_PACKET_MAX)
 		err = flush(packet, socket, true);
 	if (err)
 		return err;
 	buf__add(packet, wire, sizeof(*wire));
-	buf__add(packet, reply->strings[i][0], wire->function_len);
-	buf__add(packet, reply->strings[i][1], wire->file_len);
+	buf__add(packet, frame->function, wire->function_len);
+	buf__add(packet, frame->file, wire->file_len);
 	buf__add(packet, id, wire->build_id_len);
 	err = buf__error(packet);
 	if (!err)
@@ -215,7 +219,7 @@ static int put_frame(struct reply *reply, size_t i, struct buf *packet, int sock
 static bool is_poor(const struct reply *reply)
 {
 	for (size_t i = 0; i < reply->n; i++) {
-		if (reply->modules[i] && elf_module__is_poor(reply->modules[i]))
+		if (reply->frames[i].module && elf_module__is_poor(reply->frames[i].module))
 			return true;
 	}
 	return false;

@@ -23,6 +23,11 @@ bool reply__add_frame(struct reply *reply, struct symbols *symbols, const struct
 enum caller reply__caller_of(struct reply *reply, struct symbols *symbols,
 			     const struct found_frame *frame);
 
+/* Puts the frames of Python where the interpreter's were that ran them (python_merge.c). False when
+ * there was no room for all frames: the outermost are missing. */
+bool reply__add_python(struct reply *reply, const struct found_stack *found,
+		       const struct mp_python *python);
+
 int reply__send(struct reply *reply, int socket, const struct found_stack *found);
 
 #endif

@@ -450,6 +450,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		if (found->left_code)
 			break;
 		find_site(map, hooks, frame);
+		frame->sp = way.sp;
 		found->n++;
 		made = is_made(hooks, frame, &machine, found, &told);
 		if (!hooks->look(hooks->ctx, frame, made ? &told : NULL, &caller))

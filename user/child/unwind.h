@@ -33,6 +33,7 @@ struct found_frame {
 	struct elf_module *module; /* NULL: no ELF file is there */
 	uint64_t address;	   /* of pc within the module */
 	uint64_t offset;	   /* of pc within its file */
+	uint64_t sp;		   /* where its stack frame begins; 0: not known */
 	bool made;		   /* at run time, as far as is known: no file has it */
 	bool uncalled;		   /* something returns to it that it has not called */
 };

@@ -551,6 +551,18 @@ int collector__drain(struct collector *c)
 	return err;
 }
 
+void collector__know_python(struct collector *c, uint32_t tgid,
+			    const struct mp_python_process *process)
+{
+	bpf_map_update_elem(bpf_map__fd(c->skel->maps.python_processes), &tgid, process, BPF_ANY);
+}
+
+void collector__know_python_file(struct collector *c, const struct mp_file_key *key,
+				 const struct mp_python_file *file)
+{
+	bpf_map_update_elem(bpf_map__fd(c->skel->maps.python_files), key, file, BPF_ANY);
+}
+
 void collector__stats(struct collector *c, struct collector_stats *ret)
 {
 	*ret = c->stats;
@@ -561,6 +573,8 @@ void collector__stats(struct collector *c, struct collector_stats *ret)
 		ret->stacks[outcome] = c->skel->bss->stacks_taken[outcome];
 	for (int outcome = 0; outcome < MP_TOUCHES; outcome++)
 		ret->touches[outcome] = c->skel->bss->touches_taken[outcome];
+	for (int outcome = 0; outcome < MP_PYTHONS; outcome++)
+		ret->pythons[outcome] = c->skel->bss->pythons_taken[outcome];
 	if (c->faults)
 		ret->touches_thinned = faults__thinned(c->faults);
 	ret->ring_used = *c->producer_pos - *c->consumer_pos;

@@ -79,12 +79,20 @@ bool collector__is_idle(const struct collector *collector);
  */
 int collector__drain(struct collector *collector);
 
+/* Frames of Python are read of this process from now on; and of those that map this file, as soon
+ * as they do. On any thread. */
+void collector__know_python(struct collector *collector, uint32_t tgid,
+			    const struct mp_python_process *process);
+void collector__know_python_file(struct collector *collector, const struct mp_file_key *key,
+				 const struct mp_python_file *file);
+
 struct collector_stats {
 	uint64_t events[MP_EVENT_TYPES];
 	uint64_t malformed;
 	uint64_t lost[MP_LOSS_CAUSES];
 	uint64_t stacks[MP_STACKS];
 	uint64_t touches[MP_TOUCHES];
+	uint64_t pythons[MP_PYTHONS];
 	uint64_t touches_thinned; /* faults that were passed over to keep the rate */
 	uint64_t ring_size;
 	uint64_t ring_used;

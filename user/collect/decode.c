@@ -7,6 +7,7 @@
 
 #include "util/cleanup.h"
 #include "util/pieces.h"
+#include "wire/python_frames.h"
 
 #define TEXT(type, field) offsetof(struct type, field), sizeof(((struct type *)0)->field)
 
@@ -35,6 +36,7 @@ static const struct {
 	[MP_EVENT_THREAD] = {"thread", sizeof(struct mp_event_thread), TEXT(mp_event_thread, comm)},
 	[MP_EVENT_TOUCH] = {"touch", sizeof(struct mp_event_touch), 0, 0, true},
 	[MP_EVENT_EMPTY] = {"empty", sizeof(struct mp_event_range), 0, 0},
+	[MP_EVENT_INTERPRETER] = {"interpreter", sizeof(struct mp_event_interpreter), 0, 0},
 };
 
 static const char *const losses[MP_LOSS_CAUSES] = {
@@ -56,6 +58,13 @@ static const char *const touches[MP_TOUCHES] = {
 	[MP_TOUCHES_NO_STACK] = "no_stack",
 };
 
+static const char *const pythons[MP_PYTHONS] = {
+	[MP_PYTHONS_TAKEN] = "taken",
+	[MP_PYTHONS_CUT] = "cut",
+	[MP_PYTHONS_NO_FRAME] = "no_frame",
+	[MP_PYTHONS_LOST] = "lost",
+};
+
 const char *event_type__name(unsigned type)
 {
 	return type < MP_EVENT_TYPES ? types[type].name : NULL;
@@ -74,6 +83,11 @@ const char *stack_outcome__name(enum mp_stack_outcome outcome)
 const char *touch_outcome__name(enum mp_touch_outcome outcome)
 {
 	return touches[outcome];
+}
+
+const char *python_outcome__name(enum mp_python_outcome outcome)
+{
+	return pythons[outcome];
 }
 
 /* The kernel has accepted these: a mapping that wraps or is empty cannot exist. */
@@ -126,7 +140,10 @@ size_t event__size(const union mp_event *event)
 
 static bool is_stack(const struct mp_stack *stack, size_t len)
 {
-	if (len < sizeof(*stack) || len - sizeof(*stack) != stack->bytes || stack->bytes % 8)
+	if (len < sizeof(*stack) || stack->bytes > len || stack->bytes % 8 ||
+	    len - sizeof(*stack) != stack__bytes(stack))
+		return false;
+	if (stack->python && !python__is_whole(stack__python(stack), stack->python * 8))
 		return false;
 	switch (stack->kind) {
 	case MP_STACK_COPY:

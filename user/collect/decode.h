@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "event.h"
+#include "python.h"
 
 union mp_event {
 	struct mp_event_head head;
@@ -26,12 +27,13 @@ union mp_event {
 	struct mp_event_comm comm;
 	struct mp_event_thread thread;
 	struct mp_event_touch touch;
+	struct mp_event_interpreter interpreter;
 };
 
 /* No record is longer. */
 #define EVENT_MAX                                                                                  \
 	(sizeof(union mp_event) + sizeof(struct mp_stack) + sizeof(struct mp_stack_copy) +         \
-	 MP_STACK_MAX + MP_OTHER_MAX)
+	 MP_STACK_MAX + MP_OTHER_MAX + MP_PYTHON_MAX)
 
 /* 0 and *ret pointing into record (8-byte aligned, valid as long as it is), or -EBADMSG for a
  * record that no program of ours can have written. */
@@ -55,5 +57,8 @@ const char *stack_outcome__name(enum mp_stack_outcome outcome);
 
 /* "taken", …: the value of the label result in memprov_touch_samples_total. */
 const char *touch_outcome__name(enum mp_touch_outcome outcome);
+
+/* "taken", …: the value of the label result in memprov_python_stacks_total. */
+const char *python_outcome__name(enum mp_python_outcome outcome);
 
 #endif

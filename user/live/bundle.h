@@ -13,7 +13,7 @@
 
 #include <stddef.h>
 
-#define BUNDLE_BYTES (256u << 10)
+#define BUNDLE_BYTES (384u << 10)
 
 struct bundle;
 

@@ -214,6 +214,11 @@ const char *owner__why_no_touch(const struct owner *owner)
 	return collector__why_no_touch(owner->collector);
 }
 
+struct collector *owner__collector(struct owner *owner)
+{
+	return owner->collector;
+}
+
 void owner__call(struct owner *owner, owner_fn *fn, void *arg)
 {
 	begin_turn(owner);

@@ -51,6 +51,9 @@ uint64_t owner__kills_lost(const struct owner *owner);
 typedef void owner_fn(struct model *model, void *arg);
 void owner__call(struct owner *owner, owner_fn *fn, void *arg);
 
+/* As of collector.h; on any thread. */
+struct collector *owner__collector(struct owner *owner);
+
 /* All processes that are known, sorted by tgid: the caller frees *ret. 0 or -ENOMEM. */
 int owner__processes(struct owner *owner, struct known_process **ret, size_t *ret_n);
 

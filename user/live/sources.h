@@ -11,6 +11,8 @@
 #include "model/model.h"
 #include "util/budget.h"
 
+#define INTERPRETERS_MAX 64 /* that wait to be looked at: what is more, the first stack tells */
+
 /* No padding: compared as bytes. */
 struct source_id {
 	uint64_t tgid;
@@ -37,6 +39,7 @@ struct source {
 	bool wanted;		  /* a request waits for its stacks */
 	bool over;		  /* it is to be forgotten */
 	unsigned programs;	  /* how often it began another one */
+	bool looked_at;		  /* for interpreters, since it began its program */
 	struct process_end *left; /* when it last ended or began another; NULL: not yet */
 };
 
@@ -52,6 +55,8 @@ struct stack_queue {
 	size_t max_touch_bytes;	   /* a room of their own */
 	uint64_t next_unwanted_ns; /* the generic cell rate algorithm's time stamp */
 	bool closed;
+	struct interpreter interpreters[INTERPRETERS_MAX]; /* to be looked at, the oldest first */
+	size_t n_interpreters;
 };
 
 /* The process's, or NULL; a new one if need be, or NULL when out of memory. */

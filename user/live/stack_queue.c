@@ -3,6 +3,7 @@
 
 #include <pthread.h>
 #include <stdlib.h>
+#include <string.h>
 #include <utlist.h>
 
 #include "live/sources.h"
@@ -50,9 +51,12 @@ bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop, 
 {
 	struct source *source;
 	uint64_t due;
+	bool more;
 
 	pthread_mutex_lock(&queue->lock);
-	while (!(source = stack_queue__next_turn(queue, &due)) && !*stop) {
+	*batch = (struct batch){};
+	while (!(source = stack_queue__next_turn(queue, &due)) && !queue->n_interpreters &&
+	       !*stop) {
 		if (due == UINT64_MAX)
 			pthread_cond_wait(&queue->more, &queue->lock);
 		else
@@ -69,8 +73,9 @@ bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop, 
 			.start_ticks = source->id.start_ticks,
 		};
 	}
+	more = !*stop;
 	pthread_mutex_unlock(&queue->lock);
-	return source;
+	return more;
 }
 
 void stack_queue__wake(struct stack_queue *queue)
@@ -115,6 +120,8 @@ void stack_queue__put_back(struct stack_queue *queue, struct batch *batch)
 {
 	struct source *source = batch->source;
 
+	if (!source)
+		return;
 	pthread_mutex_lock(&queue->lock);
 	while (batch->n) {
 		struct waiting *waiting = batch->stacks[--batch->n];
@@ -212,6 +219,49 @@ bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw)
 	return taken;
 }
 
+void stack_queue__look_at(struct stack_queue *queue, const struct interpreter *interpreter)
+{
+	pthread_mutex_lock(&queue->lock);
+	if (!queue->closed && queue->n_interpreters < INTERPRETERS_MAX) {
+		queue->interpreters[queue->n_interpreters++] = *interpreter;
+		pthread_cond_signal(&queue->more);
+	}
+	pthread_mutex_unlock(&queue->lock);
+}
+
+bool stack_queue__take_interpreter(struct stack_queue *queue, struct interpreter *ret)
+{
+	bool taken;
+
+	pthread_mutex_lock(&queue->lock);
+	taken = queue->n_interpreters;
+	if (taken) {
+		*ret = queue->interpreters[0];
+		memmove(queue->interpreters, queue->interpreters + 1,
+			--queue->n_interpreters * sizeof(*ret));
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return taken;
+}
+
+bool stack_queue__is_unseen(struct stack_queue *queue, struct batch *batch, struct interpreter *ret)
+{
+	struct source *source = batch->source;
+	bool unseen;
+
+	pthread_mutex_lock(&queue->lock);
+	unseen = !source->looked_at && batch->n;
+	if (unseen) {
+		*ret = (struct interpreter){.tgid = batch->tgid,
+					    .start_ticks = batch->start_ticks,
+					    .space_id = batch->stacks[0]->raw.space_id,
+					    .seen_ns = batch->stacks[0]->raw.taken_ns};
+		source->looked_at = true;
+	}
+	pthread_mutex_unlock(&queue->lock);
+	return unseen;
+}
+
 unsigned stack_queue__touch_backlog(struct stack_queue *queue)
 {
 	unsigned sixteenths;
@@ -282,6 +332,7 @@ static void leave(struct stack_queue *queue, struct source *source, struct model
 		*source->left = *end;
 	source->over |= !end->lives_on;
 	source->programs += end->lives_on;
+	source->looked_at = false;
 	DL_FOREACH_SAFE(stacks, waiting, next)
 	{
 		if (source__pass_on(queue, end, waiting))

@@ -51,7 +51,19 @@ void stack_queue__leave(struct stack_queue *queue, struct model *model,
 unsigned stack_queue__touch_backlog(struct stack_queue *queue);
 size_t stack_queue__give_up(struct stack_queue *queue, struct model *model, size_t bytes);
 
-/* Waits until it is a process's turn, and makes that the empty batch's; false when *stop is set.
+/* A process may have an interpreter, which does not wait for its turn. */
+void stack_queue__look_at(struct stack_queue *queue, const struct interpreter *interpreter);
+
+/* The next one that is to be looked at; false when there is none. */
+bool stack_queue__take_interpreter(struct stack_queue *queue, struct interpreter *ret);
+
+/* Of a process with stacks whose turn it is, once for each program: it may have one that no event
+ * told of (addr 0). */
+bool stack_queue__is_unseen(struct stack_queue *queue, struct batch *batch,
+			    struct interpreter *ret);
+
+/* Waits until it is a process's turn, and makes that the empty batch's, or until there is an
+ * interpreter to look at, then the batch is nobody's; false when *stop is set.
  * wake: look at *stop. close: nothing is taken any more. */
 bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop,
 			    struct batch *batch);

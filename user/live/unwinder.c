@@ -122,6 +122,73 @@ static void make_room(struct unwinder *u, const struct batch *batch)
 	owner__call(u->owner, let_go, &what);
 }
 
+/* --- interpreters ---------------------------------------------------------------------------- */
+
+struct finding {
+	const struct interpreter *interpreter;
+	bool is_there;
+};
+
+static void check_space(struct model *model, void *arg)
+{
+	struct finding *finding = arg;
+
+	finding->is_there = model__is_in_space(model, finding->interpreter);
+}
+
+/* BPF reads frames of Python from now on, unless it was another program's. */
+static void know_python(struct unwinder *u, const struct interpreter *interpreter,
+			const struct found_python *found)
+{
+	struct collector *collector = owner__collector(u->owner);
+	struct finding finding = {.interpreter = interpreter};
+	struct mp_python_process process = {
+		.start_ticks = interpreter->start_ticks,
+		.runtime = found->runtime,
+		.layout = found->file.layout,
+	};
+
+	if (interpreter->has_file && found->looked)
+		collector__know_python_file(collector, &interpreter->file, &found->file);
+	owner__call(u->owner, check_space, &finding);
+	if (found->runtime && finding.is_there)
+		collector__know_python(collector, interpreter->tgid, &process);
+}
+
+/* 0, or -ECANCELED as of unwind_stack(). */
+static int look_at(struct unwinder *u, struct visitor *visitor,
+		   const struct interpreter *interpreter)
+{
+	struct found_python found = {.addr = interpreter->addr};
+	struct unwind_request request = {
+		.tgid = interpreter->tgid,
+		.start_ticks = interpreter->start_ticks,
+		.taken_ns = interpreter->seen_ns,
+		.map_since_ns = interpreter->addr ? interpreter->seen_ns : 0,
+		.visitor = visitor,
+	};
+	int err = symbolizer__find_python(u->symbolizer, &request, &found);
+
+	if (visitor->stop)
+		return -ECANCELED;
+	if (!err)
+		know_python(u, interpreter, &found);
+	return 0;
+}
+
+/* Their processes have just begun, and what they do until this is done has no frames of theirs. */
+static int look_at_interpreters(struct unwinder *u, struct visitor *visitor)
+{
+	struct interpreter interpreter;
+	int err = 0;
+
+	while (!err && stack_queue__take_interpreter(u->queue, &interpreter))
+		err = look_at(u, visitor, &interpreter);
+	return err;
+}
+
+/* --- stacks ---------------------------------------------------------------------------------- */
+
 /* 0, or why the process cannot be looked into for now; -ECANCELED: the symbolizer may be another
  * thread's by now. */
 static int unwind_stack(struct unwinder *u, struct visitor *visitor, struct batch *batch, size_t i,
@@ -156,11 +223,14 @@ static int unwind_batch(struct unwinder *u, struct visitor *visitor, struct batc
 			struct arena *arena)
 {
 	struct telling telling = {.unwinder = u, .batch = batch};
+	struct interpreter unseen;
 	int err = 0;
 
 	make_room(u, batch);
+	if (arena && stack_queue__is_unseen(u->queue, batch, &unseen))
+		err = look_at(u, visitor, &unseen);
 	for (size_t i = 0; !err && arena && i < batch->n; i++)
-		err = unwind_stack(u, visitor, batch, i, arena);
+		err = look_at_interpreters(u, visitor) ?: unwind_stack(u, visitor, batch, i, arena);
 	if (err)
 		return err;
 	owner__call(u->owner, tell_model, &telling);
@@ -202,8 +272,12 @@ static void run(struct visitor *visitor, void *arg)
 	struct batch *batch = calloc(1, sizeof(*batch));
 
 	visitor->job = batch;
-	while (batch && stack_queue__take_turn(u->queue, &visitor->stop, batch))
-		take_turn(u, visitor, batch);
+	while (batch && stack_queue__take_turn(u->queue, &visitor->stop, batch)) {
+		if (batch->source)
+			take_turn(u, visitor, batch);
+		else
+			look_at_interpreters(u, visitor);
+	}
 	free(batch);
 }
 
@@ -251,6 +325,11 @@ void unwinder__leave(struct model *model, const struct process_end *end, void *u
 size_t unwinder__give_up(struct model *model, size_t bytes, void *unwinder)
 {
 	return stack_queue__give_up(((struct unwinder *)unwinder)->queue, model, bytes);
+}
+
+void unwinder__look_at(const struct interpreter *interpreter, void *unwinder)
+{
+	stack_queue__look_at(((struct unwinder *)unwinder)->queue, interpreter);
 }
 
 unsigned unwinder__touch_backlog(void *unwinder)

@@ -24,11 +24,12 @@ void unwinder__free(struct unwinder *unwinder); /* accepts NULL; after unwinder_
 int unwinder__start(struct unwinder *unwinder, struct owner *owner, struct crew *crew);
 void unwinder__stop(struct unwinder *unwinder); /* accepts NULL */
 
-/* The model's on_stack, on_stacks_wanted, on_process_end and on_memory_short, with the unwinder as
- * stack_ctx. */
+/* The model's on_stack, on_stacks_wanted, on_process_end, on_interpreter and on_memory_short, with
+ * the unwinder as stack_ctx. */
 bool unwinder__take(const struct raw_stack *raw, void *unwinder);
 void unwinder__hurry(const struct pending *pending, pid_t tgid, void *unwinder);
 void unwinder__leave(struct model *model, const struct process_end *end, void *unwinder);
+void unwinder__look_at(const struct interpreter *interpreter, void *unwinder);
 size_t unwinder__give_up(struct model *model, size_t bytes, void *unwinder);
 
 /* As in struct owner_config. */

@@ -5,7 +5,8 @@
 
 size_t waiting__bytes(const struct raw_stack *raw)
 {
-	return sizeof(struct waiting) + sizeof(*raw->stack) + raw->bytes;
+	return sizeof(struct waiting) + sizeof(*raw->stack) + raw->bytes +
+	       raw->stack->python * sizeof(uint64_t);
 }
 
 struct waiting *waiting__new(struct bundle **open, const struct raw_stack *raw)
@@ -18,8 +19,10 @@ struct waiting *waiting__new(struct bundle **open, const struct raw_stack *raw)
 	if (!waiting)
 		return NULL;
 	*waiting = (struct waiting){.raw = *raw, .bundle = bundle, .bytes = bytes};
-	stack = memcpy(waiting->copy, raw->stack, bytes - sizeof(*waiting));
+	stack = memcpy(waiting->copy, raw->stack, sizeof(*stack) + raw->bytes);
 	stack->bytes = raw->bytes;
+	memcpy(stack->data + stack->bytes, raw->stack->data + raw->stack->bytes,
+	       stack->python * sizeof(uint64_t));
 	waiting->raw.stack = stack;
 	trace__ref(raw->trace);
 	return waiting;

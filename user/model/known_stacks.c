@@ -9,6 +9,7 @@
 #include "util/dict.h"
 #include "util/pac.h"
 #include "util/pieces.h"
+#include "wire/python_frames.h"
 
 /* What decides first, as indices of struct mp_stack_copy's regs: the instruction that made the call
  * (on arm64 also where it returns to), then the frame pointer and everything else that calls
@@ -28,6 +29,7 @@ enum kind {
 	WORD_CODE,	/* as it is */
 	WORD_STACK,	/* as its place in the copy (util/pieces.h) */
 	WORD_REGISTERS, /* it is none: which of the saved registers point into the stack, as bits */
+	WORD_PYTHON,	/* it is none: the digest of a frame of Python */
 };
 
 struct key {
@@ -43,11 +45,12 @@ struct node {
 };
 _Static_assert(sizeof(struct node) == 24, "nodes are many");
 
-/* By frame pointers: the instruction pointers are all there is. */
+/* By frame pointers: the instruction pointers are all there is, and frames of Python. */
 struct chain {
 	struct trace *trace;
 	const uint8_t *ips;
 	size_t bytes;
+	uint64_t python; /* the digest of all of them; 0: there are none */
 };
 
 struct known_stacks {
@@ -83,7 +86,7 @@ static bool same_node(const void *a, const void *b)
 static uint64_t hash_chain(const void *entry, uint64_t secret)
 {
 	const struct chain *chain = entry;
-	uint64_t hash = dict__mix(secret, chain->bytes), ip;
+	uint64_t hash = dict__mix(dict__mix(secret, chain->bytes), chain->python), ip;
 
 	for (size_t i = 0; i < chain->bytes; i += sizeof(ip)) {
 		memcpy(&ip, chain->ips + i, sizeof(ip));
@@ -96,7 +99,7 @@ static bool same_chain(const void *a, const void *b)
 {
 	const struct chain *x = a, *y = b;
 
-	return x->bytes == y->bytes && !memcmp(x->ips, y->ips, x->bytes);
+	return x->bytes == y->bytes && x->python == y->python && !memcmp(x->ips, y->ips, x->bytes);
 }
 
 static const struct dict_type nodes_by_key = {sizeof(struct node), hash_node, same_node};
@@ -317,13 +320,74 @@ static struct node *child(const struct known_stacks *known, const struct key *ke
 	return dict__find(&known->nodes, &(struct node){.key = *key});
 }
 
+/* --- Python -------------------------------------------------------------------------------- */
+
+static uint64_t digest_bytes(uint64_t digest, const void *bytes, size_t len)
+{
+	const uint8_t *at = bytes;
+	uint64_t word;
+
+	if (!len)
+		return dict__mix(digest, 0);
+	for (; len >= sizeof(word); at += sizeof(word), len -= sizeof(word)) {
+		memcpy(&word, at, sizeof(word));
+		digest = dict__mix(digest, word);
+	}
+	word = len;
+	memcpy(&word, at, len);
+	return dict__mix(digest, word ^ (uint64_t)len << 56);
+}
+
+/* Of all that is known of a frame: where it is, and what its code object consists of. The address
+ * of that alone would not do, since other code may come to lie there. `place` is where the
+ * evaluation has its C function. */
+static uint64_t digest_frame(const struct python_frame *frame, uint64_t place)
+{
+	uint64_t digest = dict__mix(frame->raw.code, (uint32_t)frame->raw.instr);
+
+	digest = dict__mix(digest, place);
+	digest = dict__mix(digest, (uint32_t)frame->raw.first_line);
+	digest = digest_bytes(digest, frame->name.bytes, frame->name.len);
+	digest = digest_bytes(digest, frame->file.bytes, frame->file.len);
+	return digest_bytes(digest, frame->lines, frame->lines_len);
+}
+
+/* Of each frame, innermost first: how many. s NULL: of a chain, which has no places. */
+static size_t digest_python(const struct stack_view *s, const struct mp_stack *stack,
+			    uint64_t ret[MP_PYTHON_FRAMES])
+{
+	const struct python_frame *frame;
+	struct python_cursor cursor;
+	size_t n = 0;
+
+	python_cursor__begin(&cursor, stack__python(stack));
+	while ((frame = python_cursor__next(&cursor))) {
+		uint32_t place = 0;
+
+		if (s && !pieces__offset(&s->pieces, frame->raw.at, &place))
+			place = UINT32_MAX;
+		ret[n++] = digest_frame(frame, frame->raw.at ? (uint64_t)place + 1 : 0);
+	}
+	return n;
+}
+
+static uint64_t digest_chain(const struct mp_stack *stack)
+{
+	uint64_t digests[MP_PYTHON_FRAMES], digest = 0;
+	size_t n = digest_python(NULL, stack, digests);
+
+	for (size_t i = 0; i < n; i++)
+		digest = dict__mix(digest, digests[i]);
+	return n ? digest | 1 : 0;
+}
+
 static struct trace *find_copy(const struct known_stacks *known, const struct mp_stack *stack)
 {
 	struct stack_view s = copied(stack);
 	struct key keys[REGISTER_KEYS], key;
 	size_t n = keys_of_registers(&s, keys);
+	uint64_t python[MP_PYTHON_FRAMES], word;
 	const struct node *node = NULL;
-	uint64_t word;
 
 	for (size_t i = 0; i < n; i++) {
 		keys[i].parent = node ? id_of(known, node) : 0;
@@ -339,13 +403,21 @@ static struct trace *find_copy(const struct known_stacks *known, const struct mp
 		if (!node)
 			return NULL;
 	}
+	/* From the outermost on, which many stacks have in common. */
+	for (size_t i = digest_python(&s, stack, python); i > 0; i--) {
+		key = (struct key){python[i - 1], id_of(known, node), WORD_PYTHON};
+		node = child(known, &key);
+		if (!node)
+			return NULL;
+	}
 	return node->trace;
 }
 
 static struct chain *find_chain(const struct known_stacks *known, const struct mp_stack *stack)
 {
-	return dict__find(&known->chains,
-			  &(struct chain){.ips = stack->data, .bytes = stack->bytes});
+	return dict__find(&known->chains, &(struct chain){.ips = stack->data,
+							  .bytes = stack->bytes,
+							  .python = digest_chain(stack)});
 }
 
 static struct trace *find(const struct known_stacks *known, const struct mp_stack *stack)
@@ -433,6 +505,7 @@ static uint32_t grow_copy(struct known_stacks *known, const struct mp_stack *sta
 	struct stack_view s = copied(stack);
 	struct key keys[REGISTER_KEYS];
 	size_t n = keys_of_registers(&s, keys);
+	uint64_t python[MP_PYTHON_FRAMES];
 	uint32_t id = 0;
 
 	for (size_t i = 0; i < n; i++) {
@@ -451,6 +524,11 @@ static uint32_t grow_copy(struct known_stacks *known, const struct mp_stack *sta
 		}
 		id = grow_by_frame(known, id, &s, words + i, end - i, ip);
 	}
+	/* Another stack went on from here. */
+	if (id && node_of(known, id)->reads)
+		return 0;
+	for (size_t i = id ? digest_python(&s, stack, python) : 0; id && i > 0; i--)
+		id = grow(known, &(struct key){python[i - 1], id, WORD_PYTHON});
 	return id;
 }
 
@@ -475,7 +553,8 @@ static void learn_chain(struct known_stacks *known, const struct mp_stack *stack
 	if (!ips)
 		return;
 	memcpy(ips, stack->data, stack->bytes);
-	if (!dict__add(&known->chains, &(struct chain){trace, ips, stack->bytes}))
+	if (!dict__add(&known->chains,
+		       &(struct chain){trace, ips, stack->bytes, digest_chain(stack)}))
 		return;
 	trace__ref(trace);
 	take_ptr(ips);

@@ -15,6 +15,10 @@
  * They are compared in full, in a tree: each node says where to look next, and the word found
  * there leads to the child. Two different stacks part at some node; no hash stands for a stack.
  *
+ * Behind the words come the frames of Python, from the outermost on, each by a digest of 64 bits of
+ * all that is known of it: the address of its code object, where in that it is, and the texts that
+ * say what the object is. They are kilobytes, and other code may come to lie at the address.
+ *
  * That holds until code is unmapped that one of them runs through: then the space forgets all of
  * its known stacks.
  *

@@ -62,6 +62,17 @@ struct raw_stack {
 	uint32_t bytes; /* of its data, up to the end of the mapping that the stack is */
 };
 
+/* A process has mapped a file that is called as an interpreter's is. */
+struct interpreter {
+	pid_t tgid;
+	uint64_t start_ticks;
+	uint64_t space_id;
+	uint64_t seen_ns;	 /* CLOCK_BOOTTIME */
+	uint64_t addr;		 /* of its code */
+	bool has_file;		 /* the kernel's name of the file is known: */
+	struct mp_file_key file; /* in case others map it */
+};
+
 /* A process has ended, or runs another program now: stacks of it that wait cannot be unwound in it
  * any more. But they can be in its successor, a process that has inherited its ranges and has the
  * same code. */
@@ -90,6 +101,8 @@ struct model_config {
 	/* A request waits for the answers to these; of samples, for those of that process alone. */
 	void (*on_stacks_wanted)(const struct pending *pending, pid_t tgid, void *stack_ctx);
 	void (*on_process_end)(struct model *model, const struct process_end *end, void *stack_ctx);
+	/* May be NULL. */
+	void (*on_interpreter)(const struct interpreter *interpreter, void *stack_ctx);
 	/* So many bytes are wanted of the stacks that it keeps, the longest queue first, which is
 	 * answered at once: how many were found. NULL: none are kept. */
 	size_t (*on_memory_short)(struct model *model, size_t bytes, void *stack_ctx);
@@ -169,6 +182,9 @@ bool model__view_holds(const struct model *model, const struct view *view);
  * touches them next is the first. */
 void model__pages_are_gone(struct model *model, pid_t tgid, uint64_t space_id,
 			   const uint64_t *pages, size_t n, uint64_t until);
+
+/* Whether the process still has that address space. */
+bool model__is_in_space(const struct model *model, const struct interpreter *interpreter);
 
 /* A request waits for the stacks of this process, in that address space, and of its forebears. */
 void model__want_stacks(const struct model *model, pid_t tgid, uint64_t space_id);

@@ -53,6 +53,12 @@ void giving_up__share_known_stacks(struct model *model, const struct account *ac
 void late_names__apply(struct model *model, struct process *process, const struct mp_event_name *e,
 		       struct trace *trace);
 
+/* What an event, or a reading of a process's maps, tells of interpreters. */
+void interpreters__apply(const struct model *model, const struct process *process,
+			 const struct mp_event_interpreter *e);
+void interpreters__look(const struct model *model, const struct process *process,
+			const struct vma_set *maps, uint64_t began_ns);
+
 /* The trace of an event's stack, with a reference; NULL when it has none, or it cannot be known. */
 struct trace *raw_stacks__recognise(struct model *model, const struct process *process,
 				    const union mp_event *event);

@@ -327,6 +327,11 @@ static void apply(struct model *model, const union mp_event *event)
 		else
 			apply_to_space(model, event);
 		return;
+	case MP_EVENT_INTERPRETER:
+		process = maker(model, &event->head);
+		if (process)
+			interpreters__apply(model, process, &event->interpreter);
+		return;
 	case MP_EVENT_TOUCH:
 	case MP_EVENT_EMPTY:
 		apply_touch(model, event);
@@ -463,6 +468,7 @@ void model__learn(struct model *model, pid_t tgid, const struct proc_stat *stat,
 	if (process->learned)
 		return;
 	process->learned = true;
+	interpreters__look(model, process, maps, began_ns);
 	if (process->knowledge != KNOWS_SINCE_ATTACH)
 		return;
 	record = record__new(ORIGIN_PREDATES, process->space->id, NULL, NULL, NULL);

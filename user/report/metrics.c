@@ -446,6 +446,12 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 			     collector->touches[i]);
 	add_labelled(out, "touch_samples_total", "result", "thinned", collector->touches_thinned);
 
+	add_family(out, "python_stacks_total", "counter",
+		   "Stacks of processes that run CPython, by whether they have its frames.");
+	for (i = 0; i < MP_PYTHONS; i++)
+		add_labelled(out, "python_stacks_total", "result", python_outcome__name(i),
+			     collector->pythons[i]);
+
 	add_family(out, "resyncs_total", "counter",
 		   "Times that what is known of a process was compared with its maps anew.");
 	for (i = 0; i < stats->n_resyncs; i++)

@@ -13,7 +13,9 @@
 struct entry {
 	struct file_identity identity;
 	struct build_id build_id;
-	uint32_t refs; /* 0: the number is free */
+	uint32_t refs;	 /* 0: the number is free */
+	bool has_python; /* whether it has any is known */
+	struct mp_python_file python;
 };
 
 struct blamed {
@@ -117,6 +119,20 @@ void file_table__set_build_id(struct file_table *table, uint32_t number, const s
 const struct build_id *file_table__build_id(const struct file_table *table, uint32_t number)
 {
 	return &table->entries[number - 1].build_id;
+}
+
+void file_table__set_python(struct file_table *table, uint32_t number,
+			    const struct mp_python_file *python)
+{
+	table->entries[number - 1].python = *python;
+	table->entries[number - 1].has_python = true;
+}
+
+const struct mp_python_file *file_table__python(const struct file_table *table, uint32_t number)
+{
+	const struct entry *entry = &table->entries[number - 1];
+
+	return entry->has_python ? &entry->python : NULL;
 }
 
 void file_table__blame(struct file_table *table, uint32_t number)

@@ -42,6 +42,11 @@ bool file_table__is_full(const struct file_table *table);
 void file_table__set_build_id(struct file_table *table, uint32_t number, const struct build_id *id);
 const struct build_id *file_table__build_id(const struct file_table *table, uint32_t number);
 
+/* What the child has said of the interpreter in it, if there is one; NULL: it was not asked. */
+void file_table__set_python(struct file_table *table, uint32_t number,
+			    const struct mp_python_file *python);
+const struct mp_python_file *file_table__python(const struct file_table *table, uint32_t number);
+
 /* The child died while it read the file. Remembered for a while, also when the number is free. */
 void file_table__blame(struct file_table *table, uint32_t number);
 

@@ -344,6 +344,16 @@ const char *images__name_of(const struct images *images, const struct image *ima
 	return NULL;
 }
 
+void images__set_python(struct images *images, uint32_t file, const struct mp_python_file *python)
+{
+	file_table__set_python(images->files, file, python);
+}
+
+const struct mp_python_file *images__python(const struct images *images, uint32_t file)
+{
+	return file_table__python(images->files, file);
+}
+
 const struct image *images__known(struct images *images, pid_t tgid, uint64_t start_ticks)
 {
 	struct known_image **place = find(images, tgid, start_ticks);

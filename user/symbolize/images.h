@@ -100,6 +100,10 @@ const struct image_row *image__row_at(const struct image *image, uint64_t pc); /
 const char *images__name_of(const struct images *images, const struct image *image, uint32_t file,
 			    struct build_id *ret_id);
 
+/* As in file_table.h, of a file that an image has. */
+void images__set_python(struct images *images, uint32_t file, const struct mp_python_file *python);
+const struct mp_python_file *images__python(const struct images *images, uint32_t file);
+
 /* What is known of the process, or NULL; nothing is read. */
 const struct image *images__known(struct images *images, pid_t tgid, uint64_t start_ticks);
 

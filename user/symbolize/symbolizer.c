@@ -16,6 +16,7 @@
 #include "util/clock.h"
 #include "wire/channel.h"
 #include "wire/machine.h"
+#include "wire/python_frames.h"
 #include "wire/wire.h"
 
 #define NSEC_PER_MSEC 1000000
@@ -285,9 +286,8 @@ static ssize_t receive(struct symbolizer *symbolizer, struct cell *cell)
 	return n;
 }
 
-/* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
-static int receive_answer(struct symbolizer *symbolizer, struct cell *cell, struct image *image,
-			  struct wire_reading *reading)
+/* The length of the next packet that is no need, which is answered; negative: it is of no use. */
+static ssize_t receive_said(struct symbolizer *symbolizer, struct cell *cell, struct image *image)
 {
 	const struct wire_head *head = (const void *)symbolizer->packet;
 	size_t needs = 0;
@@ -298,19 +298,31 @@ static int receive_answer(struct symbolizer *symbolizer, struct cell *cell, stru
 
 		if (n < (ssize_t)sizeof(*head))
 			return n < 0 ? n : -EPIPE;
-		if (head->type == WIRE_STALE)
-			return -ESTALE;
-		if (head->type == WIRE_NEED) {
-			err = ++needs > NEEDS_MAX ? -EBADMSG
-						  : answer_need(symbolizer, cell, image, n);
-			if (err)
-				return err;
-			continue;
-		}
-		err = wire__read_answer(reading, symbolizer->packet, n);
-		if (err <= 0)
+		if (head->type != WIRE_NEED)
+			return n;
+		err = ++needs > NEEDS_MAX ? -EBADMSG : answer_need(symbolizer, cell, image, n);
+		if (err)
 			return err;
 	}
+}
+
+/* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
+static int receive_answer(struct symbolizer *symbolizer, struct cell *cell, struct image *image,
+			  struct wire_reading *reading)
+{
+	const struct wire_head *head = (const void *)symbolizer->packet;
+	int more = 1;
+
+	while (more > 0) {
+		ssize_t n = receive_said(symbolizer, cell, image);
+
+		if (n < 0)
+			return n;
+		if (head->type == WIRE_STALE)
+			return -ESTALE;
+		more = wire__read_answer(reading, symbolizer->packet, n);
+	}
+	return more;
 }
 
 struct asking {
@@ -318,7 +330,60 @@ struct asking {
 	struct cell *cell;
 	const struct unwind_request *request;
 	struct arena *arena;
+	struct found_python *python; /* that is looked for; NULL: a stack is to be unwound */
 };
+
+static int ask_about_file(const struct asking *asking, struct image *image, uint32_t file)
+{
+	struct symbolizer *symbolizer = asking->symbolizer;
+	const struct wire_python *answer = (const void *)symbolizer->packet;
+	struct wire_head head = {WIRE_FIND_PYTHON, file};
+	ssize_t n = cell__send(asking->cell, &head, sizeof(head), NULL, 0, -1);
+
+	n = n ?: receive_said(symbolizer, asking->cell, image);
+	if (n < 0)
+		return n;
+	if (wire__check_python(answer, n) || answer->head.number != file)
+		return -EBADMSG;
+	images__set_python(asking->cell->images, file, &answer->file);
+	return 0;
+}
+
+/* An interpreter's file is called so; or it is in the program itself, whatever that is called. */
+static bool may_have_python(const struct image *image, size_t row)
+{
+	const char *slash = image->rows[row].name ? strrchr(image->rows[row].name, '/') : NULL;
+
+	return slash &&
+	       (!row || !strncmp(slash, "/python", 7) || !strncmp(slash, "/libpython", 10));
+}
+
+/* In the file that is mapped at the address, or, if that is 0, in all that may have one. */
+static int find_python(const struct asking *asking, struct image *image)
+{
+	struct found_python *found = asking->python;
+
+	for (size_t i = 0; i < image->n && !found->runtime; i++) {
+		const struct wire_row *row = &image->rows[i].wire;
+		const struct mp_python_file *file;
+		int err = 0;
+
+		if (!row->file || row->beside ||
+		    !(found->addr ? found->addr - row->start < row->end - row->start
+				  : may_have_python(image, i)))
+			continue;
+		if (!images__python(asking->cell->images, row->file))
+			err = ask_about_file(asking, image, row->file);
+		if (err)
+			return err;
+		file = images__python(asking->cell->images, row->file);
+		found->file = *file;
+		found->looked = true;
+		if (file->runtime)
+			found->runtime = row->start - row->offset + file->runtime - file->shift;
+	}
+	return 0;
+}
 
 static int ask_child(const struct asking *asking, struct image *image, struct unwound *ret,
 		     bool *ret_left_code)
@@ -345,14 +410,14 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 		reading.copy = pieces__of(copy, stack->bytes, copy->regs[MACHINE_SP]);
 		reading.words_max = copied_stack__words(stack);
 	}
-	err = cell__send(asking->cell, &head, sizeof(head), stack->data, stack->bytes, -1);
+	err = cell__send(asking->cell, &head, sizeof(head), stack->data, stack__bytes(stack), -1);
 	err = err ?: receive_answer(asking->symbolizer, asking->cell, image, &reading);
 	if (err)
 		return err;
 	*ret = (struct unwound){
 		.source = reading.n_frames ? reading.source : STACK_SOURCE_NONE,
 		.truncated = reading.truncated,
-		.lasts = reading.poor ? STACK_IS_ONCE : reading.lasts,
+		.lasts = reading.poor || reading.nameless ? STACK_IS_ONCE : reading.lasts,
 		.poor = reading.poor && is_there,
 		.frames = reading.frames,
 		.n = reading.n_frames,
@@ -381,6 +446,10 @@ static int keep_modules(struct arena *arena, struct unwound *unwound)
 
 static bool is_whole(const struct mp_stack *stack)
 {
+	const struct mp_python *python = stack__python(stack);
+
+	if (python && !python__is_whole(python, stack->python * sizeof(uint64_t)))
+		return false;
 	if (stack->kind == MP_STACK_COPY)
 		return pieces__are_whole((const void *)stack->data, stack->bytes);
 	return stack->kind == MP_STACK_FP && stack->bytes % 8 == 0 &&
@@ -435,7 +504,10 @@ static int ask(const struct asking *asking, struct unwound *ret, struct image **
 			return err;
 		if (started || is_deadly(*ret_image))
 			return 0;
-		err = err ?: ask_child(asking, *ret_image, ret, &left_code);
+		if (!err && asking->python)
+			err = find_python(asking, *ret_image);
+		else
+			err = err ?: ask_child(asking, *ret_image, ret, &left_code);
 		if (!err && left_code && i < TRIES - 1 &&
 		    images__refresh(*ret_image, request->taken_ns, request->code_added_ns))
 			continue;
@@ -463,6 +535,31 @@ static int unwind(const struct asking *asking, struct unwound *ret)
 	return fallback__unwind(image, asking->request->stack, asking->arena, ret);
 }
 
+static int begin_asking(struct asking *asking)
+{
+	struct symbolizer *symbolizer = asking->symbolizer;
+	int err;
+
+	memory_reads__begin(&symbolizer->reads);
+	begin_request(symbolizer);
+	err = find_cell(symbolizer, asking->request, &asking->cell);
+	if (!err)
+		symbolizer->waited = launch__waited_ns(&asking->cell->child);
+	return err;
+}
+
+int symbolizer__find_python(struct symbolizer *symbolizer, const struct unwind_request *request,
+			    struct found_python *found)
+{
+	struct asking asking = {.symbolizer = symbolizer, .request = request, .python = found};
+	struct image *image;
+	int err = begin_asking(&asking);
+
+	err = err ?: ask(&asking, NULL, &image);
+	memory_reads__end(&symbolizer->reads);
+	return err < 0 ? err : 0;
+}
+
 int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
 		       struct arena *arena, struct unwound *ret)
 {
@@ -472,13 +569,8 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 
 	if (!is_whole(request->stack))
 		return -EINVAL;
-	begin_request(symbolizer);
-	err = find_cell(symbolizer, request, &asking.cell);
-	if (err)
-		return err;
-	symbolizer->waited = launch__waited_ns(&asking.cell->child);
-	memory_reads__begin(&symbolizer->reads);
-	err = unwind(&asking, &unwound);
+	err = begin_asking(&asking);
+	err = err ?: unwind(&asking, &unwound);
 	memory_reads__end(&symbolizer->reads);
 	if (err)
 		return err;

@@ -14,6 +14,7 @@
 #include <sys/types.h>
 
 #include "event.h"
+#include "python.h"
 #include "util/arena.h"
 #include "wire/frame.h"
 
@@ -66,6 +67,18 @@ struct unwind_request {
  * Whatever is wrong with the child or with files is not an error but makes the answer poorer. */
 int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_request *request,
 		       struct arena *arena, struct unwound *ret);
+
+/* Where a process has the runtime of CPython. */
+struct found_python {
+	uint64_t addr;		    /* in: of the file's code; 0: look at all that may have it */
+	bool looked;		    /* at a file that could be read */
+	struct mp_python_file file; /* the last one; of the one that has it, if one does */
+	uint64_t runtime;	    /* its address in the process; 0: no file has it */
+};
+
+/* Looks for it; of the request, the stack is not used. 0 or as above; then found is as it was. */
+int symbolizer__find_python(struct symbolizer *symbolizer, const struct unwind_request *request,
+			    struct found_python *found);
 
 /* The process runs no more, or runs another program: the files of its images are let go. An open
  * file would keep its file system from being unmounted. */

@@ -54,6 +54,7 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		config.model.on_stack = unwinder__take;
 		config.model.on_stacks_wanted = unwinder__hurry;
 		config.model.on_process_end = unwinder__leave;
+		config.model.on_interpreter = unwinder__look_at;
 		config.model.on_memory_short = unwinder__give_up;
 		config.model.stack_ctx = t->unwinder;
 		config.touch_backlog = unwinder__touch_backlog;

@@ -116,6 +116,7 @@ static int read_frame(struct wire_reading *reading, struct cursor *cursor)
 	err = err ?: take_hex(cursor, reading->arena, wire.build_id_len, &frame->build_id);
 	if (err)
 		return err;
+	reading->nameless |= frame->language == FRAME_OF_PYTHON && !frame->function;
 	reading->n_frames++;
 	return 0;
 }
@@ -174,6 +175,26 @@ static int check_ranges(const struct wire_need *need)
 		bytes += ranges[i].len;
 	}
 	return bytes <= WIRE_MEMORY_MAX ? 0 : -EBADMSG;
+}
+
+/* The structures are some kilobytes; what BPF reads of one in one piece is less. */
+#define STRUCTURE_MAX 65536
+
+int wire__check_python(const struct wire_python *python, size_t len)
+{
+	const struct mp_python_layout *layout = &python->file.layout;
+	const uint32_t *offsets = (const uint32_t *)layout;
+
+	if (len != sizeof(*python) || python->head.type != WIRE_PYTHON || python->file.asked_ns)
+		return -EBADMSG;
+	for (size_t i = 0; i < sizeof(*layout) / sizeof(*offsets); i++) {
+		if (offsets[i] >= STRUCTURE_MAX)
+			return -EBADMSG;
+	}
+	return layout->through <= 1 && layout->frame_size <= MP_PYTHON_FRAME_MAX &&
+			       layout->code_size <= MP_PYTHON_CODE_MAX
+		       ? 0
+		       : -EBADMSG;
 }
 
 int wire__check_need(const struct wire_need *need, size_t len)

@@ -13,6 +13,8 @@
  *     MEMORY bytes      ─────────────────▶     to NEED_MEMORY
  *                       ◀────────────── ANSWER frames; as many packets as it takes
  *                       ◀────────────── STALE  instead of an answer: it has let the process go
+ *     FIND_PYTHON file  ─────────────────▶
+ *                       ◀────────────── PYTHON where it has an interpreter
  *     DROP_PROCESS, DROP_FILE ───────────▶
  *
  * A file is one file however many processes have mapped it: what the child has read of it serves
@@ -30,6 +32,7 @@
 
 #include "util/arena.h"
 #include "util/pieces.h"
+#include "python.h"
 #include "wire/frame.h"
 
 #define WIRE_CHILD "__symbolize" /* the child's first argument */
@@ -42,7 +45,7 @@
 #define WIRE_IDS_FIRST 0x70000000U
 #define WIRE_IDS       0x0FFE0000U
 
-#define WIRE_PACKET_MAX	  65536
+#define WIRE_PACKET_MAX	  98304
 #define WIRE_STRING_MAX	  4096
 #define WIRE_BUILD_ID_MAX 64	/* bytes; SHA-512 */
 #define WIRE_ROWS_MAX	  65536 /* executable mappings of a process that are told */
@@ -65,7 +68,9 @@ enum wire_type {
 	WIRE_NEED,
 	WIRE_ANSWER,
 	WIRE_STALE,
-	WIRE_MEMORY, /* number: of ranges that are answered */
+	WIRE_MEMORY,	  /* number: of ranges that are answered */
+	WIRE_FIND_PYTHON, /* number: of a file */
+	WIRE_PYTHON,
 };
 
 struct wire_head {
@@ -159,6 +164,12 @@ struct wire_frame {
 	uint8_t pad;
 };
 
+/* To FIND_PYTHON: where the file has an interpreter's runtime; all zeros: nowhere. */
+struct wire_python {
+	struct wire_head head;
+	struct mp_python_file file;
+};
+
 /* An answer as it comes in. Zeroed to begin with, and with the first five set. */
 struct wire_reading {
 	struct arena *arena;
@@ -176,11 +187,15 @@ struct wire_reading {
 	bool left_code;
 	bool poor;
 	enum stack_lasts lasts;
+	bool nameless; /* a frame of an interpreted function has no name */
 };
 
 /* One packet. 1: another must follow; 0: it was the last; -EBADMSG for what the child should not
  * have said; -ENOMEM. Pure. */
 int wire__read_answer(struct wire_reading *reading, const void *packet, size_t len);
+
+/* Pure: 0 or -EBADMSG; offsets that are no structure's are refused. */
+int wire__check_python(const struct wire_python *python, size_t len);
 
 /* Pure: 0 or -EBADMSG; makes sure that the text of a link is a string, and a name without a
  * directory, and that ranges are as many and as long as they may be. */
