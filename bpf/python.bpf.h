@@ -165,6 +165,8 @@ struct thread_search {
 	__u64 interpreter;
 	__u64 thread;
 	__u64 found;
+	__u64 distance; /* of what was found */
+	__u64 sp;
 	__u32 tid;
 	bool over;
 };
@@ -177,18 +179,33 @@ static __always_inline bool is_of_thread(const struct mp_python_layout *layout, 
 	return read_word(state + layout->thread_id, &id) && id == tid;
 }
 
+/* A thread may have a state in several interpreters, of which one runs it. That has the innermost
+ * evaluation, whose _PyCFrame is on the stack; one that runs nothing has it elsewhere. */
+static __always_inline void weigh_state(struct thread_search *search)
+{
+	__u64 frame = 0, distance = 0;
+
+	if (!read_word(search->thread + search->layout->thread_frame, &frame) || !frame)
+		return;
+	if (search->layout->through)
+		distance = frame - search->sp;
+	if (search->found && distance >= search->distance)
+		return;
+	search->found = search->thread;
+	search->distance = distance;
+}
+
 static long search_thread(__u32 i, void *ctx)
 {
 	struct thread_search *search = ctx;
 	const struct mp_python_layout *layout = search->layout;
 
 	if (search->thread) {
-		if (is_of_thread(layout, search->thread, search->tid)) {
-			search->found = search->thread;
-			search->over = true;
-			return 1;
-		}
-		return !read_word(search->thread + layout->thread_next, &search->thread);
+		if (!is_of_thread(layout, search->thread, search->tid))
+			return !read_word(search->thread + layout->thread_next, &search->thread);
+		weigh_state(search);
+		search->thread = 0; /* on to the next interpreter */
+		return 0;
 	}
 	search->over = !search->interpreter;
 	return search->over || !read_word(search->interpreter + layout->threads, &search->thread) ||
@@ -200,7 +217,8 @@ static __always_inline __u64 find_thread_state(const struct mp_python_process *p
 					       bool *ret_cut)
 {
 	const struct mp_python_layout *layout = &process->layout;
-	struct thread_search search = {.layout = layout, .tid = own_tid()};
+	struct thread_search search = {
+		.layout = layout, .tid = own_tid(), .sp = USER_SP(syscall_regs())};
 	__u64 state;
 
 	*ret_cut = false;
@@ -210,8 +228,7 @@ static __always_inline __u64 find_thread_state(const struct mp_python_process *p
 		return state;
 	if (!read_word(process->runtime + layout->interpreters, &search.interpreter))
 		return 0;
-	*ret_cut =
-		bpf_loop(PYTHON_STEPS, search_thread, &search, 0) >= PYTHON_STEPS && !search.over;
+	*ret_cut = bpf_loop(PYTHON_STEPS, search_thread, &search, 0) >= PYTHON_STEPS && !search.over;
 	return search.found;
 }
 
