@@ -368,6 +368,8 @@ static size_t digest_python(const struct stack_view *s, const struct mp_stack *s
 			place = UINT32_MAX;
 		ret[n++] = digest_frame(frame, frame->raw.at ? (uint64_t)place + 1 : 0);
 	}
+	if (n && cursor.python->cut)
+		ret[n - 1] = ~ret[n - 1];
 	return n;
 }
 
