@@ -10,7 +10,7 @@ import textwrap
 import pytest
 
 from containers import Container
-from memprov import MIB, WORKLOADS, Daemon, Target, known_site, site_at, until
+from memprov import MIB, ROOT, WORKLOADS, Daemon, Target, known_site, site_at, until
 
 PYTHON = "/usr/bin/python3"
 
@@ -594,13 +594,11 @@ def test_it_ran_before_the_daemon(bpf, program):
         until(has_frames, "frames")
 
 
-@pytest.fixture
-def liar(daemon, tmp_path):
-    shutil.copy(f"{WORKLOADS}/python_liar", tmp_path / "python3-liar")
-
+def begin_liar(daemon, program):
+    """When its first process maps something, its interpreter may not be known yet."""
     def known():
         before = daemon.metrics()['memprov_python_stacks_total{result="taken"}']
-        target = Target(f"{tmp_path}/python3-liar")
+        target = Target(str(program))
         assert target.line() == "ready"
         target.tell("plain")
         address = int(target.line())
@@ -610,8 +608,37 @@ def liar(daemon, tmp_path):
         target.close()
         return None
 
-    with until(known, "its structures to be believed") as target:
+    return until(known, "its structures to be believed")
+
+
+@pytest.fixture
+def liar(daemon, tmp_path):
+    shutil.copy(f"{WORKLOADS}/python_liar", tmp_path / "python3-liar")
+    with begin_liar(daemon, tmp_path / "python3-liar") as target:
         yield target
+
+
+@pytest.mark.parametrize("minor", [11, 12, 13, 14])
+def test_versions(daemon, tmp_path, minor):
+    """Debian 12 has 3.11 alone. What others have where is known from their sources, and a program that has the same."""
+    program = tmp_path / f"python3.{minor}"
+    subprocess.run(["gcc", f"-DMINOR={minor}", ROOT / "tests/workloads/python_liar.c", "-o", program], check=True)
+    with begin_liar(daemon, program) as target:
+        target.tell("deep")
+        site = known_site(daemon, target.pid, int(target.line()))
+        assert python_frames(site) == 128 * [("lie", "lie.py", 7)] and site["truncated"]
+
+
+@pytest.mark.parametrize("minor", [10, 15])
+def test_versions_that_are_not_known(daemon, tmp_path, minor):
+    program = tmp_path / f"python3.{minor}"
+    subprocess.run(["gcc", f"-DMINOR={minor}", ROOT / "tests/workloads/python_liar.c", "-o", program], check=True)
+    for _ in range(2):
+        with Target(str(program)) as target:
+            assert target.line() == "ready"
+            target.tell("plain")
+            site = known_site(daemon, target.pid, int(target.line()))
+            assert "main" in [frame["function"] for frame in site["stack"]] and not python_frames(site)
 
 
 @pytest.mark.parametrize("how, frames", [("circle", 128), ("deep", 128), ("nowhere", 1)])
