@@ -327,6 +327,43 @@ static const struct {
 	{"mmap@" C "|f@/srv/nodejs-app", "f", FRAME_NATIVE, FRAME_NO_USE},
 };
 
+/* Frames of Python between native ones. */
+#define ARENA	 "__mmap64@" C "|_PyObject_ArenaMmap@" PY "|_PyObject_Malloc@" PY
+#define IMPORT	 "_call_with_frames_removed@<frozen importlib._bootstrap>|?@" PY
+#define NUMPY	 "/usr/lib/python3/dist-packages/numpy/core/_multiarray_umath.cpython-311.so"
+#define THREADED "Thread._bootstrap_inner@/usr/lib/python3.11/threading.py"
+static const struct {
+	const char *stack, *owner;
+	enum frame_use use;
+} python_cases[] = {
+	{ARENA "|store@/srv/app.py|main@/srv/app.py|<module>@/srv/app.py|main@" PY, "store",
+	 FRAME_HEAP},
+	{ARENA "|<module>@/srv/app.py|Py_RunMain@" PY, "<module>", FRAME_HEAP},
+	/* Comprehensions are part of a function, functions in a function are not. */
+	{ARENA "|f.<locals>.<listcomp>@/srv/app.py|f@/srv/app.py", "f", FRAME_HEAP},
+	{ARENA "|f.<locals>.<lambda>@/srv/app.py|f@/srv/app.py", "f.<locals>.<lambda>", FRAME_HEAP},
+	/* What imports, unless nobody does but another module's body. */
+	{ARENA "|" IMPORT "|<module>@/srv/lib.py|" IMPORT "|load@/srv/app.py", "load", FRAME_HEAP},
+	{ARENA "|" IMPORT "|<module>@/srv/lib.py|" IMPORT "|<module>@/srv/app.py", "<module>",
+	 FRAME_HEAP},
+	/* Threads, and nothing else of Python. */
+	{ARENA "|work@/srv/app.py|Thread.run@/usr/lib/python3.11/threading.py|" THREADED, "work",
+	 FRAME_HEAP},
+	{ARENA "|" THREADED, "", FRAME_HEAP},
+	{ARENA "|Thread.run@/srv/app.py|" THREADED, "Thread.run", FRAME_HEAP},
+	/* An installed module's C does it for the caller; the program's own C owns. */
+	{MMAPPED "|malloc@" C "|?@" NUMPY "|?@" NUMPY "|fill@/srv/app.py", "fill", FRAME_HEAP},
+	{MMAPPED "|malloc@" C "|?@" NUMPY "|<module>@/srv/app.py", "<module>", FRAME_HEAP},
+	{MMAPPED "|malloc@" C "|fill@/srv/fast.cpython-311.so|fill_all@/srv/app.py", "fill",
+	 FRAME_HEAP},
+	{MMAPPED "|malloc@" C "|?@" NUMPY, NUMPY, FRAME_HEAP},
+	/* Embedded in a program of C. */
+	{ARENA "|<module>@/srv/hook.py|PyRun_SimpleString@" PY "|main@" APP, "<module>",
+	 FRAME_HEAP},
+	/* A name says nothing of what a function of Python is. */
+	{"mmap@" C "|malloc@/srv/app.py|runtime.mallocgc@/srv/app.py", "malloc", FRAME_NO_USE},
+};
+
 static char *part(char **rest, char end)
 {
 	char *text = *rest, *stop = strchr(text, end);
@@ -349,6 +386,13 @@ static size_t parse(char *stack, struct frame *frames, const struct frame **ret)
 		if (frames[n].module && !strcmp(frames[n].module, "[java]")) {
 			frames[n].module = NULL;
 			frames[n].language = FRAME_OF_JAVA;
+		}
+		/* Of an interpreted function its file stands there. */
+		if (frames[n].module &&
+		    (strstr(frames[n].module, ".py") || *frames[n].module == '<')) {
+			frames[n].language = FRAME_OF_PYTHON;
+			frames[n].file = frames[n].module;
+			frames[n].module = PY;
 		}
 		ret[n] = &frames[n];
 		n++;
@@ -380,6 +424,21 @@ static void stacks(void **state)
 		}
 	}
 	assert_int_equal(failed, 0);
+}
+
+static void stacks_with_python(void **state)
+{
+	for (size_t i = 0; i < ARRAY_SIZE(python_cases); i++) {
+		_cleanup_free_ char *text = strdup(python_cases[i].stack);
+		struct frame storage[32] = {};
+		const struct frame *frames[32];
+		size_t n = parse(text, storage, frames);
+		int owner = frames__owner(frames, n);
+
+		assert_string_equal(owner < 0 ? "" : frames[owner]->function ?: frames[owner]->module,
+				    python_cases[i].owner);
+		assert_int_equal(frames__class(frames, n).use, python_cases[i].use);
+	}
 }
 
 /* What G1 commits is what it was reserved for; of others their own frames tell. */
@@ -482,9 +541,9 @@ static void no_row_is_hidden(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(stacks),	    cmocka_unit_test(as_reserved),
-		cmocka_unit_test(shared_memory),    cmocka_unit_test(nothing_known),
-		cmocka_unit_test(no_row_is_hidden),
+		cmocka_unit_test(stacks),	 cmocka_unit_test(stacks_with_python),
+		cmocka_unit_test(as_reserved),	 cmocka_unit_test(shared_memory),
+		cmocka_unit_test(nothing_known), cmocka_unit_test(no_row_is_hidden),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
