@@ -79,17 +79,19 @@ static __always_inline void key_of(struct file *file, struct mp_file_key *ret)
 	ret->generation = BPF_CORE_READ(file, f_inode, i_generation);
 }
 
-static __always_inline void ask_about(const struct mp_file_key *key, __u64 addr)
+static __always_inline void ask_about(struct scratch *s, const struct mp_file_key *key, __u64 addr)
 {
-	struct mp_python_file asked = {.asked_ns = bpf_ktime_get_ns()};
 	struct mp_event_interpreter *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	struct mp_python_file *asked = (struct mp_python_file *)s->record;
 
 	if (!e)
 		return; /* the process's first stack will tell */
 	fill_head(&e->head, MP_EVENT_INTERPRETER);
 	e->file = *key;
 	e->addr = addr;
-	bpf_map_update_elem(&python_files, key, &asked, BPF_ANY);
+	__builtin_memset(asked, 0, sizeof(*asked));
+	asked->asked_ns = bpf_ktime_get_ns();
+	bpf_map_update_elem(&python_files, key, asked, BPF_ANY);
 	bpf_ringbuf_submit(e, BPF_RB_FORCE_WAKEUP);
 }
 
@@ -98,23 +100,27 @@ static __always_inline void ask_about(const struct mp_file_key *key, __u64 addr)
 static __noinline int on_interpreter(struct file *file, __u64 addr, __u64 offset, bool begins)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct mp_python_process process = {};
 	const struct mp_python_file *known;
+	struct mp_python_process *process;
+	struct scratch *s = take_scratch(); /* there is not that much room on the stack */
 	__u32 tgid = current_tgid();
 	struct mp_file_key key;
 
+	if (!s)
+		return 0;
 	key_of(file, &key);
 	known = bpf_map_lookup_elem(&python_files, &key);
 	if (!known || (known->asked_ns && bpf_ktime_get_ns() - known->asked_ns > ASK_AGAIN_NS)) {
-		ask_about(&key, addr);
-		return 0;
+		ask_about(s, &key, addr);
+	} else if (known->runtime) {
+		process = (struct mp_python_process *)s->record;
+		process->start_ticks = task->group_leader->start_boottime / MP_TICK_NS;
+		process->runtime =
+			known->runtime + addr - (begins ? known->code : offset + known->shift);
+		process->layout = known->layout;
+		bpf_map_update_elem(&python_processes, &tgid, process, BPF_ANY);
 	}
-	if (!known->runtime)
-		return 0;
-	process.start_ticks = task->group_leader->start_boottime / MP_TICK_NS;
-	process.runtime = known->runtime + addr - (begins ? known->code : offset + known->shift);
-	process.layout = known->layout;
-	bpf_map_update_elem(&python_processes, &tgid, &process, BPF_ANY);
+	give_back(s);
 	return 0;
 }
 
@@ -213,8 +219,7 @@ static long search_thread(__u32 i, void *ctx)
 }
 
 /* 0: it has none. *ret_cut: there are too many to say so. */
-static __always_inline __u64 find_thread_state(const struct mp_python_process *process,
-					       bool *ret_cut)
+static __noinline __u64 find_thread_state(const struct mp_python_process *process, bool *ret_cut)
 {
 	const struct mp_python_layout *layout = &process->layout;
 	struct thread_search search = {
@@ -228,7 +233,8 @@ static __always_inline __u64 find_thread_state(const struct mp_python_process *p
 		return state;
 	if (!read_word(process->runtime + layout->interpreters, &search.interpreter))
 		return 0;
-	*ret_cut = bpf_loop(PYTHON_STEPS, search_thread, &search, 0) >= PYTHON_STEPS && !search.over;
+	*ret_cut =
+		bpf_loop(PYTHON_STEPS, search_thread, &search, 0) >= PYTHON_STEPS && !search.over;
 	return search.found;
 }
 
@@ -248,8 +254,10 @@ static __always_inline __u64 word_in(const __u8 *bytes, __u32 at, __u32 size)
 	return at <= size - sizeof(__u64) ? *(__u64 *)(bytes + at) : 0;
 }
 
-/* Copies up to len bytes of text; how many. */
-static __always_inline __u32 take_text(struct python_walk *walk, __u64 from, __u64 len)
+/* Copies len bytes of text, or none; how many. A function of its own, where what has been compared
+ * with the room stays in its register: of what is spilled before, Linux 6.1's verifier knows
+ * nothing any more. */
+static __noinline __u32 take_text(struct python_walk *walk, __u64 from, __u64 len)
 {
 	__u32 used = walk->room->used;
 
@@ -265,12 +273,14 @@ static __always_inline __u32 take_text(struct python_walk *walk, __u64 from, __u
 static __always_inline __u8 take_string(struct python_walk *walk, __u64 at, __u16 *ret_len)
 {
 	const struct mp_python_layout *layout = walk->layout;
+	const __u8 *string = walk->room->string;
 	__u64 length, len;
 	__u32 state, kind;
 
-	if (!read_word(at + layout->text_length, &length) ||
-	    bpf_probe_read_user(&state, sizeof(state), (void *)(at + layout->text_state)))
+	if (bpf_probe_read_user(walk->room->string, MP_PYTHON_STRING, (void *)at))
 		return 0;
+	length = word_in(string, layout->text_length, MP_PYTHON_STRING);
+	state = word_in(string, layout->text_state, MP_PYTHON_STRING);
 	/* interned:2, kind:3, compact:1, ascii:1 (Include/cpython/unicodeobject.h) */
 	kind = state >> 2 & 7;
 	if (!(state & 1 << 5) || (kind != 1 && kind != 2 && kind != 4) || !length)
@@ -312,7 +322,7 @@ static __always_inline void take_code(struct python_walk *walk, struct mp_python
 {
 	const struct mp_python_layout *layout = walk->layout;
 	const __u8 *code = walk->room->object;
-	__u64 file, lines, len = 0;
+	__u64 file, lines;
 	__u32 size = layout->code_size;
 
 	if (has_seen(walk, frame->code, &frame->name_len)) {
@@ -337,8 +347,9 @@ static __always_inline void take_code(struct python_walk *walk, struct mp_python
 		if (frame->file_kind)
 			see(walk, file, n);
 	}
-	if (read_word(lines + layout->bytes_length, &len) && len <= MP_PYTHON_LINES_MAX)
-		frame->lines_len = take_text(walk, lines + layout->bytes_data, len);
+	if (read_word(lines + layout->bytes_length, &walk->room->len) &&
+	    walk->room->len <= MP_PYTHON_LINES_MAX)
+		frame->lines_len = take_text(walk, lines + layout->bytes_data, walk->room->len);
 	if (frame->name_kind && frame->file_kind)
 		see(walk, frame->code, n);
 }

@@ -59,7 +59,9 @@ struct python_room {
 	__u32 seen_round[PYTHON_SEEN];
 	__u64 seen[PYTHON_SEEN];
 	__u16 seen_at[PYTHON_SEEN];
-	__u8 object[MP_PYTHON_CODE_MAX]; /* that is read */
+	__u8 object[MP_PYTHON_CODE_MAX]; /* that is read, */
+	__u8 string[MP_PYTHON_STRING];	 /* and the head of a string, */
+	__u64 len;			 /* and the length of bytes */
 	struct mp_python_frame frames[MP_PYTHON_FRAMES];
 	__u8 text[MP_PYTHON_TEXT_MAX];
 };
@@ -378,6 +380,8 @@ static __always_inline enum mp_loss send(struct scratch *s, __u32 size, struct p
 	if (wake != BPF_RB_FORCE_WAKEUP)
 		wake = wake_between(waiting, waiting + ring_bytes(total));
 	loss = MP_LOSS_RING_FULL;
+	/* clang can tell that by a part of it, Linux 6.1's verifier cannot. */
+	asm volatile("" : "+r"(total));
 	if (total <= sizeof(s->record) && /* it always is; for the verifier */
 	    !bpf_ringbuf_output(&ring, s->record, total, wake))
 		loss = NOT_LOST;
@@ -402,6 +406,7 @@ static __always_inline bool send_touch(struct scratch *s, __u32 size, struct pt_
 		head->stack_bytes += add_python(s, size, head->stack_bytes);
 	}
 	total = size + head->stack_bytes;
+	asm volatile("" : "+r"(total));
 	sent = total <= sizeof(s->record) && /* it always is; for the verifier */
 	       !bpf_ringbuf_output(&ring, s->record, total,
 				   wake_between(waiting, waiting + ring_bytes(total)));

@@ -57,6 +57,7 @@ struct mp_python_layout {
 };
 _Static_assert(sizeof(struct mp_python_layout) == 112, "python layout");
 
+#define MP_PYTHON_STRING    40 /* bytes that are read of a string before its text */
 #define MP_PYTHON_FRAME_MAX 96
 #define MP_PYTHON_CODE_MAX  256
 #define MP_PYTHON_SHIM	    3 /* FRAME_OWNED_BY_CSTACK; since 3.14 FRAME_OWNED_BY_INTERPRETER */

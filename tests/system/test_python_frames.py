@@ -428,15 +428,17 @@ def test_first_touches_have_them(daemon, program):
 
         def shares():
             sites = daemon.report(target.pid, all=1)["touch"]["sites"]
-            found = {}
+            found, variance = {}, 0
             for site in sites:
                 name = site["owner"] and site["owner"]["function"]
                 found[name] = found.get(name, 0) + site["rss"] / MIB
-            return found if found.get("fill_most", 0) + found.get("fill_some", 0) > 60 else None
+                variance += (site["rss_error"] / MIB) ** 2
+            both = found.get("fill_most", 0) + found.get("fill_some", 0)
+            return (found, both, variance ** 0.5) if both > 60 else None
 
-        found = until(shares, "the samples' stacks")
-        most = found["fill_most"] / (found["fill_most"] + found["fill_some"])
-        assert abs(most - 0.75) < 0.05, found
+        found, both, error = until(shares, "the samples' stacks")
+        # A machine that has much else to sample has less of this.
+        assert abs(found["fill_most"] / both - 0.75) < max(0.05, 4 * error / both), (found, error)
 
 
 SIMPLE = """
@@ -450,10 +452,24 @@ SIMPLE = """
 """
 
 
-def check_simple(daemon, target, prefix=""):
+def check_simple(daemon, target):
     said = witnessed(target)
     assert [frame[0] for frame in said[0][1]] == ["grow", "<module>"]
     assert compare(daemon, target, said) == (2, 2)
+
+
+# The first process of a file may map before its interpreter is known, and this one goes on.
+REPEATED = SIMPLE.replace("grow(1 << 20)", "while input():\n        grow(1 << 20)")
+
+
+def check_repeated(daemon, target):
+    def has_frames():
+        target.tell("once more")
+        address, frames = json.loads(target.line())
+        assert [frame[0] for frame in frames] == ["grow", "<module>"]
+        return python_frames(known_site(daemon, target.pid, address)) == [tuple(frame) for frame in frames]
+
+    until(has_frames, "frames")
 
 
 def test_in_a_virtual_environment(daemon, program, tmp_path):
@@ -464,7 +480,7 @@ def test_in_a_virtual_environment(daemon, program, tmp_path):
 
 def test_in_a_container(daemon, program, tmp_path):
     """In PID and mount namespaces of its own, where its threads have other numbers."""
-    path = program(SIMPLE)
+    path = program(REPEATED)
     mounts = [{"destination": at, "source": source, "type": "bind", "options": ["bind", "ro"]}
               for at, source in (("/usr/lib/python3.11", "/usr/lib/python3.11"), ("/program", str(path.parent)),
                                  ("/lib/x86_64-linux-gnu", "/usr/lib/x86_64-linux-gnu"))]
@@ -473,7 +489,7 @@ def test_in_a_container(daemon, program, tmp_path):
     with Container("/memprov-python", program="/usr/bin/python3.11", argv=["/program/" + path.name], mounts=mounts,
                    env=["PYTHONHOME=/usr", "PYTHONDONTWRITEBYTECODE=1"],
                    paths=("usr/lib/python3.11", "program")) as target:
-        check_simple(daemon, target)
+        check_repeated(daemon, target)
 
 
 EMBED = """
@@ -584,14 +600,8 @@ def test_by_frame_pointers(bpf, program):
 
 def test_it_ran_before_the_daemon(bpf, program):
     """The sweep finds its interpreter, some time after the daemon is ready."""
-    source = SIMPLE.replace("grow(1 << 20)", "while input():\n        grow(1 << 20)")
-    with Target(PYTHON, program(source)) as target, Daemon() as daemon:
-        def has_frames():
-            target.tell("once more")
-            address, frames = json.loads(target.line())
-            return python_frames(known_site(daemon, target.pid, address)) == [tuple(frame) for frame in frames]
-
-        until(has_frames, "frames")
+    with Target(PYTHON, program(REPEATED)) as target, Daemon() as daemon:
+        check_repeated(daemon, target)
 
 
 def begin_liar(daemon, program):
