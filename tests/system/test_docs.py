@@ -85,6 +85,19 @@ def of_reports(*reports):
     return set().union(*(paths(report) for report in reports))
 
 
+def of_python(daemon):
+    """A report with frames of Python, mapped and touched: the only ones that have a language."""
+    source = "import mmap, time\nheld = []\nwhile 1: held.append(mmap.mmap(-1, 1 << 16)); held[-1][0] = 1; time.sleep(.01)"
+    with Target("/usr/bin/python3", "-c", source) as target:
+        def known():
+            report = daemon.report(target.pid, all=1)
+            sites = [report["callsites"], report["touch"]["sites"]]
+            return report if all(any("language" in frame for site in kind for frame in site["stack"])
+                                 for kind in sites) else None
+
+        return until(known, "frames of Python")
+
+
 def test_reports(pod):
     daemon, container = pod
     def known():
@@ -92,10 +105,11 @@ def test_reports(pod):
         return report if any(site["owner"] for site in report["callsites"]) else None
 
     one = until(known, "a call site with an owner")
+    python = of_python(daemon)
     whole = daemon.report(pod="prod/web-0")
     assert "bridge" in whole["cgroup"]
     node = daemon.report(top=1)
-    assert of_reports(one, whole, node) == documented("## The JSON report")
+    assert of_reports(one, whole, node, python) == documented("## The JSON report")
     assert list(one) == in_order() and list(node) == [*in_order(), "processes", "unreadable_processes"]
 
 

@@ -452,6 +452,34 @@ SIMPLE = """
 """
 
 
+def test_in_forked_children(daemon, program):
+    """They have the same interpreter at the same place, and those that exec another program have none."""
+    source = """
+        import mmap, os
+        from witness import keep, where
+
+        def grow():
+            print(os.getpid(), flush=True)
+            keep(mmap.mmap(-1, 1 << 20), where())
+
+        def child():
+            grow()
+            if os.fork() == 0:
+                grow()
+                input()
+
+        if os.fork() == 0:
+            child()
+            input()
+        os.wait()
+    """
+    with Target(PYTHON, program(source)) as target:
+        for functions in (["grow", "child", "<module>"],) * 2:
+            pid, (address, frames) = int(target.line()), json.loads(target.line())
+            assert [function for function, _, _ in frames] == functions
+            assert python_frames(known_site(daemon, pid, address)) == [tuple(frame) for frame in frames]
+
+
 def check_simple(daemon, target):
     said = witnessed(target)
     assert [frame[0] for frame in said[0][1]] == ["grow", "<module>"]
