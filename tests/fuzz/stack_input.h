@@ -13,6 +13,7 @@
 
 #include "event.h"
 #include "wire/machine.h"
+#include "wire/python_frames.h"
 
 #define INPUT_SP    0x7ffd00001000ULL
 #define INPUT_NEAR  4096
@@ -54,7 +55,7 @@ static inline bool stack_input_place_copy(struct mp_stack *stack)
 /* Of the very length, so that AddressSanitizer sees a read beyond it. NULL: too few bytes. */
 static inline struct mp_stack *stack_input(const uint8_t *data, size_t size)
 {
-	size_t bytes = size ? (size - 1) / 8 * 8 : 0;
+	size_t bytes = size ? (size - 1) / 8 * 8 : 0, python;
 	struct mp_stack *stack;
 
 	if (!size || (!(data[0] % 2) && bytes > MP_FP_MAX * sizeof(uint64_t)))
@@ -62,9 +63,16 @@ static inline struct mp_stack *stack_input(const uint8_t *data, size_t size)
 	stack = malloc(sizeof(*stack) + bytes);
 	if (!stack)
 		abort();
-	stack->kind = data[0] % 2 ? MP_STACK_COPY : MP_STACK_FP;
-	stack->bytes = bytes;
+	*stack = (struct mp_stack){.kind = data[0] % 2 ? MP_STACK_COPY : MP_STACK_FP,
+				   .bytes = bytes};
 	memcpy(stack->data, data + 1, bytes);
+	/* The last words may be frames of Python. */
+	python = data[0] / 2;
+	if (python && python * 8 <= bytes &&
+	    python__is_whole((const void *)(stack->data + bytes - python * 8), python * 8)) {
+		stack->python = python;
+		stack->bytes -= python * 8;
+	}
 	if (stack->kind == MP_STACK_COPY && !stack_input_place_copy(stack)) {
 		free(stack);
 		return NULL;
