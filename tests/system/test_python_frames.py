@@ -3,6 +3,7 @@
 import json
 import os
 import pathlib
+import re
 import shutil
 import subprocess
 import textwrap
@@ -478,6 +479,19 @@ def test_in_forked_children(daemon, program):
             pid, (address, frames) = int(target.line()), json.loads(target.line())
             assert [function for function, _, _ in frames] == functions
             assert python_frames(known_site(daemon, pid, address)) == [tuple(frame) for frame in frames]
+
+
+def test_every_format_has_them(daemon, program):
+    path = program(SIMPLE.replace("mmap.mmap(-1, n)", "bytearray(4 * n)"))
+    with Target(PYTHON, path) as target:
+        check_simple(daemon, target)
+        text = daemon.text(target.pid)
+        assert f"  OWNER grow in {path}\n" in text
+        assert re.search(rf"^    grow +{path}:6\n    <module> +{path}:8$", text, re.M), text
+        folded = daemon.get("/debug/memory", format="folded", pid=target.pid).text
+        assert re.search(r";<module>;grow;.*mmap\w* \d+$", folded, re.M), folded
+        flame = daemon.get("/debug/memory/flamegraph", format="json", pid=target.pid).json
+        assert {"function": "grow", "module": str(path)} in flame["frames"]
 
 
 def check_simple(daemon, target):

@@ -46,11 +46,13 @@ static void add_time(struct buf *out, const char *label, uint64_t wall_ns)
 
 static void add_owner(struct buf *out, const struct frame *owner)
 {
+	const char *place = owner->language ? owner->file : owner->module;
+
 	buf__puts(out, "  OWNER ");
 	frame__add_function(out, owner, 0);
-	if (owner->module) {
+	if (place) {
 		buf__puts(out, " in ");
-		text__show(out, owner->module);
+		text__show(out, place);
 	}
 	buf__puts(out, "\n");
 }
