@@ -63,6 +63,7 @@ def watched(daemon, group):
     with within(group, "leaks", 20000, LIMIT * 9 // 10) as probe:
         probe.line()
         until(lambda: daemon.metrics()["memprov_oom_reports_total"] > reports, "a report where memory is short")
+    until(lambda: int((group / "memory.usage_in_bytes").read_text()) < LIMIT // 10, "its memory to be given back")
 
 
 @pytest.mark.parametrize("program", [("leaks", 100000), ("leaks.go",), (sys.executable, "-c", PYTHON)],
