@@ -158,7 +158,10 @@ TARGETS := build$(if $(CROSS),/$(CROSS))/workloads
 WORKLOADS := $(patsubst tests/workloads/%.c,$(TARGETS)/%,$(wildcard tests/workloads/*.c)) \
 	$(patsubst tests/workloads/%.cc,$(TARGETS)/%,$(wildcard tests/workloads/*.cc)) \
 	$(if $(CROSS),,$(foreach go,$(wildcard tests/workloads/*.go),\
-	$(go:tests/%=build/%) $(go:tests/%=build/%)-pie $(go:tests/%=build/%)-full))
+	$(go:tests/%=build/%) $(go:tests/%=build/%)-pie $(go:tests/%=build/%)-full)) \
+	$(if $(CROSS),,$(patsubst tests/workloads/%.java,build/workloads/java/%.class,\
+	$(wildcard tests/workloads/*.java)) \
+	$(patsubst tests/workloads/jni/%.c,build/workloads/java/lib%.so,$(wildcard tests/workloads/jni/*.c)))
 
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIBRARY)
 	$(call say,LINK,$@)
@@ -233,6 +236,20 @@ build/workloads/%.go-full: tests/workloads/%.go
 	$(call say,GO,$@)
 	@mkdir -p $(@D)
 	$(Q)$(GO_BUILD) -o $@ $<
+
+# Unsafe is no part of the language.
+build/workloads/java/%.class: tests/workloads/%.java
+	$(call say,JAVAC,$@)
+	@mkdir -p $(@D)
+	$(Q)javac -nowarn -XDignore.symbol.file -d $(@D) $<
+
+JDK = $(patsubst %/bin/javac,%,$(realpath $(shell command -v javac)))
+
+build/workloads/java/lib%.so: tests/workloads/jni/%.c
+	$(call say,CC,$<)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -shared -fPIC -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) -I $(JDK)/include \
+		-I $(JDK)/include/linux $< -o $@
 
 .PHONY: test-programs
 test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property \

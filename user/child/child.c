@@ -101,8 +101,8 @@ static void enter(void *ctx, const struct code_row *row)
 {
 	struct child *child = ctx;
 
-	*child->blame = row->wire.file;
-	if (row->module)
+	*child->blame = row ? row->wire.file : WIRE_BLAME_PROCESS;
+	if (row && row->module)
 		elf_module__use(row->module, child->requests);
 }
 

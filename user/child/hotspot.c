@@ -28,8 +28,8 @@ void hotspot__look_again(struct hotspot *hotspot)
 	hotspot->looked = false;
 }
 
-static bool find_vm(const struct hotspot_question *question, const struct code_row **ret_row,
-		    uint64_t symbols[HOTSPOT_SYMBOLS])
+static bool look_for_vm(const struct hotspot_question *question, const struct code_row **ret_row,
+			uint64_t symbols[HOTSPOT_SYMBOLS])
 {
 	for (size_t i = 0; i < question->map->n; i++) {
 		const struct code_row *row = &question->map->rows[i];
@@ -43,6 +43,15 @@ static bool find_vm(const struct hotspot_question *question, const struct code_r
 		}
 	}
 	return false;
+}
+
+static bool find_vm(const struct hotspot_question *question, const struct code_row **ret_row,
+		    uint64_t symbols[HOTSPOT_SYMBOLS])
+{
+	bool found = look_for_vm(question, ret_row, symbols);
+
+	question->enter(question->ctx, NULL);
+	return found;
 }
 
 /* Of a process whose map has only grown, what was read stays. */
@@ -371,6 +380,7 @@ bool hotspot__frame(struct hotspot *hotspot, const struct hotspot_question *ques
 	struct hotspot_blob blob;
 
 	*ret = (struct made_frame){};
+	question->enter(question->ctx, NULL);
 	if (!is_ready(hotspot, question) ||
 	    !hotspot_code__find(question->remote, &hotspot->layout, frame->pc, &blob))
 		return false;

@@ -35,7 +35,8 @@ void hotspot__look_again(struct hotspot *hotspot);
 
 struct hotspot_question {
 	const struct code_map *map;
-	void (*enter)(void *ctx, const struct code_row *row); /* as a hook of the unwinder's */
+	/* As a hook of the unwinder's; NULL: only the process is read from here on. */
+	void (*enter)(void *ctx, const struct code_row *row);
 	void *ctx;
 	struct remote *remote;
 	struct arena *arena; /* for the names */
