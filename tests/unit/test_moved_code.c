@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <linux/userfaultfd.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -13,7 +14,9 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 #include <cmocka.h>
 
@@ -128,7 +131,28 @@ static ssize_t glance(struct glancer *glancer, int pidfd, uint64_t at, char *to)
 	return glancer__read(glancer, pidfd, getpid(), &range, 1, to) ?: range.n;
 }
 
-/* A page that never comes keeps no caller waiting. */
+/* The same of a copy of this process that is another user's. */
+static ssize_t glance_at_another_users(struct glancer *glancer, uint64_t at, char *to)
+{
+	struct glance_range range = {.at = at, .len = 8};
+	pid_t pid = fork();
+	int pidfd, err;
+
+	if (!pid) {
+		if (setuid(1234) || prctl(PR_SET_DUMPABLE, 1) || raise(SIGSTOP))
+			_exit(1);
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	pidfd = procfs__open("/proc", pid);
+	err = glancer__read(glancer, pidfd, pid, &range, 1, to);
+	close(pidfd);
+	kill(pid, SIGKILL);
+	waitpid(pid, NULL, 0);
+	return err ?: range.n;
+}
+
+/* A page that never comes keeps no caller waiting, and readers are left for other users. */
 static void test_glances(void **state)
 {
 	struct glancer *glancer = glancer__new("/proc");
@@ -158,9 +182,10 @@ static void test_glances(void **state)
 	assert_true(fault >= 0);
 	assert_int_equal(ioctl(fault, UFFDIO_API, &api), 0);
 	assert_int_equal(ioctl(fault, UFFDIO_REGISTER, &area), 0);
-	for (int i = 0; i < 2; i++)
+	for (int i = 0; i < 4; i++)
 		assert_int_equal(glance(glancer, pidfd, (uintptr_t)page, got), -ETIMEDOUT);
 	assert_int_equal(glance(glancer, pidfd, at, got), -EBUSY);
+	assert_int_equal(glance_at_another_users(glancer, at, got), 8);
 	/* The source of the page has gone: the readers come back. */
 	close(fault);
 	for (int i = 0; i < 1000 && glance(glancer, pidfd, at, got) < 0; i++)

@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "proc/peek.h"
@@ -15,12 +16,14 @@
 #include "util/thread.h"
 #include "util/waiter.h"
 
-#define READERS	   2
+#define READERS	   8
 #define TIMEOUT_NS 100000000
 
 struct glance {
 	int pidfd;
 	pid_t pid;
+	uid_t uid;		  /* whose process it is */
+	struct glance *next_late; /* of those that were abandoned */
 	struct glance_range ranges[GLANCE_RANGES_MAX];
 	size_t n;
 	bool done;
@@ -35,6 +38,7 @@ struct glancer {
 	pthread_cond_t more, done;
 	struct glance *next; /* for the first reader that is free */
 	unsigned idle;	     /* readers */
+	struct glance *late; /* abandoned, and still with their readers */
 	bool stop;
 };
 
@@ -85,6 +89,16 @@ static void read_ranges(struct glance *glance)
 	}
 }
 
+static void forget_late(struct glancer *glancer, const struct glance *glance)
+{
+	struct glance **p = &glancer->late;
+
+	while (*p && *p != glance)
+		p = &(*p)->next_late;
+	if (*p)
+		*p = glance->next_late;
+}
+
 /* With the lock held, but for the reading. */
 static void serve(struct glancer *glancer)
 {
@@ -97,8 +111,10 @@ static void serve(struct glancer *glancer)
 	pthread_mutex_lock(&glancer->lock);
 	glancer->idle++;
 	glance->done = true;
-	if (glance->abandoned)
+	if (glance->abandoned) {
+		forget_late(glancer, glance);
 		free(glance);
+	}
 	pthread_cond_broadcast(&glancer->done);
 }
 
@@ -154,6 +170,23 @@ static int wait_for(struct glancer *glancer, struct glance *glance)
 	return glance->done ? 0 : -ETIMEDOUT;
 }
 
+/* One user's processes can take half of the readers, the next one's half of what is left. */
+static bool may_begin(const struct glancer *glancer, uid_t uid)
+{
+	unsigned late = 0;
+
+	for (const struct glance *glance = glancer->late; glance; glance = glance->next_late)
+		late += glance->uid == uid;
+	return late < glancer->idle;
+}
+
+static uid_t uid_of(int pidfd)
+{
+	struct stat st;
+
+	return fstat(pidfd, &st) ? 0 : st.st_uid;
+}
+
 static size_t sum(const struct glance_range *ranges, size_t n)
 {
 	size_t bytes = 0;
@@ -174,6 +207,7 @@ int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_
 		return -ENOMEM;
 	glance->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
 	glance->pid = glancer->same_numbers ? tgid : 0;
+	glance->uid = uid_of(pidfd);
 	glance->n = n;
 	memcpy(glance->ranges, ranges, n * sizeof(*ranges));
 	if (glance->pidfd < 0) {
@@ -181,7 +215,7 @@ int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_
 		return -errno;
 	}
 	pthread_mutex_lock(&glancer->lock);
-	if (glancer->idle) {
+	if (may_begin(glancer, glance->uid)) {
 		err = wait_for(glancer, glance);
 		glance->abandoned = err;
 	} else {
@@ -191,8 +225,12 @@ int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_
 		memcpy(ranges, glance->ranges, n * sizeof(*ranges));
 		memcpy(to, glance->bytes, bytes);
 	}
-	if (!glance->abandoned)
+	if (glance->abandoned) {
+		glance->next_late = glancer->late;
+		glancer->late = glance;
+	} else {
 		free(glance);
+	}
 	pthread_mutex_unlock(&glancer->lock);
 	return err;
 }
