@@ -7,8 +7,8 @@
 
 #include "util/clock.h"
 
-#define SPENT_NS (NSEC_PER_SEC / 5)  /* on one stack */
-#define LATE_NS	 (10 * NSEC_PER_SEC) /* for how long the memory is left alone then */
+#define SPENT_NS (NSEC_PER_SEC / 5) /* on one stack */
+#define LATE_NS	 (2 * NSEC_PER_SEC) /* for how long the memory is left alone then */
 
 _Static_assert(GLANCE_MAX >= WIRE_MEMORY_MAX && GLANCE_RANGES_MAX >= WIRE_RANGES_MAX,
 	       "one glance answers one need");
@@ -87,5 +87,7 @@ int memory_reads__answer(struct memory_reads *reads, struct glancer *glancer, st
 	if (may_read(reads, image) &&
 	    read_ranges(reads, glancer, cell, image, ranges, n, memory->bytes))
 		bytes = pack(memory, ranges, n);
+	else
+		reads->refused = true;
 	return cell__send(cell, memory, sizeof(*memory) + bytes, NULL, 0, -1);
 }

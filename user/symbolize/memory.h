@@ -7,7 +7,7 @@
  *
  * What a process can make the daemon do is bounded for each stack: WIRE_MEMORY_ASKED times, and a
  * time, after which there are no bytes. When its memory was late once (a page may never come), none
- * of it is read for a while.
+ * of it is read for a while, so that it costs a tenth of the time at most.
  */
 #ifndef MEMPROV_MEMORY_H
 #define MEMPROV_MEMORY_H
@@ -17,8 +17,9 @@
 
 struct memory_reads {
 	unsigned asked;
-	uint64_t ns; /* that reading has taken */
-	int pidfd;   /* the process; -1: not opened yet */
+	bool refused; /* something was not read that may be another time */
+	uint64_t ns;  /* that reading has taken */
+	int pidfd;    /* the process; -1: not opened yet */
 };
 
 /* For one stack; end closes what was opened. */

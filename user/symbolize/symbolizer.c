@@ -402,6 +402,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 		.modules = image->names,
 		.n_modules = image->n,
 	};
+	bool is_once;
 	int err;
 
 	if (stack->kind == MP_STACK_COPY) {
@@ -414,10 +415,11 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 	err = err ?: receive_answer(asking->symbolizer, asking->cell, image, &reading);
 	if (err)
 		return err;
+	is_once = reading.poor || reading.nameless || asking->symbolizer->reads.refused;
 	*ret = (struct unwound){
 		.source = reading.n_frames ? reading.source : STACK_SOURCE_NONE,
 		.truncated = reading.truncated,
-		.lasts = reading.poor || reading.nameless ? STACK_IS_ONCE : reading.lasts,
+		.lasts = is_once ? STACK_IS_ONCE : reading.lasts,
 		.poor = reading.poor && is_there,
 		.frames = reading.frames,
 		.n = reading.n_frames,
