@@ -36,6 +36,7 @@ struct fixture {
 	struct sums sums;
 	uint8_t states[4096]; /* by page */
 	uint64_t now;
+	uint64_t forked_ns;
 };
 
 static int set_up(void **state)
@@ -111,12 +112,19 @@ static int add(const struct part *part, const struct touch_share *share, void *c
 
 static void share(struct fixture *f, struct part *parts, size_t n)
 {
+	const struct touch_reading reading = {.touches = &f->touches,
+					      .forked_ns = f->forked_ns,
+					      .parts = parts,
+					      .n_parts = n,
+					      .page_size = PAGE,
+					      .look = look,
+					      .ctx = f};
 	uint64_t rss = 0;
 
 	f->sums = (struct sums){};
 	for (size_t i = 0; i < n; i++)
 		parts[i].touch_samples = 0;
-	assert_int_equal(touch_list__make(&f->touches, parts, n, PAGE, look, f, &f->list), 0);
+	assert_int_equal(touch_list__make(&reading, &f->list), 0);
 	for (size_t i = 0; i < n; i++)
 		rss += parts[i].is_memory ? parts[i].rss : 0;
 	assert_int_equal(
@@ -164,6 +172,25 @@ static void test_each_page_has_its_sample(void **state)
 	assert_int_equal(f->list.gone[0], 14 * PAGE);
 	for (int i = 0; i < SITES; i++)
 		assert_true(f->sums.variance[i] == 0);
+}
+
+/* Of private memory a child has its parent's pages; of shared memory those that it touches. */
+static void test_a_childs_shared_memory_is_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct part parts[] = {part(10, 20, 4), part(30, 40, 4)};
+
+	strcpy(parts[1].perms, "rw-s");
+	touch(f, 10, 0, 1);
+	touch(f, 30, 0, 1);
+	touch(f, 31, 0, 1);
+	f->forked_ns = ++f->now;
+	touch(f, 32, 1, 1);
+	share(f, parts, 2);
+	assert_sums(f, 4, 4, 0, 0);
+	assert_int_equal(f->list.n_gone, 2);
+	assert_int_equal(f->list.gone[0], 30 * PAGE);
+	assert_int_equal(f->list.gone[1], 31 * PAGE);
 }
 
 /* By weight, and the errors are what such samples err by: 16 of 4 pages each, a quarter of them
@@ -342,6 +369,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_huge_pages_count_with_their_size, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_small_parts_are_told_together, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_a_childs_shared_memory_is_its_own, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_shares_add_up, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_errors_are_what_they_say, set_up, tear_down),

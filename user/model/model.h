@@ -169,6 +169,7 @@ struct view {
 	size_t n_uses;
 	struct ledger ledger;	/* a snapshot; view__free lets it go, on any thread */
 	struct touches touches; /* likewise */
+	uint64_t forked_ns;	/* as in struct space */
 };
 
 /* 0, or -ESRCH when no such process is known. */

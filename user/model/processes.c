@@ -406,6 +406,7 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.late_names = process->space->late_names,
 		.ledger = ledger__copy(&process->space->ledger),
 		.touches = touches__copy(&process->space->touches),
+		.forked_ns = process->space->forked_ns,
 	};
 	ret->uses = uses__list(process->space->uses, &ret->n_uses);
 	memcpy(ret->comm, process->comm, sizeof(ret->comm));

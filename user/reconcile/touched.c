@@ -82,25 +82,32 @@ static void weigh_huge(struct touch_sample *samples, size_t n, const bool *huge,
 	}
 }
 
-int touch_list__make(const struct touches *touches, struct part *parts, size_t n_parts,
-		     uint64_t page_size, look_at_pages_fn *look, void *ctx, struct touch_list *ret)
+/* A child comes to shared memory without its pages, and faults for each anew. */
+static bool is_parents(const struct touch_reading *reading, const struct touch_sample *sample,
+		       const struct part *part)
 {
-	size_t most = touches__count(touches), n = 0;
+	return sample->when_ns < reading->forked_ns && part->perms[3] == 's';
+}
+
+int touch_list__make(const struct touch_reading *reading, struct touch_list *ret)
+{
+	size_t most = touches__count(reading->touches), n = 0;
 	_cleanup_free_ struct touch_sample *samples = calloc(most + 1, sizeof(*samples));
 	_cleanup_free_ uint64_t *pages = calloc(most + 1, sizeof(*pages));
 	_cleanup_free_ struct part **of = calloc(most + 1, sizeof(struct part *));
 	_cleanup_free_ uint8_t *states = calloc(most + 1, sizeof(*states));
 	_cleanup_free_ bool *huge = calloc(most + 1, sizeof(*huge));
-	struct gathering g = {parts, parts + n_parts, samples, pages, of, 0};
+	struct gathering g = {
+		reading->parts, reading->parts + reading->n_parts, samples, pages, of, 0};
 
 	touch_list__free(ret);
 	if (!samples || !pages || !of || !states || !huge)
 		return -ENOMEM;
-	touches__each(touches, 0, UINT64_MAX, gather, &g);
-	if (!g.n || look(pages, g.n, states, ctx))
+	touches__each(reading->touches, 0, UINT64_MAX, gather, &g);
+	if (!g.n || reading->look(pages, g.n, states, reading->ctx))
 		return 0;
 	for (size_t i = 0; i < g.n; i++) {
-		if (states[i] == PAGE_ABSENT) {
+		if (states[i] == PAGE_ABSENT || is_parents(reading, &samples[i], of[i])) {
 			pages[ret->n_gone++] = pages[i];
 			continue;
 		}
@@ -109,7 +116,7 @@ int touch_list__make(const struct touches *touches, struct part *parts, size_t n
 		of[i]->is_memory = true;
 		samples[n++] = samples[i];
 	}
-	weigh_huge(samples, n, huge, page_size);
+	weigh_huge(samples, n, huge, reading->page_size);
 	ret->samples = take_ptr(samples);
 	ret->gone = take_ptr(pages);
 	ret->n = n;

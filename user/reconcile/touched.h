@@ -38,11 +38,20 @@ void touch_list__free(struct touch_list *list); /* leaves it empty */
 /* What is at each of n pages, whose addresses rise: enum page_state. 0 or -errno. */
 typedef int look_at_pages_fn(const uint64_t *pages, size_t n, uint8_t *ret_states, void *ctx);
 
-/* The samples that lie in parts of memory that was touched, and counts them for the parts, which
- * are in order of address; the traces are borrowed. 0 or -ENOMEM. When pages cannot be looked at
- * there are none. */
-int touch_list__make(const struct touches *touches, struct part *parts, size_t n_parts,
-		     uint64_t page_size, look_at_pages_fn *look, void *ctx, struct touch_list *ret);
+struct touch_reading {
+	const struct touches *touches;
+	uint64_t forked_ns; /* when the process came to its parent's samples; 0: it has none of
+			       those */
+	struct part *parts; /* in order of address */
+	size_t n_parts;
+	uint64_t page_size;
+	look_at_pages_fn *look;
+	void *ctx;
+};
+
+/* The samples that lie in parts of memory that was touched, and counts them for the parts; the
+ * traces are borrowed. 0 or -ENOMEM. When pages cannot be looked at there are none. */
+int touch_list__make(const struct touch_reading *reading, struct touch_list *ret);
 
 /* True when the stacks of some have not been unwound yet. */
 bool touch_samples__wait(const struct touch_sample *samples, size_t n);

@@ -149,8 +149,17 @@ static int join_there(struct snapshot *s)
 	err = join__parts(&config, &s->parts);
 	if (err || !s->traced || !s->config->reading.touches)
 		return err;
-	return touch_list__make(&s->view.touches, s->parts.parts, s->parts.n, config.page_size,
-				look_at_pages, s, &s->touches);
+	return touch_list__make(
+		&(struct touch_reading){
+			.touches = &s->view.touches,
+			.forked_ns = s->view.forked_ns,
+			.parts = s->parts.parts,
+			.n_parts = s->parts.n,
+			.page_size = config.page_size,
+			.look = look_at_pages,
+			.ctx = s,
+		},
+		&s->touches);
 }
 
 static int join(struct snapshot *s)
