@@ -19,10 +19,7 @@
 /* Another thread may be touching memory outside the windows, on its way to sleep. */
 #define READ_TRIES 5
 
-static int differs(struct comparison *c, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int differs(struct comparison *c, const char *fmt, ...)
+int compare__differs(struct comparison *c, const char *fmt, ...)
 {
 	int n = snprintf(c->why, sizeof(c->why), "process %d: ", c->pid);
 	va_list args;
@@ -82,8 +79,8 @@ static int compare_name(struct comparison *c, uint64_t addr, const struct page *
 
 	if (strcmp(name, names[page->name]) == 0 || ((!exact || page->grown) && !name[0]))
 		return 0;
-	return differs(c, "%#lx is named \"%s\", the ledger says \"%s\"", addr, names[page->name],
-		       name);
+	return compare__differs(c, "%#lx is named \"%s\", the ledger says \"%s\"", addr,
+				names[page->name], name);
 }
 
 static int compare_page(struct comparison *c, uint64_t addr, const struct page *page,
@@ -97,19 +94,21 @@ static int compare_page(struct comparison *c, uint64_t addr, const struct page *
 			return 0;
 		if (!c->resynced && (page->stale || (page->ghost && unseen)))
 			return 0;
-		return differs(c, "%#lx is not mapped, the ledger has it, by tid %u", addr,
-			       entry->tid);
+		return compare__differs(c, "%#lx is not mapped, the ledger has it, by tid %u", addr,
+					entry->tid);
 	}
 	if (page->vague)
 		return 0;
 	if (unseen) {
 		if (exact)
-			return differs(c, "%#lx was mapped by tid %u, the ledger does not know",
-				       addr, page->tid);
+			return compare__differs(
+				c, "%#lx was mapped by tid %u, the ledger does not know", addr,
+				page->tid);
 	} else if (entry->tid != page->tid || entry->origin != page->origin) {
-		return differs(c, "%#lx was made by tid %u (%s), the ledger says tid %u (%s)", addr,
-			       page->tid, origin__name(page->origin), entry->tid,
-			       origin__name(entry->origin));
+		return compare__differs(c,
+					"%#lx was made by tid %u (%s), the ledger says tid %u (%s)",
+					addr, page->tid, origin__name(page->origin), entry->tid,
+					origin__name(entry->origin));
 	}
 	return compare_name(c, addr, page, entry);
 }
@@ -146,8 +145,9 @@ static int compare_map(struct comparison *c, const struct vma_set *set)
 			bool mapped = vma_set__find(set, addr);
 
 			if (mapped != c->shadow->pages[window->first + i].mapped)
-				return differs(c, "%#lx is %smapped; the test itself is wrong",
-					       addr, mapped ? "" : "not ");
+				return compare__differs(
+					c, "%#lx is %smapped; the test itself is wrong", addr,
+					mapped ? "" : "not ");
 		}
 	}
 	return 0;
@@ -162,8 +162,8 @@ static int compare_sums(struct comparison *c, const struct vma *vma, const struc
 
 	for (size_t i = 0; i < n; i++) {
 		if (parts[i].start != reached || parts[i].end <= parts[i].start)
-			return differs(c, "parts of %#lx do not follow each other at %#lx",
-				       vma->start, parts[i].start);
+			return compare__differs(c, "parts of %#lx do not follow each other at %#lx",
+						vma->start, parts[i].start);
 		reached = parts[i].end;
 		rss += parts[i].rss;
 		pss += parts[i].pss;
@@ -171,14 +171,15 @@ static int compare_sums(struct comparison *c, const struct vma *vma, const struc
 		shared += parts[i].shared;
 		swap += parts[i].swap;
 		if (parts[i].rss > parts[i].end - parts[i].start)
-			return differs(c, "%#lx has more resident bytes than bytes", reached);
+			return compare__differs(c, "%#lx has more resident bytes than bytes",
+						reached);
 	}
 	if (reached != vma->end || rss != vma->rss || pss != vma->pss || swap != vma->swap ||
 	    private_ != vma->private_clean + vma->private_dirty ||
 	    shared != vma->shared_clean + vma->shared_dirty)
-		return differs(c,
-			       "parts of %#lx-%#lx do not add up: rss %lu of %lu, pss %lu of %lu",
-			       vma->start, vma->end, rss, vma->rss, pss, vma->pss);
+		return compare__differs(
+			c, "parts of %#lx-%#lx do not add up: rss %lu of %lu, pss %lu of %lu",
+			vma->start, vma->end, rss, vma->rss, pss, vma->pss);
 	return 0;
 }
 
@@ -195,13 +196,13 @@ static int compare_given_name(struct comparison *c, uint64_t addr, const struct 
 
 	if (part->given_name && part->name_source == NAME_PRCTL &&
 	    strcmp(part->given_name, expected))
-		return differs(c, "%#lx is named \"%s\", the part \"%s\"", addr, expected,
-			       part->given_name);
+		return compare__differs(c, "%#lx is named \"%s\", the part \"%s\"", addr, expected,
+					part->given_name);
 	/* Where the heap may be, the kernel says [heap], and that goes first. */
 	if (!part->given_name && expected[0] && can_be_named(page->kind) &&
 	    !(part->name && !strcmp(part->name, "[heap]")) && has_exact_name(c, page) &&
 	    !c->names_lost)
-		return differs(c, "%#lx is named \"%s\", the part is not", addr, expected);
+		return compare__differs(c, "%#lx is named \"%s\", the part is not", addr, expected);
 	return 0;
 }
 
@@ -219,24 +220,26 @@ int compare__part(struct comparison *c, const struct part *part)
 		const struct page *page = shadow__at(c->shadow, at);
 
 		if (!page) /* what is known to be ours lies within; the rest may reach out */
-			return attributed ? differs(c, "%#lx is not the target's", at) : 0;
+			return attributed ? compare__differs(c, "%#lx is not the target's", at) : 0;
 		most += page->touched || page->maybe ? PAGE : 0;
 		least += page->touched ? PAGE : 0;
 		if (page->vague)
 			continue;
 		if (attributed && page->tid != part->tid)
-			return differs(c, "%#lx was made by tid %u, the part says %u", at,
-				       page->tid, part->tid);
+			return compare__differs(c, "%#lx was made by tid %u, the part says %u", at,
+						page->tid, part->tid);
 		if (!attributed && is_exact(c, page))
-			return differs(c, "%#lx was made by tid %u, the part does not know", at,
-				       page->tid);
+			return compare__differs(c,
+						"%#lx was made by tid %u, the part does not know",
+						at, page->tid);
 		err = compare_given_name(c, at, page, part);
 		if (err)
 			return err;
 	}
 	if (part->rss < least || part->rss > most)
-		return differs(c, "%#lx-%#lx: %lu to %lu bytes were touched, the part has %lu",
-			       part->start, part->end, least, most, part->rss);
+		return compare__differs(
+			c, "%#lx-%#lx: %lu to %lu bytes were touched, the part has %lu",
+			part->start, part->end, least, most, part->rss);
 	return 0;
 }
 
@@ -258,7 +261,7 @@ static int compare_parts(struct comparison *c, const struct vma_set *set, const 
 		first = end;
 	}
 	if (!err && first != n)
-		return differs(c, "there are parts behind the last mapping");
+		return compare__differs(c, "there are parts behind the last mapping");
 	return err;
 }
 
@@ -290,6 +293,7 @@ static int compare_once(struct comparison *c, int pidfd, const struct view *view
 		.ctx = &pagemap,
 		.strings = arena__new(),
 	};
+	uint64_t began_ns = clock__boot_ns();
 	int err = procfs__vmas(pidfd, SMAPS_FULL, NULL, &set);
 
 	if (!err)
@@ -300,6 +304,8 @@ static int compare_once(struct comparison *c, int pidfd, const struct view *view
 		err = compare_ledger(c, &view->ledger);
 	if (!err)
 		err = compare_parts(c, &set, parts.parts, parts.n);
+	if (!err && c->tracer)
+		err = compare__touches(c, view, &parts, pagemap, began_ns);
 	c->has_unmapped = join__has_unmapped_ranges(&set, &view->ledger);
 	arena__free(config.strings);
 	return err;
@@ -315,7 +321,7 @@ int compare__process(struct comparison *c)
 		return pidfd;
 	err = model__view(c->model, c->pid, &view);
 	if (err && !c->exact_from) /* its fork may have been lost */
-		return differs(c, "the model does not know it");
+		return compare__differs(c, "the model does not know it");
 	err = -EAGAIN;
 	for (int i = 0; err == -EAGAIN && i < READ_TRIES; i++) {
 		if (i)
@@ -323,7 +329,7 @@ int compare__process(struct comparison *c)
 		err = compare_once(c, pidfd, &view);
 	}
 	view__free(&view);
-	return err == -EAGAIN ? differs(c, "parts were estimated, again and again") : err;
+	return err == -EAGAIN ? compare__differs(c, "parts were estimated, again and again") : err;
 }
 
 int compare__resync(struct model *model, pid_t pid)

@@ -12,6 +12,7 @@
 #include "event.h"
 #include "model/origin.h"
 #include "rng.h"
+#include "touchers.h"
 
 #ifndef MAP_FIXED_NOREPLACE
 #define MAP_FIXED_NOREPLACE 0x100000
@@ -68,7 +69,7 @@ bool perform__place(struct performer *p, uint64_t addr, uint64_t n)
 	return false;
 }
 
-void perform__touch(struct performer *p, uint64_t addr, uint64_t n)
+void perform__touch(struct performer *p, uint64_t addr, uint64_t n, unsigned who)
 {
 	for (uint64_t i = 0; i < n; i++) {
 		struct page *page = shadow__at(p->shadow, addr + i * PAGE);
@@ -76,9 +77,8 @@ void perform__touch(struct performer *p, uint64_t addr, uint64_t n)
 		if (!page || !page->mapped || !(page->prot & PROT_WRITE) ||
 		    page->pgoff >= page->limit)
 			continue;
-		*(volatile char *)(addr + i * PAGE) = 1;
-		page->touched = page->kind != KIND_HUGE; /* those are counted apart */
-		page->maybe = false;
+		toucher__touch(who, addr + i * PAGE);
+		shadow__touch(p->shadow, page, who);
 	}
 }
 
@@ -145,6 +145,14 @@ static int protection(uint32_t bits)
 	return some[bits & 7];
 }
 
+/* By the kernel: no function has touched them. */
+static void populate(struct performer *p, uint64_t addr, uint64_t n)
+{
+	for (uint64_t i = 0; i < n; i++)
+		shadow__at(p->shadow, addr + i * PAGE)->touched = true;
+	perform__touch(p, addr, n, 0);
+}
+
 static void do_mmap(struct performer *p, const struct step *s)
 {
 	unsigned what = s->bits & 15, how = s->bits >> 4 & 15;
@@ -171,7 +179,7 @@ static void do_mmap(struct performer *p, const struct step *s)
 	shadow__map(p->shadow, result, n, &like);
 	/* What may only be read is the zero page, which no process owns. */
 	if (flags & MAP_POPULATE && like.prot & PROT_WRITE)
-		perform__touch(p, result, n);
+		populate(p, result, n);
 }
 
 static void do_munmap(struct performer *p, const struct step *s)
@@ -229,8 +237,7 @@ static void look_what_moved(struct performer *p, uint64_t addr, uint64_t to, uin
 			continue;
 		if (keep_old && perform__is_mapped(to + i * PAGE)) {
 			*dest = (struct page){.mapped = true, .vague = true, .maybe = true};
-			from->maybe |= from->touched;
-			from->touched = false;
+			page__may_go(from);
 		} else if (!keep_old && !perform__is_mapped(addr + i * PAGE)) {
 			*dest = *from;
 			dest->doubt = true;
@@ -352,10 +359,9 @@ static void do_advise(struct performer *p, const struct step *s)
 
 		/* ENOMEM: there are holes; what is mapped was done. */
 		if (advice == MADV_DONTNEED && (!failed(result) || result == -ENOMEM)) {
-			page->touched = page->maybe = false;
-		} else if (page->touched && (advice == MADV_DONTNEED || page->kind == KIND_ANON)) {
-			page->touched = false;
-			page->maybe = true;
+			page__empty(page);
+		} else if (advice == MADV_DONTNEED || page->kind == KIND_ANON) {
+			page__may_go(page);
 		}
 	}
 }
@@ -398,12 +404,14 @@ static void do_read(struct performer *p, const struct step *s)
 	uint64_t addr = addr_of(p, s->window, s->page);
 
 	for (unsigned i = 0; i < s->n; i++) {
-		const struct page *page = shadow__at(p->shadow, addr + i * PAGE);
+		struct page *page = shadow__at(p->shadow, addr + i * PAGE);
 
 		/* Not of files: the kernel maps pages around the one that was asked for. */
 		if (page && page->mapped && page->kind == KIND_ANON && page->prot & PROT_READ &&
-		    page->pgoff < page->limit)
-			(void)*(volatile char *)(addr + i * PAGE);
+		    page->pgoff < page->limit) {
+			toucher__touch(TOUCHER_READS, addr + i * PAGE);
+			shadow__touch(p->shadow, page, TOUCHER_READS);
+		}
 	}
 }
 
@@ -435,7 +443,7 @@ void perform__step(struct performer *p, const struct step *s)
 		do_name(p, s);
 		break;
 	case OP_TOUCH:
-		perform__touch(p, addr_of(p, s->window, s->page), s->n);
+		perform__touch(p, addr_of(p, s->window, s->page), s->n, s->bits % TOUCHERS_WRITE);
 		break;
 	case OP_READ:
 		do_read(p, s);

@@ -43,8 +43,8 @@ void perform__rare(struct performer *performer, const struct step *step);
 long perform__call(struct performer *performer, const char *name, long number, long a, long b,
 		   long c, long d, long e, long f);
 
-/* Writes to pages that may be written to. */
-void perform__touch(struct performer *performer, uint64_t addr, uint64_t n);
+/* Writes to pages that may be written to, by one of the functions of touchers.h. */
+void perform__touch(struct performer *performer, uint64_t addr, uint64_t n, unsigned who);
 
 /* After a call that failed halfway: what is not mapped any more, by the kernel's word. */
 void perform__look(struct performer *performer, uint64_t addr, uint64_t n);

@@ -164,7 +164,7 @@ static void do_huge(struct performer *p, const struct step *s)
 			break;
 		}
 		shadow__map(p->shadow, addr, n, &like);
-		perform__touch(p, addr, 1);
+		perform__touch(p, addr, 1, s->bits >> 6 & 3);
 	}
 }
 
@@ -206,12 +206,11 @@ static void do_down(struct performer *p, const struct step *s)
 	if (s->bits & 2 && !pages[low].grown)
 		name_down(p, s, low);
 	like = pages[low];
-	like.touched = like.maybe = false;
+	page__empty(&like);
 	like.grown = true;
 	for (uint32_t i = low - by; i < low; i++)
 		pages[i] = like;
-	*(volatile char *)(w->base + (low - by) * PAGE) = 1;
-	pages[low - by].touched = true;
+	perform__touch(p, w->base + (low - by) * PAGE, 1, s->bits >> 6 & 3);
 }
 
 struct vforked {

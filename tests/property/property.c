@@ -107,7 +107,7 @@ static void run_sequences(struct fixture *f, bool lossy)
 	const char *text = getenv("PROPERTY_SECONDS");
 	uint64_t seconds = text ? strtoull(text, NULL, 0) : SECONDS_DEFAULT;
 	uint64_t began = clock__boot_ns(), end = began + seconds * NSEC_PER_SEC / 2, seed;
-	uint64_t first = first_seed(), n = 0;
+	uint64_t first = first_seed(), n = 0, in_full = 0;
 	const struct tracer_counts *counts = tracer__counts(f->tracer);
 	struct tracer_counts before = *counts;
 	char why[1024];
@@ -117,6 +117,7 @@ static void run_sequences(struct fixture *f, bool lossy)
 		struct sequence s = {.seed = seed = first + n, .lossy = lossy};
 
 		err = sequence__run(f->tracer, f->shared, &s, why, sizeof(why));
+		in_full += tracer__has_all_touches(f->tracer);
 		if (err != -ENOTRECOVERABLE)
 			continue;
 		fprintf(stderr, "seed %lu%s: %s\n", seed, lossy ? " (lossy)" : "", why);
@@ -128,10 +129,10 @@ static void run_sequences(struct fixture *f, bool lossy)
 	if (err)
 		fail_msg("seed %lu: %s", seed, why);
 	print_message("%lu sequences%s of %d steps from seed %lu, %llu a second; %lu events, "
-		      "%lu of them lost\n",
+		      "%lu of them lost; %lu with a sample of each fault\n",
 		      n, lossy ? " with losses" : "", SEQUENCE_STEPS, first,
 		      n * NSEC_PER_SEC / (clock__boot_ns() - began), counts->events - before.events,
-		      counts->lost - before.lost);
+		      counts->lost - before.lost, in_full);
 }
 
 static void test_sequences(void **state)
@@ -206,6 +207,8 @@ int main(int argc, char **argv)
 	bool one = false;
 	int option;
 
+	if (argc == 5 && !strcmp(argv[1], "--go-on"))
+		target__go_on(argv + 2);
 	snprintf(where, sizeof(where), "%s", argv[0]);
 	dirname(where);
 	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {

@@ -6,6 +6,7 @@
 
 #include "model/origin.h"
 #include "reconcile/attribution.h"
+#include "touchers.h"
 
 static const struct {
 	uint32_t pages;
@@ -92,6 +93,39 @@ void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name
 	}
 }
 
+void page__empty(struct page *page)
+{
+	page->touched = page->maybe = page->inherited = false;
+	page->touchers = page->sampled = 0;
+}
+
+void page__may_go(struct page *page)
+{
+	page->maybe |= page->touched;
+	page->touched = false;
+	page->sampled = 0;
+}
+
+void shadow__touch(const struct shadow *shadow, struct page *page, unsigned who)
+{
+	bool writes = who != TOUCHER_READS;
+
+	if (page->touched && !(page->inherited && writes))
+		return;
+	/* What was sampled before the fork gives way. */
+	if (page->inherited && (writes || !page->maybe)) {
+		page->touchers = 0;
+		page->inherited = false;
+	}
+	/* A page that was only read is the zero page, whose sample stays until a report looks. */
+	page->touchers |= 1 << who;
+	if (!writes)
+		return;
+	page->sampled = page->maybe ? 0 : shadow->step;
+	page->touched = page->kind != KIND_HUGE; /* those are counted apart */
+	page->maybe = false;
+}
+
 void shadow__doubt(struct shadow *shadow, uint64_t addr, uint64_t n)
 {
 	for (uint64_t i = 0; i < n; i++) {
@@ -116,7 +150,7 @@ void shadow__remap(struct shadow *shadow, uint64_t addr, uint64_t old_n, uint64_
 		struct page *page = shadow__at(shadow, addr + i * PAGE);
 
 		if (keep_old)
-			page->touched = page->maybe = false;
+			page__empty(page);
 		else
 			*page = (struct page){0};
 	}
@@ -159,8 +193,9 @@ void shadow__fork(struct shadow *child)
 	for (size_t i = 0; i < SHADOW_PAGES; i++) {
 		struct page *page = &child->pages[i];
 
+		page->inherited = page->mapped;
 		if (page->kind != KIND_ANON && page->kind != KIND_FILE_PRIVATE)
-			page->touched = page->maybe = false;
+			page__empty(page);
 	}
 }
 
@@ -169,7 +204,7 @@ static bool same(const struct page *a, const struct page *b)
 	return a->mapped == b->mapped && a->tid == b->tid && a->kind == b->kind &&
 	       a->origin == b->origin && a->name == b->name && a->doubt == b->doubt &&
 	       a->grown == b->grown && a->touched == b->touched && a->maybe == b->maybe &&
-	       a->born == b->born;
+	       a->born == b->born && a->touchers == b->touchers && a->sampled == b->sampled;
 }
 
 void shadow__print(const struct shadow *shadow, char *text, size_t len)
@@ -190,12 +225,14 @@ void shadow__print(const struct shadow *shadow, char *text, size_t len)
 				continue;
 			at += snprintf(
 				text + at, len - at,
-				"%012lx-%012lx %s %s tid %u step %u%s%s%s%s%s%s\n",
+				"%012lx-%012lx %s %s tid %u step %u%s%s%s%s%s%s touchers %x step "
+				"%u\n",
 				window->base + i * PAGE, window->base + j * PAGE,
 				kinds[pages[i].kind], origin__name(pages[i].origin), pages[i].tid,
 				pages[i].born, pages[i].name ? " name " : "", names[pages[i].name],
 				pages[i].touched ? " touched" : "", pages[i].maybe ? " maybe" : "",
-				pages[i].doubt ? " doubt" : "", pages[i].grown ? " grown" : "");
+				pages[i].doubt ? " doubt" : "", pages[i].grown ? " grown" : "",
+				pages[i].touchers, pages[i].sampled);
 		}
 	}
 }

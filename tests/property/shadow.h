@@ -45,8 +45,11 @@ struct page {
 	uint16_t attach;    /* KIND_SHM: which shmat */
 	uint8_t kind;
 	uint8_t prot;
-	uint8_t origin; /* enum origin, as the ledger should have it */
-	uint8_t name;	/* an index of names[]; 0: none */
+	uint8_t origin;	  /* enum origin, as the ledger should have it */
+	uint8_t name;	  /* an index of names[]; 0: none */
+	uint8_t touchers; /* a bit for each of those that a sample of it may name (touchers.h) */
+	uint16_t sampled; /* the step by which it was touched with a fault; 0: not known for certain
+			   */
 	bool mapped;
 	bool touched;	 /* resident for certain */
 	bool maybe;	 /* resident or not: MADV_FREE */
@@ -56,6 +59,7 @@ struct page {
 	bool grown;	 /* by a fault: no event tells of it */
 	bool vague;	 /* the target itself cannot tell what it is; its limit is 0 */
 	bool name_doubt; /* it continues a page that was in doubt, and may lack that one's name */
+	bool inherited;	 /* by fork, and not written since */
 };
 
 struct window {
@@ -91,6 +95,12 @@ bool shadow__holds(struct shadow *shadow, uint64_t addr, uint64_t n);
 void shadow__map(struct shadow *shadow, uint64_t addr, uint64_t n, const struct page *like);
 void shadow__unmap(struct shadow *shadow, uint64_t addr, uint64_t n);
 void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name);
+/* A function touches the page (which is mapped), by writing or not. */
+void shadow__touch(const struct shadow *shadow, struct page *page, unsigned who);
+/* The page is mapped, and nothing is on it any more. */
+void page__empty(struct page *page);
+/* It is not known any more whether it is resident. */
+void page__may_go(struct page *page);
 /* A call that would have unmapped them was seen to begin, and then failed. */
 void shadow__doubt(struct shadow *shadow, uint64_t addr, uint64_t n);
 

@@ -26,6 +26,7 @@
 
 #define WAIT_MS	    10000
 #define CHILD_STEPS 6
+#define CHILD_LOGS  3
 
 int futex__wait(uint32_t *word, uint32_t value, unsigned ms)
 {
@@ -75,25 +76,65 @@ static struct performer performer_of(struct shared *shared, struct member *membe
 
 /* --- children ------------------------------------------------------------------------------ */
 
-static void child_main(struct shared *shared, struct member *child, const struct step *fork_step,
-		       char *log)
+/* log: LOG_LEN bytes for each step but the last ones, which share a place. */
+static void take_child_steps(struct shared *shared, struct member *child, uint64_t seed, unsigned n,
+			     char *log)
 {
 	struct performer p = performer_of(shared, child, syscall(SYS_getpid), log);
 	struct step steps[CHILD_STEPS];
-	unsigned n = fork_step->bits >> 8 & 7;
 
-	child__begin();
-	steps__generate(fork_step->bits, FAMILY_CHILD, steps, CHILD_STEPS);
+	steps__generate(seed, FAMILY_CHILD, steps, CHILD_STEPS);
 	for (unsigned i = 0; i < n && i < CHILD_STEPS; i++) {
-		p.log = log + (i + 1) * LOG_LEN;
-		if (i >= 3)
-			p.log = log + 3 * LOG_LEN;
+		p.log = log + (i < CHILD_LOGS ? i : CHILD_LOGS - 1) * LOG_LEN;
 		p.log[0] = '\0';
 		perform__step(&p, &steps[i]);
 	}
+}
+
+static _Noreturn void wait_to_leave(struct member *child)
+{
 	tell(&child->ready, 1);
 	futex__wait(&child->leave, 0, WAIT_MS);
-	syscall(SYS_exit_group, 0);
+	_exit(0);
+}
+
+static unsigned count_child_steps(const struct step *fork_step)
+{
+	return fork_step->bits >> 8 & 7;
+}
+
+static void begin_anew(const struct shared *shared, const struct member *child, uint32_t step)
+{
+	char fd[24], index[24], n[24];
+
+	snprintf(fd, sizeof(fd), "%d", shared->fd);
+	snprintf(index, sizeof(index), "%td", child - shared->children);
+	snprintf(n, sizeof(n), "%u", step);
+	execve("/proc/self/exe", (char *[]){"property", "--go-on", fd, index, n, NULL}, environ);
+	_exit(1);
+}
+
+/* Pages that are its parent's until then. */
+static void touch_some(struct shared *shared, struct member *child, const struct step *fork_step)
+{
+	struct performer p = performer_of(shared, child, syscall(SYS_getpid), NULL);
+	const struct window *window = &child->shadow.windows[fork_step->window];
+
+	perform__touch(&p, window->base + fork_step->page * PAGE, window->n / 4,
+		       fork_step->bits >> 16 & 3);
+}
+
+static void child_main(struct shared *shared, struct member *child, uint32_t step, char *log)
+{
+	const struct step *fork_step = &shared->steps[step];
+
+	child__begin();
+	touch_some(shared, child, fork_step);
+	take_child_steps(shared, child, fork_step->bits, count_child_steps(fork_step),
+			 log + LOG_LEN);
+	if (!(fork_step->bits >> 11 & 3))
+		begin_anew(shared, child, step);
+	wait_to_leave(child);
 }
 
 static void end_child(struct member *child)
@@ -103,8 +144,9 @@ static void end_child(struct member *child)
 	child->pid = 0;
 }
 
-static void do_fork(struct shared *shared, const struct step *step, char *log)
+static void do_fork(struct shared *shared, uint32_t n, char *log)
 {
+	const struct step *step = &shared->steps[n];
 	struct member *child = &shared->children[step->bits & 1];
 	int pid;
 
@@ -119,7 +161,7 @@ static void do_fork(struct shared *shared, const struct step *step, char *log)
 	/* Not fork(), which runs what libraries have to do in a child: that may map memory. */
 	pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0);
 	if (!pid)
-		child_main(shared, child, step, log);
+		child_main(shared, child, n, log);
 	if (pid < 0)
 		return;
 	snprintf(log, LOG_LEN, "fork = %d; ", pid);
@@ -143,7 +185,7 @@ static void take_step(struct shared *shared, unsigned worker, uint32_t n)
 	shared->target.shadow.step = n;
 	log->began_ns = clock__boot_ns();
 	if (step->op == OP_FORK)
-		do_fork(shared, step, log->text);
+		do_fork(shared, n - 1, log->text);
 	else
 		perform__step(&p, step);
 	log->ended_ns = clock__boot_ns();
@@ -189,14 +231,25 @@ static uint64_t find_near(void)
 	return base;
 }
 
+static void lay_out(struct shadow *shadow)
+{
+	uint64_t base[WINDOWS] = {
+		[WINDOW_ARENA] = ARENA_BASE, [WINDOW_HUGE] = HUGE_BASE, [WINDOW_DOWN] = DOWN_BASE};
+	uint64_t brk = (syscall(SYS_brk, 0) + PAGE - 1) & ~(PAGE - 1);
+
+	/* Setting the break to what it is moves nothing, and tells the tracer where it is. */
+	syscall(SYS_brk, brk);
+	base[WINDOW_HEAP] = brk;
+	base[WINDOW_NEAR] = find_near();
+	shadow__init(shadow, base);
+	shadow->brk = brk;
+}
+
 static void set_up(struct shared *shared)
 {
 	static struct worker workers[WORKERS];
-	uint64_t base[WINDOWS] = {
-		[WINDOW_ARENA] = ARENA_BASE, [WINDOW_HUGE] = HUGE_BASE, [WINDOW_DOWN] = DOWN_BASE};
 	pthread_attr_t attr;
 	pthread_t thread;
-	uint64_t brk;
 
 	child__begin();
 	prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0);
@@ -209,14 +262,26 @@ static void set_up(struct shared *shared)
 			_exit(1);
 		futex__wait(&shared->tids[i], 0, WAIT_MS);
 	}
-	/* Setting the break to what it is moves nothing, and tells the tracer where it is. */
-	brk = syscall(SYS_brk, 0);
-	brk = (brk + PAGE - 1) & ~(PAGE - 1);
-	syscall(SYS_brk, brk);
-	base[WINDOW_HEAP] = brk;
-	base[WINDOW_NEAR] = find_near();
-	shadow__init(&shared->target.shadow, base);
-	shared->target.shadow.brk = brk;
+	lay_out(&shared->target.shadow);
+}
+
+/* Memory that others had at the same addresses is not what this program has. */
+void target__go_on(char **args)
+{
+	struct shared *shared =
+		mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, atoi(args[0]), 0);
+	struct member *child;
+	uint32_t step = atoi(args[2]);
+
+	if (shared == MAP_FAILED)
+		_exit(1);
+	child = &shared->children[atoi(args[1])];
+	child__begin();
+	lay_out(&child->shadow);
+	child->shadow.step = step + 1;
+	take_child_steps(shared, child, ~(uint64_t)shared->steps[step].bits, CHILD_STEPS,
+			 shared->log[step].text + LOG_LEN);
+	wait_to_leave(child);
 }
 
 static void target_main(struct shared *shared)
@@ -251,7 +316,7 @@ static int make_backing(struct backing *backing)
 	if (backing->file < 0)
 		return -errno;
 	unlink(path);
-	backing->memfd = memfd_create("property", MFD_CLOEXEC);
+	backing->memfd = memfd_create("property", 0);
 	if (backing->memfd < 0 || ftruncate(backing->file, FILE_PAGES * PAGE) ||
 	    ftruncate(backing->memfd, FILE_PAGES * PAGE))
 		return -errno;
@@ -267,11 +332,15 @@ static int make_backing(struct backing *backing)
 
 struct shared *shared__new(void)
 {
-	struct shared *shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE,
-				     MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	int fd = memfd_create("shared", 0);
+	struct shared *shared;
 
+	if (fd < 0 || ftruncate(fd, sizeof(*shared)))
+		return NULL;
+	shared = mmap(NULL, sizeof(*shared), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (shared == MAP_FAILED)
 		return NULL;
+	shared->fd = fd;
 	for (int i = 0; i < NAMES; i++)
 		strcpy(shared->late + i * LATE_STEP, names[i]);
 	if (make_backing(&shared->backing)) {
@@ -285,6 +354,7 @@ void shared__free(struct shared *shared)
 {
 	close(shared->backing.file);
 	close(shared->backing.memfd);
+	close(shared->fd);
 	munmap(shared, sizeof(*shared));
 }
 

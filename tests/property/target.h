@@ -40,6 +40,7 @@ struct shared {
 	struct member target;
 	struct member children[CHILDREN];
 	struct backing backing;
+	int fd; /* of this memory, for children that begin the program anew */
 	char vfork_stack[16384] __attribute__((aligned(4096)));
 	char late[PAGE] __attribute__((aligned(4096)));
 };
@@ -53,6 +54,9 @@ int target__start(struct shared *shared);
 
 /* Lets it take the steps up to n: 0, or -ESRCH when it (or a child) has died of them. */
 int target__advance(struct shared *shared, uint32_t n);
+
+/* What a child does that has begun the program anew, by its arguments. */
+_Noreturn void target__go_on(char **args);
 
 /* Ends it and its children. */
 void target__stop(struct shared *shared);

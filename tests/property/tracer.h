@@ -42,4 +42,11 @@ struct tracer_counts {
 
 const struct tracer_counts *tracer__counts(const struct tracer *tracer);
 
+/* As far as it can tell, every page fault since tracer__begin() has been sampled. While a CPU is
+ * busy with faults, whoever has them, some are passed over. */
+bool tracer__has_all_touches(const struct tracer *tracer);
+
+/* Which of the functions of touchers.h it is that a sample names; -1: none of them. */
+int tracer__toucher(const struct tracer *tracer, const struct trace *trace);
+
 #endif
