@@ -4,65 +4,40 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
-#include "util/arena.h"
-#include "util/clock.h"
+#include "report/site_table.h"
 
 struct entry {
-	UT_hash_handle hh; /* by site */
-	struct callsite *site;
-	struct site_row row;
+	struct site_entry site;
 	uint64_t own;  /* mapped now, and not inherited */
 	uint64_t used; /* mapped in all, by these processes themselves */
 	bool live;     /* it has regions now, or has named some */
 };
 
 struct sites {
-	struct entry *entries;
+	struct site_table table;
 	struct class_bytes siteless[COVERAGES][CATEGORIES];
 };
 
 struct sites *sites__new(void)
 {
-	return calloc(1, sizeof(struct sites));
+	struct sites *sites = calloc(1, sizeof(*sites));
+
+	if (sites)
+		sites->table.entry_size = sizeof(struct entry);
+	return sites;
 }
 
 void sites__free(struct sites *sites)
 {
-	struct entry *entry, *next;
-
-	if (!sites)
-		return;
-	HASH_ITER (hh, sites->entries, entry, next) {
-		HASH_DEL(sites->entries, entry);
-		callsite__unref(entry->site);
-		free(entry);
-	}
+	if (sites)
+		site_table__free(&sites->table);
 	free(sites);
 }
 
 static struct entry *entry_of(struct sites *sites, struct callsite *site)
 {
-	struct entry *entry;
-
-	HASH_FIND_PTR(sites->entries, &site, entry);
-	if (entry)
-		return entry;
-	entry = calloc(1, sizeof(*entry));
-	if (!entry)
-		return NULL;
-	entry->site = callsite__ref(site);
-	HASH_ADD_PTR(sites->entries, site, entry);
-	return entry;
-}
-
-static void see(struct site_row *row, uint64_t first_ns, uint64_t last_ns)
-{
-	if (!row->first_seen || first_ns < row->first_seen)
-		row->first_seen = first_ns;
-	if (last_ns > row->last_seen)
-		row->last_seen = last_ns;
+	return (struct entry *)site_table__at(&sites->table, site);
 }
 
 static void add_bytes(struct class_bytes *bytes, const struct part *part)
@@ -74,20 +49,22 @@ static void add_bytes(struct class_bytes *bytes, const struct part *part)
 static int add_part(struct sites *sites, const struct part *part)
 {
 	struct entry *entry;
+	struct site_row *row;
 
 	if (part->callsite) {
 		entry = entry_of(sites, part->callsite);
 		if (!entry)
 			return -ENOMEM;
 		entry->live = true;
-		entry->row.rss += part->rss;
-		entry->row.mapped += part->end - part->start;
-		entry->row.regions++;
-		page_kinds__add(&entry->row.kinds, &part->kinds);
-		add_bytes(&entry->row.by_class[part->category], part);
+		row = &entry->site.row;
+		row->rss += part->rss;
+		row->mapped += part->end - part->start;
+		row->regions++;
+		page_kinds__add(&row->kinds, &part->kinds);
+		add_bytes(&row->by_class[part->category], part);
 		if (!part->inherited)
 			entry->own += part->end - part->start;
-		see(&entry->row, part->created_ns, part->created_ns);
+		site_row__see(row, part->created_ns, part->created_ns);
 	} else {
 		add_bytes(&sites->siteless[part->coverage][part->category], part);
 	}
@@ -111,7 +88,7 @@ static int add_use(struct sites *sites, const struct use *use)
 	if (!entry)
 		return -ENOMEM;
 	entry->used += use->mapped;
-	see(&entry->row, use->first_ns, use->last_ns);
+	site_row__see(&entry->site.row, use->first_ns, use->last_ns);
 	return 0;
 }
 
@@ -141,34 +118,25 @@ static int larger_site(const void *a, const void *b)
 	return (x->site->hash > y->site->hash) - (x->site->hash < y->site->hash);
 }
 
+static bool complete(const struct site_entry *site, struct site_row *row)
+{
+	const struct entry *entry = (const struct entry *)site;
+
+	row->total_mapped = entry->used + row->mapped - entry->own;
+	row->total_unmapped = entry->used > entry->own ? entry->used - entry->own : 0;
+	return entry->live;
+}
+
 int sites__fill(const struct sites *sites, struct report *report)
 {
-	uint64_t boot_wall_ns = clock__boot_to_wall(0);
-	struct entry *entry, *next;
+	int err;
 
 	report__drop_sites(report);
 	memcpy(report->siteless, sites->siteless, sizeof(report->siteless));
-	report->sites = arena__alloc(report->strings,
-				     (HASH_COUNT(sites->entries) + 1) * sizeof(*report->sites));
-	if (!report->sites)
-		return -ENOMEM;
-	HASH_ITER (hh, sites->entries, entry, next) {
-		struct site_row *row = &report->sites[report->n_sites];
-		uint64_t inherited = entry->row.mapped - entry->own;
-
-		if (!entry->live)
-			continue;
-		*row = entry->row;
-		row->site = callsite__ref(entry->site);
-		row->total_mapped = entry->used + inherited;
-		row->total_unmapped = entry->used > entry->own ? entry->used - entry->own : 0;
-		if (row->first_seen) {
-			row->first_seen += boot_wall_ns;
-			row->last_seen += boot_wall_ns;
-		}
-		row->owner = row->site->owner;
-		report->n_sites++;
-	}
+	err = site_table__rows(&sites->table, complete, report->strings, &report->sites,
+			       &report->n_sites);
+	if (err)
+		return err;
 	qsort(report->sites, report->n_sites, sizeof(*report->sites), larger_site);
 	return report__number_sites(report);
 }

@@ -6,20 +6,16 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 
-#include "util/arena.h"
-#include "util/clock.h"
+#include "report/site_table.h"
 
 struct entry {
-	UT_hash_handle hh; /* by site */
-	struct callsite *site;
-	struct site_row row;
+	struct site_entry site;
 	double variance;
 };
 
 struct touch_sites {
-	struct entry *entries;
+	struct site_table table;
 	uint64_t page_size;
 	struct report_touch sums;
 };
@@ -29,43 +25,25 @@ struct touch_sites *touch_sites__new(uint64_t page_size)
 	struct touch_sites *sites = calloc(1, sizeof(*sites));
 
 	if (sites)
-		sites->page_size = page_size;
+		*sites = (struct touch_sites){
+			.table.entry_size = sizeof(struct entry),
+			.page_size = page_size,
+		};
 	return sites;
 }
 
 void touch_sites__free(struct touch_sites *sites)
 {
-	struct entry *entry, *next;
-
-	if (!sites)
-		return;
-	HASH_ITER (hh, sites->entries, entry, next) {
-		HASH_DEL(sites->entries, entry);
-		callsite__unref(entry->site);
-		free(entry);
-	}
+	if (sites)
+		site_table__free(&sites->table);
 	free(sites);
-}
-
-static struct entry *entry_of(struct touch_sites *sites, struct callsite *site)
-{
-	struct entry *entry;
-
-	HASH_FIND_PTR(sites->entries, &site, entry);
-	if (entry)
-		return entry;
-	entry = calloc(1, sizeof(*entry));
-	if (!entry)
-		return NULL;
-	entry->site = callsite__ref(site);
-	HASH_ADD_PTR(sites->entries, site, entry);
-	return entry;
 }
 
 static int add_share(const struct part *part, const struct touch_share *share, void *ctx)
 {
 	struct touch_sites *sites = ctx;
 	struct entry *entry;
+	struct site_row *row;
 
 	sites->sums.resident += share->rss;
 	sites->sums.samples += share->samples;
@@ -74,19 +52,17 @@ static int add_share(const struct part *part, const struct touch_share *share, v
 		sites->sums.unsampled_by_class[part->category] += share->rss;
 		return 0;
 	}
-	entry = entry_of(sites, share->site);
+	entry = (struct entry *)site_table__at(&sites->table, share->site);
 	if (!entry)
 		return -ENOMEM;
 	sites->sums.sampled += share->rss;
 	entry->variance += share->variance;
-	entry->row.rss += share->rss;
-	entry->row.samples += share->samples;
-	entry->row.regions++;
-	entry->row.by_class[part->category].rss += share->rss;
-	if (!entry->row.first_seen || share->first_ns < entry->row.first_seen)
-		entry->row.first_seen = share->first_ns;
-	if (share->last_ns > entry->row.last_seen)
-		entry->row.last_seen = share->last_ns;
+	row = &entry->site.row;
+	row->rss += share->rss;
+	row->samples += share->samples;
+	row->regions++;
+	row->by_class[part->category].rss += share->rss;
+	site_row__see(row, share->first_ns, share->last_ns);
 	return 0;
 }
 
@@ -105,12 +81,16 @@ static int larger_site(const void *a, const void *b)
 	return (x->site->hash > y->site->hash) - (x->site->hash < y->site->hash);
 }
 
+static bool complete(const struct site_entry *entry, struct site_row *row)
+{
+	row->rss_error = (uint64_t)sqrt(((const struct entry *)entry)->variance);
+	return true;
+}
+
 int touch_sites__fill(const struct touch_sites *sites, struct report *report)
 {
-	uint64_t boot_wall_ns = clock__boot_to_wall(0);
 	struct report_touch *touch = &report->touch;
-	struct entry *entry, *next;
-	struct site_row *row;
+	int err;
 
 	report__drop_touch_sites(report);
 	touch->resident = sites->sums.resident;
@@ -119,21 +99,11 @@ int touch_sites__fill(const struct touch_sites *sites, struct report *report)
 	touch->samples = sites->sums.samples;
 	memcpy(touch->unsampled_by_class, sites->sums.unsampled_by_class,
 	       sizeof(touch->unsampled_by_class));
-	touch->sites = arena__alloc(report->strings,
-				    (HASH_COUNT(sites->entries) + 1) * sizeof(*touch->sites));
-	if (!touch->sites)
-		return -ENOMEM;
-	HASH_ITER (hh, sites->entries, entry, next) {
-		row = &touch->sites[touch->n_sites++];
-		*row = entry->row;
-		row->site = callsite__ref(entry->site);
-		row->owner = row->site->owner;
-		row->rss_error = (uint64_t)sqrt(entry->variance);
-		row->first_seen += boot_wall_ns;
-		row->last_seen += boot_wall_ns;
-	}
-	qsort(touch->sites, touch->n_sites, sizeof(*touch->sites), larger_site);
-	return 0;
+	err = site_table__rows(&sites->table, complete, report->strings, &touch->sites,
+			       &touch->n_sites);
+	if (!err)
+		qsort(touch->sites, touch->n_sites, sizeof(*touch->sites), larger_site);
+	return err;
 }
 
 int touch_sites__fill_process(struct report *report)
