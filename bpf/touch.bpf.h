@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: (GPL-2.0-only OR BSD-2-Clause) */
 /*
- * Who touches memory first: a sample of the page faults, from a perf event on each CPU, with the
- * user stack; and what empties pages without unmapping them, after which others touch them anew.
+ * What touches memory first: a sample of the page faults, from a perf event on each CPU, with the
+ * user stack; and what empties pages without unmapping them, after which they are touched anew.
  *
  * The perf event's period is 1 while a CPU has few faults, and a prime while it has many
  * (user/collect/faults.h). Of what comes here, one in some is taken, by chance: so that one in
  * 2^k is of all faults, where k depends on what has been taken before, never on what this fault is.
- * Nobody's count more often than another's, since each sample says how many faults it stands for. k
- * grows with how full two buckets are, which --touch-rate drains, and is the larger one's:
+ * No process counts more often than another, since each sample says how many faults it stands
+ * for. k grows with how full two buckets are, which --touch-rate drains, and is the larger one's:
  *
  *	samples in the process's bucket   0 ... 512      768    1024    ...   4608
  *	samples in the CPU's bucket       0 ... 8192    8448    8704    ...  12288
@@ -52,7 +52,7 @@ const volatile __u64 touch_every_ns = 5000000; /* 1 / --touch-rate */
 
 __u64 touches_taken[MP_TOUCHES];
 __u64 empties_lost;
-__u64 empties_lost_ns; /* of whom could not be noted */
+__u64 empties_lost_ns; /* in which process could not be noted */
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
@@ -139,9 +139,9 @@ static __always_inline bool is_memory(__u64 addr)
 }
 
 /*
- * A page that is there already has been touched: the fault is for a copy, or by somebody who wants
- * to know of writes. The zero page, which memory that was only read has, looks as if it were not
- * there, since there is nothing on it.
+ * A page that is there already has been touched: the fault is for a copy, or because writes
+ * are watched (soft-dirty bits, userfaultfd). The zero page, which memory that was only read has,
+ * looks as if it were not there, since there is nothing on it.
  */
 static __always_inline bool is_present(__u64 addr)
 {
@@ -192,7 +192,7 @@ static __always_inline int on_fault(struct bpf_perf_event_data *ctx)
 		cpu->thinned++;
 		return 0;
 	}
-	/* On somebody's behalf, with no stack of theirs. */
+	/* On behalf of another thread, whose stack is not here. */
 	if (task->flags & (PF_KTHREAD | PF_IO_WORKER | PF_USER_WORKER)) {
 		count_touch(MP_TOUCHES_FOREIGN);
 		return 0;
@@ -213,7 +213,7 @@ static __always_inline int on_fault(struct bpf_perf_event_data *ctx)
 	e->addr = addr;
 	e->faults = faults << k;
 	e->present = is_present(addr);
-	/* Without a stack it still says that this much is not known to be anybody's. */
+	/* Without a stack it still says for how much it is not known what touched it. */
 	if (sixteenths_of_ring() >= RING_NO_STACKS) {
 		regs = NULL;
 		outcome = MP_TOUCHES_NO_STACK;

@@ -264,7 +264,7 @@ enum mp_touch_outcome {
 	MP_TOUCHES_FOREIGN,  /* by a kernel thread or a worker of io_uring: whose code it was is
 				not known */
 	MP_TOUCHES_LOST,     /* no room on the ring */
-	MP_TOUCHES_NO_STACK, /* taken, but there was no room for the stack: nobody's */
+	MP_TOUCHES_NO_STACK, /* taken, but there was no room for the stack */
 	MP_TOUCHES,
 };
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""Who touched memory first: programs whose functions fill known shares of it (tests/workloads/touchers.c)."""
+"""What touched memory first: programs whose functions fill known shares of it (tests/workloads/touchers.c)."""
 import collections
 import contextlib
 import functools
@@ -90,7 +90,7 @@ def unwound(daemon, pid):
 
 
 def is_behind(daemon):
-    """Of a machine that is so busy that stacks found no room, some are nobody's, and reports say so."""
+    """Of a machine that is so busy that stacks found no room, some are unsampled, and reports say so."""
     return SANITIZED or daemon.metrics()["memprov_stacks_dropped_total"] > 0
 
 
@@ -99,7 +99,7 @@ def check_shares(daemon, pid, **expected):
     touch, bytes_, variance = unwound(daemon, pid)
     told = {who: (bytes_[WHO[who]] / MIB, variance[WHO[who]] ** 0.5 / MIB) for who in WHO}
     for who, (rss, error) in told.items():
-        # Of those who have no sample, others' errors tell.
+        # Of those that have no sample, others' errors tell.
         error = error or max(error for _, error in told.values())
         assert abs(rss - expected.get(who, 0)) <= 4 * error + 0.1 + touch["unsampled"] / MIB, (who, told, expected)
     assert is_behind(daemon) or touch["resident"] - sum(bytes_.values()) < MIB, (touch, told)
@@ -124,7 +124,7 @@ def test_two_keepers(daemon, seed):
 
 @pytest.mark.parametrize("kind", ["anon", "shared", "memfd", "sysv", "file"])
 @undisturbed
-def test_who_fills_what_another_mapped(daemon, kind):
+def test_one_fills_what_another_mapped(daemon, kind):
     """By a thread, too, and by the kernel on the reader's behalf."""
     with touchers(f"map {kind} 64 small", "touch first 0 16", "touch second 16 24", "touch thread 24 40",
                   "touch read 40 64") as target:
@@ -198,7 +198,7 @@ def test_a_touch_is_seen_at_once(daemon):
         assert len(until(seen, "samples of what was touched")) == 1
 
 
-def test_memory_from_before_is_nobody_s(bpf):
+def test_memory_from_before_is_unsampled(bpf):
     with touchers("map anon 64 small", "touch first 0 48") as target, Daemon() as daemon:
         tell(target, "touch second 48 64")
         touch, bytes_, variance = touched(daemon, target.pid)
@@ -227,7 +227,7 @@ def test_text(daemon):
     head = re.match(r"#1   RSS +(\d+) MB ± (\d+) MB  SAMPLES (\d+)  FIRST SEEN \S+  LAST SEEN \S+\n"
                     r"  OWNER touch_first in \S+\n", block)
     assert head and 63 <= int(head[1]) <= 64 and int(head[3]) > 0, block
-    assert re.search(r"^Unsampled: +0 MB of 64 MB of anonymous and shared memory: who touched it first is not known$",
+    assert re.search(r"^Unsampled: +0 MB of 64 MB of anonymous and shared memory: what touched it first is not known$",
                      block, re.M), block
 
 
@@ -266,7 +266,7 @@ def test_a_kernel_that_refuses(bpf):
         assert max(report["callsites"], key=lambda site: site["rss"])["owner"]["function"] == "map_block"
         why = "perf_event_open refuses page faults (Permission denied)"
         assert f"Not known: {why}\n" in daemon.text(target.pid)
-        assert f"who touched memory first is not known: {why}" in daemon.stderr()
+        assert f"what touched memory first is not known: {why}" in daemon.stderr()
     doctor = subprocess.run([*prefix, MEMPROV, "doctor"], capture_output=True, text=True)
     lines = doctor.stdout.splitlines()
     at = next(i for i, line in enumerate(lines) if re.match(r"no +page faults", line))

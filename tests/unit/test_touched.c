@@ -216,7 +216,7 @@ static void test_what_no_sample_tells_is_nobodys(void **state)
 		part(10, 500,
 		     400), /* populated by the kernel: far too large to have none by chance */
 		part(500, 600, 60), /* file */
-		part(600, 700, 10), /* who touched it is not known yet */
+		part(600, 700, 10), /* what touched it is not known yet */
 		part(700, 720, 0),
 	};
 

@@ -236,7 +236,7 @@ static int print(const struct touch *touch, void *ctx)
 	return 0;
 }
 
-/* Pages that a child has written are copies, and who wrote them is who touched them; the samples
+/* Pages that a child has written are copies, and what wrote them touched them; the samples
  * that were inherited stand for less by so many pages, the nearest first. */
 static void test_new_pages_count_against_inherited_samples(void **state)
 {

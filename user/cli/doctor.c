@@ -42,7 +42,7 @@ static const struct check checks[] = {
 	{"ring buffer", true, probe__ring_buffer, "events cannot be passed on: no tracing",
 	 "Linux 5.8 or later; " AS_ROOT},
 	{"page faults", false, probe__page_faults,
-	 "who touched memory first is not known: reports say who mapped it",
+	 "what touched memory first is not known: reports say what mapped it",
 	 "run it as root, or with CAP_PERFMON; in a container, a seccomp profile that allows "
 	 "perf_event_open"},
 	{"CONFIG_ANON_VMA_NAME", false, probe__anon_vma_name,

@@ -42,7 +42,7 @@ struct collector_config {
 enum touch_state {
 	TOUCH_OFF,
 	TOUCH_ON,
-	TOUCH_UNSUPPORTED, /* the kernel, or who we are, does not allow it; all else works */
+	TOUCH_UNSUPPORTED, /* the kernel, or our privileges, do not allow it; all else works */
 };
 
 /* Loads and attaches. On failure -errno, and the reason as text in why (never empty). */

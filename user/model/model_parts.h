@@ -35,8 +35,8 @@ struct model {
 	struct process *processes;
 	struct early_loss *early_losses;
 	struct model_stats stats;
-	struct trace *nobody; /* of stacks that cannot be known */
-	uint64_t still_over;  /* by what the tables may be over their share: giving_up.c */
+	struct trace *unknown; /* of stacks that cannot be known */
+	uint64_t still_over;   /* by what the tables may be over their share: giving_up.c */
 };
 
 /* NULL when no such process is known. */

@@ -44,12 +44,12 @@ struct model *model__new(const struct model_config *config)
 	model->tools.known_stacks.max =
 		budget__share(config->budget, KNOWN_STACKS_SHARE, KNOWN_STACKS_MAX_BYTES);
 	model->tools.pool = ledger_pool__new();
-	model->nobody = trace__new();
-	if (!model->tools.pool || !model->nobody) {
+	model->unknown = trace__new();
+	if (!model->tools.pool || !model->unknown) {
 		model__free(model);
 		return NULL;
 	}
-	trace__resolve(model->nobody, NULL);
+	trace__resolve(model->unknown, NULL);
 	return model;
 }
 
@@ -84,7 +84,7 @@ void model__free(struct model *model)
 		forget_process(model, process);
 	forget_losses(model);
 	ledger_pool__free(model->tools.pool);
-	trace__unref(model->nobody);
+	trace__unref(model->unknown);
 	free(model);
 }
 
@@ -300,9 +300,9 @@ static void apply_touch(struct model *model, const union mp_event *event)
 		return;
 	}
 	trace = raw_stacks__recognise(model, process, event);
-	/* What nobody can unwind is of somebody all the same: others do not get its share. */
+	/* One that cannot be unwound keeps its share: known ones do not get it. */
 	if (model->config.on_stack)
-		touching__apply(process->space, &event->touch, trace ?: model->nobody);
+		touching__apply(process->space, &event->touch, trace ?: model->unknown);
 	trace__unref(trace);
 }
 

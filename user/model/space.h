@@ -73,7 +73,7 @@ struct space {
 	struct pending *pending; /* its stacks, and those of its forebears, that wait */
 	bool late_names;	 /* there have been some: name.h */
 	struct suspect suspect;
-	struct touches touches; /* who touched its pages first: touching.h */
+	struct touches touches; /* what touched its pages first: touching.h */
 	uint64_t forked_ns;	/* older ones were the parent's pages; 0: it was not forked */
 	struct suspect stale;	/* where samples that are older may be of pages that are gone */
 	bool overflowed;	/* LEDGER_MAX_RANGES was reached */

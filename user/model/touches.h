@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Which pages of an address space have a sample of who touched them first: sorted by address, in
+ * Which pages of an address space have a sample of what touched them first: sorted by address, in
  * chunks that are counted and copied when shared, as the nodes of a ledger are (ledger.h). So a
  * fork and a snapshot cost one reference, and any thread may read and free a snapshot.
  *
@@ -29,7 +29,7 @@ struct touch_index;
 
 struct touch {
 	uint64_t addr;	     /* of the page */
-	struct trace *trace; /* who; never NULL */
+	struct trace *trace; /* what touched it; never NULL */
 	uint64_t when_ns;    /* CLOCK_BOOTTIME */
 	uint32_t faults;     /* that it stands for */
 	uint32_t pad;
@@ -38,7 +38,7 @@ struct touch {
 /* A zeroed one is empty; free leaves it so. */
 struct touches {
 	struct touch_index *index;
-	struct account *account; /* of what is added; borrowed; NULL: of nobody */
+	struct account *account; /* of what is added; borrowed; NULL: of none */
 };
 
 struct touches touches__copy(const struct touches *touches);

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What events do to the samples of who touched a space's pages first. */
+/* What events do to the samples of what touched a space's pages first. */
 #ifndef MEMPROV_TOUCHING_H
 #define MEMPROV_TOUCHING_H
 

@@ -78,7 +78,7 @@ const struct option option_table[] = {
 	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(stack_min), .min = 0,
 	 .max = 1ULL << 47, .doc = "smaller mappings get a stack by frame pointers only"},
 	{"touch", 0, KIND_CHOICE, SERVE | RUN, "auto|off", "auto", NULL, touches, FIELD(touch),
-	 .doc = "whether page faults are sampled: who touched memory first"},
+	 .doc = "whether page faults are sampled: what touched memory first"},
 	{"touch-rate", 0, KIND_NUMBER, SERVE | RUN, "N", "200", "a number from 1 to 100000",
 	 FIELD(touch_rate), .min = 1, .max = 100000,
 	 .doc = "of these, samples a second and CPU at most, on average"},

@@ -64,7 +64,7 @@ struct part {
 	enum rss_source rss_source;
 	char perms[5];
 	bool inherited;		/* the parent made it, before the fork */
-	bool is_memory;		/* anonymous or shared: has pages that somebody touched first */
+	bool is_memory;		/* anonymous or shared: has pages that were touched first */
 	bool exec_seen;		/* of the process, or one that it was forked from */
 	uint64_t touch_samples; /* whose pages are resident */
 

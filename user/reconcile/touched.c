@@ -144,7 +144,7 @@ static double weight_of(const struct touch_sample *sample)
 	return (double)sample->faults * sample->pages;
 }
 
-/* What is not known to be anybody's comes first; then an order that is the same every time. */
+/* Samples without a known site come first; then an order that is the same every time. */
 static int by_site(const void *a, const void *b)
 {
 	const struct weighed *x = a, *y = b;

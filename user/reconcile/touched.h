@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * Who touched what is resident: the exact resident bytes of each part are distributed over the
- * stacks of the samples whose pages are resident in it.
+ * What touched resident memory first: the exact resident bytes of each part are distributed over
+ * the stacks of the samples whose pages are resident in it.
  *
  *      part      |==============================|  rss 8 MiB
  *      samples     A     B  A       A      B         of 1 fault, 1, 4, 1, 1
  *      shares    A 6 MiB, B 2 MiB                    to the byte
  *
- * A fault that brought a huge page stands for its 512 pages. What a sample cannot tell of is
- * nobody's: parts without samples; of parts that are older than we are, what was touched before;
+ * A fault that brought a huge page stands for its 512 pages. What a sample cannot tell of has
+ * no site: parts without samples; of parts that are older than we are, what was touched before;
  * what stacks that cannot be known have touched. Pure.
  */
 #ifndef MEMPROV_TOUCHED_H
@@ -58,7 +58,7 @@ bool touch_samples__wait(const struct touch_sample *samples, size_t n);
 
 /* Of a part, what one stack has touched. */
 struct touch_share {
-	struct callsite *site; /* NULL: not known who */
+	struct callsite *site; /* NULL: not known */
 	uint64_t rss;
 	double variance; /* of rss, bytes² */
 	uint64_t samples;

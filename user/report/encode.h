@@ -14,7 +14,7 @@ struct encode_options {
 	bool all;	/* all rows instead */
 	enum unit unit; /* of the text */
 	uint64_t min;	/* call sites with less resident memory are left out; bytes */
-	bool by_touch;	/* stacks of those who touched memory, in place of those who mapped it */
+	bool by_touch;	/* stacks that touched memory, in place of those that mapped it */
 };
 
 /* Memory running out shows in buf__error(ret). */

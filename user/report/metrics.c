@@ -439,7 +439,7 @@ static void add_stats(struct buf *out, const struct tracer_stats *stats)
 
 	add_family(
 		out, "touch_samples_total", "counter",
-		"Page faults that were looked at, by whether they became a sample of who touched "
+		"Page faults that were looked at, by whether they became a sample of what touched "
 		"memory first.");
 	for (i = 0; i < MP_TOUCHES; i++)
 		add_labelled(out, "touch_samples_total", "result", touch_outcome__name(i),

@@ -154,7 +154,7 @@ struct profile_row;
 
 enum touch_report_state { TOUCH_REPORT_OFF, TOUCH_REPORT_ON, TOUCH_REPORT_UNSUPPORTED };
 
-/* Who touched what is resident (reconcile/touched.h). */
+/* What touched resident memory first (reconcile/touched.h). */
 struct report_touch {
 	enum touch_report_state state;
 	const char *why_not; /* when it is unsupported */

@@ -42,7 +42,7 @@ struct patience {
 
 /* How a process is read. */
 struct reading {
-	bool touches; /* who touched the pages, too */
+	bool touches; /* what touched the pages, too */
 	bool smaps;   /* every figure of every VMA; else what lists and sums need, for less */
 	/* While it changes its map meanwhile; 0: read once, and whether it does is not asked. */
 	unsigned tries;

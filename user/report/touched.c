@@ -55,7 +55,7 @@ void touched__add_text(const struct report *report, const struct encode_options 
 	amount__add(out, touch->unsampled, AMOUNT_WIDTH, options->unit);
 	buf__puts(out, " of ");
 	amount__add(out, touch->resident, 0, options->unit);
-	buf__puts(out, " of anonymous and shared memory: who touched it first is not known\n\n");
+	buf__puts(out, " of anonymous and shared memory: what touched it first is not known\n\n");
 }
 
 static void put_site(struct json *json, const struct site_row *row, size_t id)

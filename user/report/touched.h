@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* Who touched what is resident, in reports (docs/http.md, "touch"). */
+/* What touched resident memory first, in reports (docs/http.md, "touch"). */
 #ifndef MEMPROV_REPORT_TOUCHED_H
 #define MEMPROV_REPORT_TOUCHED_H
 

@@ -70,7 +70,7 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		return EXIT_UNSUPPORTED;
 	}
 	if (owner__touch_state(t->owner) == TOUCH_UNSUPPORTED)
-		log_warn("who touched memory first is not known: %s",
+		log_warn("what touched memory first is not known: %s",
 			 owner__why_no_touch(t->owner));
 	return EXIT_DONE;
 }

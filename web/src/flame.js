@@ -9,7 +9,7 @@ import { bytes, classOf, percent } from "./format.js";
 const ROW = 24; // px; also the least size of a target that WCAG asks for
 const NARROWEST = 2; // px; what is narrower is not drawn
 
-/** Resident memory by who mapped it, all of that mapped, or resident memory by who touched it. */
+/** Resident memory by what mapped it, all of that mapped, or resident memory by what touched it. */
 const MEASURES = [[RSS, "resident", "rss"], [MAPPED, "mapped", "mapped"], [TOUCHED, "touched", "touched"]];
 
 function measureName(measure) {
