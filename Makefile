@@ -154,10 +154,11 @@ FUZZ_REPLAYS := $(patsubst tests/fuzz/%.c,$(BUILD)/tests/%,$(wildcard tests/fuzz
 # Never sanitized.
 TARGETS := build$(if $(CROSS),/$(CROSS))/workloads
 # Of a Go program there are three: NAME.go as programs are shipped, stripped, NAME.go-pie likewise but
-# position-independent, and NAME.go-full.
+# position-independent, and NAME.go-full. Two of them are made with a second file.
+GO_KEEP := tests/workloads/keep.go
 WORKLOADS := $(patsubst tests/workloads/%.c,$(TARGETS)/%,$(wildcard tests/workloads/*.c)) \
 	$(patsubst tests/workloads/%.cc,$(TARGETS)/%,$(wildcard tests/workloads/*.cc)) \
-	$(if $(CROSS),,$(foreach go,$(wildcard tests/workloads/*.go),\
+	$(if $(CROSS),,$(foreach go,$(filter-out $(GO_KEEP),$(wildcard tests/workloads/*.go)),\
 	$(go:tests/%=build/%) $(go:tests/%=build/%)-pie $(go:tests/%=build/%)-full)) \
 	$(if $(CROSS),,$(patsubst tests/workloads/%.java,build/workloads/java/%.class,\
 	$(wildcard tests/workloads/*.java)) \
@@ -225,17 +226,19 @@ GO_BUILD = GO111MODULE=off GOFLAGS= GOCACHE=$(CURDIR)/build/go-cache go build
 build/workloads/%.go: tests/workloads/%.go
 	$(call say,GO,$@)
 	@mkdir -p $(@D)
-	$(Q)$(GO_BUILD) -ldflags "-s -w" -o $@ $<
+	$(Q)$(GO_BUILD) -ldflags "-s -w" -o $@ $^
 
 build/workloads/%.go-pie: tests/workloads/%.go
 	$(call say,GO,$@)
 	@mkdir -p $(@D)
-	$(Q)$(GO_BUILD) -buildmode=pie -ldflags "-s -w" -o $@ $<
+	$(Q)$(GO_BUILD) -buildmode=pie -ldflags "-s -w" -o $@ $^
 
 build/workloads/%.go-full: tests/workloads/%.go
 	$(call say,GO,$@)
 	@mkdir -p $(@D)
-	$(Q)$(GO_BUILD) -o $@ $<
+	$(Q)$(GO_BUILD) -o $@ $^
+
+$(foreach go,keepers cgo_keepers,$(addprefix build/workloads/$(go),.go .go-pie .go-full)): $(GO_KEEP)
 
 # Unsafe is no part of the language.
 build/workloads/java/%.class: tests/workloads/%.java

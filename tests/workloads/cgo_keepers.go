@@ -28,32 +28,7 @@ import (
 	"unsafe"
 )
 
-const block = 64 << 10
-
-var kept [][]byte
 var keptInC []unsafe.Pointer
-
-//go:noinline
-func keep(block []byte) {
-	for at := 0; at < len(block); at += 4096 {
-		block[at] = 1
-	}
-	kept = append(kept, block)
-}
-
-//go:noinline
-func keepMuch() {
-	for i := 0; i < 48<<20/block; i++ {
-		keep(make([]byte, block))
-	}
-}
-
-//go:noinline
-func keepLittle() {
-	for i := 0; i < 16<<20/block; i++ {
-		keep(make([]byte, block))
-	}
-}
 
 //go:noinline
 func keepInC() {

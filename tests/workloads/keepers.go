@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 
-// Two functions that keep 48 and 16 MiB, in blocks of 64 KiB, and one that needs a stack of 16 MiB; then it waits for
+// keepMuch and keepLittle of keep.go, and a function that needs a stack of 16 MiB; then it waits for
 // its input to end.
 package main
 
@@ -8,32 +8,6 @@ import (
 	"fmt"
 	"os"
 )
-
-const block = 64 << 10
-
-var kept [][]byte
-
-//go:noinline
-func keep(block []byte) {
-	for at := 0; at < len(block); at += 4096 {
-		block[at] = 1
-	}
-	kept = append(kept, block)
-}
-
-//go:noinline
-func keepMuch() {
-	for i := 0; i < 48<<20/block; i++ {
-		keep(make([]byte, block))
-	}
-}
-
-//go:noinline
-func keepLittle() {
-	for i := 0; i < 16<<20/block; i++ {
-		keep(make([]byte, block))
-	}
-}
 
 //go:noinline
 func descend(depth int) int {
