@@ -27,7 +27,7 @@ GIVES_BACK = {"MALLOC_CONF": "retain:false,dirty_decay_ms:0,muzzy_decay_ms:0"}
 
 @contextlib.contextmanager
 def redis(wrap):
-    """A server; gives its socket."""
+    """A server; gives its socket and its process id."""
     with tempfile.TemporaryDirectory() as directory:
         config, socket = pathlib.Path(directory, "conf"), os.path.join(directory, "socket")
         config.write_text(f'port 0\nunixsocket {socket}\nsave ""\ndir {directory}\n'
@@ -40,7 +40,7 @@ def redis(wrap):
         try:
             until(lambda: os.path.exists(socket) or server.poll() is not None, "redis")
             time.sleep(SETTLE_SECONDS)
-            yield socket
+            yield socket, server.pid
             if server.poll() is not None:  # its tracer; what it started may live on
                 raise DoesNotRun(peers.complaint(log.read_text(errors="replace")))
         finally:
@@ -57,13 +57,13 @@ def redis_benchmark(socket, *options):
 
 
 def small_gets(wrap):
-    with redis(wrap) as socket:
+    with redis(wrap) as (socket, _):
         output(["redis-cli", "-s", socket, "set", "key:__rand_int__", "x" * 64])
         return redis_benchmark(socket, "-t", "get", "-n", "200000", "-c", "20")
 
 
 def large_sets(wrap):
-    with redis(wrap) as socket:
+    with redis(wrap) as (socket, _):
         return redis_benchmark(socket, "-t", "set", "-n", "1000", "-c", "4", "-r", "50",
                                "-d", str(1 << 20))
 

@@ -4,7 +4,7 @@ import re
 import subprocess
 import sys
 
-from memprov import ROOT, Target
+from memprov import MIB, ROOT, Target, smaps
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 import peers  # noqa: E402
@@ -66,3 +66,13 @@ def test_a_pair_is_made_by_functions_that_can_be_followed():
                           capture_output=True, text=True, check=True).stdout
     parts = re.findall(r"<measure[^>]*>:\n(.*?)\n\n", code, re.S)
     assert any(re.search(r"mov +(%rsp,%rbp|x29, sp)", part) for part in parts), parts
+
+
+def test_faults_are_of_each_page():
+    with Target(str(peers.BENCH / "bench_faults"), 16, "hold") as target:
+        assert target.line() == "ready"
+        kept = next(vma for vma in smaps(target.pid) if vma.end - vma.start >= 16 * MIB and vma.perms == "rw-p")
+        assert kept.rss == kept.end - kept.start
+    fastest, middle = map(float, subprocess.run([peers.BENCH / "bench_faults", "16", "3"], capture_output=True, text=True,
+                                                check=True).stdout.split())
+    assert 0 < fastest <= middle
