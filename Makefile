@@ -251,7 +251,7 @@ JDK = $(patsubst %/bin/javac,%,$(realpath $(shell command -v javac)))
 build/workloads/java/lib%.so: tests/workloads/jni/%.c
 	$(call say,CC,$<)
 	@mkdir -p $(@D)
-	$(Q)$(CC) -std=gnu17 -shared -fPIC -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) -I $(JDK)/include \
+	$(Q)$(CC) -std=gnu17 -shared -fPIC -O1 -g $(filter-out -Wmissing-prototypes,$(WARN)) $(if $(DEVELOPER),-Werror) -I $(JDK)/include \
 		-I $(JDK)/include/linux $< -o $@
 
 .PHONY: test-programs
