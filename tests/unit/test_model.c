@@ -477,6 +477,39 @@ static void test_stacks_are_learned(void **state)
 	model__free(model);
 }
 
+static void keep_interpreter(const struct interpreter *interpreter, void *ret)
+{
+	*(struct interpreter *)ret = *interpreter;
+}
+
+/* What is found in it later is for the program that had mapped it. */
+static void test_an_interpreter_is_of_a_program(void **state)
+{
+	struct interpreter found = {};
+	struct model *model = model__new(&(struct model_config){.page_size = PAGE,
+								.attached_ns = ATTACHED_NS,
+								.on_interpreter = keep_interpreter,
+								.stack_ctx = &found});
+	union mp_event e = {.interpreter = {.head = event_head(MP_EVENT_INTERPRETER, 1, NEW_START),
+					    .file = {.inode = 7},
+					    .addr = 0x1000}};
+
+	model__apply(model, &e);
+	assert_int_equal(found.tgid, TGID);
+	assert_int_equal(found.start_ticks, START_NS / NSEC_PER_TICK);
+	assert_int_equal(found.seen_ns, NEW_START);
+	assert_int_equal(found.addr, 0x1000);
+	assert_true(found.has_file && found.file.inode == 7);
+	assert_true(model__is_in_space(model, &found));
+	found.start_ticks++;
+	assert_false(model__is_in_space(model, &found));
+	found.start_ticks--;
+	e = (union mp_event){.exec = {.head = event_head(MP_EVENT_EXEC, 1, NEW_START + 1)}};
+	model__apply(model, &e);
+	assert_false(model__is_in_space(model, &found));
+	model__free(model);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -498,6 +531,7 @@ int main(void)
 		TEST(test_dead_processes_are_removed),
 		TEST(test_forks_are_cheap),
 		TEST(test_stacks_are_learned),
+		TEST(test_an_interpreter_is_of_a_program),
 	};
 
 	return cmocka_run_group_tests_name("model", tests, NULL, NULL);

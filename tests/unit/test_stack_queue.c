@@ -166,6 +166,58 @@ static void samples_hold_on_to_no_room(void **state)
 	assert_int_equal(fill(f), n);
 }
 
+/* Nor for that of the process at which the thread is. */
+static void interpreters_do_not_wait_for_a_turn(void **state)
+{
+	struct fixture *f = *state;
+	struct interpreter first = {.tgid = TGID, .addr = 1},
+			   second = {.tgid = TGID + 1, .addr = 2};
+	struct interpreter found, many = {.tgid = TGID + 2};
+	const atomic_bool stop = false;
+	size_t n = 0;
+
+	assert_false(stack_queue__take_interpreter(f->queue, &found));
+	stack_queue__look_at(f->queue, &first);
+	stack_queue__look_at(f->queue, &second);
+	assert_true(stack_queue__take_turn(f->queue, &stop, &f->batch));
+	assert_null(f->batch.source);
+	assert_true(stack_queue__take_interpreter(f->queue, &found));
+	assert_int_equal(found.addr, 1);
+	assert_true(stack_queue__take_interpreter(f->queue, &found));
+	assert_int_equal(found.addr, 2);
+	assert_false(stack_queue__take_interpreter(f->queue, &found));
+	/* A batch that is nobody's is put back nowhere. */
+	stack_queue__put_back(f->queue, &f->batch);
+	for (int i = 0; i < 1000; i++)
+		stack_queue__look_at(f->queue, &many);
+	while (stack_queue__take_interpreter(f->queue, &found))
+		n++;
+	assert_in_range(n, 1, 100);
+}
+
+/* One that no event told of is looked for once in a program. */
+static void a_program_is_looked_at_once(void **state)
+{
+	struct fixture *f = *state;
+	struct process_end exec = {.tgid = TGID, .lives_on = true};
+	struct interpreter found;
+
+	for (int programs = 0; programs < 2; programs++) {
+		assert_true(map_something(f, TGID));
+		stack_queue__hurry(f->queue, f->pending[0], TGID);
+		assert_int_equal(take_turn(f), TGID);
+		assert_true(stack_queue__is_unseen(f->queue, &f->batch, &found));
+		assert_int_equal(found.tgid, TGID);
+		assert_int_equal(found.start_ticks, f->start_ticks);
+		assert_int_equal(found.space_id, f->batch.stacks[0]->raw.space_id);
+		assert_int_equal(found.addr, 0);
+		assert_false(stack_queue__is_unseen(f->queue, &f->batch, &found));
+		end_turn(f);
+		exec.start_ticks = f->start_ticks;
+		stack_queue__leave(f->queue, f->model, &exec);
+	}
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
@@ -173,6 +225,8 @@ int main(void)
 		TEST(one_being_served_is_hurried),
 		TEST(next_process_of_a_number_is_another),
 		TEST(samples_hold_on_to_no_room),
+		TEST(interpreters_do_not_wait_for_a_turn),
+		TEST(a_program_is_looked_at_once),
 	};
 
 	return cmocka_run_group_tests_name("stack queue", tests, NULL, NULL);
