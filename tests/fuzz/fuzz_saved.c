@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "cli/diff_encode.h"
+#include "diff/diff_encode.h"
 #include "cli/top_frame.h"
 #include "util/cleanup.h"
 

@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "cli/diff_encode.h"
+#include "diff/diff_encode.h"
 #include "util/cleanup.h"
 
 #define SITES_MAX 4

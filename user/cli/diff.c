@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/diff_encode.h"
+#include "diff/diff_encode.h"
 #include "cli/output.h"
 #include "options/options.h"
 #include "util/cleanup.h"

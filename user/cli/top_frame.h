@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "cli/json_read.h"
+#include "diff/json_read.h"
 #include "options/options.h"
 #include "report/encode.h"
 #include "util/buf.h"

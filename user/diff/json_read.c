@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/json_read.h"
+#include "diff/json_read.h"
 
 #include <errno.h>
 #include <stdio.h>

@@ -18,7 +18,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "cli/saved.h"
+#include "diff/saved.h"
 
 enum change {
 	CHANGE_NEW,

@@ -3,7 +3,7 @@
 #ifndef MEMPROV_DIFF_ENCODE_H
 #define MEMPROV_DIFF_ENCODE_H
 
-#include "cli/difference.h"
+#include "diff/difference.h"
 #include "report/encode.h"
 #include "util/buf.h"
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/diff_encode.h"
+#include "diff/diff_encode.h"
 
 #include <stdlib.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/saved.h"
+#include "diff/saved.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,7 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "cli/json_read.h"
+#include "diff/json_read.h"
 #include "report/kinds.h"
 #include "report/show_frame.h"
 #include "util/arena.h"

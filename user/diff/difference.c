@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "cli/difference.h"
+#include "diff/difference.h"
 
 #include <errno.h>
 #include <inttypes.h>
