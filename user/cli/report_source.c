@@ -252,7 +252,7 @@ int report_source__open(const struct options *options, struct report_source **re
 		err = pod_logs__new(options->pod_logs, &source->pod_logs);
 		config.pod_logs = source->pod_logs;
 		source->taker = err ? NULL : taker__new(&config);
-		source->sampler = sampler__new();
+		source->sampler = sampler__new(NULL);
 		err = source->taker && source->sampler ? 0 : -ENOMEM;
 		if (!err)
 			err = sampler__start(source->sampler, source->taker, NULL);

@@ -10,6 +10,7 @@
 #include "proc/nspid.h"
 #include "report/container.h"
 #include "report/group.h"
+#include "report/observer.h"
 #include "report/processes.h"
 #include "report/profile_rows.h"
 #include "report/runtime.h"
@@ -218,6 +219,8 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	if (!err)
 		err = report_container__of_process(s.pidfd, taker->config.pod_logs, report->strings,
 						   &report->container);
+	if (!err)
+		observer__observe(taker->config.observer, &s, report);
 	snapshot__free(&s);
 	if (err)
 		report__free(report);

@@ -8,6 +8,7 @@
 
 struct budget;
 struct file_cache;
+struct observer;
 struct owner;
 struct pod_logs;
 
@@ -25,6 +26,7 @@ struct taker_config {
 	const char *why_off;	   /* with no owner: why there are no call sites, one sentence */
 	bool stacks_later;	   /* reports do not wait for stacks: report__settle() does */
 	struct pod_logs *pod_logs; /* what pods are called; NULL: not known */
+	const struct observer *observer; /* of samples and reports; NULL: there is none */
 };
 
 /* For snapshots. */

@@ -4,6 +4,10 @@
 #include <errno.h>
 #include <string.h>
 
+#include "report/container.h"
+#include "report/observer.h"
+#include "report/sites.h"
+#include "report/touch_sites.h"
 #include "util/arena.h"
 #include "util/clock.h"
 
@@ -70,7 +74,8 @@ static struct sample *make(const struct snapshot *s, const struct report *sums, 
 	sample->rss = s->totals.rss;
 	sample->taken_ns = s->began_ns;
 	sample->unsettled = s->set.torn || s->names_missing ||
-			    parts__have_waiting_stacks(s->parts.parts, s->parts.n);
+			    parts__have_waiting_stacks(s->parts.parts, s->parts.n) ||
+			    touch_samples__wait(s->touches.samples, s->touches.n);
 	if (s->traced) {
 		sample->exec_space = s->view.exec_space;
 		sample->space_id = s->view.space_id;
@@ -111,6 +116,31 @@ static struct sample *move(struct sample *from, size_t size)
 	return to;
 }
 
+/* What an observer wants and a sample does not keep. */
+static int fill_for_observer(const struct taker *taker, const struct snapshot *s,
+			     const struct sample *sample, struct report *sums)
+{
+	struct sites *sites = sites__new();
+	struct touch_sites *touch = touch_sites__new(taker->page_size);
+	int err = sites && touch ? sites__add(sites, s->parts.parts, s->parts.n, NULL, 0) : -ENOMEM;
+
+	err = err
+		      ?: touch_sites__add(touch, s->parts.parts, s->parts.n, s->touches.samples,
+					  s->touches.n);
+	err = err ?: sites__fill(sites, sums) ?: touch_sites__fill(touch, sums);
+	sites__free(sites);
+	touch_sites__free(touch);
+	sums->pid = s->pid;
+	sums->start_time = clock__boot_to_wall(s->stat.start_ticks * NSEC_PER_TICK);
+	sums->comm = s->stat.comm;
+	sums->totals.rss = sample->rss;
+	sums->totals.pss = sample->pss;
+	sums->totals.swap = sample->swap;
+	return err
+		       ?: report_container__of_process(s->pidfd, taker->config.pod_logs,
+						       sums->strings, &sums->container);
+}
+
 int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 		 const struct sample *before, struct visitor *visitor, struct sample **ret)
 {
@@ -121,7 +151,7 @@ int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 		.caller = &CALLER_OURSELVES,
 		.visitor = visitor,
 		/* What changes meanwhile shows in its generation, later. */
-		.reading = {.tries = 0, .largest = largest},
+		.reading = {.tries = 0, .largest = largest, .touches = taker->config.observer},
 		.patience = &patience,
 	};
 	uint64_t began = clock__thread_cpu_ns();
@@ -146,6 +176,9 @@ int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 		sample->memory = memory;
 		add_sums(sample, &s, before);
 	}
+	/* What it is told must not depend on whether memory is short: then it is told nothing. */
+	if (!err && taker->config.observer && !fill_for_observer(taker, &s, sample, sums))
+		observer__observe(taker->config.observer, &s, sums);
 	snapshot__free(&s);
 	report__free(sums);
 	if (!err) {

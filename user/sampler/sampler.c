@@ -6,6 +6,7 @@
 
 #include "live/owner.h"
 #include "proc/crew.h"
+#include "report/observer.h"
 #include "sampler/pace.h"
 #include "sampler/sampler_parts.h"
 #include "sampler/rank.h"
@@ -196,12 +197,13 @@ static void wake(void *arg)
 
 static const struct crew_work sampling = {.name = "sampler", .run = run, .wake = wake};
 
-struct sampler *sampler__new(void)
+struct sampler *sampler__new(const struct observer *observer)
 {
 	struct sampler *s = calloc(1, sizeof(*s));
 
 	if (!s)
 		return NULL;
+	s->observer = observer;
 	s->table = table__new();
 	if (!s->table) {
 		free(s);
@@ -233,4 +235,6 @@ void sampler__forget(pid_t pid, uint64_t start_ticks, void *sampler)
 	struct sampler *s = sampler;
 
 	table__forget(s->table, pid, start_ticks);
+	if (s->observer)
+		s->observer->gone(s->observer->ctx, pid, start_ticks);
 }

@@ -18,6 +18,7 @@
 #include "report/caller.h"
 
 struct crew;
+struct observer;
 struct report;
 struct sampler;
 struct taker;
@@ -28,8 +29,9 @@ struct visitor;
  * it. */
 #define SAMPLER_LARGEST (256ULL << 20)
 
-/* NULL when out of memory. */
-struct sampler *sampler__new(void);
+/* Tells the observer, which may be NULL and must outlive it, which processes have gone. NULL when
+ * out of memory. */
+struct sampler *sampler__new(const struct observer *observer);
 
 /* From here on it can make lists. The taker must outlive it. With a crew, which is not without the
  * taker's owner, its thread begins: 0 or -errno. */

@@ -10,6 +10,7 @@
 
 struct sampler {
 	struct taker *taker;
+	const struct observer *observer;
 	struct table *table;
 	pthread_mutex_t lock; /* for wake */
 	pthread_cond_t wake;

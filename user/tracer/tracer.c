@@ -117,7 +117,7 @@ int tracer__attach(struct tracer *t, const struct options *options, bool sweep)
 	if (code)
 		return code;
 	t->names = name_reader__new(options->proc);
-	t->sampler = sweep ? sampler__new() : NULL;
+	t->sampler = sweep ? sampler__new(t->observer) : NULL;
 	return t->names && (t->sampler || !sweep) ? attach_owner(t, options) : EXIT_FAILED;
 }
 
@@ -128,6 +128,7 @@ int tracer__start(struct tracer *t, const struct options *options, size_t worker
 		.proc = options->proc,
 		.owner = t->owner,
 		.budget = t->budget,
+		.observer = t->observer,
 		.stacks_later = !sweep,
 	};
 	int err = owner__start(t->owner);

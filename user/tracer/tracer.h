@@ -12,6 +12,9 @@
 struct options;
 
 struct tracer {
+	/* Given before tracer__attach(), and outlives the tracer; NULL: there is none. */
+	const struct observer *observer;
+
 	struct budget *budget; /* NULL: there is none */
 	struct name_reader *names;
 	struct unwinder *unwinder; /* NULL: no stacks are taken */
