@@ -46,7 +46,7 @@ CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user 
 	-fno-sanitize-recover=undefined -fno-omit-frame-pointer) \
 	$(if $(SYSROOT),--sysroot=$(SYSROOT)) $(CFLAGS)
 LIBS    := -lmicrohttpd -lgnutls -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c \
-	-ljansson -lncursesw -lm -pthread
+	-ljansson -lncursesw -lsqlite3 -lm -pthread
 
 Q := $(if $(V),,@)
 say = $(if $(V),@true,@printf '  %-7s %s\n' $(1) $(2))

@@ -133,7 +133,7 @@ static int read_names(struct saved *saved, const json_t *breakdown)
 }
 
 /* Files that are large have a row of their own, which comes and goes with their size. */
-static const char *file_category(const char *name)
+const char *saved__file_category(const char *name)
 {
 	static const char *const kinds[] = {"Other Files", "Shared Memory"};
 
@@ -181,7 +181,7 @@ static int read_categories(struct saved *saved, const json_t *breakdown)
 	for (size_t i = 0; !err && i < json_array_size(files); i++) {
 		const json_t *row = json_array_get(files, i);
 
-		err = add_row(rows, file_category(json_read__string(row, "name")),
+		err = add_row(rows, saved__file_category(json_read__string(row, "name")),
 			      json_read__u64(row, "rss"));
 	}
 	return err;

@@ -72,6 +72,9 @@ struct saved {
 int saved__parse(const char *text, size_t len, struct saved **ret, char error[SAVED_ERROR_LEN]);
 void saved__free(struct saved *saved); /* accepts NULL */
 
+/* What a row of a report's files is called among the categories; NULL for NULL. */
+const char *saved__file_category(const char *name);
+
 /* Of a file, "-" for standard input. -EFBIG beyond SAVED_MAX, or what open(2) or read(2) said. */
 int saved__read(const char *file, struct saved **ret, char error[SAVED_ERROR_LEN]);
 

@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "history/history.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <uthash.h>
+
+#include "history/ages.h"
+#include "history/members.h"
+#include "history/note.h"
+#include "history/store.h"
+#include "history/words.h"
+#include "util/buf.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/thread.h"
+#include "util/waiter.h"
+
+#define NS_PER_MS     1000000
+#define TICK_NS	      (10 * NSEC_PER_SEC)
+#define TICKS_TO_AGE  6	   /* from one look at what is old to the next */
+#define QUEUE_MAX     8192 /* notes that wait */
+#define QUEUE_BYTES   (4u << 20)
+#define SPAN_S	      3600
+#define MEMORY_SPAN_S 900
+
+/* A clock that is further from where the span's began has been set; a longer pause was no delay. */
+#define STEP_NS	 NSEC_PER_SEC
+#define PAUSE_NS (60 * NSEC_PER_SEC)
+
+static const struct {
+	int err;
+	const char *cause;
+	const char *text;
+} causes[HISTORY_CAUSES] = {
+	{EIO, "io", "the store fails"},
+	{ENOSPC, "full", "the disk, or the bound, is full: the oldest and finest goes"},
+	{EROFS, "read_only", "the store is read-only"},
+	{EACCES, "open", "the store cannot be opened"},
+	{EBADMSG, "damaged", "the store is damaged"},
+	{ENOEXEC, "foreign", "the file is another program's"},
+	{EPROTO, "newer", "the file is of a newer memprov"},
+	{EAGAIN, "in_use", "another process writes the file"},
+	{EBUSY, "busy", "a reader has kept the store for long"},
+	{ENOMEM, "memory", "memory is short"},
+	{ENOBUFS, "dropped", "more is observed than can be written"},
+};
+
+struct history {
+	struct history_config config;
+	struct observer observer;
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock; /* for all of these */
+	pthread_cond_t wake;
+	struct note_queue queue;
+	size_t queued, queued_bytes;
+	bool stopping;
+	uint64_t errors[HISTORY_CAUSES];
+	struct store *store; /* replaced under the lock; used by the thread */
+	uint64_t bytes;
+
+	/* The thread's own: */
+	struct note_queue pending; /* taken from the queue, not yet written */
+	struct members *members;
+	struct target target;
+	uint64_t last_ns; /* CLOCK_BOOTTIME: the last write */
+	bool told[HISTORY_CAUSES];
+	bool in_memory;
+	char boot[40];
+};
+
+/* --- what went wrong -------------------------------------------------------------------------- */
+
+static size_t cause_of(int err)
+{
+	size_t i = 0;
+
+	while (i < HISTORY_CAUSES && causes[i].err != -err)
+		i++;
+	return i < HISTORY_CAUSES ? i : 0;
+}
+
+static void count(struct history *h, int err)
+{
+	pthread_mutex_lock(&h->lock);
+	h->errors[cause_of(err)]++;
+	pthread_mutex_unlock(&h->lock);
+}
+
+__attribute__((format(printf, 2, 3))) static void say(struct history *h, const char *fmt, ...)
+{
+	char text[STORE_NOTE_LEN + 128];
+	va_list args;
+
+	va_start(args, fmt);
+	vsnprintf(text, sizeof(text), fmt, args);
+	va_end(args);
+	if (h->config.warn)
+		h->config.warn(text);
+}
+
+static void fail(struct history *h, int err)
+{
+	size_t cause = cause_of(err);
+
+	count(h, err);
+	if (h->told[cause])
+		return;
+	h->told[cause] = true;
+	say(h, "history: %s (%s); tracing goes on", causes[cause].text, strerror(-err));
+}
+
+/* --- what waits ------------------------------------------------------------------------------- */
+
+static void enqueue(struct history *h, struct note *note)
+{
+	bool full;
+
+	if (!note) {
+		count(h, -ENOMEM);
+		return;
+	}
+	pthread_mutex_lock(&h->lock);
+	/* That a process has gone takes little, and is not told again. */
+	full = h->queued >= QUEUE_MAX * (note->gone ? 4 : 1) ||
+	       (h->queued_bytes >= QUEUE_BYTES && !note->gone);
+	if (!full) {
+		TAILQ_INSERT_TAIL(&h->queue, note, entry);
+		h->queued++;
+		h->queued_bytes += note->bytes;
+	} else {
+		h->errors[cause_of(-ENOBUFS)]++;
+	}
+	pthread_mutex_unlock(&h->lock);
+	if (full)
+		note__free(note);
+}
+
+static void observed(void *ctx, const struct observation *observation)
+{
+	enqueue(ctx, note__new(observation));
+}
+
+static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
+{
+	enqueue(ctx, note__gone(pid, start_ticks));
+}
+
+static void free_notes(struct note_queue *queue)
+{
+	struct note *note;
+
+	while ((note = TAILQ_FIRST(queue))) {
+		TAILQ_REMOVE(queue, note, entry);
+		note__free(note);
+	}
+}
+
+static void let_go(struct history *h, struct note *note)
+{
+	pthread_mutex_lock(&h->lock);
+	h->queued--;
+	h->queued_bytes -= note->bytes;
+	pthread_mutex_unlock(&h->lock);
+	TAILQ_REMOVE(&h->pending, note, entry);
+	note__free(note);
+}
+
+struct newest {
+	UT_hash_handle hh; /* by pid */
+	pid_t pid;
+	struct note *note;
+};
+
+/* Of the samples of a process that wait the newest is enough; what a report has said stays. */
+static void drop_older(struct history *h)
+{
+	struct newest *all = NULL, *newest, *next_newest;
+	struct note *note, *next;
+
+	for (note = TAILQ_FIRST(&h->pending); note; note = next) {
+		next = TAILQ_NEXT(note, entry);
+		HASH_FIND_INT(all, &note->pid, newest);
+		if (newest && !note->gone && !newest->note->gone && !newest->note->exact &&
+		    newest->note->start_ticks == note->start_ticks)
+			let_go(h, newest->note);
+		if (!newest) {
+			newest = calloc(1, sizeof(*newest));
+			if (!newest)
+				break;
+			newest->pid = note->pid;
+			HASH_ADD_INT(all, pid, newest);
+		}
+		newest->note = note;
+	}
+	HASH_ITER (hh, all, newest, next_newest) {
+		HASH_DEL(all, newest);
+		free(newest);
+	}
+}
+
+/* What could not be written waits further, and counts. */
+static void take_queue(struct history *h)
+{
+	pthread_mutex_lock(&h->lock);
+	TAILQ_CONCAT(&h->pending, &h->queue, entry);
+	pthread_mutex_unlock(&h->lock);
+	drop_older(h);
+}
+
+static void let_go_of_pending(struct history *h)
+{
+	while (!TAILQ_EMPTY(&h->pending))
+		let_go(h, TAILQ_FIRST(&h->pending));
+}
+
+/* --- the store -------------------------------------------------------------------------------- */
+
+static void set_store(struct history *h, struct store *store)
+{
+	pthread_mutex_lock(&h->lock);
+	h->store = store;
+	pthread_mutex_unlock(&h->lock);
+	h->target.store = store;
+	h->target.span.id = 0;
+}
+
+static int open_in_memory(struct history *h, struct store **ret)
+{
+	char note[STORE_NOTE_LEN];
+	int cause;
+
+	h->in_memory = true;
+	return store__open(NULL, HISTORY_MEMORY_BYTES, note, &cause, ret);
+}
+
+static int open_store(struct history *h)
+{
+	char note[STORE_NOTE_LEN];
+	struct store *store = NULL;
+	int cause = 0, err;
+
+	if (!h->config.file || h->in_memory) {
+		err = open_in_memory(h, &store);
+	} else {
+		err = store__open(h->config.file, h->config.max_bytes, note, &cause, &store);
+		if (cause) {
+			count(h, cause);
+			h->told[cause_of(cause)] = true;
+		}
+		if (!err && note[0])
+			say(h, "history: %s", note);
+		if (err) {
+			size_t i = cause_of(err);
+
+			count(h, err);
+			h->told[i] = true;
+			say(h,
+			    "history: %s: %s (%s); until the next start it is kept in memory "
+			    "only",
+			    h->config.file, causes[i].text, strerror(-err));
+			err = open_in_memory(h, &store);
+		}
+	}
+	if (!err)
+		set_store(h, store);
+	return err;
+}
+
+/* Numbers mean something else in another store. */
+static int reopen(struct history *h)
+{
+	struct store *old = h->store;
+
+	set_store(h, NULL);
+	store__close(old);
+	words__forget(h->target.words);
+	members__free(h->members);
+	h->members = members__new(h->boot);
+	return h->members ? open_store(h) : -ENOMEM;
+}
+
+int history__open(struct history *h, sqlite3 **ret)
+{
+	_cleanup_free_ char *file = NULL;
+	char uri[64] = "";
+	int err = -EAGAIN;
+
+	pthread_mutex_lock(&h->lock);
+	if (h->store && h->bytes) {
+		err = 0;
+		memcpy(uri, h->store->uri, sizeof(uri));
+		if (h->store->file) {
+			file = strdup(h->store->file);
+			err = file ? 0 : -ENOMEM;
+		}
+	}
+	pthread_mutex_unlock(&h->lock);
+	return err ?: store__open_reader(file, uri, ret);
+}
+
+/* --- writing ---------------------------------------------------------------------------------- */
+
+static int64_t wall_ms(const struct history *h, uint64_t boot_ns)
+{
+	return (boot_ns + h->target.span.to_wall_ns) / NS_PER_MS;
+}
+
+/* All that is known goes into it at once: it does not depend on the one before. */
+static int begin_span(struct history *h, uint64_t boot_ns)
+{
+	struct open_span *span = &h->target.span;
+	sqlite3_stmt *put = h->store->statements[PUT_SPAN];
+	int err;
+
+	span->id = 0;
+	span->began_ms = wall_ms(h, boot_ns);
+	err = db__bind(put, (int64_t[]){span->began_ms, tiers[0].step_s}, 2);
+	err = err ?: db__get(put, &span->id);
+	return err ?: members__write_all(h->members, &h->target);
+}
+
+static int end_span(struct history *h, uint64_t boot_ns)
+{
+	return db__run_with(h->store->statements[END_SPAN], h->target.span.id, wall_ms(h, boot_ns));
+}
+
+static bool goes_on(const struct history *h, uint64_t boot_ns, uint64_t to_wall_ns)
+{
+	int64_t step = (int64_t)(to_wall_ns - h->target.span.to_wall_ns);
+
+	return h->target.span.id && boot_ns - h->last_ns < PAUSE_NS && step < (int64_t)STEP_NS &&
+	       step > -(int64_t)STEP_NS;
+}
+
+static int write_notes(struct history *h, uint64_t boot_ns)
+{
+	struct note *note;
+	int64_t at_ms;
+	int err = 0;
+
+	TAILQ_FOREACH (note, &h->pending, entry) {
+		err = members__apply(h->members, &h->target, note);
+		if (err == -ENOBUFS) {
+			count(h, err);
+			err = 0;
+		}
+		if (err)
+			return err;
+	}
+	at_ms = wall_ms(h, boot_ns) - h->target.span.began_ms;
+	return members__sum(h->members, &h->target, at_ms);
+}
+
+static int write_moment(struct history *h, uint64_t boot_ns)
+{
+	uint64_t to_wall_ns = clock__boot_to_wall(0);
+	int64_t length_s = h->in_memory ? MEMORY_SPAN_S : SPAN_S;
+	int err = 0;
+
+	if (!goes_on(h, boot_ns, to_wall_ns)) {
+		h->target.span.to_wall_ns = to_wall_ns;
+		err = begin_span(h, boot_ns);
+	}
+	err = err ?: write_notes(h, boot_ns) ?: end_span(h, boot_ns);
+	if (!err && wall_ms(h, boot_ns) - h->target.span.began_ms >= length_s * 1000)
+		err = store__set_bounds(h->store) ?: begin_span(h, boot_ns);
+	return err;
+}
+
+/* A transaction that fails leaves what waited, and a span that ends before it. */
+static int write_all(struct history *h)
+{
+	uint64_t boot_ns = clock__boot_ns();
+	int err = store__is_held_up(h->store) ? -EBUSY : store__begin(h->store);
+
+	if (err)
+		return err;
+	members__begin(h->members);
+	err = write_moment(h, boot_ns) ?: store__commit(h->store);
+	if (err) {
+		store__rollback(h->store);
+		members__undo(h->members);
+		words__forget(h->target.words);
+		h->target.span.id = 0;
+		return err;
+	}
+	h->last_ns = boot_ns;
+	let_go_of_pending(h);
+	return 0;
+}
+
+static int age(struct history *h, uint64_t tick)
+{
+	uint64_t keep_s = h->in_memory ? HISTORY_MEMORY_KEEP_S : h->config.keep_s;
+	int64_t current = h->target.span.id;
+	int err = 0;
+
+	if (tick % TICKS_TO_AGE == 0)
+		err = ages__advance(h->store, h->target.words, clock__wall_ns() / NS_PER_MS, keep_s,
+				    current);
+	err = err ?: ages__fit(h->store, h->target.words, current);
+	/* A new one can do with less, once this one is thinned. */
+	if (err == -ENOSPC)
+		h->target.span.id = 0;
+	return err ?: store__release(h->store);
+}
+
+static void measure(struct history *h)
+{
+	uint64_t pages = 0;
+
+	if (!store__used_pages(h->store, &pages)) {
+		pthread_mutex_lock(&h->lock);
+		h->bytes = pages * SCHEMA_PAGE;
+		pthread_mutex_unlock(&h->lock);
+	}
+}
+
+static void tick(struct history *h, uint64_t number)
+{
+	int err = h->store ? 0 : open_store(h);
+
+	take_queue(h);
+	err = err ?: write_all(h);
+	if (err)
+		fail(h, err);
+	if (err == -EBADMSG) {
+		err = reopen(h);
+		if (err)
+			fail(h, err);
+		return;
+	}
+	if (err == -ENOSPC)
+		store__shrink(h->store);
+	if (!h->store || (err && err != -ENOSPC))
+		return;
+	err = age(h, number);
+	if (err)
+		fail(h, err);
+	measure(h);
+}
+
+static void *run(void *arg)
+{
+	struct history *h = arg;
+	bool stopping = false;
+
+	for (uint64_t number = 1; !stopping; number++) {
+		/* The first moment is soon: all processes are sampled when the daemon starts. */
+		uint64_t wait = number == 1 ? NSEC_PER_SEC : TICK_NS;
+		uint64_t until_ns = clock__monotonic_ns() + wait;
+
+		pthread_mutex_lock(&h->lock);
+		while (!h->stopping && waiter__wait(&h->wake, &h->lock, until_ns))
+			;
+		stopping = h->stopping;
+		pthread_mutex_unlock(&h->lock);
+		tick(h, number);
+	}
+	return NULL;
+}
+
+/* --- its life --------------------------------------------------------------------------------- */
+
+/* Start times count from the boot. */
+static void read_boot(struct history *h)
+{
+	_cleanup_buf_ struct buf text = {};
+	_cleanup_close_ int fd = -1;
+	char path[4200];
+
+	snprintf(path, sizeof(path), "%s/sys/kernel/random/boot_id", h->config.proc);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0 && !buf__read_fd(&text, fd, 256) && text.len >= 36)
+		snprintf(h->boot, sizeof(h->boot), "%.36s", text.data);
+}
+
+struct history *history__new(const struct history_config *config)
+{
+	struct history *h = calloc(1, sizeof(*h));
+
+	if (!h)
+		return NULL;
+	h->config = *config;
+	h->observer = (struct observer){observed, gone, h};
+	h->in_memory = !config->file;
+	TAILQ_INIT(&h->queue);
+	TAILQ_INIT(&h->pending);
+	pthread_mutex_init(&h->lock, NULL);
+	pthread_cond_init(&h->wake, NULL);
+	read_boot(h);
+	h->target.words = words__new();
+	h->members = members__new(h->boot);
+	if (!h->target.words || !h->members) {
+		history__free(h);
+		return NULL;
+	}
+	return h;
+}
+
+const struct observer *history__observer(const struct history *h)
+{
+	return &h->observer;
+}
+
+int history__start(struct history *h)
+{
+	int err = thread__start(&h->thread, "history", run, h);
+
+	h->started = !err;
+	return err;
+}
+
+void history__stop(struct history *h)
+{
+	if (!h || !h->started)
+		return;
+	pthread_mutex_lock(&h->lock);
+	h->stopping = true;
+	pthread_cond_signal(&h->wake);
+	pthread_mutex_unlock(&h->lock);
+	pthread_join(h->thread, NULL);
+	h->started = false;
+}
+
+void history__free(struct history *h)
+{
+	if (!h)
+		return;
+	history__stop(h);
+	free_notes(&h->queue);
+	free_notes(&h->pending);
+	members__free(h->members);
+	words__free(h->target.words);
+	store__close(h->store);
+	pthread_cond_destroy(&h->wake);
+	pthread_mutex_destroy(&h->lock);
+	free(h);
+}
+
+void history__stats(struct history *h, struct history_stats *ret)
+{
+	pthread_mutex_lock(&h->lock);
+	for (size_t i = 0; i < HISTORY_CAUSES; i++)
+		ret->errors[i] = (struct history_error){causes[i].cause, h->errors[i]};
+	ret->bytes = h->bytes;
+	ret->max_bytes = h->in_memory ? HISTORY_MEMORY_BYTES : h->config.max_bytes;
+	pthread_mutex_unlock(&h->lock);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * History: what is observed of processes waits in a queue, and a thread of its own writes it every
+ * ten seconds (history/schema.h says how it lies there). Nothing ever waits for the thread: when
+ * the queue is full, or the store fails, that is counted, and everything else goes on.
+ */
+#ifndef MEMPROV_HISTORY_H
+#define MEMPROV_HISTORY_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "history/db.h"
+#include "report/observer.h"
+
+struct history;
+
+struct history_config {
+	const char *file; /* NULL: in memory, for HISTORY_MEMORY_KEEP_S */
+	uint64_t keep_s;
+	uint64_t max_bytes; /* of a file */
+	const char *proc;
+	/* A line for the log; each cause is told once. On the writer's thread. */
+	void (*warn)(const char *text);
+};
+
+#define HISTORY_MEMORY_KEEP_S 3600
+#define HISTORY_MEMORY_BYTES  (10u << 20) /* with what goes with it, less than 16 MiB */
+
+/* The strings must outlive it. NULL when out of memory. Observations are taken from here on. */
+struct history *history__new(const struct history_config *config);
+
+/* Its own, for what observes. */
+const struct observer *history__observer(const struct history *history);
+
+/* Starts the thread, which opens the store. 0 or -errno. */
+int history__start(struct history *history);
+
+/* Writes what waits, and ends the thread. When no one observes any more. */
+void history__stop(struct history *history); /* accepts NULL, and one that was not started */
+void history__free(struct history *history); /* accepts NULL */
+
+/* A connection to read by, to be closed with sqlite3_close(). 0; -EAGAIN: nothing is written yet;
+ * or -errno. */
+int history__open(struct history *history, sqlite3 **ret);
+
+struct history_error {
+	const char *cause;
+	uint64_t count;
+};
+
+#define HISTORY_CAUSES 11
+
+struct history_stats {
+	struct history_error errors[HISTORY_CAUSES];
+	uint64_t bytes;	    /* of the database that are in use */
+	uint64_t max_bytes; /* that it may take */
+};
+
+void history__stats(struct history *history, struct history_stats *ret);
+
+#endif
