@@ -12,6 +12,7 @@
 
 #include "blackbox/blackbox.h"
 #include "cli/progress.h"
+#include "history/history.h"
 #include "live/owner.h"
 #include "live/sweep.h"
 #include "options/options.h"
@@ -34,6 +35,7 @@
 struct daemon {
 	struct tracer tracer;
 	struct server *server;
+	struct history *history;
 	struct spinner *spinner; /* NULL: no terminal, or no more */
 	struct memory_watch memory;
 
@@ -81,12 +83,25 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	struct crew_stats crew;
 	struct metrics_counter oom_kills[OOM_SCOPES + 1];
 	struct blackbox_stats kills;
-	struct tracer_stats tracer = {.resyncs = resyncs, .n_resyncs = RESYNCS};
+	struct metrics_counter history_errors[HISTORY_CAUSES];
+	struct history_stats history;
+	struct tracer_stats tracer = {
+		.resyncs = resyncs,
+		.n_resyncs = RESYNCS,
+		.history_errors = history_errors,
+		.n_history_errors = HISTORY_CAUSES,
+	};
 
 	if (d->tracer.unwinder) {
 		unwinder__stats(d->tracer.unwinder, &unwinder);
 		tracer.unwinder = &unwinder;
 	}
+	history__stats(d->history, &history);
+	for (size_t i = 0; i < HISTORY_CAUSES; i++)
+		history_errors[i] =
+			(struct metrics_counter){history.errors[i].cause, history.errors[i].count};
+	tracer.history_bytes = history.bytes;
+	tracer.history_max_bytes = history.max_bytes;
 	crew__stats(d->tracer.crew, &crew);
 	tracer.stuck_readers = crew.stuck;
 	tracer.unreadable_processes = crew.processes;
@@ -125,6 +140,28 @@ static void warn_of_proc(const char *proc)
 			 proc);
 }
 
+static void warn_of_history(const char *text)
+{
+	log_warn("%s", text);
+}
+
+static int make_history(struct daemon *d, const struct options *options)
+{
+	const struct history_config config = {
+		.file = options->history,
+		.keep_s = options->history_keep,
+		.max_bytes = options->history_size,
+		.proc = options->proc,
+		.warn = warn_of_history,
+	};
+
+	d->history = history__new(&config);
+	if (!d->history)
+		return EXIT_FAILED;
+	d->tracer.observer = history__observer(d->history);
+	return EXIT_DONE;
+}
+
 /* No thread is started before the capabilities are as they stay: each has its own. */
 static int start(struct daemon *d, const struct options *options)
 {
@@ -137,7 +174,7 @@ static int start(struct daemon *d, const struct options *options)
 	int code;
 
 	warn_of_privileges(privilege__reduce());
-	code = tracer__attach(&d->tracer, options, true);
+	code = make_history(d, options) ?: tracer__attach(&d->tracer, options, true);
 	if (!code && server__open(options, &d->server))
 		code = EXIT_FAILED; /* it has said why */
 	if (code)
@@ -145,8 +182,11 @@ static int start(struct daemon *d, const struct options *options)
 	warn_of_privileges(privilege__settle());
 	warn_of_proc(options->proc);
 	code = tracer__start(&d->tracer, options, REQUEST_WORKERS);
+	if (!code && history__start(d->history))
+		code = EXIT_FAILED;
 	if (code)
 		return code;
+	server.history = d->history;
 	server.taker = d->tracer.taker;
 	server.sampler = d->tracer.sampler;
 	server.blackbox = d->tracer.blackbox;
@@ -156,7 +196,7 @@ static int start(struct daemon *d, const struct options *options)
 
 static int restrict_syscalls(const struct options *options)
 {
-	int err = syscalls__restrict(options->seccomp);
+	int err = syscalls__restrict(options->seccomp, options->history);
 
 	if (!err)
 		return EXIT_DONE;
@@ -178,9 +218,12 @@ static void announce(const struct server *server)
 /* False when a thread is stuck in the kernel: then nothing that it uses may be freed. */
 static bool stop(struct daemon *d)
 {
-	if (d->server && server__stop(d->server))
+	if (d->server && server__stop(d->server)) {
+		history__stop(d->history);
 		return false;
+	}
 	tracer__stop(&d->tracer);
+	history__free(d->history);
 	return true;
 }
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "cli/diff.h"
 #include "cli/doctor.h"
+#include "cli/history_show.h"
 #include "cli/run.h"
 #include "cli/show.h"
 #include "cli/top.h"
@@ -32,6 +33,9 @@ int main(int argc, char **argv)
 		break;
 	case COMMAND_DIFF:
 		code = diff__run(&options);
+		break;
+	case COMMAND_HISTORY:
+		code = history_show__run(&options);
 		break;
 	case COMMAND_DOCTOR:
 		code = doctor__run(&options);

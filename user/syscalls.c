@@ -189,18 +189,25 @@ static const struct syscall_rule deadly[] = {
 	CALL(userfaultfd),
 };
 
-static const struct syscall_list lists[] = {
-	{SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed)},
-	{SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly)},
+/* With --history FILE alone. */
+static const struct syscall_rule for_files[] = {
+	CALL(fchmod),	 CALL(fchown), CALL(fdatasync), CALL(flock),  CALL(fsync),
+	CALL(ftruncate), CALL(getcwd), CALL(pwrite64),	CALL(rename), CALL(renameat),
 };
 
-int syscalls__restrict(enum seccomp_mode mode)
+int syscalls__restrict(enum seccomp_mode mode, bool writes_files)
 {
+	const struct syscall_list lists[] = {
+		{SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed)},
+		{SCMP_ACT_ALLOW, for_files, writes_files ? ARRAY_SIZE(for_files) : 0},
+		{SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly)},
+	};
+
 	switch (mode) {
 	case SECCOMP_ENFORCE:
-		return syscall_filter__load(SCMP_ACT_ERRNO(ENOSYS), lists, 2);
+		return syscall_filter__load(SCMP_ACT_ERRNO(ENOSYS), lists, 3);
 	case SECCOMP_LOG:
-		return syscall_filter__load(SCMP_ACT_LOG, lists, 1);
+		return syscall_filter__load(SCMP_ACT_LOG, lists, 2);
 	case SECCOMP_OFF:
 		break;
 	}

@@ -3,14 +3,16 @@
 #ifndef MEMPROV_SYSCALLS_H
 #define MEMPROV_SYSCALLS_H
 
+#include <stdbool.h>
+
 #include "options/options.h"
 
 /*
  * In every thread, for good. SECCOMP_ENFORCE: what only an attacker would call kills the daemon;
  * whatever else is not listed fails with ENOSYS, as on a kernel that does not have it, which is
  * when libraries try something else. SECCOMP_LOG: all of that is done, and told by the kernel's
- * log. 0 or -errno.
+ * log. writes_files: with those calls that write a file, for history. 0 or -errno.
  */
-int syscalls__restrict(enum seccomp_mode mode);
+int syscalls__restrict(enum seccomp_mode mode, bool writes_files);
 
 #endif

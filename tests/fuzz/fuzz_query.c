@@ -37,13 +37,19 @@ static void check_result(const struct query *query, bool json)
 	check(!query->container[0] || container__is_id(query->container, strlen(query->container)));
 	check(query->top >= 1 && query->top <= OPTIONS_TOP_MAX);
 	check(query->min <= INT64_MAX);
+	check(query->from_ns < query->to_ns);
+	check(query->step_s <= QUERY_STEP_MAX_S);
+	check(!query->started || query->pid);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	_cleanup_free_ char *text = strndup((const char *)data, size);
-	const struct route *route = routes__find("/debug/memory", ON_DEBUG);
-	char *rest = text, *name, *value;
+	/* Behind a '!' stand parameters of history. */
+	bool history = size && *data == '!';
+	const struct route *route =
+		routes__find(history ? "/debug/memory/history" : "/debug/memory", ON_DEBUG);
+	char *rest = text ? text + history : NULL, *name, *value;
 	struct query query;
 	bool json = false;
 

@@ -217,3 +217,17 @@ def test_what_run_writes(bpf, tmp_path):
         assert paths(report[key]) <= inner
         report[key] = None
     assert paths(report) == documented("### `memprov run --format json`")
+
+
+def test_history(pod):
+    daemon, container = pod
+    container.call("fill", container.map(8 * MIB), 8 * MIB, 1)
+
+    def known():
+        answer = daemon.get("/debug/memory/history", format="json", pid=container.pid)
+        return answer.json if answer.status == 200 and any(s["owner"] for s in answer.json["callsites"]) else None
+
+    assert paths(until(known, "a call site with an owner")) == documented("## History")
+    difference = daemon.get("/debug/memory/diff", pid=container.pid).json
+    assert difference["a"]["file"] is None
+    assert paths(difference) <= documented("### `memprov diff --format json`")

@@ -69,6 +69,15 @@ static void test_defaults(void **state)
 	assert_string_equal(o.socket, "/run/memprov.sock");
 	assert_string_equal(o.proc, "/proc");
 	assert_int_equal(o.pid, 0);
+	assert_null(o.history);
+	assert_int_equal(o.history_keep, 14 * 24 * 3600);
+	assert_int_equal(o.history_size, 256 << 20);
+
+	GOOD(&o, "history");
+	assert_int_equal(o.command, COMMAND_HISTORY);
+	assert_int_equal(o.pid, 0);
+	assert_null(o.from);
+	assert_null(o.step);
 
 	GOOD(&o, "show");
 	assert_int_equal(o.command, COMMAND_SHOW);
@@ -103,6 +112,24 @@ static void test_every_spelling(void **state)
 	assert_int_equal(o.pid, 9);
 	GOOD(&o, "show", "--top", "3", "--top", "10000"); /* the last one counts */
 	assert_int_equal(o.top, 10000);
+}
+
+static void test_values_of_history(void **state)
+{
+	struct options o;
+
+	GOOD(&o, "history", "7", "--from", "-2h30m", "--to=now", "--step", "5m", "--by", "touch");
+	assert_int_equal(o.pid, 7);
+	assert_string_equal(o.from, "-2h30m");
+	assert_string_equal(o.to, "now");
+	assert_string_equal(o.step, "5m");
+	assert_true(o.by_touch);
+	GOOD(&o, "history", "--pod", "a/b", "--start-time", "2026-11-22T21:31:07Z");
+	assert_string_equal(o.pod, "a/b");
+	GOOD(&o, "serve", "--history", "/h", "--history-keep", "36h", "--history-size", "1M");
+	assert_string_equal(o.history, "/h");
+	assert_int_equal(o.history_keep, 36 * 3600);
+	assert_int_equal(o.history_size, 1 << 20);
 }
 
 static void test_values_of_serve(void **state)
@@ -193,11 +220,12 @@ static void test_usage_errors(void **state)
 		const char *args[MAX_ARGS];
 		const char *says[2]; /* what was wrong; what is accepted */
 	} table[] = {
-		{{NULL}, {"a command is missing", "serve, show, run, top, diff, doctor"}},
-		{{""}, {"unknown command ''", "serve, show, run, top, diff, doctor"}},
-		{{"runs"}, {"unknown command 'runs'", "serve, show, run, top, diff, doctor"}},
+		{{NULL}, {"a command is missing", "serve, show, run, top, diff, history, doctor"}},
+		{{""}, {"unknown command ''", "serve, show, run, top, diff, history, doctor"}},
+		{{"runs"},
+		 {"unknown command 'runs'", "serve, show, run, top, diff, history, doctor"}},
 		{{"--top", "1"},
-		 {"unknown command '--top'", "serve, show, run, top, diff, doctor"}},
+		 {"unknown command '--top'", "serve, show, run, top, diff, history, doctor"}},
 		{{"serve", "--nope"}, {"unknown option '--nope'", "--listen"}},
 		{{"serve", "--nope\n\x1b"},
 		 {"unknown option '--nope?"
@@ -211,7 +239,8 @@ static void test_usage_errors(void **state)
 		{{"show", "-"}, {"PID: '-' is not a number", "1 to 4194304"}},
 		{{"show", "--", "-1"}, {"PID: '-1' is not a number", "1 to 4194304"}},
 		/* Abbreviations would become part of the contract. */
-		{{"show", "--to", "3"}, {"unknown option '--to'", "--top"}},
+		{{"show", "--tp", "3"}, {"unknown option '--tp'", "--top"}},
+		{{"show", "--to", "now"}, {"does not take the option '--to'", "--top"}},
 		{{"show", "--forma=json"}, {"unknown option '--forma=json'", "--format"}},
 		/* getopt would write to a file "utput". */
 		{{"show", "-output", "x"}, {"unknown option '-output'", "-o"}},
@@ -246,6 +275,16 @@ static void test_usage_errors(void **state)
 		{{"diff", "a", "b", "--format", "folded"}, {"'folded'", "text, json"}},
 		{{"diff", "a", "b", "--fail-over", "1x"}, {"'1x' is not a number", "suffix"}},
 		{{"diff", "a", "b", "--fail-over=-1"}, {"'-1' is not a number", "suffix"}},
+		{{"history", "1", "2"}, {"unexpected argument '2'", "one PID"}},
+		{{"history", "--from", "1h"}, {"--from: '1h' is not understood", "-2h"}},
+		{{"history", "--to", ""}, {"--to: '' is not understood", "2026-"}},
+		{{"history", "--step", "0"}, {"--step: '0' is out of range", "5m"}},
+		{{"history", "--by", "who"}, {"'who' is not known", "map, touch"}},
+		{{"history", "--format", "pprof"}, {"'pprof'", "text, json"}},
+		{{"serve", "--history", ""}, {"--history: the value is empty", "a file"}},
+		{{"serve", "--history-keep", "59m"}, {"'59m' is out of range", "1h to 10 years"}},
+		{{"serve", "--history-keep", "x"}, {"'x' is not understood", "14d"}},
+		{{"serve", "--history-size", "1023k"}, {"out of range", "from 1M"}},
 		{{"serve", "--listen", "0.0.0.0:6060"}, {"not a loopback", "--token-file"}},
 		{{"serve", "--require-token"}, {"no token to require", "--token-file"}},
 		{{"serve", "--tls-cert", "c"}, {"--tls-key is missing", "together"}},
@@ -445,6 +484,7 @@ int main(void)
 		cmocka_unit_test(test_defaults),
 		cmocka_unit_test(test_every_spelling),
 		cmocka_unit_test(test_values_of_run),
+		cmocka_unit_test(test_values_of_history),
 		cmocka_unit_test(test_values_of_serve),
 		cmocka_unit_test(test_values_of_top_and_diff),
 		cmocka_unit_test(test_usage_errors),

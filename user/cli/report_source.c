@@ -109,8 +109,8 @@ static int use(struct report_source *source, int fd)
 	return err;
 }
 
-static int ask(struct report_source *source, const char *target, struct buf *ret,
-	       struct buf *ret_error)
+int report_source__ask(struct report_source *source, const char *target, struct buf *ret,
+		       struct buf *ret_error)
 {
 	const char *socket = source->options->socket;
 	_cleanup_close_ int fd = take_fd(source->first);
@@ -140,10 +140,11 @@ static int ask_for(struct report_source *source, pid_t pid, const struct options
 	char target[256];
 
 	if (!pid)
-		return ask(source, "/debug/memory/processes?format=json", ret, ret_error);
+		return report_source__ask(source, "/debug/memory/processes?format=json", ret,
+					  ret_error);
 	snprintf(target, sizeof(target), "/debug/memory?pid=%d&top=%zu&all=%d&format=%s&unit=%s",
 		 pid, o->top, o->all, format__name(o->format), o->kilobytes ? "kB" : "MB");
-	return ask(source, target, ret, ret_error);
+	return report_source__ask(source, target, ret, ret_error);
 }
 
 /* --- without one ----------------------------------------------------------------------------- */

@@ -23,6 +23,7 @@ enum command {
 	COMMAND_RUN,
 	COMMAND_TOP,
 	COMMAND_DIFF,
+	COMMAND_HISTORY,
 	COMMAND_DOCTOR,
 };
 enum touch_option { TOUCH_AUTO, TOUCH_NEVER };
@@ -54,6 +55,9 @@ struct options {
 	const char *tls_client_ca; /* NULL: no certificates of callers */
 	enum seccomp_mode seccomp;
 	uint64_t memory_limit; /* bytes; 0: memory_limit__default() */
+	const char *history;   /* its file; NULL: in memory */
+	uint64_t history_keep; /* seconds */
+	uint64_t history_size; /* bytes */
 
 	/* serve and run */
 	enum backend backend;
@@ -63,7 +67,7 @@ struct options {
 	uint64_t stack_min;
 	uint64_t ring_size; /* bytes: a power of two, a multiple of the page size */
 
-	/* serve, show and top */
+	/* serve, show, top and history */
 	const char *socket; /* "/run/memprov.sock" */
 	pid_t pid;	    /* 0: not given */
 
@@ -71,7 +75,7 @@ struct options {
 	const char *proc;     /* "/proc" */
 	const char *pod_logs; /* "/var/log" */
 
-	/* show, run, top and diff */
+	/* show, run, top, diff and history */
 	size_t top;
 	bool all;
 	bool kilobytes; /* --unit kB */
@@ -86,6 +90,15 @@ struct options {
 	/* diff */
 	const char *files[2]; /* A and B; "-": standard input */
 	uint64_t fail_over;   /* bytes; FAIL_OVER_OFF */
+
+	/* history: as the parameters of its route are; NULL: not given */
+	const char *pod;
+	const char *container;
+	const char *start_time;
+	const char *from;
+	const char *to;
+	const char *step;
+	bool by_touch;
 
 	/* run */
 	bool no_ptrace;

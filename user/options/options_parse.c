@@ -28,6 +28,8 @@ static const struct {
 			 "starts CMD, traces it from its first instruction, reports at its end"},
 	[COMMAND_TOP] = {"top", "", "live view of the machine's processes"},
 	[COMMAND_DIFF] = {"diff", " A B", "what grew between two saved JSON reports"},
+	[COMMAND_HISTORY] = {"history", " [PID]",
+			     "how the memory of a process or of the machine came here"},
 	[COMMAND_DOCTOR] = {"doctor", "", "what this kernel and these privileges allow"},
 };
 

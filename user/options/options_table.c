@@ -9,15 +9,18 @@
 
 #include "options/address.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/number.h"
 #include "util/quote.h"
+#include "util/when.h"
 
 #define SERVE (1u << COMMAND_SERVE)
 #define SHOW  (1u << COMMAND_SHOW)
 #define RUN   (1u << COMMAND_RUN)
 #define TOP   (1u << COMMAND_TOP)
 #define DIFF  (1u << COMMAND_DIFF)
-#define ALL   (SERVE | SHOW | RUN | TOP | DIFF | 1u << COMMAND_DOCTOR)
+#define HIST  (1u << COMMAND_HISTORY)
+#define ALL   (SERVE | SHOW | RUN | TOP | DIFF | HIST | 1u << COMMAND_DOCTOR)
 
 static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
@@ -38,6 +41,7 @@ static const struct choice diff_formats[] = {{"text", FORMAT_TEXT}, {"json", FOR
 static const struct choice sorts[] = {
 	{"rss", SORT_RSS},	 {"pss", SORT_PSS}, {"swap", SORT_SWAP}, {"change", SORT_CHANGE},
 	{"growth", SORT_GROWTH}, {"pid", SORT_PID}, {"name", SORT_NAME}, {}};
+static const struct choice bys[] = {{"map", false}, {"touch", true}, {}};
 static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
 
 #define FIELD(member)                                                                              \
@@ -61,15 +65,15 @@ const struct option option_table[] = {
 	 .doc = "its private key"},
 	{"tls-client-ca", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file",
 	 FIELD(tls_client_ca), .doc = "callers with a certificate of this CA may read everything"},
-	{"socket", 0, KIND_SOCKET, SERVE | SHOW | TOP, "PATH", "/run/memprov.sock",
+	{"socket", 0, KIND_SOCKET, SERVE | SHOW | TOP | HIST, "PATH", "/run/memprov.sock",
 	 "a path of 1 to 107 bytes", FIELD(socket),
 	 .doc = "the daemon's unix socket: the same routes"},
 	{"metrics-listen", 0, KIND_ADDRESS, SERVE, "ADDR:PORT", NULL,
 	 "ADDR:PORT, such as 0.0.0.0:9090 or [::]:9090 (port 0: a free one)", FIELD(metrics_listen),
 	 .doc = "only /metrics, /healthz and /readyz; may be any address"},
-	{"pid", 0, KIND_NUMBER, SERVE | SHOW, "N", NULL, "a process ID from 1 to 4194304",
+	{"pid", 0, KIND_NUMBER, SERVE | SHOW | HIST, "N", NULL, "a process ID from 1 to 4194304",
 	 FIELD(pid), .min = 1, .max = OPTIONS_PID_MAX,
-	 .doc = "the process to describe (show: itself, serve: the node)"},
+	 .doc = "the process to describe (show: itself, otherwise: the node)"},
 	{"backend", 0, KIND_CHOICE, SERVE | RUN, "auto|fexit|tracepoint", "auto", NULL, backends,
 	 FIELD(backend), .doc = "how BPF attaches"},
 	{"unwind", 0, KIND_CHOICE, SERVE | RUN, "auto|fp|cfi|none", "auto", NULL, unwinds,
@@ -89,6 +93,15 @@ const struct option option_table[] = {
 	 "a number of bytes from 64M, with a suffix k, M or G if wanted", FIELD(memory_limit),
 	 .min = 64 << 20, .max = 1ULL << 40,
 	 .doc = "memory of the daemon and its symbolizer (default: by its cgroup, or 1G)"},
+	{"history", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(history),
+	 .doc = "where history is kept (default: the last hour, in memory)"},
+	{"history-keep", 0, KIND_DURATION, SERVE, "DURATION", "14d",
+	 "a duration from 1h to 10 years, such as 36h or 14d", FIELD(history_keep), .min = 3600,
+	 .max = 3650ULL * 24 * 3600, .doc = "how long; what is older goes"},
+	{"history-size", 0, KIND_BYTES, SERVE, "BYTES", "256M",
+	 "a number of bytes from 1M, with a suffix k, M or G if wanted", FIELD(history_size),
+	 .min = 1 << 20, .max = 1ULL << 40,
+	 .doc = "bound of the file; the oldest, finest goes first"},
 	{"seccomp", 0, KIND_CHOICE, SERVE, "enforce|log|off", "enforce", NULL, seccomp_modes,
 	 FIELD(seccomp),
 	 .doc = "system calls that the daemon does not use: refused, or only logged"},
@@ -97,20 +110,37 @@ const struct option option_table[] = {
 	{"pod-logs", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/var/log",
 	 "the path of a directory", FIELD(pod_logs),
 	 .doc = "where the kubelet's pods/ and containers/ are: names of pods"},
-	{"top", 0, KIND_NUMBER, SHOW | RUN | TOP | DIFF, "N", "20", "a number from 1 to 10000",
-	 FIELD(top), .min = 1, .max = OPTIONS_TOP_MAX, .doc = "rows of each list"},
+	{"top", 0, KIND_NUMBER, SHOW | RUN | TOP | DIFF | HIST, "N", "20",
+	 "a number from 1 to 10000", FIELD(top), .min = 1, .max = OPTIONS_TOP_MAX,
+	 .doc = "rows of each list"},
 	{"all", 0, KIND_FLAG, SHOW | RUN | TOP | DIFF, FIELD(all), .doc = "all rows instead"},
 	{"format", 0, KIND_CHOICE, SHOW | RUN, "text|json|pprof|folded", "text", NULL, formats,
 	 FIELD(format), .doc = "how the report is written"},
-	{"unit", 0, KIND_CHOICE, SHOW | RUN | TOP | DIFF, "MB|kB", "MB", NULL, units,
+	{"unit", 0, KIND_CHOICE, SHOW | RUN | TOP | DIFF | HIST, "MB|kB", "MB", NULL, units,
 	 FIELD(kilobytes), .doc = "unit of the text report"},
-	{NULL, 'o', KIND_TEXT, SHOW | RUN | DIFF, "FILE", NULL, "the path of a file", FIELD(output),
-	 .doc = "write to FILE instead of standard output (run: standard error)"},
-	{"format", 0, KIND_CHOICE, DIFF, "text|json", "text", NULL, diff_formats, FIELD(format),
-	 .doc = "how the differences are written"},
+	{NULL, 'o', KIND_TEXT, SHOW | RUN | DIFF | HIST, "FILE", NULL, "the path of a file",
+	 FIELD(output), .doc = "write to FILE instead of standard output (run: standard error)"},
+	{"format", 0, KIND_CHOICE, DIFF | HIST, "text|json", "text", NULL, diff_formats,
+	 FIELD(format), .doc = "how the answer is written"},
 	{"fail-over", 0, KIND_BYTES, DIFF, "SIZE", NULL,
 	 "a number of bytes, with a suffix k, M or G if wanted", FIELD(fail_over), .min = 0,
 	 .max = INT64_MAX, .doc = "exit with 1 when RSS grew by more than SIZE"},
+	{"pod", 0, KIND_TEXT, HIST, "NS/NAME", NULL, "NAMESPACE/NAME", FIELD(pod),
+	 .doc = "of a pod, instead of a process"},
+	{"container", 0, KIND_TEXT, HIST, "ID", NULL,
+	 "a container's id, or at least its first 12 digits", FIELD(container),
+	 .doc = "of a container"},
+	{"start-time", 0, KIND_MOMENT, HIST, "TIME", NULL, WHEN_TAKES_MOMENT, FIELD(start_time),
+	 .doc = "of the process with that PID which started then (default: the latest)"},
+	{"from", 0, KIND_MOMENT, HIST, "TIME", NULL, WHEN_TAKES_MOMENT, FIELD(from),
+	 .doc = "the first moment: RFC 3339, or an age (default: an hour earlier)"},
+	{"to", 0, KIND_MOMENT, HIST, "TIME", NULL, WHEN_TAKES_MOMENT, FIELD(to),
+	 .doc = "the last moment (default: now)"},
+	{"step", 0, KIND_STEP, HIST, "DURATION", NULL, WHEN_TAKES_DURATION, FIELD(step), .min = 1,
+	 .max = 3650ULL * 24 * 3600,
+	 .doc = "from one moment to the next (default: as they are kept)"},
+	{"by", 0, KIND_CHOICE, HIST, "map|touch", "map", NULL, bys, FIELD(by_touch),
+	 .doc = "call sites by who mapped or by who touched"},
 	{"interval", 0, KIND_NUMBER, TOP, "SECONDS", "2", "a number of seconds from 1 to 3600",
 	 FIELD(interval), .min = 1, .max = 3600, .doc = "seconds from one frame to the next"},
 	{"sort", 0, KIND_CHOICE, TOP, "COLUMN", "rss", NULL, sorts, FIELD(sort),
@@ -195,6 +225,39 @@ static int set_number(const struct option *o, const char *value, struct options 
 	return 0;
 }
 
+/* 0, or what is wrong in error. */
+static int fail_time(const struct option *o, const char *value, int err,
+		     char error[OPTIONS_ERROR_LEN])
+{
+	char quoted[QUOTE_LEN];
+
+	if (!err)
+		return 0;
+	return option__fail(error, "'%s' is %s; takes %s", quote__text(value, quoted),
+			    err == -ERANGE ? "out of range" : "not understood", o->takes);
+}
+
+static int set_duration(const struct option *o, const char *value, struct options *ret,
+			char error[OPTIONS_ERROR_LEN])
+{
+	uint64_t seconds;
+	int err = when__parse_duration(value, o->min, o->max, &seconds);
+
+	if (!err)
+		store(o, seconds, ret);
+	return fail_time(o, value, err, error);
+}
+
+/* The daemon reads it again, by its own clock. */
+static int check_time(const struct option *o, const char *value, char error[OPTIONS_ERROR_LEN])
+{
+	uint64_t parsed;
+	int err = o->kind == KIND_STEP ? when__parse_duration(value, o->min, o->max, &parsed)
+				       : when__parse_moment(value, clock__wall_ns(), &parsed);
+
+	return fail_time(o, value, err, error);
+}
+
 static int check_address(const struct option *o, const char *value, char error[OPTIONS_ERROR_LEN])
 {
 	struct address address;
@@ -228,8 +291,14 @@ int option__set(const struct option *o, const char *value, struct options *ret,
 	case KIND_BYTES:
 	case KIND_POWER_OF_TWO:
 		return set_number(o, value, ret, error);
+	case KIND_DURATION:
+		return set_duration(o, value, ret, error);
 	case KIND_CHOICE:
 		return set_choice(o, value, ret, error);
+	case KIND_STEP:
+	case KIND_MOMENT:
+		err = check_time(o, value, error);
+		break;
 	case KIND_ADDRESS:
 		err = check_address(o, value, error);
 		break;

@@ -19,6 +19,9 @@ enum option_kind {
 	KIND_NUMBER,
 	KIND_BYTES,
 	KIND_POWER_OF_TWO, /* of bytes */
+	KIND_DURATION,	   /* in seconds */
+	KIND_STEP,	   /* the same, kept as text */
+	KIND_MOMENT,	   /* kept as text */
 	KIND_CHOICE,
 	KIND_HELP,
 	KIND_VERSION,

@@ -498,6 +498,19 @@ static void add_memory(struct buf *out, const struct budget_stats *memory)
 			     memory->given_up[what]);
 }
 
+static void add_history(struct buf *out, const struct tracer_stats *stats)
+{
+	add_family(out, "history_errors_total", "counter",
+		   "Times that history could not be written, or a file was set aside.");
+	for (size_t i = 0; i < stats->n_history_errors; i++)
+		add_labelled(out, "history_errors_total", "cause", stats->history_errors[i].label,
+			     stats->history_errors[i].value);
+	add_family(out, "history_bytes", "gauge", "What history takes in its store.");
+	add_sample(out, "history_bytes", no_labels, stats->history_bytes);
+	add_family(out, "history_limit_bytes", "gauge", "What it may take.");
+	add_sample(out, "history_limit_bytes", no_labels, stats->history_max_bytes);
+}
+
 static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
 			 uint64_t stacks_dropped)
 {
@@ -555,6 +568,8 @@ void metrics__encode(const struct report *node, const struct tracer_stats *stats
 		add_stats(ret, stats);
 	if (stats)
 		add_memory(ret, &stats->memory);
+	if (stats && stats->history_max_bytes)
+		add_history(ret, stats);
 	if (stats && stats->unwinder)
 		add_unwinder(ret, stats->unwinder, stats->stacks_dropped);
 	add_snapshots(ret, snapshots);

@@ -42,7 +42,11 @@ struct tracer_stats {
 	size_t n_resyncs;
 	const struct metrics_counter *oom_kills; /* by scope */
 	size_t n_oom_kills;
-	uint64_t oom_reports;		       /* taken where memory ran short */
+	uint64_t oom_reports;			      /* taken where memory ran short */
+	const struct metrics_counter *history_errors; /* by cause; likewise */
+	size_t n_history_errors;
+	uint64_t history_bytes;		       /* in use, of history_max_bytes */
+	uint64_t history_max_bytes;	       /* 0: there is no history */
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
 	uint64_t stacks_dropped;
 	struct budget_stats memory;

@@ -7,8 +7,10 @@
 
 #include "options/options.h"
 #include "util/cleanup.h"
+#include "util/clock.h"
 #include "util/number.h"
 #include "util/quote.h"
+#include "util/when.h"
 
 static int set_pid(struct query *query, const char *value)
 {
@@ -75,6 +77,26 @@ static int set_by(struct query *query, const char *value)
 	return query->by_touch || !strcmp(value, "map") ? 0 : -EINVAL;
 }
 
+static int set_from(struct query *query, const char *value)
+{
+	return when__parse_moment(value, query->now_ns, &query->from_ns);
+}
+
+static int set_to(struct query *query, const char *value)
+{
+	return when__parse_moment(value, query->now_ns, &query->to_ns);
+}
+
+static int set_step(struct query *query, const char *value)
+{
+	return when__parse_duration(value, 1, QUERY_STEP_MAX_S, &query->step_s);
+}
+
+static int set_start_time(struct query *query, const char *value)
+{
+	return when__parse_moment(value, query->now_ns, &query->started);
+}
+
 static int set_pod(struct query *query, const char *value)
 {
 	return pod_names__parse(value, &query->pod) ? 0 : -EINVAL;
@@ -118,6 +140,10 @@ static const struct {
 	 "a container's id, or at least its first 12 digits"},
 	{"nspid", PARAMETER_NSPID, set_nspid,
 	 "a process ID as the container has it, from 1 to 4194304"},
+	{"from", PARAMETER_FROM, set_from, WHEN_TAKES_MOMENT},
+	{"to", PARAMETER_TO, set_to, WHEN_TAKES_MOMENT},
+	{"step", PARAMETER_STEP, set_step, WHEN_TAKES_DURATION},
+	{"start_time", PARAMETER_START_TIME, set_start_time, WHEN_TAKES_MOMENT},
 };
 
 void query__init(struct query *query, unsigned takes)
@@ -125,6 +151,8 @@ void query__init(struct query *query, unsigned takes)
 	memset(query, 0, sizeof(*query));
 	query->takes = takes;
 	query->top = 20;
+	query->now_ns = query->to_ns = clock__wall_ns();
+	query->from_ns = query->now_ns - QUERY_LENGTH_S * NSEC_PER_SEC;
 	query->format = takes & PARAMETER_OF_FORMAT(FORMAT_HTML) ? FORMAT_HTML : FORMAT_TEXT;
 }
 
@@ -234,6 +262,15 @@ void query__end(struct query *query)
 	}
 	if (!message && query->given & PARAMETER_NSPID && !(query->given & PARAMETER_CONTAINER))
 		message = "nspid: takes the container, too: nspid=N&container=ID";
+	if (!message && query->given & PARAMETER_START_TIME && !query->pid)
+		message = "start_time: takes the pid, too: pid=N&start_time=TIME";
+	/* An hour until the moment that is given, too. */
+	if (query->given & PARAMETER_TO && !(query->given & PARAMETER_FROM))
+		query->from_ns = query->to_ns > QUERY_LENGTH_S * NSEC_PER_SEC
+					 ? query->to_ns - QUERY_LENGTH_S * NSEC_PER_SEC
+					 : 0;
+	if (!message && query->from_ns >= query->to_ns)
+		message = "from: it is not before to; takes an earlier time, such as -2h";
 	if (message && !query->error[0])
 		snprintf(query->error, sizeof(query->error), "%s", message);
 }

@@ -26,12 +26,19 @@ enum parameter {
 	PARAMETER_CONTAINER = 1 << 7,
 	PARAMETER_NSPID = 1 << 8,
 	PARAMETER_BY = 1 << 9,
+	PARAMETER_FROM = 1 << 10,
+	PARAMETER_TO = 1 << 11,
+	PARAMETER_STEP = 1 << 12,
+	PARAMETER_START_TIME = 1 << 13,
 };
 
 /* What the parameter format may be: further bits of the same masks. */
 #define PARAMETER_OF_FORMAT(format) (1u << (16 + (format)))
 
 #define QUERY_ERROR_LEN 256
+
+#define QUERY_LENGTH_S	 3600ULL /* of history, when nothing else is asked for */
+#define QUERY_STEP_MAX_S (3650ULL * 24 * 3600)
 
 struct query {
 	unsigned takes; /* the parameters that the route has */
@@ -48,7 +55,11 @@ struct query {
 	bool kilobytes;
 	uint64_t min; /* bytes */
 	bool by_touch;
-	uint64_t id; /* at the end of the path */
+	uint64_t id;		 /* at the end of the path */
+	uint64_t now_ns;	 /* since 1970: what ages count from */
+	uint64_t from_ns, to_ns; /* now and an hour before, unless they are given */
+	uint64_t step_s;	 /* 0: not given */
+	uint64_t started;	 /* ns since 1970; 0: not given */
 
 	char error[QUERY_ERROR_LEN]; /* the first thing that was wrong, one line; "": nothing */
 };

@@ -13,6 +13,7 @@
 #include "serve/routes.h"
 
 struct blackbox;
+struct history;
 struct report;
 struct sampler;
 struct taker;
@@ -22,6 +23,7 @@ struct reporter {
 	struct taker *taker;
 	struct sampler *sampler;
 	struct blackbox *blackbox;
+	struct history *history;
 	const char *proc;
 	pid_t pid; /* described when a query names none; 0: the node */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);
@@ -36,7 +38,10 @@ struct asker {
 };
 
 /* May run on several threads at once. */
-void reporter__answer(const struct reporter *reporter, const struct route *route,
-		      const struct query *query, const struct asker *asker, struct answer *answer);
+typedef void reporter_fn(const struct reporter *reporter, const struct route *route,
+			 const struct query *query, const struct asker *asker,
+			 struct answer *answer);
+
+reporter_fn reporter__answer;
 
 #endif

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve/past.h"
 #include "util/cleanup.h"
 #include "util/refs.h"
 
@@ -92,6 +93,13 @@ static bool begin(struct request *request, struct visitor *visitor)
 	return wanted;
 }
 
+static reporter_fn *answer_from(const struct request *request)
+{
+	enum route_kind kind = request->route->kind;
+
+	return kind == ROUTE_HISTORY || kind == ROUTE_DIFF ? past__answer : reporter__answer;
+}
+
 static void run(struct job *job, struct visitor *visitor)
 {
 	_cleanup_(answer__free) struct answer answer = {};
@@ -103,8 +111,8 @@ static void run(struct job *job, struct visitor *visitor)
 	    admission__caller(all->admission, &request->client, query__is_json(&request->query),
 			      &caller, &answer)) {
 		caller.source = job->source;
-		reporter__answer(&all->reporter, request->route, &request->query,
-				 &(struct asker){&caller, visitor}, &answer);
+		answer_from(request)(&all->reporter, request->route, &request->query,
+				     &(struct asker){&caller, visitor}, &answer);
 	}
 	pthread_mutex_lock(&all->lock);
 	if (request->state == REQUEST_WAITING && request->runner == visitor)

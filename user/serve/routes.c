@@ -15,7 +15,10 @@
 #define OF_REPORTS   (OF_LISTS | OF_PROCESSES | PARAMETER_MIN | PARAMETER_BY)
 /* A profile always has everything; its readers choose. */
 #define OF_PROFILES (OF_PROCESSES | PARAMETER_MIN)
-#define OF_GRAPHS   (PARAMETER_TOP | PARAMETER_ALL | OF_PROCESSES | PARAMETER_MIN | PARAMETER_BY)
+#define OF_HISTORY                                                                                 \
+	(PARAMETER_PID | PARAMETER_POD | PARAMETER_CONTAINER | PARAMETER_START_TIME |              \
+	 PARAMETER_FROM | PARAMETER_TO | PARAMETER_TOP)
+#define OF_GRAPHS (PARAMETER_TOP | PARAMETER_ALL | OF_PROCESSES | PARAMETER_MIN | PARAMETER_BY)
 
 static const struct route_format of_reports[FORMATS] = {
 	[FORMAT_TEXT] = {TYPE_TEXT, encode__text},
@@ -46,6 +49,15 @@ static const struct route_format of_ooms[FORMATS] = {
 	[FORMAT_TEXT] = {TYPE_TEXT},
 	[FORMAT_JSON] = {TYPE_JSON},
 };
+/* These are of no report: serve/past.c writes them. */
+static const struct route_format of_history[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_TEXT},
+	[FORMAT_JSON] = {TYPE_JSON},
+};
+static const struct route_format of_differences[FORMATS] = {
+	[FORMAT_TEXT] = {TYPE_JSON},
+	[FORMAT_JSON] = {TYPE_JSON},
+};
 /* What has one format takes the parameter too: it says how errors are written. */
 static const struct route_format of_others[FORMATS] = {
 	[FORMAT_TEXT] = {TYPE_TEXT},
@@ -60,6 +72,9 @@ static const struct route routes[] = {
 	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS, of_graphs},
 	{"/debug/memory/oom", ROUTE_OOMS, ON_DEBUG, 0, of_ooms},
 	{"/debug/memory/oom/", ROUTE_OOM, ON_DEBUG, 0, of_ooms},
+	{"/debug/memory/history", ROUTE_HISTORY, ON_DEBUG,
+	 OF_HISTORY | PARAMETER_STEP | PARAMETER_BY | PARAMETER_UNIT, of_history},
+	{"/debug/memory/diff", ROUTE_DIFF, ON_DEBUG, OF_HISTORY | PARAMETER_ALL, of_differences},
 	{"/", ROUTE_PAGE, ON_DEBUG, 0, of_others},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, 0, of_others},
 	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, 0, of_others},

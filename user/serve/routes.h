@@ -20,6 +20,8 @@ enum route_kind {
 	ROUTE_PPROF,	 /* of a process, or of the node */
 	ROUTE_PROCESSES,
 	ROUTE_FLAMEGRAPH, /* of a process, or of the node */
+	ROUTE_HISTORY,
+	ROUTE_DIFF,
 	ROUTE_PAGE,
 	ROUTE_HEALTH,
 	ROUTE_READY,

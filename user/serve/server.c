@@ -452,6 +452,7 @@ static int start(struct server *server)
 	struct reporter reporter = {.taker = server->config.taker,
 				    .sampler = server->config.sampler,
 				    .blackbox = server->config.blackbox,
+				    .history = server->config.history,
 				    .proc = server->options->proc,
 				    .pid = server->options->pid,
 				    .metrics = server->config.metrics,

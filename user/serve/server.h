@@ -12,6 +12,7 @@ struct crew;
 struct options;
 struct report;
 struct server;
+struct history;
 struct sampler;
 struct blackbox;
 struct taker;
@@ -26,6 +27,7 @@ struct server_config {
 	struct taker *taker;
 	struct sampler *sampler;
 	struct blackbox *blackbox;
+	struct history *history;
 	struct crew *crew; /* with REQUEST_WORKERS threads to spare */
 	/* For /readyz: false with why not, one line. Must not block. */
 	bool (*ready)(void *ctx, char *ret_why, size_t len);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "cli/history_show.h"
+
+#include <ctype.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/output.h"
+#include "cli/report_source.h"
+#include "options/options.h"
+#include "util/buf.h"
+#include "util/cleanup.h"
+#include "util/log.h"
+
+static void close_source(struct report_source **source)
+{
+	report_source__close(*source);
+}
+
+static void add(struct buf *target, const char *name, const char *value)
+{
+	if (!value)
+		return;
+	buf__printf(target, "&%s=", name);
+	for (; *value; value++) {
+		if (isalnum((unsigned char)*value) || strchr("-._~", *value))
+			buf__add(target, value, 1);
+		else
+			buf__printf(target, "%%%02X", (unsigned char)*value);
+	}
+}
+
+static void make_target(struct buf *ret, const struct options *o)
+{
+	buf__printf(ret, "/debug/memory/history?format=%s&unit=%s&by=%s&top=%zu",
+		    o->format == FORMAT_JSON ? "json" : "text", o->kilobytes ? "kB" : "MB",
+		    o->by_touch ? "touch" : "map", o->all ? (size_t)OPTIONS_TOP_MAX : o->top);
+	if (o->pid)
+		buf__printf(ret, "&pid=%d", o->pid);
+	add(ret, "pod", o->pod);
+	add(ret, "container", o->container);
+	add(ret, "start_time", o->start_time);
+	add(ret, "from", o->from);
+	add(ret, "to", o->to);
+	add(ret, "step", o->step);
+}
+
+int history_show__run(const struct options *options)
+{
+	_cleanup_(close_source) struct report_source *source = NULL;
+	_cleanup_buf_ struct buf target = {}, body = {}, error = {};
+	int err = report_source__open(options, &source, &error);
+
+	make_target(&target, options);
+	if (!err && report_source__why_off(source)) {
+		log_error("history: %s", report_source__why_off(source));
+		return EXIT_FAILED;
+	}
+	err = err ?: buf__error(&target);
+	err = err ?: report_source__ask(source, target.data, &body, &error);
+	if (err) {
+		log_error("history: %s", error.data ?: "out of memory");
+		return EXIT_FAILED;
+	}
+	return output__write(options->output, STDOUT_FILENO, body.data, body.len) ? EXIT_FAILED
+										  : EXIT_DONE;
+}

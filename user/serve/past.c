@@ -1,0 +1,255 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "serve/past.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "diff/diff_encode.h"
+#include "diff/difference.h"
+#include "history/encode.h"
+#include "history/history.h"
+#include "history/moment.h"
+#include "proc/procfs.h"
+#include "proc/self.h"
+#include "util/arena.h"
+#include "util/cleanup.h"
+
+static void close_db(sqlite3 **db)
+{
+	sqlite3_close(*db);
+}
+
+static void free_arena(struct arena **arena)
+{
+	arena__free(*arena);
+}
+
+static void free_saved(struct saved **saved)
+{
+	saved__free(*saved);
+}
+
+static void free_difference(struct difference **difference)
+{
+	difference__free(*difference);
+}
+
+/* --- what is asked for ------------------------------------------------------------------------ */
+
+struct past {
+	const struct reporter *reporter;
+	const struct route *route;
+	const struct query *query;
+	const struct asker *asker;
+	struct answer *answer;
+	pid_t pid;
+	sqlite3 *db;
+	struct arena *arena;
+	struct selection selection;
+};
+
+#define NAME_LEN (POD_NAMESPACE_MAX + POD_NAME_MAX + 32)
+
+static const char *name_of(const struct past *p, char ret[NAME_LEN])
+{
+	if (p->pid)
+		snprintf(ret, NAME_LEN, "process %d", p->pid);
+	else if (p->query->pod.pod[0])
+		snprintf(ret, NAME_LEN, "pod %s/%s", p->query->pod.namespace, p->query->pod.pod);
+	else if (p->query->container[0])
+		snprintf(ret, NAME_LEN, "container %s", p->query->container);
+	else
+		snprintf(ret, NAME_LEN, "the node");
+	return ret;
+}
+
+static enum answer_error not_there(const struct past *p)
+{
+	return p->query->pod.pod[0]	? ERROR_NO_SUCH_POD
+	       : p->query->container[0] ? ERROR_NO_SUCH_CONTAINER
+					: ERROR_NO_SUCH_PROCESS;
+}
+
+static void fail(struct past *p, int err)
+{
+	bool json = query__is_json(p->query) || p->route->kind == ROUTE_DIFF;
+	char name[NAME_LEN];
+
+	name_of(p, name);
+	switch (-err) {
+	case ESRCH:
+		answer__fail(p->answer, not_there(p), json, "there is no history of %s%s", name,
+			     p->query->started ? " that started then" : "");
+		break;
+	case ENODATA:
+		answer__fail(p->answer, not_there(p), json,
+			     "there is no history of %s in that time", name);
+		break;
+	case EACCES:
+		answer__fail(
+			p->answer, ERROR_FORBIDDEN, json,
+			"not allowed to read the history of %s: it takes a caller who may read "
+			"every process%s",
+			name, p->pid ? ", or its own user" : "");
+		break;
+	case ENOTUNIQ:
+		answer__fail(p->answer, ERROR_BAD_PARAMETER, json,
+			     "container: the ids of several begin with %s; takes more of it",
+			     p->query->container);
+		break;
+	case EDOM:
+		answer__fail(p->answer, ERROR_BAD_PARAMETER, json,
+			     "step: there are more than %d from from to to; takes a longer one",
+			     TIMELINE_MOMENTS_MAX);
+		break;
+	case EAGAIN:
+	case EBUSY:
+		answer__fail(p->answer, ERROR_TOO_BUSY, json,
+			     "history is not there yet, or is being written; try again soon");
+		break;
+	default:
+		answer__fail(p->answer, ERROR_KERNEL_REFUSED, json,
+			     "reading the history of %s failed: %s", name, strerror(-err));
+	}
+}
+
+/* --- who may ---------------------------------------------------------------------------------- */
+
+/* Numbers of users mean the same to a caller only in our namespaces. */
+static bool is_in_our_namespaces(const struct past *p, int self)
+{
+	const struct reader *reader = &p->asker->caller->reader;
+	struct reader ours;
+
+	return !reader__of(self, &ours) && !memcmp(&ours.user, &reader->user, sizeof(ours.user)) &&
+	       !memcmp(&ours.pid, &reader->pid, sizeof(ours.pid));
+}
+
+/* Of a process that is there, the kernel's own rule holds, too: it may have gained rights. */
+static bool may_read_now(const struct past *p)
+{
+	_cleanup_close_ int pidfd = procfs__open(p->reporter->proc, p->pid);
+	struct proc_stat stat;
+
+	return pidfd < 0 || procfs__stat(pidfd, &stat) ||
+	       stat.start_ticks != p->selection.start_ticks ||
+	       caller__may_read(p->asker->caller, pidfd);
+}
+
+static bool may_read(const struct past *p)
+{
+	const struct observed_owner *owner = &p->selection.owner;
+	const struct caller *caller = p->asker->caller;
+	_cleanup_close_ int self = -1;
+
+	if (caller->everything)
+		return true;
+	/* All of it is in our memory. */
+	self = procfs__open(p->reporter->proc, self__pid(p->reporter->proc));
+	if (self < 0 || caller__may_read(caller, self))
+		return self >= 0;
+	return p->pid && owner->known && owner->uid == caller->reader.uid &&
+	       owner->gid == caller->reader.gid && is_in_our_namespaces(p, self) && may_read_now(p);
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+static int answer_timeline(struct past *p)
+{
+	const struct query *query = p->query;
+	const struct timeline_query asked = {
+		.from_ns = query->from_ns,
+		.to_ns = query->to_ns,
+		.step_s = query->step_s,
+		.by_touch = query->by_touch,
+		.top = query->top,
+	};
+	const struct encode_options options = {
+		.unit = query->kilobytes ? UNIT_KB : UNIT_MB,
+		.by_touch = query->by_touch,
+	};
+	struct timeline timeline;
+	int err = timeline__read(p->db, &p->selection, &asked, p->arena, &timeline);
+
+	if (err)
+		return err;
+	answer__ok(p->answer, p->route->formats[query->format].type);
+	if (query__is_json(query))
+		timeline__encode_json(&timeline, &p->selection, &options, &p->answer->body);
+	else
+		timeline__encode_text(&timeline, &p->selection, &options, &p->answer->body);
+	return buf__error(&p->answer->body);
+}
+
+static int answer_difference(struct past *p)
+{
+	static const char *const no_files[2];
+	const struct diff_options options = {
+		.files = no_files,
+		.top = p->query->top,
+		.all = p->query->all,
+	};
+	_cleanup_(free_difference) struct difference *difference = NULL;
+	_cleanup_(free_saved) struct saved *a = NULL, *b = NULL;
+	int err = moment__read(p->db, &p->selection, p->query->from_ns, false, &a);
+
+	err = err ?: moment__read(p->db, &p->selection, p->query->to_ns, true, &b);
+	/* Nothing is known in between. */
+	if (!err && strcmp(a->taken_at, b->taken_at) > 0)
+		err = -ENODATA;
+	err = err ?: difference__new(a, b, &difference);
+	if (err)
+		return err;
+	answer__ok(p->answer, TYPE_JSON);
+	diff_encode__json(difference, &options, &p->answer->body);
+	return buf__error(&p->answer->body);
+}
+
+static int open_and_find(struct past *p)
+{
+	const struct history_selector selector = {
+		.pid = p->pid,
+		.started = p->query->started,
+		.container = p->query->container[0] ? p->query->container : NULL,
+		.namespace = p->query->pod.pod[0] ? p->query->pod.namespace : NULL,
+		.pod = p->query->pod.pod[0] ? p->query->pod.pod : NULL,
+	};
+	int err = history__open(p->reporter->history, &p->db);
+
+	p->arena = err ? NULL : arena__new();
+	if (!err && !p->arena)
+		err = -ENOMEM;
+	/* All of it is of one state of the store. */
+	err = err ?: db__exec(p->db, "BEGIN");
+	err = err ?: selection__find(p->db, &selector, p->arena, &p->selection);
+	/* What may not be read might as well not exist, where others are hidden. */
+	if (!err && !may_read(p))
+		err = -EACCES;
+	return err;
+}
+
+void past__answer(const struct reporter *reporter, const struct route *route,
+		  const struct query *query, const struct asker *asker, struct answer *answer)
+{
+	struct past p = {.reporter = reporter,
+			 .route = route,
+			 .query = query,
+			 .asker = asker,
+			 .answer = answer};
+	_cleanup_(close_db) sqlite3 *db = NULL;
+	_cleanup_(free_arena) struct arena *arena = NULL;
+	int err;
+
+	if (query->self)
+		p.pid = self__pid(reporter->proc);
+	else if (!query->pod.pod[0] && !query->container[0])
+		p.pid = query->pid ?: reporter->pid;
+	err = open_and_find(&p);
+	db = p.db;
+	arena = p.arena;
+	if (!err)
+		err = route->kind == ROUTE_HISTORY ? answer_timeline(&p) : answer_difference(&p);
+	if (err)
+		fail(&p, err);
+}
