@@ -141,11 +141,19 @@ static int fill_for_observer(const struct taker *taker, const struct snapshot *s
 						       sums->strings, &sums->container);
 }
 
+/* Stacks that nobody wants are unwound when there is time, which a busy node may not have for
+ * minutes. What is observed of a larger process is not to lack its call sites for so long. */
+static bool wants_stacks(const struct taker *taker, const struct sample *before)
+{
+	return taker->config.observer && before && before->unsettled &&
+	       before->rss >= SAMPLE_WANTS_BYTES;
+}
+
 int sample__take(const struct taker *taker, pid_t pid, uint64_t largest,
 		 const struct sample *before, struct visitor *visitor, struct sample **ret)
 {
 	struct report *sums = report__new();
-	struct patience patience = {};
+	struct patience patience = {.wants_stacks = wants_stacks(taker, before)};
 	struct snapshot_config config = {
 		.taker = taker,
 		.caller = &CALLER_OURSELVES,

@@ -16,6 +16,9 @@
 /* CPU time of the sample of a large process: one of some 5,000 VMAs. */
 #define SAMPLE_LARGE_NS 10000000
 
+/* RSS from which on an observed process does not wait for its stacks (wants_stacks()). */
+#define SAMPLE_WANTS_BYTES (8ULL << 20)
+
 /* Names beyond this, the smallest, are summed in one. */
 #define SAMPLE_NAMES 1000
 
