@@ -246,7 +246,7 @@ static bool on_stack(const struct raw_stack *raw, void *ctx)
 
 static void answer_stacks(struct tracer *t)
 {
-	static const struct unwound nothing = {.provisional = true};
+	static const struct unwound nothing = {.lasts = STACK_IS_ONCE};
 
 	for (size_t i = 0; i < t->n_stacks; i++) {
 		int who = t->touchers[i] < 0 ? TOUCHERS : t->touchers[i];
