@@ -222,10 +222,8 @@ int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(one_being_served_is_hurried),
-		TEST(next_process_of_a_number_is_another),
-		TEST(samples_hold_on_to_no_room),
-		TEST(interpreters_do_not_wait_for_a_turn),
+		TEST(one_being_served_is_hurried), TEST(next_process_of_a_number_is_another),
+		TEST(samples_hold_on_to_no_room),  TEST(interpreters_do_not_wait_for_a_turn),
 		TEST(a_program_is_looked_at_once),
 	};
 
