@@ -447,7 +447,7 @@ static void test_frames_of_python_count(void **state)
 	do {                                                                                       \
 		s = two_frames();                                                                  \
 		what;                                                                              \
-		assert_null(find(f, &s.native.head));                         \
+		assert_null(find(f, &s.native.head));                                              \
 	} while (0)
 	learn_python(f, &whole, f->a);
 	s = two_frames();

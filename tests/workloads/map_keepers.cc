@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * map_keepers: "keep MEGABYTES SEED" on stdin: keep_most() and keep_some() take turns at random, 3 to 1, to insert
- * strings into a std::map each. Answers "BYTES BYTES", of each.
+ * map_keepers: "keep MEGABYTES SEED" on stdin: keep_most() and keep_some() take turns at random, 3
+ * to 1, to insert strings into a std::map each. Answers "BYTES BYTES", of each.
  */
 #include <cstdint>
 #include <cstdio>

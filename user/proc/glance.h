@@ -2,8 +2,9 @@
 /*
  * Reading some of a process's memory in bounded time. A page may have to be brought in, and its
  * source (userfaultfd, a dead swap device) may keep the reader waiting for ever: so threads of its
- * own read, and are abandoned when they are late. Processes of a user that has as many of them stuck
- * as are free are not read: one user can take half of them, the next one half of what is left.
+ * own read, and are abandoned when they are late. Processes of a user that has as many of them
+ * stuck as are free are not read: one user can take half of them, the next one half of what is
+ * left.
  */
 #ifndef MEMPROV_GLANCE_H
 #define MEMPROV_GLANCE_H
