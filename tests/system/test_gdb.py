@@ -150,6 +150,8 @@ def segments(path):
 
 def of_ours(frame, first):
     """Where the frame is: a file and an offset in it; or an address."""
+    if frame["language"]:  # of Java's gdb knows nothing
+        return None, None
     offset = int(frame["offset"], 16) + (0 if first else 1)
     if not frame["module"]:
         return None, offset

@@ -144,7 +144,7 @@ static void test_what_is_expected_comes_at_once(void **state)
 {
 	struct fixture *fixture = *state;
 	struct memory *memory = &fixture->memory;
-	uint64_t ats[WIRE_RANGES_MAX + 4];
+	uint64_t ats[REMOTE_EXPECT_MAX + 4];
 	uint8_t byte;
 
 	for (size_t i = 0; i < sizeof(ats) / sizeof(ats[0]); i++)
@@ -153,7 +153,7 @@ static void test_what_is_expected_comes_at_once(void **state)
 	ats[2] = 64 * REMOTE_LINE; /* nothing is there */
 	remote__expect(&fixture->remote, ats, sizeof(ats) / sizeof(ats[0]));
 	assert_int_equal(memory->fetches, 1);
-	assert_int_equal(memory->ranges, WIRE_RANGES_MAX);
+	assert_int_equal(memory->ranges, REMOTE_EXPECT_MAX);
 	assert_true(remote__u8(&fixture->remote, AT + 3 * REMOTE_LINE, &byte));
 	assert_int_equal(byte, memory->bytes[3 * REMOTE_LINE]);
 	assert_false(remote__u8(&fixture->remote, 64 * REMOTE_LINE + 9, &byte));

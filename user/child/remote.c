@@ -132,10 +132,10 @@ bool remote__string(struct remote *remote, uint64_t at, char *ret, size_t size)
 
 void remote__expect(struct remote *remote, const uint64_t *ats, size_t n)
 {
-	struct wire_range ranges[WIRE_RANGES_MAX];
+	struct wire_range ranges[REMOTE_EXPECT_MAX];
 	size_t n_ranges = 0;
 
-	for (size_t i = 0; i < n && n_ranges < WIRE_RANGES_MAX; i++) {
+	for (size_t i = 0; i < n && n_ranges < REMOTE_EXPECT_MAX; i++) {
 		uint64_t at = ats[i] - ats[i] % REMOTE_LINE;
 		bool is_asked = false;
 

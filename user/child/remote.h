@@ -17,14 +17,16 @@
 
 #include "wire/wire.h"
 
-#define REMOTE_LINE	   2048 /* bytes that are fetched at once, aligned so */
-#define REMOTE_LINES	   512	/* that are kept; a power of two */
+#define REMOTE_LINE	   4096 /* bytes that are fetched at once, aligned so */
+#define REMOTE_LINES	   256	/* that are kept; a power of two */
 #define REMOTE_KEPT_NS	   1000000000ULL
 #define REMOTE_FETCHES_MAX 512
 #define REMOTE_READS_MAX   2000000 /* also of what was fetched: some 20 ms */
 
 _Static_assert(REMOTE_FETCHES_MAX <= WIRE_MEMORY_ASKED, "the parent answers all of them");
-_Static_assert(WIRE_RANGES_MAX *REMOTE_LINE <= WIRE_MEMORY_MAX, "an answer has room for all");
+
+#define REMOTE_EXPECT_MAX (WIRE_MEMORY_MAX / REMOTE_LINE) /* lines in one answer */
+_Static_assert(REMOTE_EXPECT_MAX <= WIRE_RANGES_MAX, "a need has room for all");
 
 struct remote_line {
 	uint64_t at;
