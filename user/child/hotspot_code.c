@@ -6,14 +6,12 @@
 #include "child/hotspot_method.h"
 #include "util/cleanup.h"
 
-#define HEAPS_MAX	 8 /* there are three */
-#define LOG2_SEGMENT_MAX 16
-#define HOPS_MAX	 4096	   /* a hop leads back up to 254 segments of 64 bytes or more */
-#define FREE_SEGMENT	 0xff	   /* CodeHeap::free_sentinel (memory/heap.hpp) */
-#define BLOB_SIZE_MAX	 (1 << 26) /* bytes */
-#define FRAME_WORDS_MAX	 (1 << 16)
-#define DATA_MAX	 (1 << 26) /* bytes of debug information */
-#define ENTRY_BCI	 -1	   /* InvocationEntryBci, from which indexes are counted */
+#define HOPS_MAX	4096	  /* a hop leads back up to 254 segments of 64 bytes or more */
+#define FREE_SEGMENT	0xff	  /* CodeHeap::free_sentinel (memory/heap.hpp) */
+#define BLOB_SIZE_MAX	(1 << 26) /* bytes */
+#define FRAME_WORDS_MAX (1 << 16)
+#define DATA_MAX	(1 << 26) /* bytes of debug information */
+#define ENTRY_BCI	-1	  /* InvocationEntryBci, from which indexes are counted */
 
 /* --- which piece --------------------------------------------------------------------------- */
 
@@ -34,48 +32,37 @@ static bool find_segment(struct remote *remote, uint64_t map, uint64_t *segment)
 	return false;
 }
 
-/* The piece in one of the heaps. */
-static bool find_in_heap(struct remote *remote, const struct hotspot_layout *layout, uint64_t heap,
-			 uint64_t pc, uint64_t *ret)
+/* They lie one behind the other. */
+static const struct hotspot_heap *find_heap(const struct hotspot_layout *layout, uint64_t pc)
 {
-	const uint64_t *at = layout->at;
-	uint64_t low, high, map, segment, block;
-	uint32_t log2_segment;
-	uint8_t used;
+	const struct hotspot_heap *found = NULL;
 
-	if (!remote__word(remote, heap + at[HEAP_MEMORY] + at[SPACE_LOW], &low) ||
-	    !remote__word(remote, heap + at[HEAP_MEMORY] + at[SPACE_HIGH], &high) || pc < low ||
-	    pc >= high || !remote__word(remote, heap + at[HEAP_SEGMAP] + at[SPACE_LOW], &map) ||
-	    !remote__u32(remote, heap + at[HEAP_LOG2_SEGMENT], &log2_segment) ||
-	    log2_segment > LOG2_SEGMENT_MAX)
-		return false;
-	segment = (pc - low) >> log2_segment;
-	if (!find_segment(remote, map, &segment))
-		return false;
-	block = low + (segment << log2_segment);
-	*ret = block + at[BLOCK_SIZE];
-	return remote__u8(remote, block + at[BLOCK_USED], &used) && used && *ret <= pc;
+	for (size_t i = 0; i < layout->n_heaps; i++) {
+		const struct hotspot_heap *heap = &layout->heaps[i];
+
+		if (heap->low <= pc && (!found || heap->low > found->low))
+			found = heap;
+	}
+	return found;
 }
 
 static bool find_start(struct remote *remote, const struct hotspot_layout *layout, uint64_t pc,
 		       uint64_t *ret)
 {
 	const uint64_t *at = layout->at;
-	uint64_t low, high, heaps, data, heap;
-	uint32_t n;
+	const struct hotspot_heap *heap = find_heap(layout, pc);
+	uint64_t low, high, segment, block;
+	uint8_t used;
 
-	if (!remote__word(remote, at[CODE_LOW_AT], &low) ||
-	    !remote__word(remote, at[CODE_HIGH_AT], &high) || pc < low || pc >= high ||
-	    !remote__word(remote, at[HEAPS_AT], &heaps) ||
-	    !remote__u32(remote, heaps + at[ARRAY_LEN], &n) ||
-	    !remote__word(remote, heaps + at[ARRAY_DATA], &data))
+	if (!heap || !remote__word(remote, at[CODE_LOW_AT], &low) ||
+	    !remote__word(remote, at[CODE_HIGH_AT], &high) || pc < low || pc >= high)
 		return false;
-	for (uint32_t i = 0; i < n && i < HEAPS_MAX; i++) {
-		if (remote__word(remote, data + i * sizeof(heap), &heap) &&
-		    find_in_heap(remote, layout, heap, pc, ret))
-			return true;
-	}
-	return false;
+	segment = (pc - heap->low) >> heap->log2_segment;
+	if (!find_segment(remote, heap->map, &segment))
+		return false;
+	block = heap->low + (segment << heap->log2_segment);
+	*ret = block + at[BLOCK_SIZE];
+	return remote__u8(remote, block + at[BLOCK_USED], &used) && used && *ret <= pc;
 }
 
 /* The names that the pieces have (code/codeBlob.cpp, code/vtableStubs.cpp), in all versions here.

@@ -5,10 +5,11 @@
 
 #include "util/cleanup.h"
 
-#define ROWS_MAX   4096
-#define STRIDE_MAX 256
-#define WORD_MAX   64 /* of what is looked for */
-#define OFFSET_MAX 4096
+#define ROWS_MAX	 4096
+#define STRIDE_MAX	 256
+#define WORD_MAX	 64 /* of what is looked for */
+#define OFFSET_MAX	 4096
+#define LOG2_SEGMENT_MAX 16
 
 const char *const hotspot_symbols[HOTSPOT_SYMBOLS] = {
 	[HOTSPOT_STRUCTS] = "gHotSpotVMStructs",
@@ -41,7 +42,6 @@ static const struct wanted {
 	{"CodeHeap", "_segmap", HEAP_SEGMAP, false},
 	{"CodeHeap", "_log2_segment_size", HEAP_LOG2_SEGMENT, false},
 	{"VirtualSpace", "_low", SPACE_LOW, false},
-	{"VirtualSpace", "_high", SPACE_HIGH, false},
 	{"HeapBlock::Header", "_used", BLOCK_USED, false},
 	{"HeapBlock", NULL, BLOCK_SIZE, false},
 	{"CodeBlob", "_name", BLOB_NAME, false},
@@ -225,6 +225,35 @@ static bool is_known(struct remote *remote, struct hotspot_layout *layout)
 	return false;
 }
 
+static bool read_heap(struct remote *remote, const struct hotspot_layout *layout, uint64_t heap,
+		      struct hotspot_heap *ret)
+{
+	const uint64_t *at = layout->at;
+
+	return remote__word(remote, heap + at[HEAP_MEMORY] + at[SPACE_LOW], &ret->low) &&
+	       remote__word(remote, heap + at[HEAP_SEGMAP] + at[SPACE_LOW], &ret->map) &&
+	       remote__u32(remote, heap + at[HEAP_LOG2_SEGMENT], &ret->log2_segment) && ret->low &&
+	       ret->map && ret->log2_segment <= LOG2_SEGMENT_MAX;
+}
+
+static bool read_heaps(struct remote *remote, struct hotspot_layout *layout)
+{
+	const uint64_t *at = layout->at;
+	uint64_t heaps, data, heap;
+	uint32_t n;
+
+	if (!remote__word(remote, at[HEAPS_AT], &heaps) ||
+	    !remote__u32(remote, heaps + at[ARRAY_LEN], &n) ||
+	    !remote__word(remote, heaps + at[ARRAY_DATA], &data) || !n || n > HOTSPOT_HEAPS_MAX)
+		return false;
+	for (; layout->n_heaps < n; layout->n_heaps++) {
+		if (!remote__word(remote, data + layout->n_heaps * sizeof(heap), &heap) ||
+		    !read_heap(remote, layout, heap, &layout->heaps[layout->n_heaps]))
+			return false;
+	}
+	return true;
+}
+
 bool hotspot_layout__read(struct remote *remote, const uint64_t symbols[HOTSPOT_SYMBOLS],
 			  struct hotspot_layout *ret)
 {
@@ -236,5 +265,5 @@ bool hotspot_layout__read(struct remote *remote, const uint64_t symbols[HOTSPOT_
 		return false;
 	walk(remote, &structs, take_field, ret);
 	walk(remote, &types, take_size, ret);
-	return is_known(remote, ret);
+	return is_known(remote, ret) && read_heaps(remote, ret);
 }

@@ -43,7 +43,6 @@ enum hotspot_place {
 	HEAP_SEGMAP,
 	HEAP_LOG2_SEGMENT,
 	SPACE_LOW,
-	SPACE_HIGH,
 	BLOCK_USED,
 	BLOCK_SIZE,
 	BLOB_NAME,
@@ -85,10 +84,22 @@ enum hotspot_place {
 	HOTSPOT_PLACES
 };
 
+#define HOTSPOT_HEAPS_MAX 8 /* there are three */
+
+/* A part of the code cache; where it begins, where its segment map does, and how large a segment is
+ * never changes. */
+struct hotspot_heap {
+	uint64_t low;
+	uint64_t map;
+	uint32_t log2_segment;
+};
+
 struct hotspot_layout {
 	uint64_t at[HOTSPOT_PLACES];
-	uint64_t known;	  /* a bit for each */
-	bool split;	  /* an nmethod's data lies outside the code cache */
+	uint64_t known; /* a bit for each */
+	bool split;	/* an nmethod's data lies outside the code cache */
+	struct hotspot_heap heaps[HOTSPOT_HEAPS_MAX];
+	size_t n_heaps;
 	uint8_t excluded; /* how many byte values compressed numbers do not use */
 };
 
