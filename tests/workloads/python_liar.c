@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Says that it is CPython, of the version 3.MINOR, and has structures as that has them, which lead in
- * circles, nowhere, or anywhere. Each line that it is told maps 64 KiB so; it answers with the
+ * Says that it is CPython, of the version 3.MINOR, and has structures as that has them, which lead
+ *in circles, nowhere, or anywhere. Each line that it is told maps 64 KiB so; it answers with the
  * address.
  *
  *	plain        one frame: "lie", lie.py, line 7
@@ -24,8 +24,8 @@
 
 #define FRAMES 300
 
-/* Where each has what (the sources are those of user/child/python_layout.c). From 3.13 on it says so
- * itself, and may say anything. */
+/* Where each has what (the sources are those of user/child/python_layout.c). From 3.13 on it says
+ * so itself, and may say anything. */
 #if MINOR == 11
 enum { RUNTIME_CURRENT = 576, RUNTIME_HEAD = 40, THREADS = 16, THREAD_ID = 160, THREAD_FRAME = 56 };
 enum { CFRAME = 8, CODE = 32, PREVIOUS = 48, INSTR = 56, OWNER = 0, INSTRS = 184, FIRST_LINE = 72 };
@@ -39,7 +39,15 @@ enum { RUNTIME_CURRENT = 0, RUNTIME_HEAD = 840, THREADS = 88, THREAD_ID = 152, T
 enum { CFRAME = -1, CODE = 0, PREVIOUS = 8, INSTR = 56, OWNER = 74, INSTRS = 200, FIRST_LINE = 68 };
 enum { TEXT = 40 };
 #endif
-enum { THREAD_NEXT = 8, FILE_NAME = 112, NAME = 128, LINES = 136, LENGTH = 16, STATE = 32, BYTES = 32 };
+enum {
+	THREAD_NEXT = 8,
+	FILE_NAME = 112,
+	NAME = 128,
+	LINES = 136,
+	LENGTH = 16,
+	STATE = 32,
+	BYTES = 32
+};
 
 #define VERSION (3 << 24 | MINOR << 16 | 0x02f0)
 
@@ -47,15 +55,59 @@ const unsigned long Py_Version = VERSION;
 
 uint64_t _PyRuntime[256] = {
 #if MINOR == 13
-	0x7970677562656478, VERSION, 0, [5] = RUNTIME_HEAD, [8] = 0, THREADS, [21] = THREAD_NEXT,
-	[23] = THREAD_FRAME, [25] = THREAD_ID, [29] = PREVIOUS, CODE, INSTR, 80, OWNER,
-	[35] = FILE_NAME, 120, NAME, LINES, FIRST_LINE, [43] = INSTRS, [65] = LENGTH, BYTES,
-	[67] = 64, STATE, LENGTH, TEXT,
+	0x7970677562656478,
+	VERSION,
+	0,
+	[5] = RUNTIME_HEAD,
+	[8] = 0,
+	THREADS,
+	[21] = THREAD_NEXT,
+	[23] = THREAD_FRAME,
+	[25] = THREAD_ID,
+	[29] = PREVIOUS,
+	CODE,
+	INSTR,
+	80,
+	OWNER,
+	[35] = FILE_NAME,
+	120,
+	NAME,
+	LINES,
+	FIRST_LINE,
+	[43] = INSTRS,
+	[65] = LENGTH,
+	BYTES,
+	[67] = 64,
+	STATE,
+	LENGTH,
+	TEXT,
 #elif MINOR == 14
-	0x7970677562656478, VERSION, 0, [5] = RUNTIME_HEAD, [8] = 0, THREADS, [24] = THREAD_NEXT,
-	[26] = THREAD_FRAME, [28] = THREAD_ID, [32] = PREVIOUS, CODE, INSTR, 80, OWNER,
-	[40] = FILE_NAME, 120, NAME, LINES, FIRST_LINE, [48] = INSTRS, [75] = LENGTH, BYTES,
-	[77] = 64, STATE, LENGTH, TEXT,
+	0x7970677562656478,
+	VERSION,
+	0,
+	[5] = RUNTIME_HEAD,
+	[8] = 0,
+	THREADS,
+	[24] = THREAD_NEXT,
+	[26] = THREAD_FRAME,
+	[28] = THREAD_ID,
+	[32] = PREVIOUS,
+	CODE,
+	INSTR,
+	80,
+	OWNER,
+	[40] = FILE_NAME,
+	120,
+	NAME,
+	LINES,
+	FIRST_LINE,
+	[48] = INSTRS,
+	[75] = LENGTH,
+	BYTES,
+	[77] = 64,
+	STATE,
+	LENGTH,
+	TEXT,
 #else
 	1,
 #endif
@@ -148,7 +200,8 @@ int main(void)
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		change(line);
-		printf("%ld\n", (long)mmap(NULL, 65536, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
+		printf("%ld\n",
+		       (long)mmap(NULL, 65536, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0));
 		fflush(stdout);
 	}
 	return 0;
