@@ -62,7 +62,7 @@ static void test_each_call_is_seen_by_both(void **state)
 	assert_non_null(skel);
 	attach_by__select(ATTACH_BY_TRACEPOINTS, skel->obj);
 	n = selected(skel);
-	assert_int_equal(n, 10 + 4 + 1);
+	assert_int_equal(n, 10 + 5 + 1);
 	bpf_object__for_each_program (program, skel->obj) {
 		const char *name = bpf_program__name(program);
 		bool enter = strncmp(name, "enter_", 6) == 0;

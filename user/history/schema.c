@@ -19,8 +19,8 @@ static const char *const steps[SCHEMA_VERSION] = {
 	"CREATE TABLE string(id INTEGER PRIMARY KEY, text TEXT NOT NULL UNIQUE);"
 	"CREATE TABLE frame(id INTEGER PRIMARY KEY, function INT NOT NULL, file INT NOT NULL,"
 	" line INT NOT NULL, inlined INT NOT NULL, module INT NOT NULL, build_id INT NOT NULL,"
-	" offset INT NOT NULL,"
-	" UNIQUE(module, offset, function, line, inlined, file, build_id));"
+	" offset INT NOT NULL, language INT NOT NULL,"
+	" UNIQUE(module, offset, function, line, inlined, file, build_id, language));"
 	/* frames: their ids, 4 bytes each, little-endian, innermost first. */
 	"CREATE TABLE site(id INTEGER PRIMARY KEY, frames BLOB NOT NULL, source INT NOT NULL,"
 	" truncated INT NOT NULL, owner INT, span INT NOT NULL,"

@@ -19,13 +19,17 @@ static int copy_text(sqlite3_stmt *row, int column, struct arena *arena, const c
 
 static int read_frame(sqlite3_stmt *query, uint32_t id, struct arena *arena, struct frame *ret)
 {
-	int err = db__bind(query, (int64_t[]){id}, 1) ?: db__next(query);
+	int err = db__bind(query, (int64_t[]){id}, 1) ?: db__next(query), language;
 
 	if (err <= 0)
 		return err;
 	ret->offset = sqlite3_column_int64(query, 4);
 	ret->line = sqlite3_column_int64(query, 5);
 	ret->inlined = sqlite3_column_int(query, 6);
+	language = sqlite3_column_int(query, 7);
+	if (language < 0 || language >= FRAME_LANGUAGES)
+		return -EBADMSG;
+	ret->language = language;
 	err = copy_text(query, 0, arena, &ret->function);
 	err = err ?: copy_text(query, 1, arena, &ret->file);
 	err = err ?: copy_text(query, 2, arena, &ret->module);
@@ -38,12 +42,13 @@ static int read_frames(sqlite3 *db, const uint32_t *ids, struct arena *arena,
 		       struct saved_site *site)
 {
 	_cleanup_statement_ sqlite3_stmt *query = NULL;
-	int err = db__prepare(db,
-			      "SELECT " TEXT("function") ", " TEXT("file") ", " TEXT(
-				      "module") ", " TEXT("build_id") ", f.offset, f.line,"
-								      " f.inlined FROM frame f"
-								      " WHERE f.id = ?1",
-			      &query);
+	int err = db__prepare(
+		db,
+		"SELECT " TEXT("function") ", " TEXT("file") ", " TEXT("module") ", " TEXT(
+			"build_id") ", f.offset, f.line,"
+				    " f.inlined, f.language FROM frame f"
+				    " WHERE f.id = ?1",
+		&query);
 
 	for (size_t i = 0; !err && i < site->n_frames; i++)
 		err = read_frame(query, le32toh(ids[i]), arena, &site->frames[i]);

@@ -40,9 +40,10 @@ static const char *const texts[STATEMENTS] = {
 	[FIND_STRING] = "SELECT id FROM string WHERE text = ?1",
 	[PUT_STRING] = "INSERT INTO string(text) VALUES(?1) RETURNING id",
 	[FIND_FRAME] = "SELECT id FROM frame WHERE module = ?1 AND offset = ?2 AND function = ?3"
-		       " AND line = ?4 AND inlined = ?5 AND file = ?6 AND build_id = ?7",
-	[PUT_FRAME] = "INSERT INTO frame(module, offset, function, line, inlined, file, build_id)"
-		      " VALUES(?1,?2,?3,?4,?5,?6,?7) RETURNING id",
+		       " AND line = ?4 AND inlined = ?5 AND file = ?6 AND build_id = ?7"
+		       " AND language = ?8",
+	[PUT_FRAME] = "INSERT INTO frame(module, offset, function, line, inlined, file, build_id,"
+		      " language) VALUES(?1,?2,?3,?4,?5,?6,?7,?8) RETURNING id",
 	[FIND_SITE] = "SELECT id FROM site WHERE source = ?1 AND truncated = ?2 AND frames = ?5",
 	[PUT_SITE] = "INSERT INTO site(source, truncated, owner, span, frames)"
 		     " VALUES(?1,?2,?3,?4,?5) RETURNING id",

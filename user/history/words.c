@@ -136,18 +136,19 @@ static int store_frame(struct words *words, struct store *store, const struct fr
 		       int64_t *ret)
 {
 	/* As the two statements have them. */
-	int64_t values[7] = {0, (int64_t)frame->offset, 0, frame->line, frame->inlined, 0, 0};
+	int64_t values[] = {0, (int64_t)frame->offset, 0, frame->line, frame->inlined, 0,
+			    0, frame->language};
 	int err = words__text(words, store, frame->module, &values[0]);
 
 	err = err ?: words__text(words, store, frame->function, &values[2]);
 	err = err ?: words__text(words, store, frame->file, &values[5]);
 	err = err ?: words__text(words, store, frame->build_id, &values[6]);
-	err = err ?: db__bind(store->statements[FIND_FRAME], values, 7);
+	err = err ?: db__bind(store->statements[FIND_FRAME], values, ARRAY_SIZE(values));
 	*ret = 0;
 	err = err ?: db__get(store->statements[FIND_FRAME], ret);
 	if (err || *ret)
 		return err;
-	return db__bind(store->statements[PUT_FRAME], values, 7)
+	return db__bind(store->statements[PUT_FRAME], values, ARRAY_SIZE(values))
 		       ?: db__get(store->statements[PUT_FRAME], ret);
 }
 
