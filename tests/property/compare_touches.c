@@ -53,12 +53,13 @@ static int compare_touch(const struct touch *touch, void *ctx)
 	return compare_sample(samples->c, touch->addr, touch->trace);
 }
 
-/* Of the kinds of memory whose faults are sampled. */
+/* Of the kinds of memory whose faults are sampled. That a page is a copy follows from what the
+ * ledger knows, which events have been lost of. */
 static bool must_have_sample(const struct comparison *c, const struct page *page)
 {
 	return page->mapped && page->touched && page->sampled && page->sampled >= c->exact_from &&
-	       !page->vague && !page->doubt && page->kind != KIND_FILE_PRIVATE &&
-	       page->kind != KIND_FILE_SHARED;
+	       !page->vague && !page->doubt && !(page->copied && c->exact_from) &&
+	       page->kind != KIND_FILE_PRIVATE && page->kind != KIND_FILE_SHARED;
 }
 
 static int compare_all_samples(struct comparison *c, const struct touch_list *list)

@@ -95,7 +95,7 @@ void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name
 
 void page__empty(struct page *page)
 {
-	page->touched = page->maybe = page->inherited = false;
+	page->touched = page->maybe = page->inherited = page->copied = false;
 	page->touchers = page->sampled = 0;
 }
 
@@ -116,6 +116,7 @@ void shadow__touch(const struct shadow *shadow, struct page *page, unsigned who)
 	if (page->inherited && (writes || !page->maybe)) {
 		page->touchers = 0;
 		page->inherited = false;
+		page->copied = true;
 	}
 	/* A page that was only read is the zero page, whose sample stays until a report looks. */
 	page->touchers |= 1 << who;

@@ -51,6 +51,7 @@ struct page {
 	uint16_t sampled; /* the step by which it was touched with a fault; 0: not known for certain
 			   */
 	bool mapped;
+	bool copied;	 /* it was the parent's when it was touched */
 	bool touched;	 /* resident for certain */
 	bool maybe;	 /* resident or not: MADV_FREE */
 	bool doubt;	 /* a call that failed was seen to begin: its creator may be unknown */

@@ -43,7 +43,8 @@ static inline struct callsite *past_site(size_t n)
 		{.function = functions[n],
 		 .module = "/bin/leaker",
 		 .build_id = "ab",
-		 .offset = 0x1000 + n},
+		 .offset = 0x1000 + n,
+		 .language = n == SITES - 1 ? FRAME_OF_PYTHON : FRAME_OF_MACHINE},
 		{.function = "main", .module = "/bin/leaker", .build_id = "ab", .offset = 0x2000},
 	};
 

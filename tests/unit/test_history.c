@@ -162,6 +162,8 @@ static void what_was_holds_until_it_changes(void **state)
 	assert_int_equal(t.sites[0].rss[2], 10 * MB);
 	assert_int_equal(t.sites[0].rss[3], 50 * MB);
 	assert_string_equal(t.sites[2].site.frames[1].function, "fill");
+	assert_int_equal(t.sites[2].site.frames[1].language, FRAME_OF_PYTHON);
+	assert_int_equal(t.sites[0].site.frames[1].language, FRAME_OF_MACHINE);
 	assert_int_equal(t.sites[2].rss[4], DB_NULL);
 	assert_int_equal(t.sites[2].rss[5], 5 * MB);
 	past__close(&p);

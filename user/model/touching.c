@@ -6,11 +6,15 @@ static int was_made_here(const struct ledger_range *range, void *ctx)
 	return range->record->space == *(uint64_t *)ctx;
 }
 
-/* A page that the parent had, and that the child writes, is a copy, and so a new one. */
+/* A page that the parent had, and that the child writes, is a copy, and so a new one. Where events
+ * of the child's were lost, it may be the child's own. */
 static bool is_copied(const struct space *space, uint64_t page)
 {
+	const struct suspect *stale = &space->stale;
 	uint64_t id = space->id;
 
+	if (page >= stale->lo && page < stale->hi && stale->until > space->forked_ns)
+		return false;
 	return space->forked_ns && !touches__has(&space->touches, page, space->forked_ns) &&
 	       !ledger__each(&space->ledger, page, page + 1, was_made_here, &id);
 }
