@@ -93,8 +93,9 @@ static void detach(struct performer *p, uint64_t base)
 			continue;
 		if (!attach)
 			attach = page->attach;
+		/* How long it was the ledger tells, which may not know a piece any more. */
 		if (page->attach == attach)
-			*page = (struct page){0};
+			*page = (struct page){.stale = page->doubt};
 	}
 }
 
