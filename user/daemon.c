@@ -159,6 +159,7 @@ static int make_history(struct daemon *d, const struct options *options)
 	if (!d->history)
 		return EXIT_FAILED;
 	d->tracer.observer = history__observer(d->history);
+	d->tracer.history = d->history;
 	return EXIT_DONE;
 }
 
@@ -181,9 +182,8 @@ static int start(struct daemon *d, const struct options *options)
 		return code;
 	warn_of_privileges(privilege__settle());
 	warn_of_proc(options->proc);
-	code = tracer__start(&d->tracer, options, REQUEST_WORKERS);
-	if (!code && history__start(d->history))
-		code = EXIT_FAILED;
+	code = history__start(d->history) ? EXIT_FAILED : EXIT_DONE;
+	code = code ?: tracer__start(&d->tracer, options, REQUEST_WORKERS);
 	if (code)
 		return code;
 	server.history = d->history;

@@ -159,3 +159,22 @@ def test_of_another_user(daemon):
 def test_bad_requests(daemon, path, status, words):
     answer = daemon.request("GET", path)
     assert answer.status == status and words in answer.text, answer.text
+
+
+def test_entries_survive_a_restart(bpf, tmp_path):
+    file = tmp_path / "history.db"
+    with memory_cgroup(LIMIT) as group:
+        with Daemon("--history", str(file)) as daemon:
+            watched(daemon, group)
+            with within(group, "leaks", 100000) as target:
+                target.process.wait()
+                first, = until(lambda: of(daemon, target.pid), "the entry")
+        assert first["report"] is not None
+        with Daemon("--history", str(file)) as daemon:
+            assert ooms(daemon) == [first]
+            with within(group, "leaks", 0) as target:
+                target.process.wait()
+            second, = until(lambda: of(daemon, target.pid), "the second one")
+            assert second["id"] == first["id"] + 1
+    with Daemon("--history", str(file)) as daemon:
+        assert [oom["id"] for oom in ooms(daemon)] == [second["id"], first["id"]]

@@ -13,6 +13,7 @@
 
 #include "blackbox/watch.h"
 #include "collect/kills.h"
+#include "history/history.h"
 #include "live/owner.h"
 #include "proc/cgroup.h"
 #include "proc/cgroup_tree.h"
@@ -43,6 +44,7 @@
 
 struct blackbox {
 	const char *proc;
+	struct history *history;
 	struct taker *taker;
 	struct owner *owner;
 	int wake; /* eventfd */
@@ -278,12 +280,17 @@ static void on_kill(const struct mp_kill *kill, void *ctx)
 		.trigger = process_of(kill->trigger_tgid, kill->trigger_comm),
 		.report = report,
 	};
+	const struct oom_entry *entry;
 	int err;
 
 	fill_victim(b, kill, pidfd, &oom);
 	add_others(b, &oom, place);
 	pthread_mutex_lock(&b->lock);
 	err = ooms__add(&b->ooms, &oom);
+	if (!err) {
+		entry = ooms__find(&b->ooms, b->ooms.last_id);
+		history__keep_kill(b->history, entry->id, entry->uid, entry->texts);
+	}
 	b->stats.kills[oom.scope]++;
 	pthread_mutex_unlock(&b->lock);
 	log_info("process %d (%s) was killed for want of memory%s%s: /debug/memory/oom has %s",
@@ -333,13 +340,14 @@ static void wake(void *arg)
 
 static const struct crew_work watching = {.name = "black box", .run = run, .wake = wake};
 
-struct blackbox *blackbox__new(const char *proc)
+struct blackbox *blackbox__new(const char *proc, struct history *history)
 {
 	struct blackbox *b = calloc(1, sizeof(*b));
 
 	if (!b)
 		return NULL;
 	b->proc = proc;
+	b->history = history;
 	pthread_mutex_init(&b->lock, NULL);
 	b->watch = watch__new(proc);
 	b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -347,6 +355,13 @@ struct blackbox *blackbox__new(const char *proc)
 		return b;
 	blackbox__free(b);
 	return NULL;
+}
+
+static void restore(const struct kill_entry *kept, void *ctx)
+{
+	struct blackbox *b = ctx;
+
+	ooms__restore(&b->ooms, kept);
 }
 
 int blackbox__start(struct blackbox *b, struct taker *taker, struct owner *owner, struct crew *crew)
@@ -362,6 +377,7 @@ int blackbox__start(struct blackbox *b, struct taker *taker, struct owner *owner
 		return err;
 	b->taker = taker;
 	b->owner = owner;
+	history__each_kill(b->history, restore, b);
 	return crew__start(crew, &watching, b);
 }
 

@@ -17,11 +17,13 @@
 
 struct blackbox;
 struct crew;
+struct history;
 struct owner;
 struct taker;
 
-/* proc must outlive it; NULL when out of memory. */
-struct blackbox *blackbox__new(const char *proc);
+/* proc must outlive it, and so must history, which keeps the entries over a restart. NULL when out
+ * of memory. */
+struct blackbox *blackbox__new(const char *proc, struct history *history);
 
 /* With a thread of the crew's, from before which no kill is known. Both must outlive the crew. 0 or
  * -errno. */

@@ -10,6 +10,8 @@
 #include "util/json.h"
 #include "util/text.h"
 
+_Static_assert(OOM_TEXTS == KILL_TEXTS && OOMS_MAX == KILLS_KEPT, "history keeps them");
+
 #define MS_NS 1000000
 #define MB    (1 << 20)
 
@@ -22,9 +24,8 @@ const char *oom_scope__name(enum oom_scope scope)
 
 static void drop(struct oom_entry *entry)
 {
-	buf__free(&entry->json);
-	buf__free(&entry->row);
-	buf__free(&entry->text);
+	for (size_t i = 0; i < OOM_TEXTS; i++)
+		buf__free(&entry->texts[i]);
 	*entry = (struct oom_entry){};
 }
 
@@ -148,7 +149,8 @@ void ooms__encode_json(const struct ooms *ooms, ooms_may_see_fn *may_see, const 
 		const struct oom_entry *entry = newest(ooms, n);
 
 		if (sees(entry, may_see, ctx))
-			put_fragment(&json, entry->json.data, entry->json.len);
+			put_fragment(&json, entry->texts[OOM_JSON].data,
+				     entry->texts[OOM_JSON].len);
 	}
 	json__end_array(&json);
 	json__end_object(&json);
@@ -207,7 +209,7 @@ void ooms__encode_text(const struct ooms *ooms, ooms_may_see_fn *may_see, const 
 		const struct oom_entry *entry = newest(ooms, n);
 
 		if (sees(entry, may_see, ctx))
-			buf__add(ret, entry->row.data, entry->row.len);
+			buf__add(ret, entry->texts[OOM_ROW].data, entry->texts[OOM_ROW].len);
 	}
 }
 
@@ -218,17 +220,33 @@ int ooms__add(struct ooms *ooms, const struct oom *oom)
 	struct oom_entry new = {.id = ooms->last_id + 1, .uid = oom->victim_uid};
 	struct oom_entry *place = &ooms->entries[new.id % OOMS_MAX];
 
-	write_json(oom, new.id, &new.json);
-	add_row(&new.row, oom, new.id);
-	write_text(oom, &new.text);
-	if (buf__error(&new.json) || buf__error(&new.row) || buf__error(&new.text)) {
-		drop(&new);
-		return -ENOMEM;
+	write_json(oom, new.id, &new.texts[OOM_JSON]);
+	add_row(&new.texts[OOM_ROW], oom, new.id);
+	write_text(oom, &new.texts[OOM_WHOLE]);
+	for (size_t i = 0; i < OOM_TEXTS; i++) {
+		if (buf__error(&new.texts[i])) {
+			drop(&new);
+			return -ENOMEM;
+		}
 	}
 	drop(place);
 	*place = new;
 	ooms->last_id = new.id;
 	return 0;
+}
+
+void ooms__restore(struct ooms *ooms, const struct kill_entry *kept)
+{
+	struct oom_entry *place = &ooms->entries[kept->id % OOMS_MAX];
+
+	if (kept->id <= ooms->last_id)
+		return;
+	drop(place);
+	for (size_t i = 0; i < OOM_TEXTS; i++)
+		buf__add(&place->texts[i], kept->texts[i].data ?: "", kept->texts[i].len);
+	place->id = kept->id;
+	place->uid = kept->uid;
+	ooms->last_id = kept->id;
 }
 
 const struct oom_entry *ooms__find(const struct ooms *ooms, uint64_t id)
@@ -242,11 +260,11 @@ void oom_entry__encode(const struct oom_entry *entry, bool json, struct buf *ret
 {
 	if (json) {
 		buf__puts(ret, "{\"schema\":1,\"ooms\":[");
-		buf__add(ret, entry->json.data, entry->json.len);
+		buf__add(ret, entry->texts[OOM_JSON].data, entry->texts[OOM_JSON].len);
 		buf__puts(ret, "]}\n");
 		return;
 	}
 	add_header(ret);
-	buf__add(ret, entry->row.data, entry->row.len);
-	buf__add(ret, entry->text.data, entry->text.len);
+	buf__add(ret, entry->texts[OOM_ROW].data, entry->texts[OOM_ROW].len);
+	buf__add(ret, entry->texts[OOM_WHOLE].data, entry->texts[OOM_WHOLE].len);
 }

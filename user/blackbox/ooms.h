@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "blackbox/kept.h"
+#include "history/kills.h"
 #include "util/buf.h"
 
 #define OOMS_MAX   64
@@ -40,12 +41,17 @@ struct oom {
 	size_t n_others;
 };
 
+enum oom_text {
+	OOM_JSON,
+	OOM_ROW, /* of the list, as text */
+	OOM_WHOLE,
+	OOM_TEXTS,
+};
+
 struct oom_entry {
 	uint64_t id; /* 0: none */
 	uid_t uid;
-	struct buf json;
-	struct buf row;	 /* of the list, as text */
-	struct buf text; /* all of it */
+	struct buf texts[OOM_TEXTS];
 };
 
 struct ooms {
@@ -57,6 +63,9 @@ void ooms__free(struct ooms *ooms);
 
 /* Takes a copy of what there is to say. 0 or -ENOMEM. */
 int ooms__add(struct ooms *ooms, const struct oom *oom);
+
+/* One of before a restart, before any is added; ids grow. */
+void ooms__restore(struct ooms *ooms, const struct kill_entry *kept);
 
 /* Those that the user may see, newest first; may_see(uid, ctx). */
 typedef bool ooms_may_see_fn(uid_t uid, const void *ctx);

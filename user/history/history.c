@@ -27,6 +27,7 @@
 #define QUEUE_MAX     8192 /* notes that wait */
 #define QUEUE_BYTES   (4u << 20)
 #define SPAN_S	      3600
+#define OPEN_NS	      (5 * NSEC_PER_SEC) /* that the daemon's start waits for the store */
 #define MEMORY_SPAN_S 900
 
 /* A clock that is further from where the span's began has been set; a longer pause was no delay. */
@@ -58,16 +59,20 @@ struct history {
 	bool started;
 
 	pthread_mutex_t lock; /* for all of these */
-	pthread_cond_t wake;
+	pthread_cond_t wake, opened;
 	struct note_queue queue;
 	size_t queued, queued_bytes;
 	bool stopping;
 	uint64_t errors[HISTORY_CAUSES];
 	struct store *store; /* replaced under the lock; used by the thread */
+	struct kill_queue kills;
+	size_t n_kills;
+	bool tried; /* to open the store */
 	uint64_t bytes;
 
 	/* The thread's own: */
 	struct note_queue pending; /* taken from the queue, not yet written */
+	struct kill_queue pending_kills;
 	struct members *members;
 	struct target target;
 	uint64_t last_ns; /* CLOCK_BOOTTIME: the last write */
@@ -211,6 +216,7 @@ static void take_queue(struct history *h)
 {
 	pthread_mutex_lock(&h->lock);
 	TAILQ_CONCAT(&h->pending, &h->queue, entry);
+	STAILQ_CONCAT(&h->pending_kills, &h->kills);
 	pthread_mutex_unlock(&h->lock);
 	drop_older(h);
 }
@@ -219,6 +225,18 @@ static void let_go_of_pending(struct history *h)
 {
 	while (!TAILQ_EMPTY(&h->pending))
 		let_go(h, TAILQ_FIRST(&h->pending));
+}
+
+static void let_go_of_kills(struct history *h)
+{
+	struct kill_entry *entry;
+
+	kill_queue__free(&h->pending_kills);
+	pthread_mutex_lock(&h->lock);
+	h->n_kills = 0;
+	STAILQ_FOREACH(entry, &h->kills, entry)
+	h->n_kills++;
+	pthread_mutex_unlock(&h->lock);
 }
 
 /* --- the store -------------------------------------------------------------------------------- */
@@ -306,6 +324,54 @@ int history__open(struct history *h, sqlite3 **ret)
 	return err ?: store__open_reader(file, uri, ret);
 }
 
+/* --- kills ------------------------------------------------------------------------------------ */
+
+void history__keep_kill(struct history *h, uint64_t id, int64_t uid,
+			const struct buf texts[KILL_TEXTS])
+{
+	struct kill_entry *entry = h->in_memory ? NULL : kill_entry__new(id, uid, texts);
+	bool full;
+
+	if (h->in_memory)
+		return;
+	if (!entry) {
+		count(h, -ENOMEM);
+		return;
+	}
+	pthread_mutex_lock(&h->lock);
+	full = h->n_kills >= KILLS_KEPT;
+	if (full) {
+		h->errors[cause_of(-ENOBUFS)]++;
+	} else {
+		STAILQ_INSERT_TAIL(&h->kills, entry, entry);
+		h->n_kills++;
+	}
+	pthread_mutex_unlock(&h->lock);
+	if (full)
+		kill_entry__free(entry);
+}
+
+void history__each_kill(struct history *h, kill_visit_fn *visit, void *ctx)
+{
+	uint64_t until_ns = clock__monotonic_ns() + OPEN_NS;
+	_cleanup_free_ char *file = NULL;
+	sqlite3 *db = NULL;
+	int err = -ENOENT;
+
+	pthread_mutex_lock(&h->lock);
+	while (!h->tried && waiter__wait(&h->opened, &h->lock, until_ns))
+		;
+	if (h->store && h->store->file)
+		file = strdup(h->store->file);
+	pthread_mutex_unlock(&h->lock);
+	if (file)
+		err = store__open_reader(file, NULL, &db);
+	err = err ?: kills__each(db, visit, ctx);
+	sqlite3_close(db);
+	if (err && err != -ENOENT)
+		count(h, err);
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static int64_t wall_ms(const struct history *h, uint64_t boot_ns)
@@ -384,7 +450,8 @@ static int write_all(struct history *h)
 	if (err)
 		return err;
 	members__begin(h->members);
-	err = write_moment(h, boot_ns) ?: store__commit(h->store);
+	err = write_moment(h, boot_ns) ?: kills__write(h->store, &h->pending_kills)
+					?: store__commit(h->store);
 	if (err) {
 		store__rollback(h->store);
 		members__undo(h->members);
@@ -394,6 +461,7 @@ static int write_all(struct history *h)
 	}
 	h->last_ns = boot_ns;
 	let_go_of_pending(h);
+	let_go_of_kills(h);
 	return 0;
 }
 
@@ -452,6 +520,14 @@ static void *run(void *arg)
 {
 	struct history *h = arg;
 	bool stopping = false;
+	int err = open_store(h);
+
+	if (err)
+		fail(h, err);
+	pthread_mutex_lock(&h->lock);
+	h->tried = true;
+	pthread_cond_broadcast(&h->opened);
+	pthread_mutex_unlock(&h->lock);
 
 	for (uint64_t number = 1; !stopping; number++) {
 		/* The first moment is soon: all processes are sampled when the daemon starts. */
@@ -494,8 +570,11 @@ struct history *history__new(const struct history_config *config)
 	h->in_memory = !config->file;
 	TAILQ_INIT(&h->queue);
 	TAILQ_INIT(&h->pending);
+	STAILQ_INIT(&h->kills);
+	STAILQ_INIT(&h->pending_kills);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->wake, NULL);
+	pthread_cond_init(&h->opened, NULL);
 	read_boot(h);
 	h->target.words = words__new();
 	h->members = members__new(h->boot);
@@ -538,10 +617,13 @@ void history__free(struct history *h)
 	history__stop(h);
 	free_notes(&h->queue);
 	free_notes(&h->pending);
+	kill_queue__free(&h->kills);
+	kill_queue__free(&h->pending_kills);
 	members__free(h->members);
 	words__free(h->target.words);
 	store__close(h->store);
 	pthread_cond_destroy(&h->wake);
+	pthread_cond_destroy(&h->opened);
 	pthread_mutex_destroy(&h->lock);
 	free(h);
 }

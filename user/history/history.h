@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "history/db.h"
+#include "history/kills.h"
 #include "report/observer.h"
 
 struct history;
@@ -39,6 +40,13 @@ int history__start(struct history *history);
 /* Writes what waits, and ends the thread. When no one observes any more. */
 void history__stop(struct history *history); /* accepts NULL, and one that was not started */
 void history__free(struct history *history); /* accepts NULL */
+
+/* Entries of kills (history/kills.h): one is written with the next moment, those of before a
+ * restart are visited; that waits until the store is open, but not for long. Without a file none is
+ * kept. */
+void history__keep_kill(struct history *history, uint64_t id, int64_t uid,
+			const struct buf texts[KILL_TEXTS]);
+void history__each_kill(struct history *history, kill_visit_fn *visit, void *ctx);
 
 /* A connection to read by, to be closed with sqlite3_close(). 0; -EAGAIN: nothing is written yet;
  * or -errno. */

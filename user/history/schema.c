@@ -38,7 +38,9 @@ static const char *const steps[SCHEMA_VERSION] = {
 	" stack INT, metadata INT, named INT, file INT, anonymous INT, other INT,"
 	" PRIMARY KEY(span, series, at)) WITHOUT ROWID;"
 	"CREATE TABLE share(span INT, series INT, of INT, what INT, at INT, rss INT,"
-	" PRIMARY KEY(span, series, of, what, at)) WITHOUT ROWID;",
+	" PRIMARY KEY(span, series, of, what, at)) WITHOUT ROWID;"
+	"CREATE TABLE kill(id INTEGER PRIMARY KEY, uid INT NOT NULL, json TEXT NOT NULL,"
+	" line TEXT NOT NULL, text TEXT NOT NULL);",
 };
 
 /* What a version without its tables would be. */
@@ -51,6 +53,7 @@ static int check_tables(sqlite3 *db)
 		"SELECT count(span + series + at + rss + other) FROM point",
 		"SELECT count(span + series + of + what + at + rss) FROM share",
 		"SELECT count(id + function + offset) FROM frame",
+		"SELECT count(id + uid) FROM kill",
 		"SELECT count(id + kind + boot + pid + ticks + gid) FROM series",
 	};
 	int err = 0;

@@ -58,6 +58,8 @@ static const char *const texts[STATEMENTS] = {
 			" name = ?6, pod_uid = ?7, " OWNED " WHERE id = ?1 AND (comm IS NOT ?2 OR"
 			" runtime IS NOT ?3 OR namespace IS NOT ?4 OR pod IS NOT ?5 OR"
 			" name IS NOT ?6 OR pod_uid IS NOT ?7 OR uid IS NOT ?8 OR gid IS NOT ?9)",
+	[PUT_KILL] = "INSERT OR REPLACE INTO kill VALUES(?1,?2,?3,?4,?5)",
+	[DROP_KILLS] = "DELETE FROM kill WHERE id <= ?1",
 };
 
 /* --- files that are not ours ------------------------------------------------------------------ */

@@ -28,6 +28,8 @@ enum statement {
 	PUT_SERIES,
 	USE_SERIES,
 	NAME_SERIES,
+	PUT_KILL,
+	DROP_KILLS,
 	STATEMENTS,
 };
 

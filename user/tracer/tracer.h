@@ -24,6 +24,7 @@ struct tracer {
 	struct pod_logs *pod_logs;
 	struct taker *taker;
 	struct sampler *sampler;   /* NULL: not wanted */
+	struct history *history;   /* the caller's; NULL: none is kept, and there is no black box */
 	struct blackbox *blackbox; /* NULL: not wanted */
 };
 
