@@ -291,7 +291,7 @@ def test_it_runs_with_exactly_that(bpf, daemonset, logs):
         writable = {words[4] for words in mounts if "ro" not in words[5].split(",")}
         # What is mounted below a host's directory comes along as it is, by Kubernetes too.
         assert {path for path in writable if not path.startswith(("/proc", "/sys/fs/cgroup/"))} == \
-            {"/run/memprov", "/tmp"}
+            {"/run/memprov", "/tmp", "/var/lib/memprov"}
 
 
 def test_it_knows_a_redis_of_the_host(bpf, daemonset, logs, tmp_path):
