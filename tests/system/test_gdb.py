@@ -173,6 +173,20 @@ def of_gdb(pc, maps):
     return None
 
 
+def evaluations(frames, ours, theirs, names):
+    """With one place for the functions of Python that one call of the interpreter's loop runs: they stand for it."""
+    kept = [place for i, place in enumerate(ours)
+            if frames[i]["language"] != "python" or not i or frames[i - 1]["language"] != "python"]
+    loops = iter(frame for i, frame in enumerate(frames)
+                 if frame["language"] != "python" or not i or frames[i - 1]["language"] != "python")
+    for i, frame in enumerate(loops):
+        if frame["language"] == "python" and i < len(theirs):
+            if (names[i] or "") != "_PyEval_EvalFrameDefault":
+                return kept, theirs
+            kept[i] = theirs[i]
+    return kept, theirs
+
+
 def compare(row):
     """None when the two are the same, "truncated", or what differs. Through code that was made at
     run time gdb guesses: what it says is believed up to there."""
@@ -182,6 +196,8 @@ def compare(row):
     frames = [frame for frame in site["stack"] if not frame["inlined"]]
     ours = [of_ours(frame, i == 0) for i, frame in enumerate(frames)]
     theirs = [of_gdb(pc, row["maps"]) for pc, *_ in row["gdb"]]
+    if any(frame["language"] == "python" for frame in frames):
+        ours, theirs = evaluations(frames, ours, theirs, [name for _, name, _ in row["gdb"]])
     for i, (place, other) in enumerate(zip(ours, theirs)):
         if other is None or other[0] is None:
             theirs = theirs[:i]
