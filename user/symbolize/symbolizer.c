@@ -84,6 +84,9 @@ static int start(struct symbolizer *symbolizer, struct cell *cell)
 	cell->deaf = false;
 	if (cell->child.pid)
 		return 0;
+	/* Without the launcher there is no child any more, and no turn to wait for. */
+	if (symbolizer->launcher.socket < 0)
+		return -EPIPE;
 	if (!tenants__may_start(symbolizer->tenants, domain__tenant(&cell->domain), cell->died))
 		return -EAGAIN;
 	symbolizer->waited = 0;
@@ -492,7 +495,12 @@ static int ask(const struct asking *asking, struct unwound *ret, struct image **
 	/* Again when the child has forgotten everything, being idle, when the map has changed, or
 	 * when the child has died: of something else perhaps. */
 	for (int i = 0; i < TRIES; i++) {
-		int started = start(symbolizer, asking->cell);
+		int started;
+
+		/* One that dies is begun again for stacks alone, which wait for their turn. */
+		if (asking->python && asking->cell->died)
+			return 0;
+		started = start(symbolizer, asking->cell);
 
 		if (started == -EAGAIN)
 			return started;
