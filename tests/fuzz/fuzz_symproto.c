@@ -43,21 +43,12 @@ static void check(const struct wire_reading *reading)
 	}
 }
 
-static void check_ranges(const struct wire_need *need)
+static void check_range(const struct wire_need *need)
 {
-	size_t n = need->len / sizeof(struct wire_range), bytes = 0;
+	struct wire_range range;
 
-	if (!n || n > WIRE_RANGES_MAX)
-		abort();
-	for (size_t i = 0; i < n; i++) {
-		struct wire_range range;
-
-		memcpy(&range, need->text + i * sizeof(range), sizeof(range));
-		if (!range.len)
-			abort();
-		bytes += range.len;
-	}
-	if (bytes > WIRE_MEMORY_MAX)
+	memcpy(&range, need->text, sizeof(range));
+	if (need->len != sizeof(range) || !range.len || range.len > WIRE_MEMORY_MAX)
 		abort();
 }
 
@@ -74,7 +65,7 @@ static void check_need(const uint8_t *packet, size_t len)
 	    (strlen(need.text) != need.len || strchr(need.text, '/')))
 		abort();
 	if (need.what == WIRE_NEED_MEMORY)
-		check_ranges(&need);
+		check_range(&need);
 }
 
 static void check_status(const uint8_t *data, size_t size)

@@ -296,21 +296,17 @@ static inline void image__make(struct image *image)
 }
 
 /* As the parent would read it. */
-static inline void image__fetch(void *ctx, const struct wire_range *ranges, size_t n,
-				uint32_t *lens, uint8_t *to)
+static inline size_t image__fetch(void *ctx, const struct wire_range *range, uint8_t *to)
 {
 	const struct image *image = ctx;
+	uint64_t skip = range->at - IMAGE_AT, left = IMAGE_LEN - skip;
+	size_t len;
 
-	for (size_t i = 0; i < n; i++) {
-		uint64_t skip = ranges[i].at - IMAGE_AT, left = IMAGE_LEN - skip;
-
-		lens[i] = 0;
-		if (skip >= IMAGE_LEN)
-			continue;
-		lens[i] = ranges[i].len < left ? ranges[i].len : left;
-		memcpy(to, image->bytes + skip, lens[i]);
-		to += lens[i];
-	}
+	if (skip >= IMAGE_LEN)
+		return 0;
+	len = range->len < left ? range->len : left;
+	memcpy(to, image->bytes + skip, len);
+	return len;
 }
 
 static inline void image__no_file(void *ctx, const struct code_row *row)

@@ -126,17 +126,15 @@ static void test_places(void **state)
 
 static ssize_t glance(struct glancer *glancer, int pidfd, uint64_t at, char *to)
 {
-	struct glance_range range = {.at = at, .len = 8};
-
-	return glancer__read(glancer, pidfd, getpid(), &range, 1, to) ?: range.n;
+	return glancer__read(glancer, pidfd, getpid(), at, to, 8);
 }
 
 /* The same of a copy of this process that is another user's. */
 static ssize_t glance_at_another_users(struct glancer *glancer, uint64_t at, char *to)
 {
-	struct glance_range range = {.at = at, .len = 8};
 	pid_t pid = fork();
-	int pidfd, err;
+	ssize_t n;
+	int pidfd;
 
 	if (!pid) {
 		if (setuid(1234) || prctl(PR_SET_DUMPABLE, 1) || raise(SIGSTOP))
@@ -145,11 +143,11 @@ static ssize_t glance_at_another_users(struct glancer *glancer, uint64_t at, cha
 	}
 	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
 	pidfd = procfs__open("/proc", pid);
-	err = glancer__read(glancer, pidfd, pid, &range, 1, to);
+	n = glancer__read(glancer, pidfd, pid, at, to, 8);
 	close(pidfd);
 	kill(pid, SIGKILL);
 	waitpid(pid, NULL, 0);
-	return err ?: range.n;
+	return n;
 }
 
 /* A page that never comes keeps no caller waiting, and readers are left for other users. */
@@ -164,21 +162,12 @@ static void test_glances(void **state)
 				       .mode = UFFDIO_REGISTER_MODE_MISSING};
 	static const char text[8] = "seventy";
 	uint64_t at = (uintptr_t)text;
-	struct glance_range ranges[] = {
-		{.at = at, .len = 5}, {.at = 4096, .len = 4}, {.at = at + 5, .len = 3}};
-	char several[5 + 4 + 3];
 
 	assert_int_equal(glance(glancer, pidfd, at, got), -EBUSY);
 	assert_int_equal(glancer__start(glancer), 0);
 	assert_int_equal(glance(glancer, pidfd, at, got), 8);
 	assert_string_equal(got, text);
 	assert_int_equal(glance(glancer, pidfd, 4096, got), -EFAULT);
-	assert_int_equal(glancer__read(glancer, pidfd, getpid(), ranges, 3, several), 0);
-	assert_int_equal(ranges[0].n, 5);
-	assert_int_equal(ranges[1].n, -EFAULT);
-	assert_int_equal(ranges[2].n, 3);
-	assert_memory_equal(several, "seven", 5);
-	assert_memory_equal(several + 5 + 4, "ty", 3);
 	assert_true(fault >= 0);
 	assert_int_equal(ioctl(fault, UFFDIO_API, &api), 0);
 	assert_int_equal(ioctl(fault, UFFDIO_REGISTER, &area), 0);

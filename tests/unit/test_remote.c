@@ -17,25 +17,20 @@
 struct memory {
 	uint8_t bytes[LENGTH]; /* at AT */
 	unsigned fetches;
-	size_t ranges;
 };
 
-static void fetch(void *ctx, const struct wire_range *ranges, size_t n, uint32_t *lens, uint8_t *to)
+static size_t fetch(void *ctx, const struct wire_range *range, uint8_t *to)
 {
 	struct memory *memory = ctx;
+	uint64_t skip = range->at - AT;
+	size_t len;
 
 	memory->fetches++;
-	memory->ranges += n;
-	for (size_t i = 0; i < n; i++) {
-		uint64_t skip = ranges[i].at - AT;
-
-		lens[i] = 0;
-		if (skip >= LENGTH)
-			continue;
-		lens[i] = ranges[i].len < LENGTH - skip ? ranges[i].len : LENGTH - skip;
-		memcpy(to, memory->bytes + skip, lens[i]);
-		to += lens[i];
-	}
+	if (skip >= LENGTH)
+		return 0;
+	len = range->len < LENGTH - skip ? range->len : LENGTH - skip;
+	memcpy(to, memory->bytes + skip, len);
+	return len;
 }
 
 struct fixture {
@@ -140,27 +135,6 @@ static void test_absent_memory_is_asked_for_once(void **state)
 	assert_int_equal(fixture->memory.fetches, 1);
 }
 
-static void test_what_is_expected_comes_at_once(void **state)
-{
-	struct fixture *fixture = *state;
-	struct memory *memory = &fixture->memory;
-	uint64_t ats[REMOTE_EXPECT_MAX + 4];
-	uint8_t byte;
-
-	for (size_t i = 0; i < sizeof(ats) / sizeof(ats[0]); i++)
-		ats[i] = AT + i * REMOTE_LINE + i;
-	ats[1] = AT + 1;	   /* the first line again */
-	ats[2] = 64 * REMOTE_LINE; /* nothing is there */
-	remote__expect(&fixture->remote, ats, sizeof(ats) / sizeof(ats[0]));
-	assert_int_equal(memory->fetches, 1);
-	assert_int_equal(memory->ranges, REMOTE_EXPECT_MAX);
-	assert_true(remote__u8(&fixture->remote, AT + 3 * REMOTE_LINE, &byte));
-	assert_int_equal(byte, memory->bytes[3 * REMOTE_LINE]);
-	assert_false(remote__u8(&fixture->remote, 64 * REMOTE_LINE + 9, &byte));
-	remote__expect(&fixture->remote, ats, 4);
-	assert_int_equal(memory->fetches, 1);
-}
-
 /* However a structure is linked. */
 static void test_a_stack_is_bounded(void **state)
 {
@@ -183,8 +157,6 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_strings, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_absent_memory_is_asked_for_once, set_up,
-						tear_down),
-		cmocka_unit_test_setup_teardown(test_what_is_expected_comes_at_once, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_stack_is_bounded, set_up, tear_down),
 	};

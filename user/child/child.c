@@ -60,34 +60,22 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 	return fd < 0 && opened.number ? -EAGAIN : fd;
 }
 
-static void ask_memory(void *ctx, const struct wire_range *ranges, size_t n, uint32_t *lens,
-		       uint8_t *to)
+static size_t ask_memory(void *ctx, const struct wire_range *range, uint8_t *to)
 {
-	struct wire_need need = {{WIRE_NEED, 0}, WIRE_NEED_MEMORY, n * sizeof(ranges[0]), ""};
-	struct {
-		struct wire_memory memory;
-		uint8_t bytes[WIRE_MEMORY_MAX];
-	} answer;
-	size_t bytes = 0;
+	struct wire_need need = {{WIRE_NEED, 0}, WIRE_NEED_MEMORY, sizeof(*range), ""};
+	struct wire_memory answer;
 	ssize_t len;
 
 	(void)ctx;
-	memcpy(need.text, ranges, need.len);
+	memcpy(need.text, range, sizeof(*range));
 	if (channel__send(WIRE_SOCKET, &need, sizeof(need), -1, CHANNEL_FOREVER))
 		_exit(1);
 	len = channel__receive(WIRE_SOCKET, &answer, sizeof(answer), NULL, CHANNEL_FOREVER);
-	if (len < (ssize_t)sizeof(answer.memory) || answer.memory.head.type != WIRE_MEMORY ||
-	    answer.memory.head.number != n)
+	if (len < (ssize_t)sizeof(answer.head) || answer.head.type != WIRE_MEMORY ||
+	    answer.head.number != len - sizeof(answer.head) || answer.head.number > range->len)
 		_exit(1);
-	for (size_t i = 0; i < n; i++) {
-		lens[i] = answer.memory.lens[i];
-		if (lens[i] > ranges[i].len)
-			_exit(1);
-		bytes += lens[i];
-	}
-	if (bytes != len - sizeof(answer.memory))
-		_exit(1);
-	memcpy(to, answer.memory.bytes, bytes);
+	memcpy(to, answer.bytes, answer.head.number);
+	return answer.head.number;
 }
 
 static int find_debug(void *ctx, uint32_t file, const char *link)

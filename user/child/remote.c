@@ -31,36 +31,26 @@ static bool has(const struct remote *remote, const struct remote_line *line, uin
 	return line->at == at && line->read_ns >= remote->since_ns;
 }
 
-static void fetch(struct remote *remote, const struct wire_range *ranges, size_t n)
+static void fetch(struct remote *remote, struct remote_line *line, uint64_t at)
 {
-	uint32_t lens[WIRE_RANGES_MAX] = {};
-	const uint8_t *from = remote->bytes;
-
-	uint64_t now = clock__boot_ns();
+	struct wire_range range = {at, REMOTE_LINE};
 
 	if (remote->fetches >= REMOTE_FETCHES_MAX)
 		return;
 	remote->fetches++;
-	remote->fetch(remote->ctx, ranges, n, lens, remote->bytes);
-	for (size_t i = 0; i < n; i++) {
-		struct remote_line *line = place(remote, ranges[i].at);
-
-		line->at = ranges[i].at;
-		line->read_ns = now;
-		line->len = lens[i];
-		memcpy(line->bytes, from, lens[i]);
-		from += lens[i];
-	}
+	line->read_ns = clock__boot_ns();
+	line->at = at;
+	line->len = remote->fetch(remote->ctx, &range, line->bytes);
 }
 
 static const struct remote_line *find(struct remote *remote, uint64_t at)
 {
-	struct wire_range range = {at - at % REMOTE_LINE, REMOTE_LINE};
 	struct remote_line *line = place(remote, at);
 
-	if (!has(remote, line, range.at))
-		fetch(remote, &range, 1);
-	return has(remote, line, range.at) ? line : NULL;
+	at -= at % REMOTE_LINE;
+	if (!has(remote, line, at))
+		fetch(remote, line, at);
+	return has(remote, line, at) ? line : NULL;
 }
 
 /* Up to the end of the line: how many of the bytes, 0 when there are none. */
@@ -128,23 +118,4 @@ bool remote__string(struct remote *remote, uint64_t at, char *ret, size_t size)
 		len += n;
 	}
 	return false;
-}
-
-void remote__expect(struct remote *remote, const uint64_t *ats, size_t n)
-{
-	struct wire_range ranges[REMOTE_EXPECT_MAX];
-	size_t n_ranges = 0;
-
-	for (size_t i = 0; i < n && n_ranges < REMOTE_EXPECT_MAX; i++) {
-		uint64_t at = ats[i] - ats[i] % REMOTE_LINE;
-		bool is_asked = false;
-
-		/* Two that share a place would displace each other. */
-		for (size_t k = 0; k < n_ranges; k++)
-			is_asked |= place(remote, ranges[k].at) == place(remote, at);
-		if (!is_asked && !has(remote, place(remote, at), at))
-			ranges[n_ranges++] = (struct wire_range){at, REMOTE_LINE};
-	}
-	if (n_ranges)
-		fetch(remote, ranges, n_ranges);
 }

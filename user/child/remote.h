@@ -24,9 +24,7 @@
 #define REMOTE_READS_MAX   2000000 /* also of what was fetched: some 20 ms */
 
 _Static_assert(REMOTE_FETCHES_MAX <= WIRE_MEMORY_ASKED, "the parent answers all of them");
-
-#define REMOTE_EXPECT_MAX (WIRE_MEMORY_MAX / REMOTE_LINE) /* lines in one answer */
-_Static_assert(REMOTE_EXPECT_MAX <= WIRE_RANGES_MAX, "a need has room for all");
+_Static_assert(REMOTE_LINE <= WIRE_MEMORY_MAX, "an answer has room for a line");
 
 struct remote_line {
 	uint64_t at;
@@ -35,10 +33,8 @@ struct remote_line {
 	uint8_t bytes[REMOTE_LINE];
 };
 
-/* Fetches n ranges (WIRE_RANGES_MAX at most); lens[i] of each, with their bytes one behind the
- * other in `to` (room for WIRE_MEMORY_MAX). */
-typedef void (*remote_fetch_fn)(void *ctx, const struct wire_range *ranges, size_t n,
-				uint32_t *lens, uint8_t *to);
+/* Reads from the range's beginning on: how many bytes there are, 0 when they cannot be read. */
+typedef size_t (*remote_fetch_fn)(void *ctx, const struct wire_range *range, uint8_t *to);
 
 struct remote {
 	remote_fetch_fn fetch; /* the owner's to set, with its context */
@@ -48,7 +44,6 @@ struct remote {
 	unsigned fetches;
 	unsigned reads;
 	struct remote_line lines[REMOTE_LINES];
-	uint8_t bytes[WIRE_MEMORY_MAX]; /* as they come */
 };
 
 /* For the next stack, of the process with that number, taken then (CLOCK_BOOTTIME). A zeroed one
@@ -63,9 +58,5 @@ bool remote__word(struct remote *remote, uint64_t at, uint64_t *ret); /* 8 bytes
 
 /* A string of less than `size` bytes, with its NUL. */
 bool remote__string(struct remote *remote, uint64_t at, char *ret, size_t size);
-
-/* Fetches what lies at these addresses all at once: to ask one by one takes as long for each.
- * What is there already, or beyond what one fetch can have, is left out. */
-void remote__expect(struct remote *remote, const uint64_t *ats, size_t n);
 
 #endif

@@ -24,11 +24,12 @@ struct glance {
 	pid_t pid;
 	uid_t uid;		  /* whose process it is */
 	struct glance *next_late; /* of those that were abandoned */
-	struct glance_range ranges[GLANCE_RANGES_MAX];
-	size_t n;
+	uint64_t at;
+	size_t len;
+	ssize_t n; /* that were read */
 	bool done;
-	bool abandoned;	 /* the reader frees it */
-	uint8_t bytes[]; /* of all ranges */
+	bool abandoned; /* the reader frees it */
+	uint8_t bytes[];
 };
 
 struct glancer {
@@ -77,18 +78,6 @@ void glancer__free(struct glancer *glancer)
 	glancer__unref(glancer);
 }
 
-static void read_ranges(struct glance *glance)
-{
-	uint8_t *to = glance->bytes;
-
-	for (size_t i = 0; i < glance->n; i++) {
-		struct glance_range *range = &glance->ranges[i];
-
-		range->n = peek__read(glance->pidfd, glance->pid, range->at, to, range->len);
-		to += range->len;
-	}
-}
-
 static void forget_late(struct glancer *glancer, const struct glance *glance)
 {
 	struct glance **p = &glancer->late;
@@ -106,7 +95,7 @@ static void serve(struct glancer *glancer)
 
 	glancer->next = NULL;
 	pthread_mutex_unlock(&glancer->lock);
-	read_ranges(glance);
+	glance->n = peek__read(glance->pidfd, glance->pid, glance->at, glance->bytes, glance->len);
 	close(glance->pidfd);
 	pthread_mutex_lock(&glancer->lock);
 	glancer->idle++;
@@ -187,43 +176,34 @@ static uid_t uid_of(int pidfd)
 	return fstat(pidfd, &st) ? 0 : st.st_uid;
 }
 
-static size_t sum(const struct glance_range *ranges, size_t n)
+ssize_t glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, uint64_t at, void *to,
+		      size_t len)
 {
-	size_t bytes = 0;
-
-	for (size_t i = 0; i < n; i++)
-		bytes += ranges[i].len;
-	return bytes;
-}
-
-int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_range *ranges,
-		  size_t n, void *to)
-{
-	size_t bytes = sum(ranges, n);
-	struct glance *glance = calloc(1, sizeof(*glance) + bytes);
-	int err = -EBUSY;
+	struct glance *glance = calloc(1, sizeof(*glance) + len);
+	ssize_t n = -EBUSY;
 
 	if (!glance)
 		return -ENOMEM;
 	glance->pidfd = fcntl(pidfd, F_DUPFD_CLOEXEC, 0);
 	glance->pid = glancer->same_numbers ? tgid : 0;
 	glance->uid = uid_of(pidfd);
-	glance->n = n;
-	memcpy(glance->ranges, ranges, n * sizeof(*ranges));
+	glance->at = at;
+	glance->len = len;
 	if (glance->pidfd < 0) {
 		free(glance);
 		return -errno;
 	}
 	pthread_mutex_lock(&glancer->lock);
 	if (may_begin(glancer, glance->uid)) {
-		err = wait_for(glancer, glance);
-		glance->abandoned = err;
+		n = wait_for(glancer, glance);
+		glance->abandoned = n;
 	} else {
 		close(glance->pidfd);
 	}
-	if (!err) {
-		memcpy(ranges, glance->ranges, n * sizeof(*ranges));
-		memcpy(to, glance->bytes, bytes);
+	if (!n) {
+		n = glance->n;
+		if (n > 0)
+			memcpy(to, glance->bytes, n);
 	}
 	if (glance->abandoned) {
 		glance->next_late = glancer->late;
@@ -232,5 +212,5 @@ int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_
 		free(glance);
 	}
 	pthread_mutex_unlock(&glancer->lock);
-	return err;
+	return n;
 }

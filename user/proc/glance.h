@@ -13,9 +13,6 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#define GLANCE_MAX	  32768 /* bytes at once */
-#define GLANCE_RANGES_MAX 16
-
 struct glancer;
 
 /* For the processes of this procfs; NULL when out of memory. free does not wait for stuck threads.
@@ -26,16 +23,9 @@ void glancer__free(struct glancer *glancer); /* accepts NULL */
 /* Starts the threads; before that nothing is read. 0 or -errno. */
 int glancer__start(struct glancer *glancer);
 
-struct glance_range {
-	uint64_t at;
-	size_t len;
-	ssize_t n; /* that were read, or what peek__read() says */
-};
-
-/* One call at a time. pidfd: the open directory of the process, tgid. `to` has room for all ranges,
- * GLANCE_MAX at most; what was read of each lies where it would if all before it were whole. 0 with
- * ->n of each, or -ETIMEDOUT, -EBUSY, -ENOMEM, -errno. */
-int glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, struct glance_range *ranges,
-		  size_t n, void *to);
+/* One call at a time. pidfd: the open directory of the process, tgid. How many bytes were read from
+ * the beginning on, as peek__read() has it; or -ETIMEDOUT, -EBUSY, -ENOMEM, -errno. */
+ssize_t glancer__read(struct glancer *glancer, int pidfd, pid_t tgid, uint64_t at, void *to,
+		      size_t len);
 
 #endif

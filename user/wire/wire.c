@@ -161,20 +161,14 @@ int wire__read_answer(struct wire_reading *reading, const void *packet, size_t l
 	return answer.more;
 }
 
-static int check_ranges(const struct wire_need *need)
+static int check_range(const struct wire_need *need)
 {
-	struct wire_range ranges[WIRE_RANGES_MAX];
-	uint64_t bytes = 0;
+	struct wire_range range;
 
-	if (!need->len || need->len > sizeof(ranges) || need->len % sizeof(ranges[0]))
+	if (need->len != sizeof(range))
 		return -EBADMSG;
-	memcpy(ranges, need->text, need->len);
-	for (size_t i = 0; i < need->len / sizeof(ranges[0]); i++) {
-		if (!ranges[i].len || ranges[i].len > WIRE_MEMORY_MAX)
-			return -EBADMSG;
-		bytes += ranges[i].len;
-	}
-	return bytes <= WIRE_MEMORY_MAX ? 0 : -EBADMSG;
+	memcpy(&range, need->text, sizeof(range));
+	return range.len && range.len <= WIRE_MEMORY_MAX ? 0 : -EBADMSG;
 }
 
 /* The structures are some kilobytes; what BPF reads of one in one piece is less. */
@@ -211,7 +205,7 @@ int wire__check_need(const struct wire_need *need, size_t len)
 	case WIRE_NEED_PERF_MAP:
 		return 0;
 	case WIRE_NEED_MEMORY:
-		return check_ranges(need);
+		return check_range(need);
 	}
 	return -EBADMSG;
 }

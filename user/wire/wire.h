@@ -108,8 +108,7 @@ struct wire_unwind {
 enum wire_need_what {
 	WIRE_NEED_DEBUG = 1, /* number: of the file; text: the name in .gnu_debuglink, or none */
 	WIRE_NEED_PERF_MAP,  /* number: of the process */
-	WIRE_NEED_MEMORY,    /* of the process that is asked about; text: struct wire_range, up to
-			      * WIRE_RANGES_MAX of them */
+	WIRE_NEED_MEMORY,    /* of the process that is asked about; text: struct wire_range */
 };
 
 struct wire_need {
@@ -123,19 +122,13 @@ struct wire_range {
 	uint64_t at;
 	uint64_t len;
 };
-#define WIRE_RANGES_MAX	  16	/* as many as a need has room for */
-#define WIRE_MEMORY_MAX	  32768 /* bytes of one answer */
-#define WIRE_MEMORY_ASKED 1024	/* times for one stack; what is asked beyond gets no bytes */
-_Static_assert(WIRE_RANGES_MAX * sizeof(struct wire_range) <=
-		       sizeof(((struct wire_need *)NULL)->text),
-	       "a need has room for its ranges");
+#define WIRE_MEMORY_MAX	  4096 /* bytes of one answer */
+#define WIRE_MEMORY_ASKED 1024 /* times for one stack; what is asked beyond gets no bytes */
 
-/* What could be read of each range, from its beginning on, one behind the other. Of memory that
- * cannot be read, that is nothing. */
+/* number: how many bytes could be read, from the beginning on, which follow. */
 struct wire_memory {
 	struct wire_head head;
-	uint32_t lens[WIRE_RANGES_MAX];
-	uint8_t bytes[];
+	uint8_t bytes[WIRE_MEMORY_MAX];
 };
 
 struct wire_answer {
