@@ -47,8 +47,9 @@ struct blackbox {
 	struct history *history;
 	struct taker *taker;
 	struct owner *owner;
-	int wake; /* eventfd */
-	struct reader daemon;
+	int wake;	      /* eventfd */
+	struct reader daemon; /* as which it could read others */
+	bool knows_itself;
 
 	/* The thread's. */
 	struct watch *watch;
@@ -371,10 +372,9 @@ int blackbox__start(struct blackbox *b, struct taker *taker, struct owner *owner
 
 	if (err)
 		return err;
+	/* In a procfs that does not show us, no other caller's namespaces are known to be ours. */
 	self = procfs__open(b->proc, self__pid(b->proc));
-	err = self < 0 ? self : reader__of(self, &b->daemon);
-	if (err)
-		return err;
+	b->knows_itself = self >= 0 && !reader__of(self, &b->daemon);
 	b->taker = taker;
 	b->owner = owner;
 	history__each_kill(b->history, restore, b);
@@ -399,7 +399,7 @@ void blackbox__free(struct blackbox *b)
 
 struct seer {
 	const struct caller *caller;
-	const struct reader *daemon;
+	const struct reader *daemon; /* NULL: not known */
 };
 
 /* The victim has gone, so the kernel cannot be asked: its user may, and a process that may trace
@@ -411,7 +411,7 @@ static bool may_see(uid_t uid, const void *ctx)
 
 	if (seer->caller->everything)
 		return true;
-	if (!namespace__equal(&reader->user, &daemon->user) ||
+	if (!daemon || !namespace__equal(&reader->user, &daemon->user) ||
 	    !namespace__equal(&reader->pid, &daemon->pid))
 		return false;
 	return (uid != (uid_t)-1 && uid == reader->uid) ||
@@ -420,7 +420,7 @@ static bool may_see(uid_t uid, const void *ctx)
 
 void blackbox__encode(struct blackbox *b, const struct caller *caller, bool json, struct buf *ret)
 {
-	struct seer seer = {caller, &b->daemon};
+	struct seer seer = {caller, b->knows_itself ? &b->daemon : NULL};
 
 	pthread_mutex_lock(&b->lock);
 	(json ? ooms__encode_json : ooms__encode_text)(&b->ooms, may_see, &seer, ret);
@@ -430,7 +430,7 @@ void blackbox__encode(struct blackbox *b, const struct caller *caller, bool json
 int blackbox__encode_one(struct blackbox *b, const struct caller *caller, uint64_t id, bool json,
 			 struct buf *ret)
 {
-	struct seer seer = {caller, &b->daemon};
+	struct seer seer = {caller, b->knows_itself ? &b->daemon : NULL};
 	const struct oom_entry *entry;
 	int err = -ENOENT;
 
