@@ -6,6 +6,7 @@ import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
@@ -109,12 +110,34 @@ def test_no_process_outlives_a_killed_daemon(bpf):
 
 
 def test_a_launcher_that_was_killed(bpf):
-    """Then there is no symbolizer any more, and all the rest goes on."""
+    """Then no symbolizer is started any more, and all the rest goes on."""
     with Daemon() as daemon, Agent() as agent:
         launcher, = children(daemon.pid)
+        started = children(launcher)
         os.kill(launcher, signal.SIGKILL)
+        for symbolizer in started:
+            os.kill(symbolizer, signal.SIGKILL)
         frame = call_site(daemon, agent, named=False)["stack"][0]
         assert frame["function"] is None and "libc" in frame["module"] and frame["offset"]
+
+
+def unwound(daemon):
+    return sum(daemon.metrics()[f'memprov_stacks_unwound_total{{result="{result}"}}'] for result in ("complete", "truncated"))
+
+
+@pytest.mark.plain
+def test_a_symbolizer_that_is_left_behind_does_not_feed_itself(bpf):
+    """What it maps to unwind a stack is unwound by itself, too. Without the launcher no debug file can be looked for."""
+    with Daemon() as daemon, Agent() as agent:
+        launcher, = children(daemon.pid)
+        until(lambda: children(launcher), "a symbolizer")
+        os.kill(launcher, signal.SIGKILL)
+        for _ in range(20):
+            agent.map(8 * MIB)
+            daemon.report(agent.pid)
+        before = unwound(daemon)
+        time.sleep(3)
+        assert unwound(daemon) - before < 500
 
 
 @pytest.mark.parametrize("missing", HELD)

@@ -229,7 +229,8 @@ static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const s
 		fd = -ESRCH;
 	else
 		fd = needs__open(&symbolizer->launcher, &needy, need);
-	opened.number = fd < 0 && fd != -ENOENT;
+	/* Without the launcher there is no other time. */
+	opened.number = fd < 0 && fd != -ENOENT && symbolizer->launcher.socket >= 0;
 	return cell__send(cell, &opened, sizeof(opened), NULL, 0, fd);
 }
 
@@ -405,7 +406,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 		.modules = image->names,
 		.n_modules = image->n,
 	};
-	bool is_once;
+	enum stack_lasts lasts;
 	int err;
 
 	if (stack->kind == MP_STACK_COPY) {
@@ -418,11 +419,15 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 	err = err ?: receive_answer(asking->symbolizer, asking->cell, image, &reading);
 	if (err)
 		return err;
-	is_once = reading.poor || reading.nameless || asking->symbolizer->reads.refused;
+	/* A poor one is known for a while: to unwind it makes the child map files, whose stacks
+	 * come here, too. */
+	lasts = reading.poor && !reading.lasts ? STACK_PASSES : reading.lasts;
+	if (reading.nameless || asking->symbolizer->reads.refused)
+		lasts = STACK_IS_ONCE;
 	*ret = (struct unwound){
 		.source = reading.n_frames ? reading.source : STACK_SOURCE_NONE,
 		.truncated = reading.truncated,
-		.lasts = is_once ? STACK_IS_ONCE : reading.lasts,
+		.lasts = lasts,
 		.poor = reading.poor && is_there,
 		.frames = reading.frames,
 		.n = reading.n_frames,

@@ -43,7 +43,7 @@ enum stack_source { STACK_SOURCE_NONE, STACK_SOURCE_FP, STACK_SOURCE_CFI };
 /* For how long an equal stack has the same frames. */
 enum stack_lasts {
 	STACK_LASTS,   /* while the same code is mapped */
-	STACK_PASSES,  /* a runtime has told of them, and goes on */
+	STACK_PASSES,  /* a runtime has told of them, and goes on; or more may be known soon */
 	STACK_IS_ONCE, /* it does not follow from what is copied, or more may be known the next time
 			*/
 };
