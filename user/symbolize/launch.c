@@ -70,6 +70,9 @@ static pid_t ask_for(struct launcher *launcher, enum launcher_what what, int the
 	ssize_t n;
 	int err = channel__send(launcher->socket, &packet, sizeof(packet), theirs, deadline);
 
+	/* It has ended. */
+	if (err == -EPIPE || err == -ECONNRESET)
+		hang_up(launcher);
 	if (err)
 		return err;
 	n = channel__receive(launcher->socket, &answer, sizeof(answer), NULL, deadline);
