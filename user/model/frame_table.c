@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "util/cleanup.h"
+#include "util/fnv.h"
 #include "util/refs.h"
 
 #define BUCKETS 16384 /* a power of two */
@@ -61,10 +62,10 @@ uint64_t frame_table__hash(const struct frame *frame)
 	return entry_of(frame)->hash;
 }
 
-/* FNV-1a (Fowler, Noll, Vo) in words of 64 bits: equality is compared in full anyway. */
+/* As util/fnv.h, in words of 64 bits: equality is compared in full anyway. */
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
-	return (hash ^ value) * 0x100000001b3ULL;
+	return (hash ^ value) * FNV_PRIME;
 }
 
 static uint64_t mix_text(uint64_t hash, const char *text)
@@ -76,7 +77,7 @@ static uint64_t mix_text(uint64_t hash, const char *text)
 
 static uint64_t hash_of(const struct frame *frame)
 {
-	uint64_t hash = mix(0xcbf29ce484222325ULL, frame->offset);
+	uint64_t hash = mix(FNV_BEGIN, frame->offset);
 
 	hash = mix(hash, frame->line);
 	hash = mix_text(hash, frame->module);

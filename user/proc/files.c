@@ -12,6 +12,7 @@
 
 #include "proc/open.h"
 #include "util/cleanup.h"
+#include "util/fnv.h"
 
 #define CACHE_MAX 4096
 #define HEAD_SIZE (64 << 10)
@@ -135,22 +136,13 @@ static enum file_is look(int pidfd, struct mounts *mounts, const struct vma *vma
 	return fd < 0 ? FILE_IS_UNKNOWN : read_head(fd);
 }
 
-static uint64_t hash_text(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325; /* FNV-1a */
-
-	for (; *text; text++)
-		hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
-	return hash;
-}
-
 enum file_is file_cache__look(struct file_cache *cache, int pidfd, struct mounts *mounts,
 			      const struct vma_set *set, const struct vma *vma)
 {
 	const char *path = vma_set__name(set, vma);
 	struct file_key key = {
 		.inode = vma->inode,
-		.path_hash = hash_text(path),
+		.path_hash = fnv__bytes(path, strlen(path)),
 		.major = vma->major,
 		.minor = vma->minor,
 	};

@@ -7,6 +7,7 @@
 
 #include "proc/process.h"
 #include "util/cleanup.h"
+#include "util/fnv.h"
 
 #define AUXV_MAX 4096
 
@@ -14,14 +15,10 @@ static int read_id(int pidfd, uint64_t *ret)
 {
 	_cleanup_buf_ struct buf auxv = {};
 	int err = process__read(pidfd, "auxv", AUXV_MAX, &auxv);
-	uint64_t id = 0xcbf29ce484222325; /* FNV-1a */
 
-	if (err)
-		return err;
-	for (size_t i = 0; i < auxv.len; i++)
-		id = (id ^ (unsigned char)auxv.data[i]) * 0x100000001b3;
-	*ret = id;
-	return 0;
+	if (!err)
+		*ret = fnv__bytes(auxv.data, auxv.len);
+	return err;
 }
 
 int program__open(int pidfd, struct program *ret)

@@ -17,6 +17,7 @@
 #include "proc/container.h"
 #include "proc/procfs.h"
 #include "util/cleanup.h"
+#include "util/fnv.h"
 #include "util/clock.h"
 
 #define CGROUPS_MAX 16384
@@ -66,16 +67,11 @@ void sources__free(struct sources *sources)
 	free(sources);
 }
 
-/* FNV-1a. */
 static uint64_t number_of(const struct container *container)
 {
-	uint64_t hash = 0xcbf29ce484222325ULL;
-
 	if (container->delegated || !container->id[0])
 		return 0;
-	for (const char *c = container->id; *c; c++)
-		hash = (hash ^ (unsigned char)*c) * 0x100000001b3ULL;
-	return CONTAINERS | hash >> 2;
+	return CONTAINERS | fnv__bytes(container->id, strlen(container->id)) >> 2;
 }
 
 static bool add(struct sources *sources, uint64_t cgroup, const char *path)
