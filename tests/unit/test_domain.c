@@ -109,12 +109,19 @@ static void users_of_its_own(void)
 	prctl(PR_SET_DUMPABLE, 1);
 }
 
-#define KINDS 6
+static void another_root(void)
+{
+	if (chroot("/usr"))
+		_exit(1);
+}
+
+#define KINDS 7
 
 static void who_is_with_whom(void **state)
 {
 	static void (*const kinds[KINDS])(void) = {
-		nothing, nobody, somebody, weak_root, mounts_of_its_own, users_of_its_own};
+		nothing,	   nobody,	     somebody,	  weak_root,
+		mounts_of_its_own, users_of_its_own, another_root};
 	struct process one[KINDS], other[KINDS];
 
 	for (size_t i = 0; i < KINDS; i++) {

@@ -2,9 +2,12 @@
 #include "proc/domain.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proc/process.h"
+#include "util/fnv.h"
 
 struct looking {
 	struct domain domain;
@@ -19,6 +22,18 @@ static int read_namespace(int dir, const char *name, struct ns_id *ret)
 	int err = namespace__read(dir, name, ret);
 
 	return err == -ENOENT ? 0 : err;
+}
+
+/* As a text, because a root on a server might keep whoever looks at it waiting. */
+static int read_root(int dir, uint64_t *ret)
+{
+	char path[PATH_MAX];
+	ssize_t len = readlinkat(dir, "root", path, sizeof(path));
+
+	if (len < 0)
+		return -errno;
+	*ret = fnv__bytes(path, len);
+	return 0;
 }
 
 static int look(int dir, pid_t tid, void *ctx)
@@ -38,6 +53,7 @@ static int look(int dir, pid_t tid, void *ctx)
 	err = read_namespace(dir, "ns/user", &domain->user);
 	err = err ?: read_namespace(dir, "ns/pid", &domain->pid);
 	err = err ?: read_namespace(dir, "ns/mnt", &domain->mnt);
+	err = err ?: read_root(dir, &domain->root);
 	if (err == -ESRCH)
 		return err;
 	/* What cannot be told is not taken for being shared. */
@@ -71,7 +87,7 @@ bool domain__equal(const struct domain *a, const struct domain *b)
 {
 	return !memcmp(a->uids, b->uids, sizeof(a->uids)) &&
 	       !memcmp(a->gids, b->gids, sizeof(a->gids)) && a->permitted == b->permitted &&
-	       domain__shares_namespaces(a, b) && a->alone == b->alone &&
+	       domain__shares_namespaces(a, b) && a->root == b->root && a->alone == b->alone &&
 	       a->start_ticks == b->start_ticks;
 }
 

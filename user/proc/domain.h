@@ -18,6 +18,7 @@ struct domain {
 	struct ns_id user;
 	struct ns_id pid;
 	struct ns_id mnt; /* containers that share the others have one each */
+	uint64_t root;	  /* a digest of its path: below it are the debug files of what it runs */
 	pid_t alone;	  /* the process; 0: others may belong to the domain */
 	uint64_t start_ticks;
 };
