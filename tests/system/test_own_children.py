@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The symbolizer's children are processes that map memory, too: to unwind their stacks takes no further children."""
+"""The symbolizer's children are processes that map memory, too: to unwind their stacks takes no further children, and
+harms nothing that other processes are told."""
 import pathlib
+import subprocess
+import tempfile
 
-from memprov import MIB, Agent, Daemon, family, functions
+import pytest
+
+from memprov import MIB, Agent, Daemon, Target, family, functions, known_site, until
 
 
 def children(daemon):
@@ -18,7 +23,7 @@ def test_children_need_no_children(bpf):
         at = agent.map(MIB)
         agent.call("fill", at, MIB, 1)
         for daemon in (one, other):
-            assert any("main" in functions(site) for site in daemon.report(agent.pid, all=1)["callsites"])
+            known_site(daemon, agent.pid, at)
         before = {daemon: children(daemon) for daemon in (one, other)}
         for daemon in (one, other):
             assert before[daemon]
@@ -29,3 +34,72 @@ def test_children_need_no_children(bpf):
             # A daemon does look into its own.
             sites = [site for pid, _ in before[daemon] for site in daemon.report(int(pid), all=1)["callsites"]]
             assert any("main" in functions(site) or "_start" in functions(site) for site in sites), sites
+
+
+MAPPER = """\
+#include <stdio.h>
+#include <sys/mman.h>
+#include <unistd.h>
+int main(int argc, char **argv)
+{
+	if (argc > 1 && chroot(argv[1]))
+		return 1;
+	puts("ready");
+	fflush(stdout);
+	while (getchar() != EOF) {
+		printf("%p\\n", mmap(0, 1 << 20, 3, 0x22, -1, 0));
+		fflush(stdout);
+	}
+}
+"""
+
+
+@pytest.fixture
+def mapper():
+    """The program, as one that needs libc and as one that has it; where all may go."""
+    with tempfile.TemporaryDirectory(prefix="memprov-mapper-") as name:
+        directory = pathlib.Path(name)
+        directory.chmod(0o755)
+        (directory / "mapper.c").write_text(MAPPER)
+        for program, flags in (("dynamic", []), ("static", ["-static"])):
+            subprocess.run(["gcc", "-g", "-O1", *flags, "-o", directory / program, directory / "mapper.c"], check=True)
+        yield directory
+
+
+def as_user(uid, *more):
+    """Of whose domain there are no other processes."""
+    return ["/usr/bin/setpriv", "--reuid", str(uid), "--regid", str(uid), "--clear-groups", *more]
+
+
+def names_of_mapping(daemon, target):
+    assert target.line() == "ready"
+    target.tell("")
+    return functions(known_site(daemon, target.pid, int(target.line(), 16)))
+
+
+FROM_A_DEBUG_FILE = "__libc_start_call_main"  # libc's symbol table has no such name
+
+
+def test_what_a_child_cannot_find_below_its_own_root_others_have(bpf, mapper):
+    """Its stacks are unwound by itself, and may be the first ones that run through libc."""
+    user = as_user(4711)
+    with Daemon() as daemon, Target(*user, f"{mapper}/static") as first, Target(*user, f"{mapper}/dynamic") as second:
+        assert "main" in names_of_mapping(daemon, first)
+
+        def is_unwound():
+            """Each child's stacks; children of others' domains may end meanwhile."""
+            answers = [daemon.get("/debug/memory", pid=pid, format="json", all=1) for pid, _ in children(daemon)]
+            return all(any(len(site["stack"]) > 2 for site in answer.json["callsites"])
+                       for answer in answers if answer.status == 200)
+
+        until(is_unwound, "the children's own stacks")
+        assert FROM_A_DEBUG_FILE in names_of_mapping(daemon, second)
+
+
+def test_what_is_not_below_another_root_others_have(bpf, mapper):
+    """Of two processes that differ in nothing but their root, the one without debug files is the first."""
+    user = as_user(4712, "--inh-caps", "+sys_chroot", "--ambient-caps", "+sys_chroot")
+    with Daemon() as daemon, Target(*user, f"{mapper}/dynamic", mapper) as first, \
+            Target(*user, f"{mapper}/dynamic") as second:
+        assert FROM_A_DEBUG_FILE not in names_of_mapping(daemon, first)
+        assert FROM_A_DEBUG_FILE in names_of_mapping(daemon, second)

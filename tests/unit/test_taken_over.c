@@ -251,7 +251,7 @@ static const char *unwind_text(struct fixture *fixture, const struct traced *tra
 }
 
 #define GETS_NOTHING "got 0 elf 0 answers 0 processes 1 canary 0"
-#define GETS_A_FILE  "got 1 elf 1 answers 0 processes 1 canary 0"
+#define GETS_A_FILE  "got 1 elf 1 answers 2 processes 1 canary 0"
 
 static int set_up_files(void **state)
 {
@@ -353,7 +353,7 @@ static void perf_maps(void **state)
 	assert_string_equal(unwind_text(fixture, &user, ""), GETS_NOTHING);
 	run("chown %d /tmp/perf-%d.map", USER, user.pid);
 	assert_string_equal(unwind_text(fixture, &user, ""),
-			    "got 29 elf 0 answers 0 processes 1 canary 0");
+			    "got 29 elf 0 answers 2 processes 1 canary 0");
 	run("chmod 0 /tmp/perf-%d.map", user.pid);
 	assert_string_equal(unwind_text(fixture, &user, ""), GETS_NOTHING);
 	run("rm /tmp/perf-%d.map && ln -s /etc/shadow /tmp/perf-%d.map", user.pid, user.pid);

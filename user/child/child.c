@@ -57,7 +57,7 @@ static int ask(uint32_t number, uint32_t what, const void *text, size_t len)
 		    sizeof(opened) ||
 	    opened.type != WIRE_OPENED)
 		_exit(1);
-	return fd < 0 && opened.number ? -EAGAIN : fd;
+	return fd < 0 && opened.number != WIRE_OPENED_NONE ? -EAGAIN : fd;
 }
 
 static size_t ask_memory(void *ctx, const struct wire_range *range, uint8_t *to)

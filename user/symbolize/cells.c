@@ -74,13 +74,18 @@ static int tell_rows(void *ctx, const struct image *image)
 
 /* --- the domain's processes ---------------------------------------------------------------- */
 
+bool cell__is_of_child(const struct cell *cell, const struct image *image)
+{
+	return image->tgid == cell->child.pid;
+}
+
 bool cell__still_has(const struct cell *cell, const struct image *image, int pidfd,
 		     struct credentials *ret)
 {
 	struct domain domain;
 
 	return !domain__of(pidfd, image->tgid, image->start_ticks, &domain, ret) &&
-	       (image->tgid == cell->child.pid || domain__equal(&domain, &cell->domain));
+	       (cell__is_of_child(cell, image) || domain__equal(&domain, &cell->domain));
 }
 
 /* --- cells --------------------------------------------------------------------------------- */

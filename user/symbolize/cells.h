@@ -65,6 +65,9 @@ void cells__forget(struct cells *cells, pid_t tgid, uint64_t start_ticks,
 
 void cells__free(struct cells *cells); /* ends all children; a zeroed one is fine */
 
+/* Whether it is that of the cell's own child, whose root is empty. */
+bool cell__is_of_child(const struct cell *cell, const struct image *image);
+
 /* Whether the process opened as pidfd still is in the domain, or is the cell's child, after
  * something of it has been read; with its credentials in *ret. */
 bool cell__still_has(const struct cell *cell, const struct image *image, int pidfd,

@@ -224,13 +224,17 @@ static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const s
 		needy.mounts = images__mounts(cell->images, image, pidfd, symbolizer->began);
 	if (need->what == WIRE_NEED_DEBUG)
 		needy.module = images__name_of(cell->images, image, need->head.number, &needy.id);
-	/* The rights are those of the domain, whatever it does meanwhile. */
-	if (!needy.mounts || !cell__still_has(cell, image, pidfd, &credentials))
+	/* The rights are those of the domain, whatever it does meanwhile. The child's own root is
+	 * empty, and says nothing about the files of the domain. */
+	if (cell__is_of_child(cell, image) || !needy.mounts ||
+	    !cell__still_has(cell, image, pidfd, &credentials))
 		fd = -ESRCH;
 	else
 		fd = needs__open(&symbolizer->launcher, &needy, need);
+	opened.number = fd >= 0 ? WIRE_OPENED_FILE : WIRE_OPENED_NONE;
 	/* Without the launcher there is no other time. */
-	opened.number = fd < 0 && fd != -ENOENT && symbolizer->launcher.socket >= 0;
+	if (fd < 0 && fd != -ENOENT && symbolizer->launcher.socket >= 0)
+		opened.number = WIRE_OPENED_LATER;
 	return cell__send(cell, &opened, sizeof(opened), NULL, 0, fd);
 }
 
@@ -428,7 +432,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 		.source = reading.n_frames ? reading.source : STACK_SOURCE_NONE,
 		.truncated = reading.truncated,
 		.lasts = lasts,
-		.poor = reading.poor && is_there,
+		.poor = reading.poor && is_there && !cell__is_of_child(asking->cell, image),
 		.frames = reading.frames,
 		.n = reading.n_frames,
 		.words = reading.words,

@@ -64,13 +64,19 @@ enum wire_type {
 	WIRE_IMAGE,
 	WIRE_DROP_PROCESS,
 	WIRE_UNWIND,
-	WIRE_OPENED, /* number: 0, or 1 when it could not be looked for: ask again another time */
+	WIRE_OPENED, /* number: enum wire_opened [file] */
 	WIRE_NEED,
 	WIRE_ANSWER,
 	WIRE_STALE,
 	WIRE_MEMORY,	  /* number: of ranges that are answered */
 	WIRE_FIND_PYTHON, /* number: of a file */
 	WIRE_PYTHON,
+};
+
+enum wire_opened {
+	WIRE_OPENED_NONE,  /* there is none */
+	WIRE_OPENED_LATER, /* it could not be looked for: ask again another time */
+	WIRE_OPENED_FILE,  /* the packet brings it, if the receiver had a descriptor free */
 };
 
 struct wire_head {
