@@ -3,9 +3,25 @@
 
 #include <errno.h>
 
+#include "util/array.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "wire/channel.h"
+
+/* What open(2) says of a file that is not there for the process, and will not be soon. Anything
+ * else (descriptors or memory that are short, a lease, a mount that was just moved) is about now.
+ */
+static bool is_final(int err)
+{
+	static const int finals[] = {ENOENT, ENOTDIR, EACCES,	   EPERM,	ELOOP,
+				     EXDEV,  EREMOTE, EMEDIUMTYPE, ENAMETOOLONG};
+
+	for (size_t i = 0; i < ARRAY_SIZE(finals); i++) {
+		if (err == -finals[i])
+			return true;
+	}
+	return false;
+}
 
 static int ask(int socket, int root, const struct opener_request *request,
 	       bool (*suits)(int fd, void *ctx), void *ctx)
@@ -25,7 +41,7 @@ static int ask(int socket, int root, const struct opener_request *request,
 			return n < 0 ? n : -EPIPE;
 		if (fd >= 0 && suits(fd, ctx))
 			return take_fd(fd);
-		busy |= answer == -EAGAIN;
+		busy |= fd < 0 && !is_final(answer);
 	}
 	return busy ? -EAGAIN : -ENOENT;
 }

@@ -7,8 +7,8 @@
 #include "symbolize/opener.h"
 
 /* The first of the files below `root` that suits, for reading; -ENOENT when none is
- * there, or none may be read, or none suits; -EAGAIN: some process has a lease on one of them
- * (fcntl(2)); -errno when no process could look. */
+ * there, or none may be read, or none suits; -EAGAIN: one of them could not be opened now, because
+ * a process has a lease on it (fcntl(2)), say; -errno when no process could look. */
 int opening__open(struct launcher *launcher, int root, const struct opener_request *request,
 		  bool (*suits)(int fd, void *ctx), void *ctx);
 
