@@ -326,9 +326,11 @@ def test_a_debug_file_that_is_busy_is_asked_for_again(daemon, tmp_path):
         subprocess.run(command, check=True)
     with Target(sys.executable, "-c", LEASE, debug) as holder:
         assert holder.line() == "held"
-        with Target(str(program), "chain") as target:
-            target.settle()
-            report = daemon.report(target.pid, all=1)
+        with Target(str(program), "chain") as first:
+            daemon.report(first.pid, all=1)
             assert holder.process.wait() == -signal.SIGKILL
+            with Target(str(program), "chain") as second:
+                second.settle()
+                report = daemon.report(second.pid, all=1)
     mapped = [site for site in report["callsites"] if site["mapped"] == STACKS_MAGIC]
     assert ["innermost" in functions(site) for site in mapped] == [True], mapped

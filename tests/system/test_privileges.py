@@ -6,7 +6,6 @@ import re
 import shutil
 import signal
 import subprocess
-import time
 
 import pytest
 
@@ -119,25 +118,6 @@ def test_a_launcher_that_was_killed(bpf):
             os.kill(symbolizer, signal.SIGKILL)
         frame = call_site(daemon, agent, named=False)["stack"][0]
         assert frame["function"] is None and "libc" in frame["module"] and frame["offset"]
-
-
-def unwound(daemon):
-    return sum(daemon.metrics()[f'memprov_stacks_unwound_total{{result="{result}"}}'] for result in ("complete", "truncated"))
-
-
-@pytest.mark.plain
-def test_a_symbolizer_that_is_left_behind_does_not_feed_itself(bpf):
-    """What it maps to unwind a stack is unwound by itself, too. Without the launcher no debug file can be looked for."""
-    with Daemon() as daemon, Agent() as agent:
-        launcher, = children(daemon.pid)
-        until(lambda: children(launcher), "a symbolizer")
-        os.kill(launcher, signal.SIGKILL)
-        for _ in range(20):
-            agent.map(8 * MIB)
-            daemon.report(agent.pid)
-        before = unwound(daemon)
-        time.sleep(3)
-        assert unwound(daemon) - before < 500
 
 
 @pytest.mark.parametrize("missing", HELD)
