@@ -153,6 +153,51 @@ static void test_without_memory_it_stays_as_it_was(void **state)
 	assert_in_range(refused, 2, 100);
 }
 
+static bool has_odd_value(void *entry, void *ctx)
+{
+	++*(size_t *)ctx;
+	return ((struct entry *)entry)->value % 2;
+}
+
+static void test_what_is_not_wanted_goes(void **state)
+{
+	_cleanup_dict_ struct dict dict = {.type = &by_key};
+	size_t asked = 0;
+
+	dict__keep(&dict, has_odd_value, &asked);
+	assert_int_equal(asked, 0);
+	for (uint32_t n = 0; n < MANY; n++)
+		add(&dict, (struct entry){n, 0, n});
+	no_memory = true;
+	dict__keep(&dict, has_odd_value, &asked);
+	no_memory = false;
+	assert_int_equal(asked, MANY);
+	assert_int_equal(dict.n, MANY / 2);
+	for (uint32_t n = 0; n < MANY; n += 2) {
+		assert_null(dict__find(&dict, &(struct entry){n, 0, 0}));
+		assert_has(&dict, (struct entry){n + 1, 0, n + 1});
+	}
+	assert_non_null(add(&dict, (struct entry){0, 0, 7}));
+	assert_has(&dict, (struct entry){0, 0, 7});
+}
+
+/* Each text and length has a hash of its own, and no byte behind the end counts. */
+static void test_texts(void **state)
+{
+	static const char *const texts[] = {
+		NULL, "", "a", "b", "aaaaaaa", "aaaaaaaa", "aaaaaaaaa", "aaaaaaaab", "baaaaaaaa",
+	};
+	char other[] = "aaaaaaaaa\0b";
+
+	for (size_t i = 0; i < ARRAY_SIZE(texts); i++) {
+		for (size_t j = 0; j < ARRAY_SIZE(texts); j++)
+			assert_int_equal(dict__mix_text(1, texts[i]) == dict__mix_text(1, texts[j]),
+					 i == j);
+	}
+	assert_true(dict__mix_text(1, other) == dict__mix_text(1, texts[6]));
+	assert_true(dict__mix_text(1, "a") != dict__mix_text(2, "a"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -160,6 +205,8 @@ int main(void)
 		cmocka_unit_test(test_similar_keys_lie_apart),
 		cmocka_unit_test(test_it_takes_little_memory),
 		cmocka_unit_test(test_without_memory_it_stays_as_it_was),
+		cmocka_unit_test(test_what_is_not_wanted_goes),
+		cmocka_unit_test(test_texts),
 	};
 
 	return cmocka_run_group_tests_name("dict", tests, NULL, NULL);

@@ -7,16 +7,11 @@
 #include <uthash.h>
 
 #include "model/frame_table.h"
+#include "util/dict.h"
 #include "util/refs.h"
 
-#define BUCKETS	  8192 /* a power of two */
-#define MAX_SHARE 4    /* of the tables' share of the budget */
-#define SHORT_OF  8    /* of the table: so little is free */
-
-struct entry {
-	struct entry *next;
-	struct callsite *site;
-};
+#define MAX_SHARE 4 /* of the tables' share of the budget */
+#define SHORT_OF  8 /* of the table: so little is free */
 
 /* What an account has of it. */
 struct sites_of {
@@ -31,7 +26,7 @@ struct callsite_table {
 	size_t max_bytes;
 	pthread_mutex_t lock; /* guards what follows */
 	struct frame_table *frames;
-	struct entry *buckets[BUCKETS];
+	struct dict sites; /* of struct callsite * */
 	struct callsite *other;
 	struct sites_of *accounts;
 	struct callsite_stats stats;
@@ -75,16 +70,29 @@ static uint64_t hash_of(const struct unwound *stack, const struct frame *const *
 	return hash;
 }
 
-static bool is_of(const struct callsite *site, uint64_t hash, const struct unwound *stack,
-		  const struct frame *const *frames)
+static uint64_t hash_in_dict(const void *entry, uint64_t secret)
 {
-	return site->hash == hash && site->n == stack->n && site->source == stack->source &&
-	       site->truncated == stack->truncated &&
-	       memcmp(site->frames, frames, stack->n * sizeof(*frames)) == 0;
+	const struct callsite *site = *(struct callsite *const *)entry;
+	uint64_t hash = dict__mix(secret, site->truncated);
+
+	for (size_t i = 0; i < site->n; i++)
+		hash = dict__mix(hash, (uintptr_t)site->frames[i]);
+	return hash;
 }
 
-static struct callsite *make(const struct unwound *stack, const struct frame *const *frames,
-			     uint64_t hash)
+static bool same(const void *a, const void *b)
+{
+	const struct callsite *x = *(struct callsite *const *)a;
+	const struct callsite *y = *(struct callsite *const *)b;
+
+	return x->n == y->n && x->source == y->source && x->truncated == y->truncated &&
+	       memcmp(x->frames, y->frames, x->n * sizeof(*x->frames)) == 0;
+}
+
+static const struct dict_type by_stack = {sizeof(struct callsite *), hash_in_dict, same};
+
+/* Takes the references to the frames, unless it fails. */
+static struct callsite *make(const struct unwound *stack, const struct frame *const *frames)
 {
 	size_t bytes = sizeof(struct callsite) + stack->n * sizeof(*frames);
 	struct callsite *site = malloc(bytes);
@@ -93,7 +101,7 @@ static struct callsite *make(const struct unwound *stack, const struct frame *co
 		return NULL;
 	*site = (struct callsite){
 		.refs = 1,
-		.hash = hash,
+		.hash = hash_of(stack, frames),
 		.bytes = bytes,
 		.source = stack->source,
 		.truncated = stack->truncated,
@@ -143,25 +151,21 @@ static void discharge(struct callsite_table *table, const struct callsite *site)
 	free(of);
 }
 
+static bool is_used(void *entry, void *ctx)
+{
+	struct callsite *site = *(struct callsite **)entry;
+
+	if (!refs__sole(&site->refs))
+		return true;
+	discharge(ctx, site);
+	callsite__unref(site);
+	return false;
+}
+
 /* Lets go what only the table still holds. */
 static void drop_unused(struct callsite_table *table)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct entry **at = &table->buckets[i];
-
-		while (*at) {
-			struct entry *entry = *at;
-
-			if (!refs__sole(&entry->site->refs)) {
-				at = &entry->next;
-				continue;
-			}
-			*at = entry->next;
-			discharge(table, entry->site);
-			callsite__unref(entry->site);
-			free(entry);
-		}
-	}
+	dict__keep(&table->sites, is_used, table);
 	frame_table__drop_unused(table->frames);
 }
 
@@ -174,10 +178,11 @@ struct callsite_table *callsite_table__new(callsite_classify_fn *classify, struc
 		return NULL;
 	table->classify = classify;
 	table->budget = budget;
+	table->sites.type = &by_stack;
 	table->max_bytes = budget__share(budget, MAX_SHARE, CALLSITES_MAX_BYTES);
 	pthread_mutex_init(&table->lock, NULL);
 	table->frames = frame_table__new();
-	table->other = make(&nothing, NULL, 0);
+	table->other = make(&nothing, NULL);
 	if (!table->frames || !table->other) {
 		callsite_table__free(table);
 		return NULL;
@@ -187,18 +192,16 @@ struct callsite_table *callsite_table__new(callsite_classify_fn *classify, struc
 
 void callsite_table__free(struct callsite_table *table)
 {
+	struct callsite *const *sites;
+
 	if (!table)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct entry *entry, *next;
-
-		for (entry = table->buckets[i]; entry; entry = next) {
-			next = entry->next;
-			discharge(table, entry->site);
-			callsite__unref(entry->site);
-			free(entry);
-		}
+	sites = table->sites.entries;
+	for (size_t i = 0; i < table->sites.n; i++) {
+		discharge(table, sites[i]);
+		callsite__unref(sites[i]);
 	}
+	dict__free(&table->sites);
 	budget__put(table->budget, BUDGET_CALLSITES, table->counted);
 	callsite__unref(table->other);
 	frame_table__free(table->frames);
@@ -211,18 +214,9 @@ static size_t bytes_of(const struct callsite_table *table)
 	return table->stats.bytes + frame_table__bytes(table->frames);
 }
 
-/* Takes the references to the frames. */
-static struct callsite *add(struct callsite_table *table, uint64_t account,
-			    const struct unwound *stack, const struct frame *const *frames,
-			    uint64_t hash)
+/* The site, which becomes the table's. */
+static struct callsite *add(struct callsite_table *table, uint64_t account, struct callsite *site)
 {
-	struct callsite *site = make(stack, frames, hash);
-	struct entry *entry;
-
-	if (!site) {
-		release(frames, stack->n);
-		return NULL;
-	}
 	site->account = account;
 	table->classify(site);
 	if (bytes_of(table) + site->bytes > table->max_bytes)
@@ -232,33 +226,23 @@ static struct callsite *add(struct callsite_table *table, uint64_t account,
 		table->stats.turned_away++;
 		return callsite__ref(table->other);
 	}
-	entry = malloc(sizeof(*entry));
-	if (!entry || !charge(table, site)) {
-		free(entry);
+	if (!charge(table, site)) {
 		callsite__unref(site);
 		return NULL;
 	}
-	*entry = (struct entry){table->buckets[hash % BUCKETS], site};
-	table->buckets[hash % BUCKETS] = entry;
-	return callsite__ref(site);
-}
-
-static struct callsite *find(struct callsite_table *table, const struct unwound *stack,
-			     const struct frame *const *frames, uint64_t hash)
-{
-	for (struct entry *entry = table->buckets[hash % BUCKETS]; entry; entry = entry->next) {
-		if (is_of(entry->site, hash, stack, frames))
-			return callsite__ref(entry->site);
+	if (!dict__add(&table->sites, &site)) {
+		discharge(table, site);
+		callsite__unref(site);
+		return NULL;
 	}
-	return NULL;
+	return callsite__ref(site);
 }
 
 static struct callsite *intern(struct callsite_table *table, uint64_t account,
 			       const struct unwound *stack)
 {
 	const struct frame *frames[FRAMES_MAX];
-	struct callsite *site;
-	uint64_t hash;
+	struct callsite *site, *const *known;
 
 	for (size_t i = 0; i < stack->n; i++) {
 		frames[i] = frame_table__intern(table->frames, &stack->frames[i]);
@@ -267,12 +251,16 @@ static struct callsite *intern(struct callsite_table *table, uint64_t account,
 			return NULL;
 		}
 	}
-	hash = hash_of(stack, frames);
-	site = find(table, stack, frames, hash);
-	if (!site)
-		return add(table, account, stack, frames, hash);
-	release(frames, stack->n);
-	return site;
+	site = make(stack, frames);
+	if (!site) {
+		release(frames, stack->n);
+		return NULL;
+	}
+	known = dict__find(&table->sites, &site);
+	if (!known)
+		return add(table, account, site);
+	callsite__unref(site);
+	return callsite__ref(*known);
 }
 
 static void count(struct callsite_table *table)

@@ -4,15 +4,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "util/cleanup.h"
+#include "util/dict.h"
 #include "util/fnv.h"
 #include "util/refs.h"
 
-#define BUCKETS 16384 /* a power of two */
-
 struct entry {
 	unsigned refs;
-	struct entry *next; /* of the bucket */
 	uint64_t hash;
 	size_t bytes; /* that it takes */
 	struct frame frame;
@@ -20,27 +17,56 @@ struct entry {
 };
 
 struct frame_table {
-	struct entry *buckets[BUCKETS];
+	struct dict entries; /* of struct entry * */
 	size_t bytes;
 };
 
+static uint64_t hash_in_dict(const void *entry, uint64_t secret)
+{
+	const struct frame *frame = &(*(struct entry *const *)entry)->frame;
+	uint64_t hash = dict__mix(secret, frame->offset);
+
+	hash = dict__mix(hash, frame->line);
+	hash = dict__mix_text(hash, frame->module);
+	return dict__mix_text(hash, frame->function);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static bool same(const void *x, const void *y)
+{
+	const struct frame *a = &(*(struct entry *const *)x)->frame;
+	const struct frame *b = &(*(struct entry *const *)y)->frame;
+
+	return a->language == b->language && a->offset == b->offset && a->line == b->line &&
+	       a->inlined == b->inlined && same_text(a->function, b->function) &&
+	       same_text(a->file, b->file) && same_text(a->module, b->module) &&
+	       same_text(a->build_id, b->build_id);
+}
+
+static const struct dict_type by_content = {sizeof(struct entry *), hash_in_dict, same};
+
 struct frame_table *frame_table__new(void)
 {
-	return calloc(1, sizeof(struct frame_table));
+	struct frame_table *table = calloc(1, sizeof(*table));
+
+	if (table)
+		table->entries.type = &by_content;
+	return table;
 }
 
 void frame_table__free(struct frame_table *table)
 {
+	struct entry *const *entries = table ? table->entries.entries : NULL;
+
 	if (!table)
 		return;
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct entry *entry, *next;
-
-		for (entry = table->buckets[i]; entry; entry = next) {
-			next = entry->next;
-			frame_table__release(&entry->frame);
-		}
-	}
+	for (size_t i = 0; i < table->entries.n; i++)
+		frame_table__release(&entries[i]->frame);
+	dict__free(&table->entries);
 	free(table);
 }
 
@@ -62,7 +88,7 @@ uint64_t frame_table__hash(const struct frame *frame)
 	return entry_of(frame)->hash;
 }
 
-/* As util/fnv.h, in words of 64 bits: equality is compared in full anyway. */
+/* As util/fnv.h, in words of 64 bits. */
 static uint64_t mix(uint64_t hash, uint64_t value)
 {
 	return (hash ^ value) * FNV_PRIME;
@@ -83,19 +109,6 @@ static uint64_t hash_of(const struct frame *frame)
 	hash = mix_text(hash, frame->module);
 	hash = mix_text(hash, frame->function);
 	return hash ^ hash >> 29;
-}
-
-static bool same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-static bool same(const struct frame *a, const struct frame *b)
-{
-	return a->language == b->language && a->offset == b->offset && a->line == b->line &&
-	       a->inlined == b->inlined && same_text(a->function, b->function) &&
-	       same_text(a->file, b->file) && same_text(a->module, b->module) &&
-	       same_text(a->build_id, b->build_id);
 }
 
 /* The text behind *at, which moves on behind it. */
@@ -135,40 +148,40 @@ static struct entry *make(const struct frame *frame, uint64_t hash)
 
 const struct frame *frame_table__intern(struct frame_table *table, const struct frame *frame)
 {
-	uint64_t hash = hash_of(frame);
-	struct entry **bucket = &table->buckets[hash % BUCKETS], *entry = *bucket;
+	struct entry like = {.frame = *frame}, *entry = &like;
+	struct entry *const *known = dict__find(&table->entries, &entry);
 
-	while (entry && (entry->hash != hash || !same(&entry->frame, frame)))
-		entry = entry->next;
-	if (!entry) {
-		entry = make(frame, hash);
-		if (!entry)
-			return NULL;
-		entry->next = *bucket;
-		*bucket = entry;
-		table->bytes += entry->bytes;
+	if (known) {
+		refs__get(&(*known)->refs);
+		return &(*known)->frame;
 	}
+	entry = make(frame, hash_of(frame));
+	if (!entry)
+		return NULL;
+	if (!dict__add(&table->entries, &entry)) {
+		free(entry);
+		return NULL;
+	}
+	table->bytes += entry->bytes;
 	refs__get(&entry->refs);
 	return &entry->frame;
 }
 
+static bool is_used(void *x, void *ctx)
+{
+	struct frame_table *table = ctx;
+	struct entry *entry = *(struct entry **)x;
+
+	if (!refs__sole(&entry->refs))
+		return true;
+	table->bytes -= entry->bytes;
+	frame_table__release(&entry->frame);
+	return false;
+}
+
 void frame_table__drop_unused(struct frame_table *table)
 {
-	for (size_t i = 0; i < BUCKETS; i++) {
-		struct entry **at = &table->buckets[i];
-
-		while (*at) {
-			struct entry *entry = *at;
-
-			if (!refs__sole(&entry->refs)) {
-				at = &entry->next;
-				continue;
-			}
-			*at = entry->next;
-			table->bytes -= entry->bytes;
-			frame_table__release(&entry->frame);
-		}
-	}
+	dict__keep(&table->entries, is_used, table);
 }
 
 size_t frame_table__bytes(const struct frame_table *table)

@@ -47,6 +47,14 @@ void *dict__find(const struct dict *dict, const void *like)
 	return number ? entry_at(dict, number - 1) : NULL;
 }
 
+/* Into slots that are there. */
+static void fill_slots(struct dict *dict)
+{
+	memset(dict->slots, 0, dict->n_slots * sizeof(*dict->slots));
+	for (size_t i = 0; i < dict->n; i++)
+		*slot_of(dict, entry_at(dict, i)) = i + 1;
+}
+
 static int grow_slots(struct dict *dict)
 {
 	struct dict larger = *dict;
@@ -59,9 +67,7 @@ static int grow_slots(struct dict *dict)
 	larger.slots = reallocarray(NULL, larger.n_slots, sizeof(*larger.slots));
 	if (!larger.slots)
 		return -ENOMEM;
-	memset(larger.slots, 0, larger.n_slots * sizeof(*larger.slots));
-	for (size_t i = 0; i < dict->n; i++)
-		*slot_of(&larger, entry_at(dict, i)) = i + 1;
+	fill_slots(&larger);
 	free(dict->slots);
 	*dict = larger;
 	return 0;
@@ -76,4 +82,39 @@ void *dict__add(struct dict *dict, const void *entry)
 	slot = slot_of(dict, entry);
 	*slot = ++dict->n;
 	return memcpy(entry_at(dict, *slot - 1), entry, dict->type->size);
+}
+
+void dict__keep(struct dict *dict, bool (*keeps)(void *entry, void *ctx), void *ctx)
+{
+	size_t n = dict->n;
+
+	dict->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		void *entry = entry_at(dict, i);
+
+		if (!keeps(entry, ctx))
+			continue;
+		if (dict->n != i)
+			memcpy(entry_at(dict, dict->n), entry, dict->type->size);
+		dict->n++;
+	}
+	if (dict->n != n)
+		fill_slots(dict);
+}
+
+uint64_t dict__mix_text(uint64_t hash, const char *text)
+{
+	size_t left = text ? strlen(text) : 0;
+
+	hash = dict__mix(hash, text ? left + 1 : 0);
+	while (left) {
+		size_t len = left < sizeof(uint64_t) ? left : sizeof(uint64_t);
+		uint64_t word = 0;
+
+		memcpy(&word, text, len);
+		hash = dict__mix(hash, word);
+		text += len;
+		left -= len;
+	}
+	return hash;
 }

@@ -7,7 +7,7 @@
  *     entries   | a | b | c |                         in the order in which they came
  *
  * An entry takes its own bytes and some six more, in two pieces of memory for all of them: what
- * counts where there are thousands of small ones. Nothing is taken out but by freeing it all.
+ * counts where there are thousands of small ones. What is taken out is looked for among all.
  *
  * Hashes begin with a secret number that differs from run to run, so a process that chooses keys
  * cannot make them collide. The order of the entries does not depend on it.
@@ -45,6 +45,13 @@ void *dict__find(const struct dict *dict, const void *like);
 /* Adds a copy of an entry whose key is not there yet, and returns the copy, valid likewise; NULL
  * when out of memory: then all is as it was. Callers ensure that there are less than 2^31. */
 void *dict__add(struct dict *dict, const void *entry);
+
+/* Takes out all entries that `keeps` does not want, which lets go of what they own. Needs no
+ * memory, and gives none back. */
+void dict__keep(struct dict *dict, bool (*keeps)(void *entry, void *ctx), void *ctx);
+
+/* A hash with a text in it, NULL and "" being two. */
+uint64_t dict__mix_text(uint64_t hash, const char *text);
 
 /* A hash with one more word in it. The product's upper half depends on all bits of both factors,
  * and the lower half has what the upper one lost (as in wyhash and foldhash). */
