@@ -8,6 +8,7 @@
 
 #include "options/address.h"
 #include "options/options.h"
+#include "options/url.h"
 #include "util/cleanup.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -21,7 +22,11 @@ static void check(bool holds)
 static void check_accepted(const struct options *options)
 {
 	struct address address;
+	const char *wrong;
+	struct url url;
 
+	for (size_t i = 0; i < ALERTMANAGERS_MAX && options->alertmanagers[i]; i++)
+		check(!url__parse(options->alertmanagers[i], &url, &wrong));
 	check(!address__parse(options->listen, &address));
 	check(!options->metrics_listen || !address__parse(options->metrics_listen, &address));
 	check(strlen(options->socket) >= 1 && strlen(options->socket) <= 107);

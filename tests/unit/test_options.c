@@ -285,6 +285,19 @@ static void test_usage_errors(void **state)
 		{{"serve", "--history-keep", "59m"}, {"'59m' is out of range", "1h to 10 years"}},
 		{{"serve", "--history-keep", "x"}, {"'x' is not understood", "14d"}},
 		{{"serve", "--history-size", "1023k"}, {"out of range", "from 1M"}},
+		{{"serve", "--alertmanager", "a:9093"},
+		 {"--alertmanager: the scheme of 'a:9093' is wrong", "http://HOST:PORT"}},
+		{{"serve", "--alertmanager", ""},
+		 {"the scheme of '' is wrong", "https://HOST:PORT"}},
+		{{"serve", "--alertmanager", "http://a:0"}, {"the port of 'http://a:0'", "takes"}},
+		{{"serve", "--alertmanager", "http://me:secret@:1"},
+		 {"--alertmanager: the host of '...@:1' is wrong", "USER:PASSWORD@"}},
+		{{"serve", "--alertmanager-ca", "f"},
+		 {"--alertmanager-ca: no Alertmanager", "--alertmanager https://"}},
+		{{"serve", "--alertmanager-ca", "f", "--alertmanager", "http://a"},
+		 {"--alertmanager-ca: no Alertmanager", "--alertmanager https://"}},
+		{{"run", "--alertmanager", "http://a", "--", "true"},
+		 {"does not take the option '--alertmanager'", "--unwind"}},
 		{{"serve", "--listen", "0.0.0.0:6060"}, {"not a loopback", "--token-file"}},
 		{{"serve", "--require-token"}, {"no token to require", "--token-file"}},
 		{{"serve", "--tls-cert", "c"}, {"--tls-key is missing", "together"}},
@@ -436,6 +449,8 @@ static void test_config_errors(void **state)
 		{"help = 1", {"unknown key 'help'", "listen"}},
 		{"ring-size =", {"f:1: ring-size: '' is not a number", "64k to 1G"}},
 		{"pid = 1 2", {"pid: '1 2' is not a number", "1 to 4194304"}},
+		{"alertmanager = http://a\nalertmanager = http:/b",
+		 {"f:2: alertmanager: the scheme of 'http:/b' is wrong", "http://HOST:PORT"}},
 		{"proc = # none", {"proc: the value is empty", "directory"}},
 	};
 
@@ -460,6 +475,49 @@ static void test_nul_in_config(void **state)
 	options__init(&o);
 	assert_int_not_equal(options__parse_config("f", text, sizeof(text) - 1, &o, error), 0);
 	assert_non_null(strstr(error, "f:2: "));
+}
+
+static void test_alertmanagers(void **state)
+{
+	const char *nine[MAX_ARGS] = {"serve"};
+	_cleanup_buf_ struct buf said = {};
+	struct options o;
+
+	GOOD(&o, "serve");
+	assert_null(o.alertmanagers[0]);
+	GOOD(&o, "serve", "--alertmanager", "http://a:9093", "--alertmanager=https://me:x@[::1]/am",
+	     "--alertmanager-ca", "/ca");
+	assert_string_equal(o.alertmanagers[0], "http://a:9093");
+	assert_string_equal(o.alertmanagers[1], "https://me:x@[::1]/am");
+	assert_null(o.alertmanagers[2]);
+	assert_string_equal(o.alertmanager_ca, "/ca");
+	for (int i = 1; i <= ALERTMANAGERS_MAX + 1; i++)
+		nine[i] = "--alertmanager=http://a";
+	assert_int_equal(parse(nine, &o, &said), EXIT_USAGE);
+	assert_string_equal(said.data,
+			    "memprov: --alertmanager: more than 8 are given; takes at most "
+			    "8\n");
+}
+
+/* Those of the command line are instead of the file's, not beside them. */
+static void test_alertmanagers_in_config(void **state)
+{
+	char path[] = "/tmp/memprov-test-XXXXXX";
+	_cleanup_close_ int fd = mkstemp(path);
+	struct options o;
+
+	assert_true(fd >= 0);
+	dprintf(fd, "alertmanager = http://a\nalertmanager = http://b # two\n");
+	GOOD(&o, "serve", "--config", path);
+	assert_string_equal(o.alertmanagers[0], "http://a");
+	assert_string_equal(o.alertmanagers[1], "http://b");
+	assert_null(o.alertmanagers[2]);
+	options__free(&o);
+	GOOD(&o, "serve", "--alertmanager", "http://c", "--config", path);
+	unlink(path);
+	assert_string_equal(o.alertmanagers[0], "http://c");
+	assert_null(o.alertmanagers[1]);
+	options__free(&o);
 }
 
 static void test_command_line_wins(void **state)
@@ -492,6 +550,8 @@ int main(void)
 		cmocka_unit_test(test_config),
 		cmocka_unit_test(test_config_errors),
 		cmocka_unit_test(test_nul_in_config),
+		cmocka_unit_test(test_alertmanagers),
+		cmocka_unit_test(test_alertmanagers_in_config),
 		cmocka_unit_test(test_command_line_wins),
 	};
 

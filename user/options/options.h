@@ -38,6 +38,8 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_UNSUPPORTED = 3 };
 #define OPTIONS_PID_MAX (4 * 1024 * 1024)
 #define OPTIONS_TOP_MAX 10000
 
+#define ALERTMANAGERS_MAX 8
+
 #define FAIL_OVER_OFF UINT64_MAX
 
 struct options {
@@ -54,10 +56,12 @@ struct options {
 	const char *tls_key;
 	const char *tls_client_ca; /* NULL: no certificates of callers */
 	enum seccomp_mode seccomp;
-	uint64_t memory_limit; /* bytes; 0: memory_limit__default() */
-	const char *history;   /* its file; NULL: in memory */
-	uint64_t history_keep; /* seconds */
-	uint64_t history_size; /* bytes */
+	uint64_t memory_limit;			      /* bytes; 0: memory_limit__default() */
+	const char *history;			      /* its file; NULL: in memory */
+	uint64_t history_keep;			      /* seconds */
+	uint64_t history_size;			      /* bytes */
+	const char *alertmanagers[ALERTMANAGERS_MAX]; /* from the first on; NULL: no more */
+	const char *alertmanager_ca;		      /* NULL: the system's CAs */
 
 	/* serve and run */
 	enum backend backend;

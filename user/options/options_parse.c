@@ -236,6 +236,34 @@ static int find_command(const char *arg)
 	return -EINVAL;
 }
 
+/* Once more over the file's values, so that the command line wins: what may be given again is then
+ * what the command line has, or else what the file has. */
+static int read_config(char **argv, struct options *ret, char error[OPTIONS_ERROR_LEN])
+{
+	struct options given = *ret;
+	int err;
+
+	options__init(ret);
+	err = options__read_config(given.config, ret, error);
+	if (err)
+		return err;
+	for (size_t i = 0; i < option_table_len; i++) {
+		if (option_table[i].kind == KIND_URLS && option__is_given(&option_table[i], &given))
+			option__forget(&option_table[i], ret);
+	}
+	parse_arguments(argv, given.command, ret);
+	return 0;
+}
+
+static bool has_https(const struct options *options)
+{
+	for (size_t i = 0; i < ALERTMANAGERS_MAX && options->alertmanagers[i]; i++) {
+		if (!strncmp(options->alertmanagers[i], "https:", 6))
+			return true;
+	}
+	return false;
+}
+
 int options__check(const struct options *options, char error[OPTIONS_ERROR_LEN])
 {
 	struct address listen;
@@ -248,6 +276,9 @@ int options__check(const struct options *options, char error[OPTIONS_ERROR_LEN])
 	if (options->tls_client_ca && !options->tls_cert)
 		return option__fail(error, "--tls-client-ca: certificates are shown in TLS only; "
 					   "takes --tls-cert and --tls-key, too");
+	if (options->alertmanager_ca && !has_https(options))
+		return option__fail(error, "--alertmanager-ca: no Alertmanager is asked by TLS; "
+					   "takes --alertmanager https://HOST:PORT, too");
 	if (options->require_token && !options->token_file && !options->tls_client_ca)
 		return option__fail(error, "--require-token: there is no token to require; takes "
 					   "--token-file or --tls-client-ca, too");
@@ -283,19 +314,8 @@ int options__parse(int argc, char **argv, struct options *ret, int *ret_exit)
 	*ret_exit = parse_arguments(argv + 2, command, &parsed);
 	if (*ret_exit >= 0)
 		return -1;
-	if (parsed.config) {
-		const char *file = parsed.config;
-
-		/* Once more over the file's values, so that the command line wins. */
-		options__init(&parsed);
-		if (options__read_config(file, &parsed, error)) {
-			log_error("%s", error);
-			*ret_exit = EXIT_USAGE;
-			return -1;
-		}
-		parse_arguments(argv + 2, command, &parsed);
-	}
-	if (command == COMMAND_SERVE && options__check(&parsed, error)) {
+	if ((parsed.config && read_config(argv + 2, &parsed, error)) ||
+	    (command == COMMAND_SERVE && options__check(&parsed, error))) {
 		log_error("%s", error);
 		*ret_exit = EXIT_USAGE;
 		return -1;

@@ -8,6 +8,7 @@
 #include <sys/un.h>
 
 #include "options/address.h"
+#include "options/url.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/number.h"
@@ -102,6 +103,10 @@ const struct option option_table[] = {
 	 "a number of bytes from 1M, with a suffix k, M or G if wanted", FIELD(history_size),
 	 .min = 1 << 20, .max = 1ULL << 40,
 	 .doc = "bound of the file; the oldest, finest goes first"},
+	{"alertmanager", 0, KIND_URLS, SERVE, "URL", NULL, URL_TAKES, FIELD(alertmanagers),
+	 .doc = "where growth alerts are sent (Alertmanager's API v2); may be given again"},
+	{"alertmanager-ca", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file",
+	 FIELD(alertmanager_ca), .doc = "the CAs of https Alertmanagers, instead of the system's"},
 	{"seccomp", 0, KIND_CHOICE, SERVE, "enforce|log|off", "enforce", NULL, seccomp_modes,
 	 FIELD(seccomp),
 	 .doc = "system calls that the daemon does not use: refused, or only logged"},
@@ -271,6 +276,42 @@ static int check_address(const struct option *o, const char *value, char error[O
 	return 0;
 }
 
+static const char **urls_of(const struct option *o, const struct options *options)
+{
+	return (const char **)((char *)options + o->offset);
+}
+
+static int add_url(const struct option *o, const char *value, struct options *ret,
+		   char error[OPTIONS_ERROR_LEN])
+{
+	size_t max = o->size / sizeof(char *), n = 0;
+	const char **urls = urls_of(o, ret);
+	const char *wrong, *secret = strrchr(value, '@');
+	char quoted[QUOTE_LEN];
+	struct url url;
+
+	if (url__parse(value, &url, &wrong))
+		return option__fail(error, "%s of '%s%s' is wrong; takes %s", wrong,
+				    secret ? "..." : "", quote__text(secret ?: value, quoted),
+				    o->takes);
+	while (n < max && urls[n])
+		n++;
+	if (n == max)
+		return option__fail(error, "more than %zu are given; takes at most %zu", max, max);
+	urls[n] = value;
+	return 0;
+}
+
+void option__forget(const struct option *o, struct options *options)
+{
+	memset(urls_of(o, options), 0, o->size);
+}
+
+bool option__is_given(const struct option *o, const struct options *options)
+{
+	return *urls_of(o, options);
+}
+
 int option__set(const struct option *o, const char *value, struct options *ret,
 		char error[OPTIONS_ERROR_LEN])
 {
@@ -295,6 +336,8 @@ int option__set(const struct option *o, const char *value, struct options *ret,
 		return set_duration(o, value, ret, error);
 	case KIND_CHOICE:
 		return set_choice(o, value, ret, error);
+	case KIND_URLS:
+		return add_url(o, value, ret, error);
 	case KIND_STEP:
 	case KIND_MOMENT:
 		err = check_time(o, value, error);

@@ -22,6 +22,7 @@ enum option_kind {
 	KIND_DURATION,	   /* in seconds */
 	KIND_STEP,	   /* the same, kept as text */
 	KIND_MOMENT,	   /* kept as text */
+	KIND_URLS,	   /* may be given again: its field is an array of texts */
 	KIND_CHOICE,
 	KIND_HELP,
 	KIND_VERSION,
@@ -53,6 +54,10 @@ extern const size_t option_table_len;
  * 0, or -EINVAL with what is wrong, and what is accepted, in error. */
 int option__set(const struct option *option, const char *value, struct options *ret,
 		char error[OPTIONS_ERROR_LEN]);
+
+/* Of an option that may be given again: takes what was given so far away. */
+void option__forget(const struct option *option, struct options *options);
+bool option__is_given(const struct option *option, const struct options *options);
 
 /* Writes an error message; returns -EINVAL. */
 int option__fail(char error[OPTIONS_ERROR_LEN], const char *fmt, ...)
