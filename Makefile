@@ -183,6 +183,11 @@ $(BUILD)/verifier: $(BUILD)/tests/bpf/verifier.o $(LIBRARY)
 	$(call say,LINK,$@)
 	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
 
+# The notifier, without a daemon around it.
+$(BUILD)/notify: $(BUILD)/tests/notify/notify.o $(LIBRARY)
+	$(call say,LINK,$@)
+	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -o $@
+
 # Not tests: they print what things cost.
 BENCHES := $(patsubst tests/bench/%.c,$(BUILD)/bench/%,$(wildcard tests/bench/*.c))
 
@@ -256,7 +261,7 @@ build/workloads/java/lib%.so: tests/workloads/jni/%.c
 
 .PHONY: test-programs
 test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property \
-	$(BUILD)/verifier
+	$(BUILD)/verifier $(BUILD)/notify
 
 .PHONY: test
 test: ## install what is missing, build, run every test, plain and sanitized

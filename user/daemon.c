@@ -15,6 +15,7 @@
 #include "history/history.h"
 #include "live/owner.h"
 #include "live/sweep.h"
+#include "notify/notifier.h"
 #include "options/options.h"
 #include "proc/cgroup.h"
 #include "proc/crew.h"
@@ -22,6 +23,7 @@
 #include "report/metrics.h"
 #include "serve/request.h"
 #include "serve/server.h"
+#include "serve/tls.h"
 #include "tracer/memory_limit.h"
 #include "tracer/privilege.h"
 #include "syscalls.h"
@@ -36,7 +38,9 @@ struct daemon {
 	struct tracer tracer;
 	struct server *server;
 	struct history *history;
-	struct spinner *spinner; /* NULL: no terminal, or no more */
+	struct notifier *notifier; /* NULL: there is no Alertmanager */
+	char alerts_url[128];	   /* where an alert's reader is sent */
+	struct spinner *spinner;   /* NULL: no terminal, or no more */
 	struct memory_watch memory;
 
 	pthread_mutex_t lock; /* guards snapshots */
@@ -85,7 +89,11 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	struct blackbox_stats kills;
 	struct metrics_counter history_errors[HISTORY_CAUSES];
 	struct history_stats history;
+	struct metrics_counter notification_failures[DELIVERY_FAILURES];
+	struct notifier_stats notifications;
 	struct tracer_stats tracer = {
+		.notification_failures = notification_failures,
+		.n_notification_failures = DELIVERY_FAILURES,
 		.resyncs = resyncs,
 		.n_resyncs = RESYNCS,
 		.history_errors = history_errors,
@@ -102,6 +110,13 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 			(struct metrics_counter){history.errors[i].cause, history.errors[i].count};
 	tracer.history_bytes = history.bytes;
 	tracer.history_max_bytes = history.max_bytes;
+	notifier__stats(d->notifier, &notifications);
+	tracer.notifications_sent = notifications.sent;
+	tracer.notifications_failed = notifications.failed;
+	tracer.notifications_dropped = notifications.dropped;
+	for (enum delivery failure = 0; failure < DELIVERY_FAILURES; failure++)
+		notification_failures[failure] = (struct metrics_counter){
+			delivery__name(failure), notifications.failures[failure]};
 	crew__stats(d->tracer.crew, &crew);
 	tracer.stuck_readers = crew.stuck;
 	tracer.unreadable_processes = crew.processes;
@@ -140,7 +155,7 @@ static void warn_of_proc(const char *proc)
 			 proc);
 }
 
-static void warn_of_history(const char *text)
+static void warn(const char *text)
 {
 	log_warn("%s", text);
 }
@@ -152,7 +167,7 @@ static int make_history(struct daemon *d, const struct options *options)
 		.keep_s = options->history_keep,
 		.max_bytes = options->history_size,
 		.proc = options->proc,
-		.warn = warn_of_history,
+		.warn = warn,
 	};
 
 	d->history = history__new(&config);
@@ -161,6 +176,37 @@ static int make_history(struct daemon *d, const struct options *options)
 	d->tracer.observer = history__observer(d->history);
 	d->tracer.history = d->history;
 	return EXIT_DONE;
+}
+
+/* Alerts are shown by the debug listener; where that is on loopback, by kubectl port-forward. */
+static int make_notifier(struct daemon *d, const struct options *options)
+{
+	struct notifier_config config = {
+		.urls = options->alertmanagers,
+		.ca_file = options->alertmanager_ca,
+		.generator_url = d->alerts_url,
+		.times = notifier_times,
+		.say = warn,
+	};
+	int err;
+
+	while (config.n_urls < ALERTMANAGERS_MAX && options->alertmanagers[config.n_urls])
+		config.n_urls++;
+	if (!config.n_urls)
+		return EXIT_DONE;
+	if (tls__check_ca("--alertmanager-ca", options->alertmanager_ca))
+		return EXIT_FAILED;
+	snprintf(d->alerts_url, sizeof(d->alerts_url), "http%s://%s/debug/memory/alerts",
+		 server__has_tls(d->server) ? "s" : "", server__address(d->server));
+	err = notifier__new(&config, &d->notifier);
+	if (!err)
+		return EXIT_DONE;
+	if (err == -ELIBACC)
+		log_error("--alertmanager: libcurl cannot be loaded; takes libcurl-gnutls.so.4 "
+			  "(Debian's libcurl3-gnutls) or libcurl.so.4");
+	else
+		log_error("--alertmanager: %s", strerror(-err));
+	return err == -ELIBACC ? EXIT_UNSUPPORTED : EXIT_FAILED;
 }
 
 /* No thread is started before the capabilities are as they stay: each has its own. */
@@ -178,11 +224,14 @@ static int start(struct daemon *d, const struct options *options)
 	code = make_history(d, options) ?: tracer__attach(&d->tracer, options, true);
 	if (!code && server__open(options, &d->server))
 		code = EXIT_FAILED; /* it has said why */
+	code = code ?: make_notifier(d, options);
 	if (code)
 		return code;
 	warn_of_privileges(privilege__settle());
 	warn_of_proc(options->proc);
 	code = history__start(d->history) ? EXIT_FAILED : EXIT_DONE;
+	if (!code && d->notifier && notifier__start(d->notifier))
+		code = EXIT_FAILED;
 	code = code ?: tracer__start(&d->tracer, options, REQUEST_WORKERS);
 	if (code)
 		return code;
@@ -196,7 +245,7 @@ static int start(struct daemon *d, const struct options *options)
 
 static int restrict_syscalls(const struct options *options)
 {
-	int err = syscalls__restrict(options->seccomp, options->history);
+	int err = syscalls__restrict(options->seccomp, options->history, options->alertmanagers[0]);
 
 	if (!err)
 		return EXIT_DONE;
@@ -215,16 +264,21 @@ static void announce(const struct server *server)
 	fflush(stdout);
 }
 
-/* False when a thread is stuck in the kernel: then nothing that it uses may be freed. */
+/* False when a thread is stuck in the kernel, or with a resolver: then nothing that it uses may be
+ * freed. */
 static bool stop(struct daemon *d)
 {
+	int err = notifier__stop(d->notifier);
+
 	if (d->server && server__stop(d->server)) {
 		history__stop(d->history);
 		return false;
 	}
 	tracer__stop(&d->tracer);
 	history__free(d->history);
-	return true;
+	if (!err)
+		notifier__free(d->notifier);
+	return !err;
 }
 
 /* The first sweep takes seconds where there are many processes. The signal that ended the wait, or

@@ -70,7 +70,7 @@ static const struct syscall_rule allowed[] = {
 	CALL_IF(ioctl, EQUALS(1, PERF_EVENT_IOC_DISABLE)),
 	CALL_IF(ioctl, EQUALS(1, PERF_EVENT_IOC_PERIOD)), /* page faults: how many are told */
 
-	/* Clients. The only sockets made are netlink's: they ask the kernel for a client's user. */
+	/* Clients. For them only netlink's sockets are made, which ask whose a connection is. */
 	CALL(accept4),
 	CALL(epoll_ctl),
 	CALL(epoll_pwait),
@@ -195,19 +195,38 @@ static const struct syscall_rule for_files[] = {
 	CALL(ftruncate), CALL(getcwd), CALL(pwrite64),	CALL(rename), CALL(renameat),
 };
 
-int syscalls__restrict(enum seccomp_mode mode, bool writes_files)
+/* With --alertmanager alone: connections, and questions to a DNS server. */
+static const struct syscall_rule for_alerts[] = {
+	CALL(connect),
+	CALL(sendmmsg),
+	CALL_IF(ioctl, EQUALS(1, FIONREAD)),
+	CALL_IF(socket, EQUALS(0, AF_INET)),
+	CALL_IF(socket, EQUALS(0, AF_INET6)),
+};
+
+/* Before it asks a DNS server, the C library looks for nscd, and does without. Other sockets of
+ * this family are those of container runtimes. */
+static const struct syscall_rule in_vain[] = {
+	CALL_IF(socket, EQUALS(0, AF_UNIX)),
+};
+
+int syscalls__restrict(enum seccomp_mode mode, bool writes_files, bool sends_alerts)
 {
 	const struct syscall_list lists[] = {
 		{SCMP_ACT_ALLOW, allowed, ARRAY_SIZE(allowed)},
 		{SCMP_ACT_ALLOW, for_files, writes_files ? ARRAY_SIZE(for_files) : 0},
-		{SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly)},
+		{SCMP_ACT_ALLOW, for_alerts, sends_alerts ? ARRAY_SIZE(for_alerts) : 0},
+		mode == SECCOMP_LOG
+			? (struct syscall_list){SCMP_ACT_ERRNO(ENOSYS), in_vain,
+						sends_alerts ? ARRAY_SIZE(in_vain) : 0}
+			: (struct syscall_list){SCMP_ACT_KILL_PROCESS, deadly, ARRAY_SIZE(deadly)},
 	};
 
 	switch (mode) {
 	case SECCOMP_ENFORCE:
-		return syscall_filter__load(SCMP_ACT_ERRNO(ENOSYS), lists, 3);
+		return syscall_filter__load(SCMP_ACT_ERRNO(ENOSYS), lists, ARRAY_SIZE(lists));
 	case SECCOMP_LOG:
-		return syscall_filter__load(SCMP_ACT_LOG, lists, 2);
+		return syscall_filter__load(SCMP_ACT_LOG, lists, ARRAY_SIZE(lists));
 	case SECCOMP_OFF:
 		break;
 	}

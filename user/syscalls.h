@@ -11,8 +11,9 @@
  * In every thread, for good. SECCOMP_ENFORCE: what only an attacker would call kills the daemon;
  * whatever else is not listed fails with ENOSYS, as on a kernel that does not have it, which is
  * when libraries try something else. SECCOMP_LOG: all of that is done, and told by the kernel's
- * log. writes_files: with those calls that write a file, for history. 0 or -errno.
+ * log, but for what the C library tries in vain. writes_files: with those calls that write a file,
+ * for history. sends_alerts: with those that connect to an Alertmanager. 0 or -errno.
  */
-int syscalls__restrict(enum seccomp_mode mode, bool writes_files);
+int syscalls__restrict(enum seccomp_mode mode, bool writes_files, bool sends_alerts);
 
 #endif

@@ -111,6 +111,7 @@ static void test_node(void **state)
 static void test_tracer(void **state)
 {
 	static const struct metrics_counter resyncs[] = {{"lost", 3}, {"start", 200}};
+	static const struct metrics_counter failures[] = {{"connect", 6}};
 	static const struct unwinder_stats unwinder = {
 		.symbolizer = {.restarts = 3, .unwound = 100, .truncated = 8, .maps_read = 45},
 		.callsites = {.sites = 61, .bytes = 8192, .turned_away = 2},
@@ -129,6 +130,11 @@ static void test_tracer(void **state)
 		.memory = {.limit = 100 * MB,
 			   .used = {[BUDGET_LEDGERS] = 3 * MB},
 			   .given_up = {[GIVE_UP_SPACES] = 4}},
+		.notification_failures = failures,
+		.n_notification_failures = 1,
+		.notifications_sent = 21,
+		.notifications_failed = 22,
+		.notifications_dropped = 23,
 		.stuck_readers = 4,
 		.unreadable_processes = 3,
 	};
@@ -146,6 +152,10 @@ static void test_tracer(void **state)
 	assert_int_equal(count(&text, "\nmemprov_memory_bytes{"), BUDGET_USES);
 	assert_has(&text, "\nmemprov_given_up_total{what=\"address_spaces\"} 4\n");
 	assert_int_equal(count(&text, "\nmemprov_given_up_total{"), GIVE_UP_KINDS);
+	assert_has(&text, "\nmemprov_notifications_total{result=\"sent\"} 21\n");
+	assert_has(&text, "\nmemprov_notifications_total{result=\"failed\"} 22\n");
+	assert_has(&text, "\nmemprov_notifications_total{result=\"dropped\"} 23\n");
+	assert_has(&text, "\nmemprov_notification_failures_total{cause=\"connect\"} 6\n");
 	assert_has(&text, "\nmemprov_stuck_readers 4\n");
 	assert_has(&text, "\nmemprov_unreadable_processes 3\n");
 	assert_has(&text, "\nmemprov_symbolizer_restarts_total 3\n");

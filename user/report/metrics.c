@@ -511,6 +511,21 @@ static void add_history(struct buf *out, const struct tracer_stats *stats)
 	add_sample(out, "history_limit_bytes", no_labels, stats->history_max_bytes);
 }
 
+static void add_notifications(struct buf *out, const struct tracer_stats *stats)
+{
+	add_family(out, "notifications_total", "counter",
+		   "Alerts for Alertmanagers, each time, by what became of them.");
+	add_labelled(out, "notifications_total", "result", "sent", stats->notifications_sent);
+	add_labelled(out, "notifications_total", "result", "failed", stats->notifications_failed);
+	add_labelled(out, "notifications_total", "result", "dropped", stats->notifications_dropped);
+	add_family(out, "notification_failures_total", "counter",
+		   "Requests to Alertmanagers that failed, by why.");
+	for (size_t i = 0; i < stats->n_notification_failures; i++)
+		add_labelled(out, "notification_failures_total", "cause",
+			     stats->notification_failures[i].label,
+			     stats->notification_failures[i].value);
+}
+
 static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
 			 uint64_t stacks_dropped)
 {
@@ -570,6 +585,8 @@ void metrics__encode(const struct report *node, const struct tracer_stats *stats
 		add_memory(ret, &stats->memory);
 	if (stats && stats->history_max_bytes)
 		add_history(ret, stats);
+	if (stats)
+		add_notifications(ret, stats);
 	if (stats && stats->unwinder)
 		add_unwinder(ret, stats->unwinder, stats->stacks_dropped);
 	add_snapshots(ret, snapshots);

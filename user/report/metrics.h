@@ -45,6 +45,9 @@ struct tracer_stats {
 	uint64_t oom_reports;			      /* taken where memory ran short */
 	const struct metrics_counter *history_errors; /* by cause; likewise */
 	size_t n_history_errors;
+	const struct metrics_counter *notification_failures; /* by cause; likewise */
+	size_t n_notification_failures;
+	uint64_t notifications_sent, notifications_failed, notifications_dropped;
 	uint64_t history_bytes;		       /* in use, of history_max_bytes */
 	uint64_t history_max_bytes;	       /* 0: there is no history */
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */

@@ -34,11 +34,22 @@ static gnutls_datum_t datum(const struct buf *buf)
 	return (gnutls_datum_t){.data = (void *)buf->data, .size = buf->len};
 }
 
+static int check_ca(gnutls_certificate_credentials_t credentials, const char *option,
+		    const struct buf *pem)
+{
+	gnutls_datum_t ca = datum(pem);
+	int n = gnutls_certificate_set_x509_trust_mem(credentials, &ca, GNUTLS_X509_FMT_PEM);
+
+	if (n <= 0)
+		log_error("%s holds no certificate in PEM: %s", option,
+			  n ? gnutls_strerror(n) : "it is empty");
+	return n > 0 ? 0 : -EINVAL;
+}
+
 /* libmicrohttpd would only say that it cannot start. */
 static int check(const struct tls *tls)
 {
 	gnutls_datum_t cert = datum(&tls->cert), key = datum(&tls->key);
-	gnutls_datum_t ca = datum(&tls->client_ca);
 	gnutls_certificate_credentials_t credentials;
 	int err;
 
@@ -47,13 +58,8 @@ static int check(const struct tls *tls)
 	err = gnutls_certificate_set_x509_key_mem(credentials, &cert, &key, GNUTLS_X509_FMT_PEM);
 	if (err < 0)
 		log_error("--tls-cert and --tls-key are no pair in PEM: %s", gnutls_strerror(err));
-	if (err >= 0 && tls->client_ca.len) {
-		err = gnutls_certificate_set_x509_trust_mem(credentials, &ca, GNUTLS_X509_FMT_PEM);
-		if (err <= 0)
-			log_error("--tls-client-ca holds no certificate in PEM: %s",
-				  err ? gnutls_strerror(err) : "it is empty");
-		err = err ? err : -1;
-	}
+	if (err >= 0 && tls->client_ca.len)
+		err = check_ca(credentials, "--tls-client-ca", &tls->client_ca);
 	gnutls_certificate_free_credentials(credentials);
 	return err < 0 ? -EINVAL : 0;
 }
@@ -67,6 +73,21 @@ int tls__read(struct tls *tls, const char *cert, const char *key, const char *cl
 	if (!err)
 		err = read_pem(&tls->client_ca, "--tls-client-ca", client_ca);
 	return err || !tls->key.len ? err : check(tls);
+}
+
+int tls__check_ca(const char *option, const char *path)
+{
+	gnutls_certificate_credentials_t credentials;
+	_cleanup_buf_ struct buf pem = {};
+	int err = read_pem(&pem, option, path);
+
+	if (err || !path)
+		return err;
+	if (gnutls_certificate_allocate_credentials(&credentials))
+		return -ENOMEM;
+	err = check_ca(credentials, option, &pem);
+	gnutls_certificate_free_credentials(credentials);
+	return err;
 }
 
 void tls__free(struct tls *tls)

@@ -18,6 +18,10 @@ struct tls {
 int tls__read(struct tls *tls, const char *cert, const char *key, const char *client_ca);
 void tls__free(struct tls *tls);
 
+/* Whether a file of that option has certificates (NULL: not given). 0, or -errno, logged likewise.
+ */
+int tls__check_ca(const char *option, const char *path);
+
 enum tls_caller {
 	TLS_NO_CERTIFICATE, /* none was shown, or none was asked for */
 	TLS_TRUSTED,	    /* by the client CA, and valid now */
