@@ -8,6 +8,7 @@ import pathlib
 import re
 import shutil
 import subprocess
+import urllib.parse
 
 import kubernetes
 import pytest
@@ -81,6 +82,18 @@ def test_what_kubectl_sends(path, daemonset):
     if path.parent.name == "privileged":
         pod_spec(ours)["containers"][0]["securityContext"] = {
             "privileged": True, "readOnlyRootFilesystem": True, "runAsUser": 0}
+    if path.parent.name == "alertmanager":
+        url, = (word.split("=", 1)[1] for word in pod_spec(sent)["containers"][0]["args"] if "alertmanager" in word)
+        pod_spec(ours)["containers"][0]["args"].append(f"--alertmanager={url}")
+        # It may go where that is, and to the DNS.
+        target = urllib.parse.urlsplit(url)
+        egress = find("NetworkPolicy", manifests)["spec"]["egress"]
+        allowed = {(rule["to"][0]["namespaceSelector"]["matchLabels"]["kubernetes.io/metadata.name"],
+                    port["port"], port["protocol"]) for rule in egress for port in rule["ports"]}
+        assert allowed == {(target.hostname.split(".")[1], target.port, "TCP"),
+                           ("kube-system", 53, "UDP"), ("kube-system", 53, "TCP")}
+    else:
+        assert find("NetworkPolicy", manifests)["spec"]["egress"] == []
     pod_spec(ours)["containers"][0]["image"] += "@sha256:" + 64 * "0"
     assert pod_spec(sent) == pod_spec(ours)
 
@@ -302,6 +315,18 @@ def test_it_runs_with_exactly_that(bpf, daemonset, logs):
         # What is mounted below a host's directory comes along as it is, by Kubernetes too.
         assert {path for path in writable if not path.startswith(("/proc", "/sys/fs/cgroup/"))} == \
             {"/run/memprov", "/tmp", "/var/lib/memprov"}
+
+
+def test_its_image_has_what_alerts_take(bpf, daemonset, logs):
+    """An HTTP client and the CAs that https takes: the daemon loads it, and may connect."""
+    told = copy.deepcopy(daemonset)
+    pod_spec(told)["containers"][0]["args"].append("--alertmanager=https://alertmanager.monitoring.svc:9093")
+    with Deployed(told, logs) as daemon:
+        until(lambda: daemon.curl("http://127.0.0.1:9464/readyz") == (200, "ok\n"), "it to be ready")
+        assert 'memprov_notifications_total{result="sent"} 0\n' in daemon.curl("http://127.0.0.1:9464/metrics")[1]
+        assert "/libcurl-gnutls.so" in pathlib.Path(f"/proc/{daemon.pid}/maps").read_text()
+    words = " ".join(rest for word, rest in image.instructions()[-1] if word == "RUN").split()
+    assert "ca-certificates" in words
 
 
 def test_it_knows_a_redis_of_the_host(bpf, daemonset, logs, tmp_path):
