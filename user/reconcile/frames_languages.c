@@ -3,19 +3,6 @@
 #include "reconcile/frames.h"
 #include "reconcile/frames_rows.h"
 
-#define JAVA_CLASSES(name)                                                                         \
-	{                                                                                          \
-		name, ANY, FRAME_RUNTIME, FRAME_JAVA, FRAME_UNSAID, FRAME_SAYS                     \
-	}
-#define JAVA_ALLOCATOR(name)                                                                       \
-	{                                                                                          \
-		name, ANY, FRAME_ALLOCATOR, FRAME_JAVA, FRAME_UNSAID, FRAME_SAYS                   \
-	}
-#define END                                                                                        \
-	{                                                                                          \
-		ANY, ANY, FRAME_OTHER, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                      \
-	}
-
 static const struct frame_row java[] = {
 	JAVA_CLASSES("~*"), /* HotSpot's stubs */
 	JAVA_CLASSES("java.*"),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The kinds of row that frames_table.c has, so that each of them stays a line. */
+/* The kinds of row that the tables (frames_table.c, frames_languages.c) have, so that each of them
+ * stays a line. */
 #ifndef MEMPROV_FRAMES_ROWS_H
 #define MEMPROV_FRAMES_ROWS_H
 
@@ -64,6 +65,15 @@
 	{                                                                                          \
 		name, "libjvm.so", FRAME_RUNTIME, FRAME_JAVA, use, FRAME_SAYS_IF_NOT_RESERVED      \
 	}
+/* Functions of Java itself. */
+#define JAVA_CLASSES(name)                                                                         \
+	{                                                                                          \
+		name, ANY, FRAME_RUNTIME, FRAME_JAVA, FRAME_UNSAID, FRAME_SAYS                     \
+	}
+#define JAVA_ALLOCATOR(name)                                                                       \
+	{                                                                                          \
+		name, ANY, FRAME_ALLOCATOR, FRAME_JAVA, FRAME_UNSAID, FRAME_SAYS                   \
+	}
 #define V8(name, use)                                                                              \
 	{                                                                                          \
 		name, ANY, FRAME_RUNTIME, FRAME_NODE, use, FRAME_SAYS                              \
@@ -106,6 +116,11 @@
 #define INTERPRETER(name, runtime)                                                                 \
 	{                                                                                          \
 		ANY, name, FRAME_RUNTIME, runtime, FRAME_HEAP, FRAME_SAYS_AT_LAST_OF_PRIVATE       \
+	}
+
+#define END                                                                                        \
+	{                                                                                          \
+		ANY, ANY, FRAME_OTHER, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS                      \
 	}
 
 #define UNSAID	 FRAME_UNSAID

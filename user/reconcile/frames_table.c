@@ -577,5 +577,5 @@ const struct frame_row frames_table[] = {
 	LIBC_MODULE("libstdc++*"),
 	LIBC_MODULE("libc++*"),
 	LIBC_MODULE("[vdso]"),
-	{ANY, ANY, FRAME_OTHER, FRAME_NATIVE, FRAME_UNSAID, FRAME_SAYS},
+	END,
 };
