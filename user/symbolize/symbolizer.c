@@ -5,60 +5,21 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proc/domain.h"
 #include "proc/procfs.h"
-#include "symbolize/cells.h"
 #include "symbolize/fallback.h"
-#include "symbolize/memory.h"
-#include "symbolize/needs.h"
-#include "symbolize/tenants.h"
+#include "symbolize/symbolizer_parts.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "wire/channel.h"
 #include "wire/machine.h"
 #include "wire/python_frames.h"
 #include "wire/wire.h"
 
-#define NSEC_PER_MSEC 1000000
-
 #define FORGIVEN_NS (60 * NSEC_PER_SEC)
 #define TRIES	    3
-#define STARVED_MAX 4			 /* timeouts more, for want of a CPU */
-#define DEATHS_MAX  2			 /* of the child, at one process */
-#define NEEDS_MAX   (4 * WIRE_FILES_MAX) /* questions for one stack */
+#define DEATHS_MAX  2 /* of the child, at one process */
 #define LOST_MAX    2 /* timeouts of a tenant's children, for which others wait */
 
-/* A process, and the domain that it was in. */
-struct subject {
-	pid_t tgid;
-	uint64_t start_ticks;
-	struct domain domain;
-	uint64_t looked_ns; /* when */
-};
-
-struct symbolizer {
-	struct symbolizer_config config;
-	struct launcher launcher;
-	struct cells cells;
-	struct tenants *tenants;
-	struct subject subject; /* the last one that was looked at */
-	struct glancer *glancer;
-	struct memory_reads reads; /* for the request */
-	uint64_t began;		   /* the request */
-	uint64_t deadline;	   /* of the request */
-	uint64_t waited;	   /* what the child had waited for a CPU before the request */
-	uint64_t ours_ns;	   /* of the request, when the child waited for us */
-	uint64_t heard_ns;	   /* when it last did not */
-	struct symbolizer_stats stats;
-	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
-};
-
 /* --- the child's life ---------------------------------------------------------------------- */
-
-static uint64_t timeout_ns(const struct symbolizer *symbolizer)
-{
-	return (uint64_t)symbolizer->config.timeout_ms * NSEC_PER_MSEC;
-}
 
 /* The child has died, or must: it took too long, or says what it should not. */
 static void end(struct symbolizer *symbolizer, struct cell *cell, struct image *image)
@@ -210,129 +171,6 @@ static int find_cell(struct symbolizer *symbolizer, const struct unwind_request 
 
 /* --- one stack ----------------------------------------------------------------------------- */
 
-static int answer_file(struct symbolizer *symbolizer, struct cell *cell, const struct image *image,
-		       const struct wire_need *need)
-{
-	_cleanup_close_ int pidfd = -1, fd = -1;
-	struct credentials credentials;
-	struct needy needy = {.credentials = &credentials};
-	struct wire_head opened = {.type = WIRE_OPENED};
-
-	pidfd = images__open_process(cell->images, image);
-	needy.pidfd = pidfd;
-	if (pidfd >= 0)
-		needy.mounts = images__mounts(cell->images, image, pidfd, symbolizer->began);
-	if (need->what == WIRE_NEED_DEBUG)
-		needy.module = images__name_of(cell->images, image, need->head.number, &needy.id);
-	/* The rights are those of the domain, whatever it does meanwhile. The child's own root is
-	 * empty, and says nothing about the files of the domain. */
-	if (cell__is_of_child(cell, image) || !needy.mounts ||
-	    !cell__still_has(cell, image, pidfd, &credentials))
-		fd = -ESRCH;
-	else
-		fd = needs__open(&symbolizer->launcher, &needy, need);
-	opened.number = fd >= 0 ? WIRE_OPENED_FILE : WIRE_OPENED_NONE;
-	/* Without the launcher there is no other time. */
-	if (fd < 0 && fd != -ENOENT && symbolizer->launcher.socket >= 0)
-		opened.number = WIRE_OPENED_LATER;
-	return cell__send(cell, &opened, sizeof(opened), NULL, 0, fd);
-}
-
-static int answer_need(struct symbolizer *symbolizer, struct cell *cell, struct image *image,
-		       size_t len)
-{
-	struct wire_need need;
-
-	if (wire__check_need((const void *)symbolizer->packet, len))
-		return -EBADMSG;
-	memcpy(&need, symbolizer->packet, sizeof(need));
-	if (need.what == WIRE_NEED_MEMORY)
-		return memory_reads__answer(&symbolizer->reads, symbolizer->glancer, cell, image,
-					    &need);
-	return answer_file(symbolizer, cell, image, &need);
-}
-
-static void begin_request(struct symbolizer *symbolizer)
-{
-	symbolizer->began = symbolizer->heard_ns = clock__boot_ns();
-	symbolizer->deadline = symbolizer->began + timeout_ns(symbolizer);
-	symbolizer->ours_ns = 0;
-}
-
-/* On a busy machine a child that waits for a CPU, or for us to start it and to open files for it,
- * does not hang, and another one would only have to begin anew. */
-static bool is_starved(struct symbolizer *symbolizer, struct cell *cell)
-{
-	uint64_t waited = launch__waited_ns(&cell->child), more = symbolizer->ours_ns;
-	uint64_t max = STARVED_MAX * timeout_ns(symbolizer);
-
-	if (waited > symbolizer->waited)
-		more += waited - symbolizer->waited;
-	if (more > max)
-		more = max;
-	more += symbolizer->began + timeout_ns(symbolizer);
-	if (more <= clock__boot_ns())
-		return false;
-	symbolizer->deadline = cell->deadline = more;
-	return true;
-}
-
-/* The next packet, but none from a child that talks on when its time is over. */
-static ssize_t receive(struct symbolizer *symbolizer, struct cell *cell)
-{
-	ssize_t n;
-
-	symbolizer->ours_ns += clock__boot_ns() - symbolizer->heard_ns;
-	do {
-		n = clock__boot_ns() < symbolizer->deadline
-			    ? channel__receive(cell->child.socket, symbolizer->packet,
-					       sizeof(symbolizer->packet), NULL,
-					       symbolizer->deadline)
-			    : -ETIMEDOUT;
-	} while (n == -ETIMEDOUT && is_starved(symbolizer, cell));
-	symbolizer->heard_ns = clock__boot_ns();
-	return n;
-}
-
-/* The length of the next packet that is no need, which is answered; negative: it is of no use. */
-static ssize_t receive_said(struct symbolizer *symbolizer, struct cell *cell, struct image *image)
-{
-	const struct wire_head *head = (const void *)symbolizer->packet;
-	size_t needs = 0;
-
-	for (;;) {
-		ssize_t n = receive(symbolizer, cell);
-		int err;
-
-		if (n < (ssize_t)sizeof(*head))
-			return n < 0 ? n : -EPIPE;
-		if (head->type != WIRE_NEED)
-			return n;
-		err = ++needs > NEEDS_MAX ? -EBADMSG : answer_need(symbolizer, cell, image, n);
-		if (err)
-			return err;
-	}
-}
-
-/* 0 with the answer; -ESTALE: the child has let the process go; else it is of no use any more. */
-static int receive_answer(struct symbolizer *symbolizer, struct cell *cell, struct image *image,
-			  struct wire_reading *reading)
-{
-	const struct wire_head *head = (const void *)symbolizer->packet;
-	int more = 1;
-
-	while (more > 0) {
-		ssize_t n = receive_said(symbolizer, cell, image);
-
-		if (n < 0)
-			return n;
-		if (head->type == WIRE_STALE)
-			return -ESTALE;
-		more = wire__read_answer(reading, symbolizer->packet, n);
-	}
-	return more;
-}
-
 struct asking {
 	struct symbolizer *symbolizer;
 	struct cell *cell;
@@ -348,7 +186,7 @@ static int ask_about_file(const struct asking *asking, struct image *image, uint
 	struct wire_head head = {WIRE_FIND_PYTHON, file};
 	ssize_t n = cell__send(asking->cell, &head, sizeof(head), NULL, 0, -1);
 
-	n = n ?: receive_said(symbolizer, asking->cell, image);
+	n = n ?: symbolizer__receive_said(symbolizer, asking->cell, image);
 	if (n < 0)
 		return n;
 	if (wire__check_python(answer, n) || answer->head.number != file)
@@ -420,7 +258,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 		reading.words_max = copied_stack__words(stack);
 	}
 	err = cell__send(asking->cell, &head, sizeof(head), stack->data, stack__bytes(stack), -1);
-	err = err ?: receive_answer(asking->symbolizer, asking->cell, image, &reading);
+	err = err ?: symbolizer__receive_answer(asking->symbolizer, asking->cell, image, &reading);
 	if (err)
 		return err;
 	/* A poor one is known for a while: to unwind it makes the child map files, whose stacks
@@ -482,7 +320,8 @@ static void lose_child(const struct asking *asking, struct image *image)
 	struct symbolizer *symbolizer = asking->symbolizer;
 
 	tenants__lost(symbolizer->tenants, domain__tenant(&asking->cell->domain),
-		      clock__boot_ns() - symbolizer->began, LOST_MAX * timeout_ns(symbolizer));
+		      clock__boot_ns() - symbolizer->began,
+		      LOST_MAX * symbolizer__timeout_ns(symbolizer));
 	end(symbolizer, asking->cell, image);
 }
 
@@ -560,7 +399,7 @@ static int begin_asking(struct asking *asking)
 	int err;
 
 	memory_reads__begin(&symbolizer->reads);
-	begin_request(symbolizer);
+	symbolizer__begin_request(symbolizer);
 	err = find_cell(symbolizer, asking->request, &asking->cell);
 	if (!err)
 		symbolizer->waited = launch__waited_ns(&asking->cell->child);
