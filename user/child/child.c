@@ -106,6 +106,7 @@ struct looking {
 		bool is_same;
 	} known[KNOWN_MAX];
 	size_t n_known; /* ever */
+	uint64_t taken_ns;
 };
 
 static uint64_t least(uint64_t a, uint64_t b)
@@ -144,9 +145,33 @@ static bool is_same(void *ctx, const struct code_row *row, uint64_t pc,
 	return looking->known[i].is_same;
 }
 
-static int open_map(void *ctx, uint32_t process)
+static int open_map(void *ctx)
 {
-	return ask(process, WIRE_NEED_PERF_MAP, NULL, 0);
+	return ask(((struct looking *)ctx)->process->number, WIRE_NEED_PERF_MAP, NULL, 0);
+}
+
+/* What the process's perf map says of the frame. */
+static bool is_mapped(struct looking *looking, const struct found_frame *frame, struct symbol *ret)
+{
+	struct jit *jit = &looking->process->jit;
+	struct arena *arena = reply__arena(looking->reply);
+	struct jit_question question = {
+		.pc = frame->pc,
+		.taken_ns = looking->taken_ns,
+		.now_ns = clock__boot_ns(),
+		.open_map = open_map,
+		.ctx = looking,
+	};
+	const char *name = jit__find(jit, &question);
+
+	/* Code gives way to other code, and more gets its names. */
+	if (jit->map && looking->child->found.lasts == STACK_LASTS)
+		looking->child->found.lasts = STACK_PASSES;
+	if (!name)
+		return false;
+	/* The map may be read again before this is sent. */
+	ret->function = arena__strdup(arena, name);
+	return ret->function;
 }
 
 static void enter_for(void *ctx, const struct code_row *row)
@@ -173,18 +198,11 @@ static bool look(void *ctx, const struct found_frame *frame, const struct made_f
 		 enum caller *ret)
 {
 	struct looking *looking = ctx;
-	struct made_frame jitted = {};
 	struct symbol symbol = {};
-	const char *name;
+	struct made_frame mapped = {.symbols = &symbol, .n = 1};
 
-	if (!frame->module && (!made_frame || !made_frame->n)) {
-		name = jit__find(&looking->process->jit, frame->pc, open_map, NULL,
-				 looking->process->number);
-		/* The map may be read again before this is sent. */
-		symbol.function = name ? arena__strdup(reply__arena(looking->reply), name) : NULL;
-		jitted = (struct made_frame){.symbols = &symbol, .n = symbol.function != NULL};
-		made_frame = &jitted;
-	}
+	if (!frame->module && (!made_frame || !made_frame->n))
+		made_frame = is_mapped(looking, frame, &symbol) ? &mapped : NULL;
 	return reply__add_frame(looking->reply, looking->child->symbols, frame, made_frame, ret);
 }
 
@@ -201,7 +219,8 @@ static void unwind(struct child *child, const struct wire_unwind *request, size_
 	struct child_process *process = child_tables__find(&child->tables, request->head.number);
 	struct found_stack *found = &child->found;
 	struct reply *reply;
-	struct looking looking = {.child = child, .process = process};
+	struct looking looking = {
+		.child = child, .process = process, .taken_ns = request->taken_ns};
 	struct unwind_hooks hooks = {.enter = enter_for,
 				     .is_same = is_same,
 				     .made = made,
