@@ -28,6 +28,7 @@
 	"__GI___mmap64@" C "|os::pd_reserve_memory(unsigned long, bool)@" JVM                      \
 	"|os::reserve_memory(unsigned long, bool, MEMFLAGS)@" JVM
 #define V8	"__GI___mmap64@" C "|v8::base::OS::Allocate(void*, unsigned long, unsigned long)@" NODE
+#define BUFFER	MMAPPED "|malloc@" C "|v8::internal::BackingStore::Allocate(unsigned long)@" NODE
 #define GOMAP	"runtime.mmap@" GO "|runtime.sysMapOS@" GO "|runtime.sysMap@" GO
 #define GOALLOC "runtime.mmap@" GO "|runtime.sysAllocOS@" GO "|runtime.sysAlloc@" GO
 #define GOGROW                                                                                     \
@@ -311,6 +312,16 @@ static const struct {
 	{MMAPPED "|realloc@" C "|l_alloc@" APP "|luaM_realloc_@" APP "|luaH_resize@" APP
 		 "|luaV_execute@" APP "|lua_pcall@" APP "|run_script@" APP,
 	 "run_script", FRAME_NATIVE, FRAME_HEAP},
+	/* JavaScript: Node's own files are the runtime's, whatever the functions are called. */
+	{BUFFER "|createUnsafeBuffer@node:internal/buffer|alloc@node:buffer|leak@/srv/app.js"
+		"|(anonymous)@/srv/app.js|load@node:internal/modules|Builtins_JSEntry@" NODE,
+	 "leak", FRAME_NATIVE, FRAME_HEAP},
+	{BUFFER "|get size@file:///srv/node_modules/pool/index.js|(anonymous)@/srv/app.js",
+	 "get size", FRAME_NATIVE, FRAME_HEAP},
+	{BUFFER "|alloc@node:buffer|(anonymous)@node:internal/main|Builtins_JSEntry@" NODE, "",
+	 FRAME_NATIVE, FRAME_HEAP},
+	{V8 "|v8::internal::Heap::AllocateRaw(int)@" NODE "|leak@/srv/app.js", "leak", FRAME_NODE,
+	 FRAME_HEAP},
 	/* Names that only look like those above. */
 	{"mmap@" C "|malloc_pool_grow@" APP "|main@" APP, "malloc_pool_grow", FRAME_NATIVE,
 	 FRAME_NO_USE},
@@ -387,7 +398,13 @@ static size_t parse(char *stack, struct frame *frames, const struct frame **ret)
 			frames[n].module = NULL;
 			frames[n].language = FRAME_OF_JAVA;
 		}
-		/* Of an interpreted function its file stands there. */
+		/* Of other functions of languages their file stands there. */
+		if (frames[n].module &&
+		    (strstr(frames[n].module, ".js") || !strncmp(frames[n].module, "node:", 5))) {
+			frames[n].language = FRAME_OF_JAVASCRIPT;
+			frames[n].file = frames[n].module;
+			frames[n].module = NULL;
+		}
 		if (frames[n].module &&
 		    (strstr(frames[n].module, ".py") || *frames[n].module == '<')) {
 			frames[n].language = FRAME_OF_PYTHON;

@@ -14,6 +14,7 @@
 #include "child/reply.h"
 #include "child/sandbox.h"
 #include "child/unwind.h"
+#include "child/v8_name.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/number.h"
@@ -169,8 +170,9 @@ static bool is_mapped(struct looking *looking, const struct found_frame *frame, 
 		looking->child->found.lasts = STACK_PASSES;
 	if (!name)
 		return false;
-	/* The map may be read again before this is sent. */
-	ret->function = arena__strdup(arena, name);
+	if (!v8_name__parse(name, arena, ret))
+		/* The map may be read again before this is sent. */
+		ret->function = arena__strdup(arena, name);
 	return ret->function;
 }
 

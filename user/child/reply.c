@@ -121,7 +121,7 @@ static void name(struct reply_frame *frame, const struct symbol *symbol)
 	frame->wire.inlined = symbol->inlined;
 	frame->wire.language = symbol->language;
 	if (symbol->language)
-		frame->wire.offset = 0;
+		frame->wire.offset = symbol->offset;
 	reply_frame__measure(frame);
 }
 

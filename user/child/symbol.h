@@ -16,6 +16,7 @@ struct symbol {
 	uint32_t line;	      /* 0: not known, or no line in particular */
 	bool inlined;	      /* into the next one */
 	enum frame_language language;
+	uint64_t offset; /* of a function of a language (wire/frame.h) */
 };
 
 #endif

@@ -56,6 +56,14 @@ static struct span module_name(const char *path)
 	return name;
 }
 
+/* Of a function of a language its file. */
+static struct span place_of(const struct frame *frame)
+{
+	const char *file = frame->file ?: "";
+
+	return frame->language ? (struct span){file, strlen(file)} : module_name(frame->module);
+}
+
 /* What a compiler appends to the name of a part or a copy of a function. */
 static bool is_suffix(const char *s)
 {
@@ -104,7 +112,7 @@ static struct span function_name(const char *text)
 static const struct frame_row *row_of(const struct frame *frame)
 {
 	static const struct frame_row interpreted = {.kind = FRAME_RUNTIME};
-	struct span module = module_name(frame->module), function = {"", 0};
+	struct span module = place_of(frame), function = {"", 0};
 	const struct frame_row *row = frames_languages[frame->language];
 
 	/* Its module is the interpreter, and its name may be anything. */

@@ -84,7 +84,7 @@ enum frame_say {
 
 struct frame_row {
 	const char *function; /* '*' stands for any text; NULL: any, also if it is not known */
-	const char *module;   /* of the base name; NULL: any */
+	const char *module;   /* of the base name; of a language's frame, its file; NULL: any */
 	enum frame_kind kind;
 	enum frame_runtime runtime;
 	enum frame_use use;

@@ -23,7 +23,13 @@ static const struct frame_row java[] = {
 	END,
 };
 
+static const struct frame_row javascript[] = {
+	NODE_FILES("node:*"),
+	END,
+};
+
 const struct frame_row *const frames_languages[FRAME_LANGUAGES] = {
 	[FRAME_OF_MACHINE] = frames_table,
 	[FRAME_OF_JAVA] = java,
+	[FRAME_OF_JAVASCRIPT] = javascript,
 };

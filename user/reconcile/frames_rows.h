@@ -78,6 +78,11 @@
 	{                                                                                          \
 		name, ANY, FRAME_RUNTIME, FRAME_NODE, use, FRAME_SAYS                              \
 	}
+/* Functions of Node's own files. */
+#define NODE_FILES(name)                                                                           \
+	{                                                                                          \
+		ANY, name, FRAME_RUNTIME, FRAME_NODE, FRAME_UNSAID, FRAME_SAYS                     \
+	}
 #define PYTHON(name, use)                                                                          \
 	{                                                                                          \
 		name, ANY, FRAME_RUNTIME, FRAME_PYTHON, use, FRAME_SAYS                            \

@@ -37,6 +37,9 @@ void frame__add_text(struct buf *out, const struct frame *frame)
 		text__show(out, frame->language ? frame->file : text__base_name(frame->file));
 		if (frame->line)
 			buf__printf(out, ":%" PRIu32, frame->line);
+		/* All functions of a bundle may be in one line. */
+		if (frame->language == FRAME_OF_JAVASCRIPT && frame->offset)
+			buf__printf(out, ":%" PRIu64, frame->offset);
 	}
 	buf__puts(out, "\n");
 }
@@ -44,6 +47,7 @@ void frame__add_text(struct buf *out, const struct frame *frame)
 static const char *const languages[FRAME_LANGUAGES] = {
 	[FRAME_OF_JAVA] = "java",
 	[FRAME_OF_PYTHON] = "python",
+	[FRAME_OF_JAVASCRIPT] = "javascript",
 };
 
 enum frame_language frame__language(const char *name)

@@ -13,7 +13,13 @@
 #define FRAMES_MAX 256 /* of one stack; deeper ones are truncated at their outer end */
 
 /* Of code that an interpreter runs, or that was compiled at run time. */
-enum frame_language { FRAME_OF_MACHINE, FRAME_OF_JAVA, FRAME_OF_PYTHON, FRAME_LANGUAGES };
+enum frame_language {
+	FRAME_OF_MACHINE,
+	FRAME_OF_JAVA,
+	FRAME_OF_PYTHON,
+	FRAME_OF_JAVASCRIPT,
+	FRAME_LANGUAGES
+};
 
 struct frame {
 	enum frame_language language;
@@ -25,7 +31,8 @@ struct frame {
 	const char *build_id; /* hex; NULL: none, or not known */
 	/* Within the module, as addr2line takes it: an address of its ELF file. Of a frame that
 	 * made a call, the call's last byte; else the instruction itself. Without a module, the
-	 * address; of a frame with a language nothing, because its code may be anywhere. */
+	 * address. Code of a language may be anywhere: of Python, in the function's bytecode; of
+	 * JavaScript, the column that the function begins in; of Java nothing. */
 	uint64_t offset;
 	uint64_t ip; /* the instruction pointer as it was: of a frame that made a call, where it
 		      * returns to. The same for all that were inlined there */
