@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Frames of Java, against what the program says of its own stack. (tests/workloads/JavaPlaces.java)"""
 import os
+import pathlib
 import re
+import subprocess
 
 import pytest
 
@@ -151,6 +153,48 @@ def test_the_leak_is_that_of_the_method(daemon, mode):
     touched = by_owner(report["touch"]["sites"])
     share = touched["JavaPlaces.leak"] / (touched["JavaPlaces.leak"] + touched["JavaPlaces.cache"])
     assert abs(share - leaked / (leaked + cached)) < 0.15, (share, touched)
+
+
+# --- flags of the JVM -----------------------------------------------------------------------------
+
+
+def touching(daemon, *flags, then=lambda target: None):
+    """What touched 48 MiB, by C2's code: the functions of each stack, up to the program's."""
+    def attempt():
+        with java([*COMPILED, "-XX:-TieredCompilation", *flags], "touches") as target:
+            assert target.line() == "ready"
+            then(target)
+            sites = daemon.report(target.pid, all=1)["touch"]["sites"]
+        stacks = [[name for name, _, _ in java_frames(site)] for site in sites]
+        return sorted(stack[:stack.index("JavaPlaces.touches")] for stack in stacks if "JavaPlaces.touches" in stack)
+
+    # On a busy machine samples may be lost.
+    return until(lambda: len(found := attempt()) == 2 and found, "both that touch it")
+
+
+FILLED = [["JavaPlaces.fill", "JavaPlaces.most"], ["JavaPlaces.fill", "JavaPlaces.some"]]
+
+
+def test_lines_between_safepoints(daemon):
+    """With the flag the inlined method that touches is named, without it the one around it."""
+    assert touching(daemon) == FILLED
+    assert touching(daemon, "-XX:+UnlockDiagnosticVMOptions", "-XX:+DebugNonSafepoints") == \
+        [["jdk.internal.misc.Unsafe.putByte", "sun.misc.Unsafe.putByte", *stack] for stack in FILLED]
+
+
+def test_a_perf_map_and_frame_pointers_change_nothing(daemon):
+    maps = []
+
+    def write_map(target):
+        subprocess.run(["/usr/bin/jcmd", str(target.pid), "Compiler.perfmap"], check=True, capture_output=True)
+        maps.append(pathlib.Path(f"/tmp/perf-{target.pid}.map"))
+        assert "JavaPlaces" in maps[-1].read_text()
+
+    try:
+        assert touching(daemon, "-XX:+PreserveFramePointer", then=write_map) == FILLED
+    finally:
+        for path in maps:
+            path.unlink()
 
 
 # --- the collector ------------------------------------------------------------------------------

@@ -15,7 +15,9 @@ import java.util.stream.Collectors;
  *
  *   places JNI-LIBRARY FILE   one mapping for each place, each of another size: a line each, with the
  *                             size and the frames, "class.method@file:line …", innermost first
- *   keepers SEED BUFFERS      direct buffers of 1 MiB, kept by leak() and cache() at random turns: "BYTES BYTES"
+ *   keepers SEED BUFFERS [MS] direct buffers of 1 MiB, kept by leak() and cache() at random turns, with so long a
+ *                             pause after each: "BYTES BYTES"
+ *   touches                   48 MiB of Unsafe's, of which most() touches three quarters and some() the rest
  *   garbage                   objects that live long enough to be copied by the collector
  *
  * Then it waits for a line, or ends with its standard input.
@@ -170,7 +172,7 @@ public class JavaPlaces {
 
     static void cache() { kept.add(ByteBuffer.allocateDirect(1 << 20)); }
 
-    static void keepers(long seed, int buffers) {
+    static void keepers(long seed, int buffers, int pause) throws InterruptedException {
         Random random = new Random(seed);
         int leaked = 0;
 
@@ -181,8 +183,25 @@ public class JavaPlaces {
             } else {
                 cache();
             }
+            Thread.sleep(pause);
         }
         System.out.println(((long) leaked << 20) + " " + ((long) (buffers - leaked) << 20));
+    }
+
+    static void fill(long address, long bytes) {
+        for (long i = 0; i < bytes; i += 4096)
+            UNSAFE.putByte(address + i, (byte) 1);
+    }
+
+    static void most(long address) { fill(address, 36 << 20); }
+
+    static void some(long address) { fill(address + (36 << 20), 12 << 20); }
+
+    static void touches() {
+        long address = UNSAFE.allocateMemory(48 << 20);
+
+        most(address);
+        some(address);
     }
 
     // A third of a list lives on from one round to the next.
@@ -202,7 +221,11 @@ public class JavaPlaces {
             places(words[2]);
             break;
         case "keepers":
-            keepers(Long.parseLong(words[1]), Integer.parseInt(words[2]));
+            keepers(Long.parseLong(words[1]), Integer.parseInt(words[2]),
+                words.length > 3 ? Integer.parseInt(words[3]) : 0);
+            break;
+        case "touches":
+            touches();
             break;
         case "garbage":
             garbage();
