@@ -419,6 +419,25 @@ static void test_where_they_stand(void **state)
 	}
 }
 
+/* python -X perf calls each function by a piece of code of its own, which a perf map names. */
+static void test_perf_trampolines_stand_for_nothing(void **state)
+{
+	static const struct native natives[] = {
+		{"mmap", 0x100, false},
+		{EVAL, 0x180, false},
+		{"py::a:/srv/app.py", 0x280, false},
+		{EVAL, 0x290, false},
+		{"py::b:/srv/app.py", 0x300, false},
+		{"main", 0x380, false},
+	};
+	struct made made = make((uint64_t[]){0x1a8, 0x2a0}, 2);
+	bool all;
+
+	assert_string_equal(merge(natives, ARRAY_SIZE(natives), &made.python, &all),
+			    "mmap a b main");
+	assert_true(all);
+}
+
 static void test_a_list_has_names_alone(void **state)
 {
 	static const struct native natives[] = {{"mmap", 0, false},
@@ -467,6 +486,7 @@ int main(void)
 		cmocka_unit_test(test_the_frames_of_a_stack),
 		cmocka_unit_test(test_frames_that_cannot_be),
 		cmocka_unit_test(test_where_they_stand),
+		cmocka_unit_test(test_perf_trampolines_stand_for_nothing),
 		cmocka_unit_test(test_a_list_has_names_alone),
 		cmocka_unit_test(test_more_than_there_is_room_for),
 	};

@@ -49,6 +49,12 @@ static bool is_evaluator(const char *function)
 	return false;
 }
 
+/* By which python -X perf calls a function, so that a perf map has a name for it. */
+static bool is_trampoline(const struct reply_frame *frame)
+{
+	return !frame->module && frame->function && !strncmp(frame->function, "py::", 4);
+}
+
 static void put(struct merge *merge, const struct reply_frame *frame)
 {
 	if (merge->n < FRAMES_MAX)
@@ -129,7 +135,7 @@ static void put_native(struct merge *merge, size_t from, size_t n)
 		put_evaluation(merge, function);
 		replaced = true;
 	}
-	if (!replaced)
+	if (!replaced && !is_trampoline(function))
 		put(merge, function);
 }
 
