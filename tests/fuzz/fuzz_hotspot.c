@@ -53,7 +53,7 @@ static void run(const struct input *input)
 		struct mp_stack_copy copy;
 		uint64_t words[WORDS];
 	} __attribute__((packed, aligned(8)))
-	stack = {.head = {MP_STACK_COPY, sizeof(stack) - sizeof(stack.head)}};
+	stack = {.head = {.kind = MP_STACK_COPY, .bytes = sizeof(stack) - sizeof(stack.head)}};
 	uint64_t ip = image__code(input->segment % IMAGE_SEGMENTS) + input->offset;
 	struct found_frame frame = {.ip = ip, .pc = ip - input->has_called % 2, .made = true};
 	struct hotspot hotspot = {.looked = true};

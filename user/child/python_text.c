@@ -100,7 +100,7 @@ static int64_t take_delta(struct table *table, unsigned kind)
 
 uint32_t python_lines__find(const uint8_t *lines, size_t len, int32_t first_line, int32_t instr)
 {
-	struct table table = {lines, lines + len};
+	struct table table;
 	int64_t line = first_line;
 	uint32_t at = 0;
 
@@ -108,6 +108,9 @@ uint32_t python_lines__find(const uint8_t *lines, size_t len, int32_t first_line
 		return 0;
 	if (instr < 0) /* it has not begun */
 		return first_line;
+	if (!len)
+		return 0;
+	table = (struct table){lines, lines + len};
 	while (table.at < table.end) {
 		unsigned head = *table.at++, kind = head >> 3 & 15;
 
