@@ -107,7 +107,7 @@ static void check_frame(const char *text, size_t size)
 	for (int sort = SORT_PID; sort <= SORT_NAME; sort++)
 		check(top_frame__pick(frame, "", sort, sort & 1, rows) == frame->n);
 	for (size_t i = 0; i < frame->n; i++)
-		top_frame__line(frame, rows[i], UNIT_MB, &line);
+		top_frame__line(frame, rows[i], &(struct top_layout){.trend = true}, &line);
 	for (size_t i = 0; i < line.len; i++)
 		check(line.data[i] & 0xe0);
 	top_frame__free(frame);

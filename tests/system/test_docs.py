@@ -125,6 +125,20 @@ def test_lists(pod):
     assert list(sites) == order[:order.index("totals")] + ["callsites"]
 
 
+def test_trends(pod):
+    daemon, container = pod
+
+    def known():
+        found = daemon.get("/debug/memory/processes", format="json", trend=3).json
+        row = next(row for row in found["processes"] if row["pid"] == container.pid)
+        return (found, row) if found["trend"]["node"] and row["trend"] else None
+
+    found, row = until(known, "a trend")
+    assert paths({"trend": found["trend"], "processes": [{"trend": row["trend"]}]}) == documented("## Trends") | {"processes[]"}
+    assert found["trend"]["step_ms"] == 1200000 and len(found["trend"]["node"]) == len(row["trend"]) == 3
+    assert row["trend"][:2] == [None, None] and row["trend"][2] > 0
+
+
 def test_flame_graph(pod, tmp_path):
     """With a program that has no symbols, so that frames have offsets."""
     daemon, _ = pod

@@ -117,6 +117,33 @@ def test_growth(daemon):
         assert growth == sorted(growth, reverse=True)
 
 
+def test_trends(daemon):
+    """Of each process and of the node; a terminal of 100 columns has none."""
+    name = "trending"
+    with Agent() as agent:
+        agent.call("prctl", 15, name.encode() + b"\0")
+        agent.call("fill", agent.map(16 * MIB), 16 * MIB, 1)
+        with top(daemon, columns=120) as screen:
+            screen.wait(rows, "rows")
+            only(screen, agent.pid)
+            screen.wait(lambda t: re.search(rf"(?m)^ *{agent.pid} .* s {{21}}█  {name}", t), "its trend")
+            assert screen.lines[2].split()[-2:] == ["TREND", "NAME"]
+            assert re.search(r", every 1 s {21}[▁-█]$", screen.lines[0].rstrip()), screen.lines[0]
+            screen.type("?")
+            screen.wait_for("TREND    RSS of the last hour")
+            shown = [line.split()[0] for line in screen.lines if line.strip()]
+            assert shown[1:10] == ["Columns", "RSS", "PSS", "SWAP", "HUGETLB", "CHANGE", "GROWTH", "AGE", "TREND"]
+            screen.type("x")
+            screen.wait(rows_or_trends, "the list")
+        with top(daemon, columns=100) as screen:
+            screen.wait(rows, "rows")
+            assert "TREND" not in screen.text and "█" not in screen.text
+
+
+def rows_or_trends(text):
+    return "TREND" in text and "Columns" not in text
+
+
 def test_filter(daemon, redis_seen):
     with top(daemon) as screen:
         screen.wait(rows, "rows")
@@ -239,7 +266,7 @@ def test_resize(daemon, redis_seen):
             time.sleep(0.2)
             screen.read()
             assert screen.poll() is None
-        screen.wait(lambda t: "h help" in t.splitlines()[-1] and len(rows(t)) > 10 and
+        screen.wait(lambda t: "? help" in t.splitlines()[-1] and len(rows(t)) > 10 and
                     len(t.splitlines()) == 24, "all of it")
         screen.type("q")
         assert screen.ended() == 0

@@ -12,6 +12,7 @@
 
 #include "diff/difference.h"
 #include "history/tally.h"
+#include "history/trends.h"
 #include "past.h"
 #include "util/cleanup.h"
 
@@ -209,6 +210,58 @@ static void nothing_is_made_up_where_nothing_was_seen(void **state)
 
 /* Of a moment that the clock showed twice, what was seen later holds; what was seen first is still
  * there around it. */
+/* The most of each part, the end of a process and the time before it blank. */
+static void trends_of_a_list(void **state)
+{
+	struct process_row rows[] = {{.pid = 7, .start_ticks = 100},
+				     {.pid = 8, .start_ticks = 100},
+				     {.pid = 7, .start_ticks = 101}};
+	struct trends_query query = {
+		.to_ns = NS(3600), .n = 6, .rows = 3, .boot = "boot", .all = true};
+	struct report *report = report__new();
+	struct past p;
+
+	past__open(&p, NULL, BYTES);
+	past__begin_span(&p, 600);
+	past__see(&p, 600, (struct state){7, {9}, NULL, NULL});
+	past__see(&p, 650, (struct state){7, {2}, NULL, NULL});
+	past__see(&p, 1900, (struct state){8, {4}, NULL, NULL});
+	past__see(&p, 2500, (struct state){7, {3}, NULL, NULL});
+	past__end(&p, 2600, 8);
+	past__end_span(&p, 2900);
+	report->processes = rows;
+	report->n_processes = 3;
+	assert_int_equal(trends__read(p.target.store->db, &query, report), 0);
+
+	static const uint64_t seven[] = {UNKNOWN_BYTES, 10 * MB, 3 * MB,
+					 3 * MB,	4 * MB,	 UNKNOWN_BYTES};
+	static const uint64_t eight[] = {UNKNOWN_BYTES, UNKNOWN_BYTES, UNKNOWN_BYTES,
+					 5 * MB,	5 * MB,	       UNKNOWN_BYTES};
+	static const uint64_t node[] = {UNKNOWN_BYTES, 10 * MB, 3 * MB,
+					8 * MB,	       9 * MB,	UNKNOWN_BYTES};
+
+	assert_memory_equal(rows[0].trend, seven, sizeof(seven));
+	assert_memory_equal(rows[1].trend, eight, sizeof(eight));
+	assert_null(rows[2].trend); /* another process with the number */
+	assert_memory_equal(report->trends.node, node, sizeof(node));
+
+	/* Those of no known user are nobody's but of one who may read all. */
+	rows[0].trend = NULL;
+	report->trends.node = NULL;
+	query.all = false;
+	assert_int_equal(trends__read(p.target.store->db, &query, report), 0);
+	assert_null(rows[0].trend);
+	assert_null(report->trends.node);
+	/* Of another boot. */
+	query.all = true;
+	query.boot = "before";
+	assert_int_equal(trends__read(p.target.store->db, &query, report), 0);
+	assert_null(rows[0].trend);
+	report->n_processes = 0;
+	report__free(report);
+	past__close(&p);
+}
+
 static void a_clock_that_is_set_back(void **state)
 {
 	struct timeline t;
@@ -368,6 +421,7 @@ int main(void)
 		cmocka_unit_test(what_was_holds_until_it_changes),
 		cmocka_unit_test(what_is_gone_can_be_asked_for),
 		cmocka_unit_test(nothing_is_made_up_where_nothing_was_seen),
+		cmocka_unit_test(trends_of_a_list),
 		cmocka_unit_test(a_clock_that_is_set_back),
 		cmocka_unit_test(sums_of_containers_pods_and_the_node),
 		cmocka_unit_test(who_is_not_there),

@@ -217,7 +217,7 @@ static void test_each_route_has_its_parameters(void **state)
 	query__init(&query, route__takes(processes));
 	query__add(&query, "pid", "1");
 	assert_string_equal(query.error, "no place for the parameter 'pid'; this route takes top, "
-					 "all, format, unit");
+					 "all, format, unit, trend");
 	query__init(&query, route__takes(routes__find("/debug/memory/pprof", ON_DEBUG)));
 	query__add(&query, "format", "pprof");
 	assert_string_equal(query.error, "");

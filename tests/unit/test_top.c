@@ -75,6 +75,8 @@ static void test_bad_frames(void **state)
 	}
 }
 
+static const struct top_layout plain = {.unit = UNIT_MB};
+
 /* Only where there is any. */
 static void test_a_column_for_hugetlb(void **state)
 {
@@ -82,15 +84,42 @@ static void test_a_column_for_hugetlb(void **state)
 					"\"pss\":0,\"swap\":0,\"hugetlb\":33554432}]}");
 	_cleanup_buf_ struct buf text = {};
 
-	top_frame__headings(frame, SORT_RSS, &text);
-	top_frame__line(frame, frame->rows, UNIT_MB, &text);
+	top_frame__headings(frame, SORT_RSS, &plain, &text);
+	top_frame__line(frame, frame->rows, &plain, &text);
 	assert_non_null(strstr(text.data, "       SWAP    HUGETLB     CHANGE"));
 	assert_non_null(strstr(text.data, "       0 MB      32 MB          -"));
 	top_frame__free(frame);
 	text.len = 0;
 	frame = parse(first);
-	top_frame__headings(frame, SORT_RSS, &text);
+	top_frame__headings(frame, SORT_RSS, &plain, &text);
 	assert_null(strstr(text.data, "HUGETLB"));
+	top_frame__free(frame);
+}
+
+/* The first that goes when a terminal is narrow, and with a source that has no history. */
+static void test_trends(void **state)
+{
+	struct top_frame *frame =
+		parse("{\"trend\":{\"step_ms\":1,\"node\":[0,null,7]},\"processes\":["
+		      "{\"pid\":3,\"comm\":\"pg\",\"rss\":0,\"trend\":[null,1,2,3,4,5,6,7,7]},"
+		      "{\"pid\":4,\"comm\":\"ml\",\"rss\":0,\"trend\":null}]}");
+	const struct top_layout wide = {.unit = UNIT_MB, .trend = true};
+	_cleanup_buf_ struct buf text = {};
+
+	top_frame__headings(frame, SORT_RSS, &wide, &text);
+	assert_non_null(strstr(text.data, "    AGE  TREND                 NAME"));
+	text.len = 0;
+	top_frame__line(frame, &frame->rows[0], &wide, &text);
+	assert_non_null(strstr(text.data, "      -              ▂▃▄▅▆▇██  pg"));
+	text.len = 0;
+	top_frame__line(frame, &frame->rows[1], &wide, &text);
+	assert_non_null(strstr(text.data, "      -                        ml"));
+	assert_true(top_frame__has_room(frame, 109));
+	assert_false(top_frame__has_room(frame, 108));
+	top_frame__free(frame);
+
+	frame = parse(first);
+	assert_false(top_frame__has_room(frame, 1000));
 	top_frame__free(frame);
 }
 
@@ -266,10 +295,15 @@ static void test_one_process(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_frame),	    cmocka_unit_test(test_bad_frames),
-		cmocka_unit_test(test_orders),	    cmocka_unit_test(test_growth),
-		cmocka_unit_test(test_selection),   cmocka_unit_test(test_filter_keys),
-		cmocka_unit_test(test_one_process), cmocka_unit_test(test_a_column_for_hugetlb),
+		cmocka_unit_test(test_frame),
+		cmocka_unit_test(test_bad_frames),
+		cmocka_unit_test(test_trends),
+		cmocka_unit_test(test_orders),
+		cmocka_unit_test(test_growth),
+		cmocka_unit_test(test_selection),
+		cmocka_unit_test(test_filter_keys),
+		cmocka_unit_test(test_one_process),
+		cmocka_unit_test(test_a_column_for_hugetlb),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

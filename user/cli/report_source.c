@@ -140,8 +140,8 @@ static int ask_for(struct report_source *source, pid_t pid, const struct options
 	char target[256];
 
 	if (!pid)
-		return report_source__ask(source, "/debug/memory/processes?format=json", ret,
-					  ret_error);
+		return report_source__ask(source, "/debug/memory/processes?format=json&trend=20",
+					  ret, ret_error);
 	snprintf(target, sizeof(target), "/debug/memory?pid=%d&top=%zu&all=%d&format=%s&unit=%s",
 		 pid, o->top, o->all, format__name(o->format), o->kilobytes ? "kB" : "MB");
 	return report_source__ask(source, target, ret, ret_error);

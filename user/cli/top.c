@@ -53,6 +53,7 @@ static int write_frame(const struct top_frame *frame, const struct options *opti
 		       const char *why_off)
 {
 	_cleanup_free_ const struct top_row **rows = calloc(frame->n + 1, sizeof(*rows));
+	const struct top_layout layout = {.unit = options->kilobytes ? UNIT_KB : UNIT_MB};
 	_cleanup_buf_ struct buf out = {};
 	char summary[SUMMARY_LEN];
 	size_t n;
@@ -66,10 +67,10 @@ static int write_frame(const struct top_frame *frame, const struct options *opti
 		text__show(&out, why_off);
 		buf__puts(&out, "\n");
 	}
-	top_frame__headings(frame, options->sort, &out);
+	top_frame__headings(frame, options->sort, &layout, &out);
 	buf__puts(&out, "\n");
 	for (size_t i = 0; i < n && (options->all || i < options->top); i++) {
-		top_frame__line(frame, rows[i], options->kilobytes ? UNIT_KB : UNIT_MB, &out);
+		top_frame__line(frame, rows[i], &layout, &out);
 		buf__puts(&out, "\n");
 	}
 	if (!options->once)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/sparkline.h"
 #include "report/amount.h"
 #include "util/cleanup.h"
 #include "util/text.h"
@@ -13,6 +14,7 @@
 #define PID_WIDTH    8
 #define AMOUNT_WIDTH 8 /* and 3 for the unit */
 #define AGE_WIDTH    5 /* and 2 for the unit */
+#define NAME_ROOM    15
 
 static void free_frame(struct top_frame **frame)
 {
@@ -49,6 +51,7 @@ static int read_row(const json_t *object, struct top_row *ret)
 		.growth_known = json_is_integer(growth),
 		.growth = json_integer_value(growth),
 		.age_ms = json_read__u64(object, "age_ms"),
+		.trend = json_object_get(object, "trend"),
 	};
 	ret->first_rss = ret->rss;
 	return ret->pid ? 0 : -EBADMSG;
@@ -94,6 +97,8 @@ int top_frame__parse(const char *text, size_t len, struct top_frame **ret,
 		snprintf(error, JSON_READ_ERROR_LEN, "it is not a list of processes");
 	if (err)
 		return err;
+	frame->trend = json_object_get(json_object_get(frame->tree, "trend"), "node");
+	frame->has_trends = frame->trend;
 	unreadable = json_read__u64(frame->tree, "unreadable_processes");
 	frame->unreadable = unreadable == UINT64_MAX ? 0 : unreadable;
 	*ret = take_ptr(frame);
@@ -214,7 +219,17 @@ size_t top_frame__pick(const struct top_frame *frame, const char *filter, enum t
 
 /* --- as text ---------------------------------------------------------------------------------- */
 
-void top_frame__headings(const struct top_frame *frame, enum top_sort sort, struct buf *ret)
+bool top_frame__has_room(const struct top_frame *frame, int columns)
+{
+	int amounts = 5 + frame->has_hugetlb;
+
+	return frame->has_trends && columns >= PID_WIDTH + amounts * (AMOUNT_WIDTH + 3) +
+						       AGE_WIDTH + 2 + 2 + TOP_TREND + 2 +
+						       NAME_ROOM;
+}
+
+void top_frame__headings(const struct top_frame *frame, enum top_sort sort,
+			 const struct top_layout *layout, struct buf *ret)
 {
 	static const char *const names[] = {
 		[SORT_PID] = "PID",   [SORT_RSS] = "RSS",	[SORT_PSS] = "PSS",
@@ -229,6 +244,8 @@ void top_frame__headings(const struct top_frame *frame, enum top_sort sort, stru
 		snprintf(name, sizeof(name), "%s%s", i == sort ? "*" : "", names[i]);
 		if (i == SORT_NAME)
 			buf__printf(ret, "%*s  ", AGE_WIDTH + 2, "AGE");
+		if (i == SORT_NAME && layout->trend)
+			buf__printf(ret, "%-*s  ", TOP_TREND, "TREND");
 		buf__printf(ret, "%*s", width, name);
 		if (i == SORT_SWAP && frame && frame->has_hugetlb)
 			buf__printf(ret, "%*s", width, "HUGETLB");
@@ -243,9 +260,11 @@ static void add_change(struct buf *out, bool known, int64_t bytes, enum unit uni
 		buf__printf(out, "%*s", AMOUNT_WIDTH + 3, "-");
 }
 
-void top_frame__line(const struct top_frame *frame, const struct top_row *row, enum unit unit,
-		     struct buf *ret)
+void top_frame__line(const struct top_frame *frame, const struct top_row *row,
+		     const struct top_layout *layout, struct buf *ret)
 {
+	enum unit unit = layout->unit;
+
 	buf__printf(ret, "%*d", PID_WIDTH, row->pid);
 	amount__add(ret, row->rss, AMOUNT_WIDTH, unit);
 	amount__add(ret, row->pss, AMOUNT_WIDTH, unit);
@@ -256,5 +275,9 @@ void top_frame__line(const struct top_frame *frame, const struct top_row *row, e
 	add_change(ret, row->growth_known, row->growth, unit);
 	age__add(ret, row->age_ms, AGE_WIDTH);
 	buf__puts(ret, "  ");
+	if (layout->trend) {
+		sparkline__add(ret, row->trend, TOP_TREND);
+		buf__puts(ret, "  ");
+	}
 	text__show(ret, row->comm);
 }

@@ -24,7 +24,8 @@ struct top_row {
 	int64_t change;			  /* of RSS, since the frame before */
 	int64_t growth;			  /* of RSS: as the daemon says, else since first_rss */
 	bool change_known, growth_known;
-	uint64_t age_ms; /* of the amounts; UNKNOWN_BYTES */
+	uint64_t age_ms;     /* of the amounts; UNKNOWN_BYTES */
+	const json_t *trend; /* RSS of the last hour; NULL: not known */
 };
 
 struct top_frame {
@@ -33,6 +34,9 @@ struct top_frame {
 	uint64_t rss;	     /* of all */
 	bool has_hugetlb;    /* one of them: it has a column */
 	uint64_t unreadable; /* processes that are not among them */
+	const json_t *trend; /* of the node; NULL: the source has no history, or the caller may not
+				see it */
+	bool has_trends;     /* the source has them */
 	json_t *tree;	     /* what the strings live in */
 };
 
@@ -51,10 +55,22 @@ void top_frame__compare(struct top_frame *frame, const struct top_frame *before)
 size_t top_frame__pick(const struct top_frame *frame, const char *filter, enum top_sort sort,
 		       bool reverse, const struct top_row **ret);
 
+/* How a line is written. */
+struct top_layout {
+	enum unit unit;
+	bool trend; /* there is room for it */
+};
+
+#define TOP_TREND 20 /* columns */
+
+/* Whether trends fit in so many columns. */
+bool top_frame__has_room(const struct top_frame *frame, int columns);
+
 /* Lines without an end: of headings, which marks what is sorted by (frame may be NULL), and of a
  * row of the frame. */
-void top_frame__headings(const struct top_frame *frame, enum top_sort sort, struct buf *ret);
-void top_frame__line(const struct top_frame *frame, const struct top_row *row, enum unit unit,
-		     struct buf *ret);
+void top_frame__headings(const struct top_frame *frame, enum top_sort sort,
+			 const struct top_layout *layout, struct buf *ret);
+void top_frame__line(const struct top_frame *frame, const struct top_row *row,
+		     const struct top_layout *layout, struct buf *ret);
 
 #endif

@@ -18,6 +18,7 @@
 #define _XOPEN_SOURCE_EXTENDED 1
 #include <curses.h>
 
+#include "cli/sparkline.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 #include "util/utf8.h"
@@ -120,18 +121,27 @@ static void put_line(int row, attr_t attributes, const char *text, size_t skip)
 	wattrset(stdscr, A_NORMAL);
 }
 
+/* A terminal without these characters has '?' for each. */
+static bool shows_trends(const struct top_state *state)
+{
+	return state->frame && top_frame__has_room(state->frame, COLS) && wcwidth(L'▁') == 1;
+}
+
 static void draw_list(const struct top_state *state)
 {
-	enum unit unit = state->kilobytes ? UNIT_KB : UNIT_MB;
+	const struct top_layout layout = {
+		.unit = state->kilobytes ? UNIT_KB : UNIT_MB,
+		.trend = shows_trends(state),
+	};
 	_cleanup_buf_ struct buf headings = {};
 
-	top_frame__headings(state->frame, state->sort, &headings);
+	top_frame__headings(state->frame, state->sort, &layout, &headings);
 	put_line(ABOVE_LIST - 1, A_BOLD, headings.data ?: "", 0);
 	for (size_t i = 0; i < state->height && state->first + i < state->n; i++) {
 		size_t at = state->first + i;
 		_cleanup_buf_ struct buf line = {};
 
-		top_frame__line(state->frame, state->rows[at], unit, &line);
+		top_frame__line(state->frame, state->rows[at], &layout, &line);
 		put_line(ABOVE_LIST + (int)i, at == state->selected ? A_REVERSE : A_NORMAL,
 			 line.data ?: "", 0);
 	}
@@ -163,21 +173,26 @@ static void draw_process(const struct top_state *state)
 static void draw_help(void)
 {
 	static const char *const lines[] = {
+		"Columns",
+		"  RSS      resident memory; what processes share counts in each",
+		"  PSS      the same, each shared page divided by the number of its users",
+		"  SWAP     swapped out",
+		"  HUGETLB  huge pages of hugetlbfs, not in RSS; only where there are some",
+		"  CHANGE   of RSS since the frame before",
+		"  GROWTH   of RSS since memprov saw the program first",
+		"  AGE      of the figures: the larger a process, the less often it is read",
+		"  TREND    RSS of the last hour, up to its largest; blank where it is not known.",
+		"           Needs a wide terminal, and a daemon for its history",
 		"Processes",
 		"  Up Down PgUp PgDn Home End, j k   select one",
 		"  Enter            its memory: breakdown, regions, call sites with their stacks",
 		"  r p s c g i n    sort by RSS, PSS, swap, change, growth, PID, name",
 		"                   the same key again: the other way round",
 		"  /                filter by name or PID; Enter keeps it, Esc clears it",
-		"  u                MB or kB",
-		"  q                end",
-		"",
+		"  u                MB or kB; q: end",
 		"One process",
 		"  Up Down PgUp PgDn Home End, j k, Space   scroll; Left Right: sideways",
-		"  Tab              to the next section",
-		"  Esc              back to the processes",
-		"",
-		"CHANGE is RSS since the frame before, GROWTH since top saw the process first.",
+		"  Tab: to the next section; Esc: back to the processes",
 		"Any key ends this help.",
 	};
 
@@ -191,24 +206,31 @@ static void draw_bottom(const struct top_state *state)
 
 	if (state->mode == TOP_PROCESS)
 		snprintf(line, sizeof(line),
-			 "%zu of %zu lines   Esc back  Tab section  h help  q end",
+			 "%zu of %zu lines   Esc back  Tab section  ? help  q end",
 			 state->line + state->height < state->n_lines ? state->line + state->height
 								      : state->n_lines,
 			 state->n_lines);
 	else if (state->typing)
 		snprintf(line, sizeof(line), "/%s_", state->filter);
 	else if (*state->filter)
-		snprintf(line, sizeof(line), "filter: %s   Esc clears it  Enter memory  h help",
+		snprintf(line, sizeof(line), "filter: %s   Esc clears it  Enter memory  ? help",
 			 state->filter);
 	else
-		snprintf(line, sizeof(line), "Enter memory  / filter  r c g … sort  h help  q end");
+		snprintf(line, sizeof(line), "Enter memory  / filter  r c g … sort  ? help  q end");
 	put_line(LINES - 1, A_REVERSE, line, 0);
 }
 
 void screen__draw(const struct top_state *state, const struct screen_texts *texts)
 {
+	_cleanup_buf_ struct buf summary = {};
+
 	werase(stdscr);
-	put_line(0, A_BOLD, texts->summary, 0);
+	buf__puts(&summary, texts->summary);
+	if (state->mode == TOP_LIST && shows_trends(state)) {
+		buf__puts(&summary, "  ");
+		sparkline__add(&summary, state->frame->trend, TOP_TREND);
+	}
+	put_line(0, A_BOLD, summary.data ?: "", 0);
 	put_line(1, A_NORMAL, texts->message, 0);
 	if (state->mode == TOP_HELP)
 		draw_help();

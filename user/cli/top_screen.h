@@ -9,7 +9,7 @@
 #include "cli/top_state.h"
 
 struct screen_texts {
-	const char *summary; /* the first line */
+	const char *summary; /* the first line, with the node's trend behind it */
 	const char *message; /* the second: what went wrong; "" */
 };
 

@@ -324,6 +324,11 @@ int history__open(struct history *h, sqlite3 **ret)
 	return err ?: store__open_reader(file, uri, ret);
 }
 
+const char *history__boot(const struct history *h)
+{
+	return h->boot;
+}
+
 /* --- kills ------------------------------------------------------------------------------------ */
 
 void history__keep_kill(struct history *h, uint64_t id, int64_t uid,

@@ -41,6 +41,9 @@ int history__start(struct history *history);
 void history__stop(struct history *history); /* accepts NULL, and one that was not started */
 void history__free(struct history *history); /* accepts NULL */
 
+/* Which boot the start times of processes count from; "": not known. */
+const char *history__boot(const struct history *history);
+
 /* Entries of kills (history/kills.h): one is written with the next moment, those of before a
  * restart are visited; that waits until the store is open, but not for long. Without a file none is
  * kept. */

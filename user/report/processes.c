@@ -111,8 +111,27 @@ static const char *largest_name(const struct process_row *row)
 	return largest ? largest->name : NULL;
 }
 
-static void put_row(const struct process_row *row, uint64_t now, struct json *json)
+static void put_trend(struct json *json, const char *key, const uint64_t *trend, size_t n)
 {
+	json__key(json, key);
+	if (!trend) {
+		json__null(json);
+		return;
+	}
+	json__array(json);
+	for (size_t i = 0; i < n; i++) {
+		if (trend[i] == UNKNOWN_BYTES)
+			json__null(json);
+		else
+			json__u64(json, trend[i]);
+	}
+	json__end_array(json);
+}
+
+static void put_row(const struct report *report, const struct process_row *row, struct json *json)
+{
+	uint64_t now = report->taken_at;
+
 	json__object(json);
 	json__put_u64(json, "pid", row->pid);
 	json__put_string(json, "comm", row->comm);
@@ -130,6 +149,8 @@ static void put_row(const struct process_row *row, uint64_t now, struct json *js
 	json__put_time(json, "growth_since", row->growth_since);
 	amount__put(json, "age_ms", age_ms(row->sampled_at, now));
 	amount__put(json, "pss_age_ms", age_ms(row->pss_sampled_at, now));
+	if (report->trends.n)
+		put_trend(json, "trend", row->trend, report->trends.n);
 	json__end_object(json);
 }
 
@@ -140,7 +161,7 @@ void processes__add_json(const struct report *report, size_t n, struct json *jso
 	json__key(json, "processes");
 	json__array(json);
 	for (i = 0; i < n && i < report->n_processes; i++)
-		put_row(&report->processes[i], report->taken_at, json);
+		put_row(report, &report->processes[i], json);
 	json__end_array(json);
 	json__put_u64(json, "unreadable_processes", report->unreadable_processes);
 }
@@ -163,6 +184,13 @@ void encode__processes_json(const struct report *report, const struct encode_opt
 	json__put_u64(&json, "schema", 1);
 	json__put_string(&json, "version", MEMPROV_VERSION);
 	json__put_string(&json, "taken_at", taken_at);
+	if (report->trends.n) {
+		json__key(&json, "trend");
+		json__object(&json);
+		json__put_u64(&json, "step_ms", report->trends.step_ms);
+		put_trend(&json, "node", report->trends.node, report->trends.n);
+		json__end_object(&json);
+	}
 	processes__add_json(report, options->all ? report->n_processes : options->top, &json);
 	json__end_object(&json);
 	buf__puts(ret, "\n");

@@ -100,6 +100,14 @@ struct report_container {
 	const char *pod_uid;
 };
 
+/* RSS of the time until now, cut into n equal parts: the most that was known in each, or
+ * UNKNOWN_BYTES. The oldest first. */
+struct trends {
+	size_t n; /* 0: nobody wants them */
+	uint64_t step_ms;
+	const uint64_t *node; /* NULL: not known */
+};
+
 struct process_row {
 	pid_t pid;
 	const char *comm;
@@ -116,6 +124,8 @@ struct process_row {
 	/* Which process and which program of it: its number and its name may be another's. */
 	uint64_t start_ticks;
 	uint64_t exec_space; /* as in struct space */
+
+	const uint64_t *trend; /* of RSS, by the list's struct trends; NULL: not known */
 
 	/* For the metrics; adds up to rss. */
 	uint64_t by_category_group[CATEGORY_GROUPS];
@@ -227,6 +237,7 @@ struct report {
 
 	struct process_row *processes; /* node report: largest rss first */
 	size_t n_processes;
+	struct trends trends; /* of a list of processes */
 	/* Node report: what a profile is made of, when it was asked for (report/profile_rows.h).
 	 * The regions of a process are in `regions`. */
 	const struct profile_row *profile_rows;

@@ -12,6 +12,7 @@
 #include "history/moment.h"
 #include "proc/procfs.h"
 #include "proc/self.h"
+#include "serve/past_rights.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 
@@ -116,16 +117,6 @@ static void fail(struct past *p, int err)
 
 /* --- who may ---------------------------------------------------------------------------------- */
 
-/* Numbers of users mean the same to a caller only in our namespaces. */
-static bool is_in_our_namespaces(const struct past *p, int self)
-{
-	const struct reader *reader = &p->asker->caller->reader;
-	struct reader ours;
-
-	return !reader__of(self, &ours) && !memcmp(&ours.user, &reader->user, sizeof(ours.user)) &&
-	       !memcmp(&ours.pid, &reader->pid, sizeof(ours.pid));
-}
-
 /* Of a process that is there, the kernel's own rule holds, too: it may have gained rights. */
 static bool may_read_now(const struct past *p)
 {
@@ -140,17 +131,12 @@ static bool may_read_now(const struct past *p)
 static bool may_read(const struct past *p)
 {
 	const struct observed_owner *owner = &p->selection.owner;
-	const struct caller *caller = p->asker->caller;
-	_cleanup_close_ int self = -1;
+	const struct reader *reader = &p->asker->caller->reader;
+	enum past_rights rights = past_rights__of(p->reporter->proc, p->asker->caller);
 
-	if (caller->everything)
-		return true;
-	/* All of it is in our memory. */
-	self = procfs__open(p->reporter->proc, self__pid(p->reporter->proc));
-	if (self < 0 || caller__may_read(caller, self))
-		return self >= 0;
-	return p->pid && owner->known && owner->uid == caller->reader.uid &&
-	       owner->gid == caller->reader.gid && is_in_our_namespaces(p, self) && may_read_now(p);
+	return rights == PAST_ALL ||
+	       (rights == PAST_OWN && p->pid && owner->known && owner->uid == reader->uid &&
+		owner->gid == reader->gid && may_read_now(p));
 }
 
 /* --- answers ---------------------------------------------------------------------------------- */

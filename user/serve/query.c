@@ -92,6 +92,16 @@ static int set_step(struct query *query, const char *value)
 	return when__parse_duration(value, 1, QUERY_STEP_MAX_S, &query->step_s);
 }
 
+static int set_trend(struct query *query, const char *value)
+{
+	uint64_t trend;
+	int err = number__parse(value, 2, QUERY_TREND_MAX, &trend);
+
+	if (!err)
+		query->trend = trend;
+	return err;
+}
+
 static int set_start_time(struct query *query, const char *value)
 {
 	return when__parse_moment(value, query->now_ns, &query->started);
@@ -144,6 +154,7 @@ static const struct {
 	{"to", PARAMETER_TO, set_to, WHEN_TAKES_MOMENT},
 	{"step", PARAMETER_STEP, set_step, WHEN_TAKES_DURATION},
 	{"start_time", PARAMETER_START_TIME, set_start_time, WHEN_TAKES_MOMENT},
+	{"trend", PARAMETER_TREND, set_trend, "a number from 2 to 120"},
 };
 
 void query__init(struct query *query, unsigned takes)

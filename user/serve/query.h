@@ -30,6 +30,7 @@ enum parameter {
 	PARAMETER_TO = 1 << 11,
 	PARAMETER_STEP = 1 << 12,
 	PARAMETER_START_TIME = 1 << 13,
+	PARAMETER_TREND = 1 << 14,
 };
 
 /* What the parameter format may be: further bits of the same masks. */
@@ -39,6 +40,7 @@ enum parameter {
 
 #define QUERY_LENGTH_S	 3600ULL /* of history, when nothing else is asked for */
 #define QUERY_STEP_MAX_S (3650ULL * 24 * 3600)
+#define QUERY_TREND_MAX	 120
 
 struct query {
 	unsigned takes; /* the parameters that the route has */
@@ -60,6 +62,7 @@ struct query {
 	uint64_t from_ns, to_ns; /* now and an hour before, unless they are given */
 	uint64_t step_s;	 /* 0: not given */
 	uint64_t started;	 /* ns since 1970; 0: not given */
+	size_t trend;		 /* 0: not given */
 
 	char error[QUERY_ERROR_LEN]; /* the first thing that was wrong, one line; "": nothing */
 };

@@ -12,6 +12,7 @@
 #include "report/encode.h"
 #include "report/take.h"
 #include "sampler/sampler.h"
+#include "serve/list_trends.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "web/web.h"
@@ -138,6 +139,20 @@ static bool is_of_group(const struct query *query)
 	return query->pod.pod[0] || query->container[0];
 }
 
+static void add_trends(const struct reporter *reporter, const struct query *query,
+		       const struct caller *caller, struct report *report)
+{
+	const struct list_trends wanted = {
+		.history = reporter->history,
+		.proc = reporter->proc,
+		.caller = caller,
+		.n = query->trend,
+		.rows = query->given & PARAMETER_TOP && !query->all ? query->top : SIZE_MAX,
+	};
+
+	list_trends__add(&wanted, report);
+}
+
 static int take(const struct reporter *reporter, const struct route *route, pid_t pid,
 		const struct query *query, const struct asker *asker, struct report **ret)
 {
@@ -156,6 +171,8 @@ static int take(const struct reporter *reporter, const struct route *route, pid_
 								    asker->visitor, ret);
 	if (!err)
 		sampler__add_growth(reporter->sampler, *ret);
+	if (!err && query->trend)
+		add_trends(reporter, query, asker->caller, *ret);
 	if (!err && reporter->took)
 		reporter->took(reporter->ctx, clock__boot_ns() - start);
 	return err;
@@ -186,16 +203,17 @@ static void encode(const struct report *report, const struct route *route,
 	format->encode(report, &options, &answer->body);
 }
 
-/* What is written of a region, and of a frame. */
+/* What is written of a region, of a frame, and of a figure of a trend. */
 #define REGION_BYTES 512
 #define FRAME_BYTES  256
+#define TREND_BYTES  16
 #define ROOM_WAIT_MS 2000
 
 /* Before anything is written: what it may come to. */
 static int reserve(struct report *report, bool whole, const struct query *query)
 {
 	size_t regions = report->n_regions + report->n_profile_rows, sites = report->n_sites;
-	size_t bytes = report->n_processes * REGION_BYTES;
+	size_t bytes = report->n_processes * (REGION_BYTES + query->trend * TREND_BYTES);
 
 	if (!whole && regions > query->top)
 		regions = query->top;
