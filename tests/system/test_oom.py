@@ -103,6 +103,8 @@ def test_the_victim_s_last_report(daemon, program):
     assert f"Its last report, {report['age_ms']} ms before:" in text and "=== Complete Memory Breakdown ===" in text
     one = daemon.get(f"/debug/memory/oom/{oom['id']}", format="json").json
     assert one == {"schema": 1, "ooms": [oom]}
+    brief = daemon.get("/debug/memory/oom", format="json", reports=0).json["ooms"]
+    assert {**oom, "report": {"age_ms": report["age_ms"]}} in brief
     if program[0] == "leaks":
         most, second = report["callsites"][:2]
         assert "leak_much" in functions(most) and "leak_little" in functions(second)

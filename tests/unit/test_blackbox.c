@@ -126,11 +126,48 @@ static json_t *encoded(const struct ooms *ooms, uid_t below)
 	struct buf text = {};
 	json_t *root;
 
-	ooms__encode_json(ooms, of_users_below, &below, &text);
+	ooms__encode_json(ooms, of_users_below, &below, false, &text);
 	root = json_loads(text.data, 0, NULL);
 	assert_non_null(root);
 	buf__free(&text);
 	return root;
+}
+
+/* Whatever a program is called. */
+static void a_brief_list(void **state)
+{
+	static const char marks[] = "\",\"report\":{\"age_ms\":1},\"others\":[";
+	struct kept_report report = {.pid = 7, .taken_ns = SECOND};
+	struct oom oom = {.at_ns = 3 * SECOND, .victim = {.pid = 7}, .report = &report};
+	const uid_t everyone = 1000;
+	struct ooms ooms = {};
+	struct buf text = {};
+	json_t *root, *list, *entry;
+
+	snprintf(oom.victim.comm, sizeof(oom.victim.comm), "%s", marks);
+	buf__puts(&report.container, "\"container\":null");
+	buf__puts(&report.json, "{\"schema\":1,\"totals\":{\"rss\":4}}\n");
+	assert_int_equal(ooms__add(&ooms, &oom), 0);
+	oom.report = NULL;
+	assert_int_equal(ooms__add(&ooms, &oom), 0);
+	ooms__encode_json(&ooms, of_users_below, &everyone, true, &text);
+	root = json_loads(text.data, 0, NULL);
+	list = json_object_get(root, "ooms");
+	assert_int_equal(json_array_size(list), 2);
+	assert_true(json_is_null(json_object_get(json_array_get(list, 0), "report")));
+	entry = json_array_get(list, 1);
+	assert_string_equal(
+		json_string_value(json_object_get(json_object_get(entry, "victim"), "comm")),
+		marks);
+	assert_true(json_is_array(json_object_get(entry, "others")));
+	entry = json_object_get(entry, "report");
+	assert_int_equal(json_integer_value(json_object_get(entry, "age_ms")), 2000);
+	assert_int_equal(json_object_size(entry), 1);
+	json_decref(root);
+	buf__free(&text);
+	buf__free(&report.container);
+	buf__free(&report.json);
+	ooms__free(&ooms);
 }
 
 static void the_last_ones_are_kept(void **state)
@@ -197,6 +234,7 @@ int main(void)
 		cmocka_unit_test(looks_at_its_rate),
 		cmocka_unit_test(texts),
 		cmocka_unit_test(records),
+		cmocka_unit_test(a_brief_list),
 		cmocka_unit_test(the_last_ones_are_kept),
 	};
 

@@ -418,12 +418,16 @@ static bool may_see(uid_t uid, const void *ctx)
 	       reader->effective & CAPABILITY_BIT(CAP_SYS_PTRACE);
 }
 
-void blackbox__encode(struct blackbox *b, const struct caller *caller, bool json, struct buf *ret)
+void blackbox__encode(struct blackbox *b, const struct caller *caller, bool json, bool brief,
+		      struct buf *ret)
 {
 	struct seer seer = {caller, b->knows_itself ? &b->daemon : NULL};
 
 	pthread_mutex_lock(&b->lock);
-	(json ? ooms__encode_json : ooms__encode_text)(&b->ooms, may_see, &seer, ret);
+	if (json)
+		ooms__encode_json(&b->ooms, may_see, &seer, brief, ret);
+	else
+		ooms__encode_text(&b->ooms, may_see, &seer, ret);
 	pthread_mutex_unlock(&b->lock);
 }
 

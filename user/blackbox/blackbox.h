@@ -33,9 +33,9 @@ int blackbox__start(struct blackbox *blackbox, struct taker *taker, struct owner
 /* Behind the end of the crew; accepts NULL. */
 void blackbox__free(struct blackbox *blackbox);
 
-/* Every entry whose victim the caller might have read; or the one with that id: 0, -ENOENT, or
- * -EACCES. */
-void blackbox__encode(struct blackbox *blackbox, const struct caller *caller, bool json,
+/* Every entry whose victim the caller might have read, in brief without the reports; or the one
+ * with that id: 0, -ENOENT, or -EACCES. */
+void blackbox__encode(struct blackbox *blackbox, const struct caller *caller, bool json, bool brief,
 		      struct buf *ret);
 int blackbox__encode_one(struct blackbox *blackbox, const struct caller *caller, uint64_t id,
 			 bool json, struct buf *ret);

@@ -136,8 +136,27 @@ static const struct oom_entry *newest(const struct ooms *ooms, uint64_t n)
 	return &ooms->entries[(ooms->last_id - n) % OOMS_MAX];
 }
 
+/* Of the report only its age, which comes first in it. In JSON no string has these marks: quotes in
+ * one are escaped. */
+static void put_brief(struct json *json, const struct buf *entry)
+{
+	static const char age[] = ",\"report\":{\"age_ms\":", others[] = "},\"others\":[";
+	const char *end = entry->data + entry->len;
+	const char *from = memmem(entry->data, entry->len, age, strlen(age));
+	const char *to = from ? memmem(from, end - from, others, strlen(others)) : NULL;
+
+	if (!to) {
+		put_fragment(json, entry->data, entry->len);
+		return;
+	}
+	from += strlen(age);
+	from += strspn(from, "0123456789");
+	put_fragment(json, entry->data, from - entry->data);
+	buf__add(json->out, to, end - to);
+}
+
 void ooms__encode_json(const struct ooms *ooms, ooms_may_see_fn *may_see, const void *ctx,
-		       struct buf *ret)
+		       bool brief, struct buf *ret)
 {
 	struct json json = {.out = ret};
 
@@ -148,7 +167,11 @@ void ooms__encode_json(const struct ooms *ooms, ooms_may_see_fn *may_see, const 
 	for (uint64_t n = 0; n < OOMS_MAX && n < ooms->last_id; n++) {
 		const struct oom_entry *entry = newest(ooms, n);
 
-		if (sees(entry, may_see, ctx))
+		if (!sees(entry, may_see, ctx))
+			continue;
+		if (brief)
+			put_brief(&json, &entry->texts[OOM_JSON]);
+		else
 			put_fragment(&json, entry->texts[OOM_JSON].data,
 				     entry->texts[OOM_JSON].len);
 	}

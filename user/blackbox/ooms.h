@@ -67,10 +67,11 @@ int ooms__add(struct ooms *ooms, const struct oom *oom);
 /* One of before a restart, before any is added; ids grow. */
 void ooms__restore(struct ooms *ooms, const struct kill_entry *kept);
 
-/* Those that the user may see, newest first; may_see(uid, ctx). */
+/* Those that the user may see, newest first; may_see(uid, ctx). Brief: of the reports only their
+ * age. */
 typedef bool ooms_may_see_fn(uid_t uid, const void *ctx);
 void ooms__encode_json(const struct ooms *ooms, ooms_may_see_fn *may_see, const void *ctx,
-		       struct buf *ret);
+		       bool brief, struct buf *ret);
 void ooms__encode_text(const struct ooms *ooms, ooms_may_see_fn *may_see, const void *ctx,
 		       struct buf *ret);
 

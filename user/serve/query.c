@@ -92,6 +92,16 @@ static int set_step(struct query *query, const char *value)
 	return when__parse_duration(value, 1, QUERY_STEP_MAX_S, &query->step_s);
 }
 
+static int set_reports(struct query *query, const char *value)
+{
+	uint64_t reports;
+	int err = number__parse(value, 0, 1, &reports);
+
+	if (!err)
+		query->brief = !reports;
+	return err;
+}
+
 static int set_trend(struct query *query, const char *value)
 {
 	uint64_t trend;
@@ -154,6 +164,7 @@ static const struct {
 	{"to", PARAMETER_TO, set_to, WHEN_TAKES_MOMENT},
 	{"step", PARAMETER_STEP, set_step, WHEN_TAKES_DURATION},
 	{"start_time", PARAMETER_START_TIME, set_start_time, WHEN_TAKES_MOMENT},
+	{"reports", PARAMETER_REPORTS, set_reports, "0 or 1"},
 	{"trend", PARAMETER_TREND, set_trend, "a number from 2 to 120"},
 };
 

@@ -31,6 +31,7 @@ enum parameter {
 	PARAMETER_STEP = 1 << 12,
 	PARAMETER_START_TIME = 1 << 13,
 	PARAMETER_TREND = 1 << 14,
+	PARAMETER_REPORTS = 1 << 15,
 };
 
 /* What the parameter format may be: further bits of the same masks. */
@@ -63,6 +64,7 @@ struct query {
 	uint64_t step_s;	 /* 0: not given */
 	uint64_t started;	 /* ns since 1970; 0: not given */
 	size_t trend;		 /* 0: not given */
+	bool brief;		 /* reports=0 */
 
 	char error[QUERY_ERROR_LEN]; /* the first thing that was wrong, one line; "": nothing */
 };

@@ -243,7 +243,8 @@ static void answer_oom(const struct reporter *reporter, const struct route *rout
 		err = blackbox__encode_one(reporter->blackbox, asker->caller, query->id, json,
 					   &answer->body);
 	else
-		blackbox__encode(reporter->blackbox, asker->caller, json, &answer->body);
+		blackbox__encode(reporter->blackbox, asker->caller, json, query->brief,
+				 &answer->body);
 	if (err == -EACCES)
 		answer__fail(answer, ERROR_FORBIDDEN, json,
 			     "not allowed to read entry %" PRIu64

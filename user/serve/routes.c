@@ -71,7 +71,7 @@ static const struct route routes[] = {
 	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS | PARAMETER_TREND,
 	 of_processes},
 	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS, of_graphs},
-	{"/debug/memory/oom", ROUTE_OOMS, ON_DEBUG, 0, of_ooms},
+	{"/debug/memory/oom", ROUTE_OOMS, ON_DEBUG, PARAMETER_REPORTS, of_ooms},
 	{"/debug/memory/oom/", ROUTE_OOM, ON_DEBUG, 0, of_ooms},
 	{"/debug/memory/history", ROUTE_HISTORY, ON_DEBUG,
 	 OF_HISTORY | PARAMETER_STEP | PARAMETER_BY | PARAMETER_UNIT, of_history},
