@@ -4,6 +4,8 @@ import { select } from "d3-selection/src/index.js";
 import { el, keepingFocus, setText } from "./dom.js";
 import { baseName, bytes, clock, frameName, pageKinds } from "./format.js";
 
+const SITES = 100; // at first; the rest on request
+
 function frameLine(frame, owner) {
   const where = frame.file ? `${baseName(frame.file)}${frame.line ? `:${frame.line}` : ""}` : "";
   const isOwner = owner && frame.function === owner.function && frame.module === owner.module;
@@ -18,19 +20,27 @@ function keyOf(site) {
     (site.stack.length ? "" : `none ${site.first_seen}`);
 }
 
-function title(site) {
+export function siteTitle(site) {
   if (site.owner && (site.owner.function || site.owner.module))
     return site.owner.function || baseName(site.owner.module);
-  return site.stack.length ? frameName(site.stack[0]) : "(no stack)";
+  return site.stack && site.stack.length ? frameName(site.stack[0]) : "(no stack)";
+}
+
+/** An entry to unfold; its stack is made when it is: thousands of entries have 30 frames each. */
+export function siteEntry(site, ...head) {
+  const entry = el("details", { ontoggle: () => {
+    if (entry.open && !entry.querySelector("ol"))
+      entry.append(el("ol", {}, ...site.stack.map((frame) => frameLine(frame, site.owner))),
+        ...site.truncated
+          ? [el("p", { class: "soft" }, "Truncated: what called this is not known.")] : []);
+  } }, ...head);
+  return entry;
 }
 
 function newSite(site) {
-  const stack = el("ol", {}, ...site.stack.map((frame) => frameLine(frame, site.owner)));
-  return el("details", {},
-    el("summary", {}, el("span", { class: "n rss" }), el("code", {}, title(site)),
-      el("span", { class: "soft more" })),
-    el("p", { class: "soft seen" }), stack,
-    site.truncated ? el("p", { class: "soft" }, "Truncated: what called this is not known.") : null);
+  return siteEntry(site, el("summary", {}, el("span", { class: "n rss" }),
+    el("code", {}, siteTitle(site)), el("span", { class: "soft more" })),
+  el("p", { class: "soft seen" }));
 }
 
 function plural(n, what) {
@@ -71,19 +81,31 @@ function untold({ touch }) {
 
 let lists = 0;
 
+/** Whose call sites: of what mapped memory, or of what touched it first. */
+export function byChoice(by, choose) {
+  const name = `by-${++lists}`;
+  const inputs = [["map", "what mapped it"], ["touch", "what touched it"]].map(([value, label]) =>
+    el("label", {}, el("input", { type: "radio", name, value, checked: value === by,
+      onchange: () => choose(value) }), ` ${label}`));
+  return el("fieldset", {}, el("legend", { class: "hidden" }, "Whose call sites"), ...inputs);
+}
+
 export function callsiteList() {
-  const state = { by: "map", report: null };
+  const state = { by: "map", report: null, limit: SITES };
   const list = el("div", {});
   const none = el("p", { class: "soft" }, "There are none.");
   const note = el("p", { class: "soft untold" });
-  const name = `by-${++lists}`;
-  const radio = (by, label) => el("label", {}, el("input", { type: "radio", name, value: by,
-    checked: by === state.by, onchange: () => { state.by = by; show(); } }), ` ${label}`);
+  const more = el("button", { type: "button", onclick: () => {
+    const first = state.limit;
+    state.limit += SITES;
+    show();
+    list.children[first].querySelector("summary").focus();
+  } });
   const element = el("section", { "aria-label": "Call sites" }, el("h2", {}, "Call sites"),
-    el("div", { class: "controls" }, el("fieldset", {},
-      el("legend", { class: "hidden" }, "Whose call sites"),
-      radio("map", "what mapped it"), radio("touch", "what touched it"))),
-    none, note, list);
+    el("div", { class: "controls" }, byChoice(state.by, (by) => {
+      state.by = by;
+      show();
+    })), none, note, list, el("p", {}, more));
 
   function show() {
     const { report, by } = state;
@@ -92,8 +114,10 @@ export function callsiteList() {
     note.hidden = by !== "touch";
     setText(note, by === "touch" ? untold(report) : "");
     none.hidden = sites.length > 0;
+    more.hidden = sites.length <= state.limit;
+    setText(more, `Show more: ${sites.length - state.limit} are left`);
     keepingFocus(() => {
-      select(list).selectAll("details").data(sites, keyOf)
+      select(list).selectAll("details").data(sites.slice(0, state.limit), keyOf)
         .join((enter) => enter.append((site) => newSite(site)))
         .order()
         .each(function each(site) { fillSite(this, site, ABOUT[by]); });

@@ -13,6 +13,13 @@ export function el(name, attributes = {}, ...children) {
   return element;
 }
 
+export function svg(name, attributes = {}, ...children) {
+  const element = document.createElementNS("http://www.w3.org/2000/svg", name);
+  for (const [key, value] of Object.entries(attributes)) element.setAttribute(key, value);
+  element.append(...children);
+  return element;
+}
+
 /** A bar of a share, for the eye only: the number stands beside it. */
 export function bar(share, kind = "") {
   const fill = el("span", { class: `fill ${kind}` });

@@ -1,28 +1,39 @@
 // SPDX-License-Identifier: BSD-2-Clause
 // The page at "/": which view the address names, and when it is loaded again.
+import { read } from "./address.js";
+import { containersView } from "./containers.js";
 import { setText } from "./dom.js";
 import { clock } from "./format.js";
-import { processView } from "./process.js";
+import { killView } from "./kill.js";
 import { processesView } from "./processes.js";
+import { subjectView } from "./subject.js";
 
 const main = document.getElementById("main");
 const status = document.getElementById("status");
 const problem = document.getElementById("problem");
 const pause = document.getElementById("pause");
 const every = document.getElementById("every");
-const state = { view: null, paused: false, timer: 0, abort: null };
+const state = { view: null, where: null, paused: false, timer: 0, abort: null };
 
-async function get(path) {
-  const response = await fetch(path, { signal: state.abort.signal, cache: "no-store" });
+/** Given up when the page loads anew, unless it has a signal of its own, or null. */
+async function get(path, signal = state.abort.signal) {
+  const response = await fetch(path, { signal, cache: "no-store" });
   const body = await response.json();
-  if (!response.ok) throw new Error(body.error.message);
+  if (!response.ok) throw Object.assign(new Error(body.error.message), { status: response.status });
   return body;
 }
 
-function viewOf(address) {
-  const match = /^#\/pid\/(\d{1,7})$/.exec(address);
-  if (match) return processView(Number(match[1]));
-  return address === "#/node" ? processView(null) : processesView();
+function viewOf([kind, ...rest]) {
+  const [first, second] = rest;
+  if (kind === "pid" && /^\d{1,7}$/.test(first))
+    return subjectView(`pid=${first}`, `Process ${first}`);
+  if (kind === "pod" && second)
+    return subjectView(`pod=${encodeURIComponent(`${first}/${second}`)}`, `Pod ${first}/${second}`);
+  if (kind === "container" && first)
+    return subjectView(`container=${encodeURIComponent(first)}`, `Container ${first.slice(0, 12)}`);
+  if (kind === "oom" && first) return killView(first);
+  if (kind === "node") return subjectView("", "The whole node");
+  return kind === "containers" ? containersView() : processesView();
 }
 
 /** One at a time; the next is planned when this one is done, so a slow node is not pressed. */
@@ -49,14 +60,28 @@ async function load() {
 
 function plan() {
   clearTimeout(state.timer);
-  if (!state.paused && !document.hidden) state.timer = setTimeout(load, every.value * 1000);
+  if (!state.paused && !document.hidden && !(state.view.once && problem.hidden))
+    state.timer = setTimeout(load, every.value * 1000);
 }
 
 function open() {
+  const { path, params } = read(location.hash);
+  const where = path.join("/");
   const before = state.view;
-  state.view = viewOf(location.hash);
+  if (before && where === state.where) {
+    // Back, or a link to another state of the same.
+    if (before.apply) before.apply(params);
+    load();
+    return;
+  }
+  state.where = where;
+  state.view = viewOf(path);
   if (state.view.onwant) state.view.onwant(load);
   main.replaceChildren(state.view.element);
+  for (const a of document.querySelectorAll("nav a"))
+    if (read(a.hash).path.join("/") === where) a.setAttribute("aria-current", "page");
+    else a.removeAttribute("aria-current");
+  if (state.view.apply) state.view.apply(params);
   // A chosen link moves the focus to its target; a first load leaves the focus alone.
   if (before) {
     main.focus({ preventScroll: true });
@@ -81,6 +106,12 @@ every.addEventListener("change", plan);
 document.querySelector(".skip").addEventListener("click", (event) => {
   event.preventDefault();
   main.focus();
+});
+addEventListener("keydown", (event) => {
+  const { filter } = state.view;
+  if (event.key !== "/" || !filter || event.target.matches("input, select")) return;
+  event.preventDefault();
+  filter.focus();
 });
 addEventListener("hashchange", open);
 document.addEventListener("visibilitychange", () =>
