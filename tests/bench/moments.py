@@ -86,6 +86,44 @@ def first_paint():
         browser.close()
 
 
+# The longest time in which the page does nothing else, while it is drawn, drawn anew, and searched.
+LONGEST = """
+const [field, done] = arguments;
+const longest = () => { const tasks = []; new PerformanceObserver((list) => tasks.push(...list.getEntries().map((e) => e.duration)))
+  .observe({type: 'longtask', buffered: true}); setTimeout(() => done(Math.max(0, ...tasks)), 200); };
+document.getElementById('now').click();
+setTimeout(() => { const input = document.querySelector(field); input.value = '1';
+  input.dispatchEvent(new Event('input')); setTimeout(longest, 500); }, 2000);"""
+
+
+def longest_pause(address, css, field, answers):
+    """Of the page at an address, with answers that are made."""
+    from browser import Browser
+    from made_answers import Answers
+    browser = Browser()
+    try:
+        with Daemon() as daemon, Agent() as agent, Answers(browser, answers(daemon.report(agent.pid))):
+            browser.driver.get(f"http://{daemon.host}:{daemon.port}/{address.format(agent.pid)}")
+            while not browser.all(css):
+                time.sleep(0.01)
+            return browser.driver.execute_async_script(LONGEST, field) / 1e3
+    finally:
+        browser.close()
+
+
+def pause_of_processes():
+    from made_answers import many_processes
+    return longest_pause("#/", "tbody tr", "input[type=search]",
+                         lambda _: {"/debug/memory/processes": many_processes(2000)})
+
+
+def pause_of_call_sites():
+    """Of 5,000 it asks for 50, and for the stacks of a thousand."""
+    from made_answers import many_sites, many_stacks
+    return longest_pause("#/pid/{}", ".frame", ".flamegraph input[type=search]", lambda report: {
+        "/debug/memory?": many_sites(report, 50), "/debug/memory/flamegraph": many_stacks(report, 1000)})
+
+
 MOMENTS = [
     ("the end, while 20 reports are made", end, 1, "{:.2f} s"),
     ("a report whose stack is not unwound", answer_without_child, 2, "{:.2f} s"),
@@ -93,6 +131,8 @@ MOMENTS = [
     ("the share of a burst of 64 MiB that run does not see", unseen_of_a_burst, 0.5, "{:.2f}"),
     ("CPU of run, its start included, beside a program that sleeps for 3 s", cpu_of_run, 1, "{:.2f} s"),
     ("the first paint of the page", first_paint, 1, "{:.2f} s"),
+    ("the page's longest pause with 2,000 processes", pause_of_processes, 0.2, "{:.3f} s"),
+    ("the page's longest pause with 5,000 call sites", pause_of_call_sites, 0.5, "{:.3f} s"),
 ]
 
 

@@ -4,8 +4,6 @@ import { select } from "d3-selection/src/index.js";
 import { el, keepingFocus, setText } from "./dom.js";
 import { baseName, bytes, clock, frameName, pageKinds } from "./format.js";
 
-const SITES = 100; // at first; the rest on request
-
 function frameLine(frame, owner) {
   const where = frame.file ? `${baseName(frame.file)}${frame.line ? `:${frame.line}` : ""}` : "";
   const isOwner = owner && frame.function === owner.function && frame.module === owner.module;
@@ -90,22 +88,18 @@ export function byChoice(by, choose) {
   return el("fieldset", {}, el("legend", { class: "hidden" }, "Whose call sites"), ...inputs);
 }
 
-export function callsiteList() {
-  const state = { by: "map", report: null, limit: SITES };
+/** more: what to do when more of them are wanted; none: there are no more. */
+export function callsiteList(more = null) {
+  const state = { by: "map", report: null, top: 0 };
   const list = el("div", {});
   const none = el("p", { class: "soft" }, "There are none.");
   const note = el("p", { class: "soft untold" });
-  const more = el("button", { type: "button", onclick: () => {
-    const first = state.limit;
-    state.limit += SITES;
-    show();
-    list.children[first].querySelector("summary").focus();
-  } });
+  const button = el("button", { type: "button", hidden: true, onclick: more }, "Show more");
   const element = el("section", { "aria-label": "Call sites" }, el("h2", {}, "Call sites"),
     el("div", { class: "controls" }, byChoice(state.by, (by) => {
       state.by = by;
       show();
-    })), none, note, list, el("p", {}, more));
+    })), none, note, list, el("p", {}, button));
 
   function show() {
     const { report, by } = state;
@@ -114,17 +108,17 @@ export function callsiteList() {
     note.hidden = by !== "touch";
     setText(note, by === "touch" ? untold(report) : "");
     none.hidden = sites.length > 0;
-    more.hidden = sites.length <= state.limit;
-    setText(more, `Show more: ${sites.length - state.limit} are left`);
+    button.hidden = !more || sites.length < state.top;
     keepingFocus(() => {
-      select(list).selectAll("details").data(sites.slice(0, state.limit), keyOf)
+      select(list).selectAll("details").data(sites, keyOf)
         .join((enter) => enter.append((site) => newSite(site)))
         .order()
         .each(function each(site) { fillSite(this, site, ABOUT[by]); });
     });
   }
-  element.update = (report) => {
-    state.report = report;
+  /** top: how many were asked for. */
+  element.update = (report, top) => {
+    Object.assign(state, { report, top });
     show();
   };
   return element;

@@ -58,7 +58,7 @@ export function killView(id) {
       ? [el("h2", {}, `Its last report, ${oom.report.age_ms} ms before`),
         ...reportParts(oom.report), sites]
       : [el("p", { class: "soft" }, "No report of it was taken before: it came too fast, or too soon after memprov's start.")];
-    if (oom.report) sites.update(oom.report);
+    if (oom.report) sites.update(oom.report, Infinity);
     return [el("h2", { tabindex: "-1" }, title()),
       links("", { json: `${address}?format=json`, text: address, only: true }), facts(oom),
       oom.growth && oom.growth.length ? growthSection(oom.growth) : null,

@@ -10,6 +10,8 @@ import { reportParts } from "./report.js";
 import { timeline } from "./timeline.js";
 
 const MEMBERS = 20;
+const TOP = 50, TOP_MAX = 10000; // call sites at first, and at most
+const STACKS = 1000; // of the graph; the rest are one frame
 
 /** The largest processes of several. */
 function members(report) {
@@ -24,23 +26,22 @@ function members(report) {
 
 /** selector: as in the address of its report, "" for the node; name: as far as it is known. */
 export function subjectView(selector, name) {
-  const state = { report: null, flame: null };
+  const state = { report: null, flame: null, top: TOP };
   const of = selector ? `${selector}&` : "";
   const isProcess = selector.startsWith("pid=");
   const title = el("h2", { tabindex: "-1" }, name);
   const summary = el("div", {});
   const past = timeline(selector);
   const graph = flameGraph();
-  const sites = callsiteList();
   let again = () => {};
-  const all = el("input", { type: "checkbox", onchange: () => {
-    change({ all: all.checked ? "1" : null });
+  const sites = callsiteList(() => {
+    state.top = Math.min(TOP_MAX, state.top + 100);
+    change({ sites: state.top });
     again();
-  } });
+  });
   // Nothing in the summary can have the focus but the links to processes: it is made anew each time.
   const whole = el("div", { hidden: true }, summary,
-    el("section", { "aria-label": "Flame graph" }, el("h2", {}, "Flame graph"), graph), sites,
-    el("p", {}, el("label", {}, all, " all call sites, not only the 50 largest")));
+    el("section", { "aria-label": "Flame graph" }, el("h2", {}, "Flame graph"), graph), sites);
   const element = el("div", {}, title, links(selector), past.element, whole);
 
   function heading() {
@@ -57,7 +58,7 @@ export function subjectView(selector, name) {
       past.onwant(refresh);
     },
     apply(params) {
-      all.checked = params.get("all") === "1";
+      state.top = Math.min(TOP_MAX, Number.parseInt(params.get("sites"), 10) || TOP);
       past.apply(params);
     },
     async load(get) {
@@ -65,8 +66,8 @@ export function subjectView(selector, name) {
       const history = past.load(get);
       try {
         [state.report, state.flame] = await Promise.all([
-          get(`/debug/memory?${of}format=json&${all.checked ? "all=1" : "top=50"}`),
-          get(`/debug/memory/flamegraph?${of}format=json`)]);
+          get(`/debug/memory?${of}format=json&top=${state.top}`),
+          get(`/debug/memory/flamegraph?${of}format=json&top=${STACKS}`)]);
       } finally {
         await history;
         past.show();
@@ -82,7 +83,7 @@ export function subjectView(selector, name) {
       summary.replaceChildren(...reportParts(report),
         ...report.processes && selector ? [members(report)] : []);
       graph.update(state.flame);
-      sites.update(report);
+      sites.update(report, state.top);
     },
   };
 }
