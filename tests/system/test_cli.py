@@ -8,8 +8,9 @@ import subprocess
 
 import pytest
 
-from memprov import (HANG, MEMPROV, MIB, Daemon, Target, breakdown_sum, check_sums, region_at, smaps,
+from memprov import (HANG, MEMPROV, MIB, Agent, Daemon, Target, breakdown_sum, check_sums, region_at, smaps,
                      stopped)
+from screen import Terminal
 
 # Another user's program must be able to read it, and to run it.
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
@@ -59,6 +60,44 @@ def test_spellings(daemon, named, spelling):
     report = json.loads(good("show", *words, "--format", "json", "--socket", daemon.socket))
     assert report["pid"] == named.pid
     assert region_at(report, named.address)["name_source"] == "prctl"
+
+
+def test_show_by_name(daemon):
+    """Of the one that is called so; part of a name will do where nothing is called so; several are listed."""
+    for socket_path in daemon.socket, NO_DAEMON:
+        with Agent() as agent, Agent() as other:
+            agent.call("prctl", 15, b"mp-unique-one\0")
+            other.call("prctl", 15, b"mp-unique-other\0")
+            for name in "mp-unique-one", "unique-ONE":
+                report = json.loads(good("show", name, "--format", "json", "--socket", socket_path))
+                assert report["pid"] == agent.pid
+            done = run("show", "mp-unique", "--socket", socket_path)
+            assert done.returncode == 1
+            assert {row.split()[0] for row in done.stdout.splitlines()[1:]} == {str(agent.pid), str(other.pid)}
+            assert re.fullmatch(r"memprov: 2 processes are called 'mp-unique'; takes the PID of one, such as "
+                                r"'memprov show \d+'\n", done.stderr)
+            # Not as a report that a program reads.
+            assert "2 processes" in one_line(run("show", "mp-unique", "--format", "json", "--socket", socket_path), 1)
+        line = one_line(run("show", "no such\n process", "--socket", socket_path), 1)
+        assert "memprov top --once --all" in line
+
+
+def on_a_terminal(*args, **env):
+    with Terminal(*args, env=env) as screen:
+        screen.ended()
+        return screen.raw
+
+
+def test_colors(daemon, named):
+    show = ["show", named.pid, "--socket", daemon.socket]
+    plain = good(*show)
+    bold = good(*show, "--color", "always")
+    assert "\033" not in plain and "\033[1m=== Totals ===\033[0m\n" in bold
+    assert "\033" not in good(*show, "--color", "always", "--format", "json")
+    assert b"\033[1m=== Totals" in on_a_terminal(*show)
+    assert b"\033[1m" not in on_a_terminal(*show, NO_COLOR="1") + on_a_terminal(*show, TERM="dumb")
+    assert b"\033[1m" not in on_a_terminal(*show, "--color", "never")
+    assert "\033[32myes\033[0m" in good("doctor", "--color", "always") and "\033" not in good("doctor")
 
 
 def test_options_of_the_replaced_analyzer(daemon, named):
@@ -181,11 +220,11 @@ def test_processes_that_are_not_there(daemon):
 
 
 @pytest.mark.parametrize("args, word", [
-    ([], "command"), (["bogus"], "bogus"), (["show", "abc"], "abc"), (["show", "0"], "0"),
+    ([], "command"), (["bogus"], "bogus"), (["history", "abc"], "abc"), (["show", "12abc"], "12abc"), (["show", "a", "b"], "one PID or name"), (["show", "0"], "0"),
     (["show", "4194305"], "4194305"), (["show", "1", "2"], "2"), (["show", "-1"], "-1"),
     (["show", "1", "--top", "0"], "top"), (["show", "1", "--top", "10001"], "top"),
     (["show", "1", "--top"], "top"), (["show", "1", "--top", "x"], "top"),
-    (["show", "1", "--format", "xml"], "xml"), (["show", "1", "--unit", "GB"], "GB"),
+    (["show", "1", "--format", "xml"], "xml"), (["show", "1", "--unit", "GB"], "GB"), (["show", "1", "--color", "yes"], "auto, always, never"),
     (["show", "1", "--bogus"], "bogus"), (["show", "1", "-o"], "-o"),
     (["show", "1", "-o", ""], "-o"),
     (["show", "1", "--al"], "--al"), (["show", "--all=1"], "all"),
@@ -267,6 +306,9 @@ def test_a_socket_that_is_a_file(bpf, tmp_path):
 def test_doctor(bpf):
     text = good("doctor")
     assert "Tracing can run" in text
+    *_, title, first, second, third = text.splitlines()
+    assert title == "Try next:"
+    assert [line.split()[2] for line in (first, second, third)] == ["serve", "top", "run"]
     for word in ("BTF", "tracefs", "lockdown", "backend", "page faults", "ring buffer", "CONFIG_ANON_VMA_NAME",
                  "PAGEMAP_SCAN", "PROCMAP_QUERY", "CAP_BPF", "CAP_PERFMON", "CAP_SYS_PTRACE"):
         assert word in text, word
@@ -281,6 +323,7 @@ def test_doctor_without_rights(public):
     done = run_as_nobody(public, "doctor")
     assert done.returncode == 3, done
     assert re.search(r"^no +CAP_BPF", done.stdout, re.M)
+    assert done.stdout.splitlines()[-4] == "Try next:" and "memprov show NAME" in done.stdout
 
 
 def test_help_and_version():

@@ -234,8 +234,9 @@ static void test_usage_errors(void **state)
 		{{"serve", "--top", "3"}, {"does not take the option '--top'", "--listen"}},
 		{{"serve", "3"}, {"unexpected argument '3'", "options"}},
 		{{"doctor", "--pid", "3"}, {"does not take the option '--pid'", "--help"}},
-		{{"show", "1", "2"}, {"unexpected argument '2'", "one PID"}},
-		{{"show", "x"}, {"PID: 'x' is not a number", "1 to 4194304"}},
+		{{"show", "1", "2"}, {"unexpected argument '2'", "one PID or name"}},
+		{{"show", "1x"}, {"PID: '1x' is not a number", "1 to 4194304"}},
+		{{"history", "x"}, {"PID: 'x' is not a number", "1 to 4194304"}},
 		{{"show", "-"}, {"PID: '-' is not a number", "1 to 4194304"}},
 		{{"show", "--", "-1"}, {"PID: '-1' is not a number", "1 to 4194304"}},
 		/* Abbreviations would become part of the contract. */

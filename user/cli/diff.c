@@ -56,8 +56,7 @@ static int compare(const struct options *options, const struct saved *a, const s
 		log_error("diff: out of memory");
 		return EXIT_FAILED;
 	}
-	return output__write(options->output, STDOUT_FILENO, text.data, text.len) ? EXIT_FAILED
-										  : EXIT_DONE;
+	return output__write_text(options, &text) ? EXIT_FAILED : EXIT_DONE;
 }
 
 static int check_growth(const struct options *options, const struct saved *a, const struct saved *b)
@@ -79,7 +78,8 @@ int diff__run(const struct options *options)
 	if (read_one(options->files[0], &a) || read_one(options->files[1], &b))
 		return EXIT_FAILED;
 	if (!a->comm != !b->comm) {
-		log_error("diff: one report is of a process and the other of the whole machine");
+		log_error("diff: one report is of a process and the other of the whole "
+			  "machine; takes two of the same");
 		return EXIT_FAILED;
 	}
 	code = compare(options, a, b);

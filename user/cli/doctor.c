@@ -5,7 +5,9 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "cli/color.h"
 #include "cli/probe.h"
 #include "options/options.h"
 #include "tracer/privilege.h"
@@ -62,31 +64,62 @@ static const struct check checks[] = {
 	 "hostPID: true (docker: --pid=host), or --proc with the host's procfs"},
 };
 
-static void tell(const char *name, bool yes, const char *detail, const char *consequence,
-		 const char *remedy)
+struct finding {
+	const char *name;
+	bool yes;
+	const char *detail;
+	const char *consequence;
+	const char *remedy;
+};
+
+static void tell(const struct finding *f, bool colored)
 {
-	printf("%-3s  %-22s  %s\n", yes ? "yes" : "no", name, detail);
-	if (!yes)
-		printf("     means:  %s\n     remedy: %s\n", consequence, remedy);
+	printf("%s%-3s%s  %-22s  %s\n",
+	       !colored ? ""
+	       : f->yes ? COLOR_GOOD
+			: COLOR_BAD,
+	       f->yes ? "yes" : "no", colored ? COLOR_RESET : "", f->name, f->detail);
+	if (!f->yes)
+		printf("     means:  %s\n     remedy: %s\n", f->consequence, f->remedy);
 }
 
-static void tell_privileges(void)
+/* Three commands each. */
+static void tell_what_next(bool traces)
+{
+	static const char *const tracing[] = {
+		"sudo memprov serve           the daemon; then http://127.0.0.1:6060 in a browser",
+		"sudo memprov top             the processes of this machine; ? explains",
+		"sudo memprov run -- CMD      one program from its first instruction to its end",
+	};
+	static const char *const reading[] = {
+		"memprov show NAME            what a process holds, by its name or PID",
+		"memprov top                  the processes of this machine; ? explains",
+		"sudo memprov doctor          whether more is possible as root",
+	};
+
+	puts("Try next:");
+	for (size_t i = 0; i < ARRAY_SIZE(tracing); i++)
+		printf("  %s\n", (traces ? tracing : reading)[i]);
+}
+
+static void tell_privileges(bool colored)
 {
 	uint64_t effective = capability__effective();
 
 	for (size_t i = 0; i < privileges_len; i++) {
 		const struct privilege *p = &privileges[i];
 
-		tell(p->name, effective & CAPABILITY_BIT(p->capability), p->use, p->without,
-		     p->remedy);
+		tell(&(struct finding){p->name, effective & CAPABILITY_BIT(p->capability), p->use,
+				       p->without, p->remedy},
+		     colored);
 	}
 }
 
 int doctor__run(const struct options *options)
 {
 	char missing[128] = "", detail[PROBE_DETAIL_LEN];
+	bool colored = color__wanted(options->color, STDOUT_FILENO), yes;
 	size_t len = 0;
-	bool yes;
 
 	libbpf_set_print(NULL); /* its failures are ours to tell */
 	for (size_t i = 0; i < ARRAY_SIZE(checks); i++) {
@@ -94,17 +127,18 @@ int doctor__run(const struct options *options)
 
 		detail[0] = '\0';
 		yes = c->probe(detail);
-		tell(c->name, yes, detail, c->consequence, c->remedy);
+		tell(&(struct finding){c->name, yes, detail, c->consequence, c->remedy}, colored);
 		if (!yes && c->needed)
 			len += snprintf(missing + len, sizeof(missing) - len, "%s%s",
 					len ? ", " : "", c->name);
 	}
-	tell_privileges();
+	tell_privileges(colored);
 	if (len)
 		printf("\nOnly smaps reports can run here, without call sites; tracing lacks: %s\n",
 		       missing);
 	else
 		printf("\nTracing can run.\n");
+	tell_what_next(!len);
 	if (fflush(stdout) && errno != EPIPE) {
 		log_error("cannot write to standard output: %s", strerror(errno));
 		return EXIT_FAILED;

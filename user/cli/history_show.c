@@ -62,6 +62,5 @@ int history_show__run(const struct options *options)
 		log_error("history: %s", error.data ?: "out of memory");
 		return EXIT_FAILED;
 	}
-	return output__write(options->output, STDOUT_FILENO, body.data, body.len) ? EXIT_FAILED
-										  : EXIT_DONE;
+	return output__write_text(options, &body) ? EXIT_FAILED : EXIT_DONE;
 }

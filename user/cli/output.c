@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/color.h"
 #include "util/cleanup.h"
 #include "util/log.h"
 
@@ -54,6 +55,25 @@ static int write_beside(const char *file, const char *text, size_t len)
 	return err;
 }
 
+/* What to do about it. */
+static const char *remedy(int err)
+{
+	switch (-err) {
+	case ENOENT:
+	case ENOTDIR:
+		return "; its directory must be there";
+	case EACCES:
+	case EPERM:
+	case EROFS:
+	case EISDIR:
+		return "; takes -o FILE where this user may write";
+	case ENOSPC:
+	case EDQUOT:
+		return "; free some space, or take another place with -o FILE";
+	}
+	return "";
+}
+
 /* The directory of a file, as far as its name goes. */
 static void directory(const char *file, char ret[PATH_MAX])
 {
@@ -77,7 +97,7 @@ int output__check(const char *file)
 		err = -EISDIR;
 	}
 	if (err)
-		log_error("cannot write to %s: %s", file, strerror(-err));
+		log_error("cannot write to %s: %s%s", file, strerror(-err), remedy(err));
 	return err;
 }
 
@@ -107,10 +127,22 @@ int output__write(const char *file, int fd, const char *text, size_t len)
 		err = target ? write_beside(target, text, len) : -errno;
 	}
 	if (err && err != -EPIPE)
-		log_error("cannot write to %s: %s",
+		log_error("cannot write to %s: %s%s",
 			  file
 				  ?: fd == STDOUT_FILENO ? "standard output"
 							 : "standard error",
-			  strerror(-err));
+			  strerror(-err), remedy(err));
 	return err;
+}
+
+int output__write_text(const struct options *options, const struct buf *text)
+{
+	bool colored = options->format == FORMAT_TEXT && !options->output &&
+		       color__wanted(options->color, STDOUT_FILENO);
+	_cleanup_buf_ struct buf shown = {};
+
+	if (!colored)
+		return output__write(options->output, STDOUT_FILENO, text->data, text->len);
+	color__headings(text, &shown);
+	return output__write(NULL, STDOUT_FILENO, shown.data, shown.len);
 }

@@ -74,16 +74,22 @@ static void fail_asking(const char *socket, int err, struct buf *ret)
 {
 	switch (-err) {
 	case ETIMEDOUT:
-		buf__printf(ret, "the daemon on %s did not answer within %d seconds", socket,
-			    CLIENT_TIMEOUT_SEC);
+		buf__printf(ret,
+			    "the daemon on %s did not answer within %d seconds; see its log"
+			    ", or restart it",
+			    socket, CLIENT_TIMEOUT_SEC);
 		break;
 	case ECONNRESET:
 		buf__printf(ret,
-			    "the daemon on %s closed the connection before its answer was complete",
+			    "the daemon on %s closed the connection before its answer was "
+			    "complete; see its log, and try again",
 			    socket);
 		break;
 	case EBADMSG:
-		buf__printf(ret, "what answers on %s is not memprov", socket);
+		buf__printf(
+			ret,
+			"what answers on %s is not memprov; takes --socket PATH of a daemon of it",
+			socket);
 		break;
 	case EFBIG:
 		buf__printf(ret,
@@ -92,7 +98,9 @@ static void fail_asking(const char *socket, int err, struct buf *ret)
 			    CLIENT_BODY_MAX >> 20);
 		break;
 	default:
-		buf__printf(ret, "cannot ask the daemon on %s: %s", socket, strerror(-err));
+		buf__printf(ret,
+			    "cannot ask the daemon on %s: %s; takes --socket PATH of one that runs",
+			    socket, strerror(-err));
 	}
 }
 
@@ -162,9 +170,12 @@ static void fail_taking(const struct options *options, int err, pid_t pid, struc
 			    hidepid__hides_others(options->proc)
 				    ? ", or it is hidden: /proc is mounted with hidepid, and this "
 				      "takes root, or CAP_SYS_PTRACE"
-				    : "");
+				    : "; 'memprov top --once --all' lists those that can be read");
 	else if (err == -EIDRM)
-		buf__printf(ret, "%s exited while it was being read", what);
+		buf__printf(ret,
+			    "%s exited while it was being read; 'memprov run -- CMD' reports what "
+			    "it had at its end",
+			    what);
 	else if (err == -EACCES || err == -EPERM)
 		buf__printf(ret, "not allowed to read %s: %s%s", what, strerror(-err),
 			    geteuid() ? "; it takes root or its own user: try 'sudo memprov show'"

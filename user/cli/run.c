@@ -260,8 +260,11 @@ static int start_child(struct run *run, const struct run_child_config *config)
 	err = run_child__start(config, &run->child, &exec_errno);
 	if (!err)
 		return EXIT_DONE;
-	log_error("cannot run '%s': %s", quote__text(config->argv[0], quoted),
-		  strerror(err > 0 ? exec_errno : -err));
+	log_error("cannot run '%s': %s%s", quote__text(config->argv[0], quoted),
+		  strerror(err > 0 ? exec_errno : -err),
+		  exec_errno == ENOENT	 ? "; takes its path, or a name that is in PATH"
+		  : exec_errno == EACCES ? "; takes a file that this user may execute"
+					 : "");
 	if (err < 0)
 		return EXIT_FAILED;
 	return exec_errno == ENOENT ? EXIT_NOT_FOUND : EXIT_CANNOT_RUN;

@@ -26,6 +26,7 @@ enum command {
 	COMMAND_HISTORY,
 	COMMAND_DOCTOR,
 };
+enum color_option { COLOR_AUTO, COLOR_ALWAYS, COLOR_NEVER };
 enum touch_option { TOUCH_AUTO, TOUCH_NEVER };
 enum seccomp_mode { SECCOMP_ENFORCE, SECCOMP_LOG, SECCOMP_OFF };
 /* What `top` sorts by; the order of its columns. */
@@ -74,6 +75,7 @@ struct options {
 	/* serve, show, top and history */
 	const char *socket; /* "/run/memprov.sock" */
 	pid_t pid;	    /* 0: not given */
+	const char *name;   /* show: instead of pid; NULL: not given */
 
 	/* serve, show, top and run */
 	const char *proc;     /* "/proc" */
@@ -85,6 +87,9 @@ struct options {
 	bool kilobytes; /* --unit kB */
 	enum format format;
 	const char *output; /* -o FILE; NULL: stdout, and stderr for run */
+
+	/* show, diff, history and doctor */
+	enum color_option color;
 
 	/* top */
 	unsigned interval; /* seconds */

@@ -7,6 +7,7 @@
  */
 #include "options/options.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -23,7 +24,7 @@ static const struct {
 	const char *doc;
 } commands[] = {
 	[COMMAND_SERVE] = {"serve", "", "the daemon: traces the node, answers HTTP"},
-	[COMMAND_SHOW] = {"show", " [PID]", "one report of a process on the terminal"},
+	[COMMAND_SHOW] = {"show", " [PID|NAME]", "one report of a process on the terminal"},
 	[COMMAND_RUN] = {"run", " -- CMD [ARG]...",
 			 "starts CMD, traces it from its first instruction, reports at its end"},
 	[COMMAND_TOP] = {"top", "", "live view of the machine's processes"},
@@ -170,9 +171,14 @@ static int take_word(const char *word, size_t n, int command, struct options *re
 		log_error("%s: unexpected argument '%s'; takes %s", commands[command].name,
 			  quote__text(word, quoted),
 			  command == COMMAND_DIFF ? "two files"
-			  : n			  ? "one PID"
-						  : "only options");
+			  : n ? command == COMMAND_SHOW ? "one PID or name" : "one PID"
+			      : "only options");
 		return EXIT_USAGE;
+	}
+	/* What is no number is what it is called. */
+	if (command == COMMAND_SHOW && *word && *word != '-' && !isdigit((unsigned char)*word)) {
+		ret->name = word;
+		return -1;
 	}
 	if (option__set(pid, word, ret, error)) {
 		log_error("%s: PID: %s", commands[command].name, error);

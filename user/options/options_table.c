@@ -15,16 +15,19 @@
 #include "util/quote.h"
 #include "util/when.h"
 
-#define SERVE (1u << COMMAND_SERVE)
-#define SHOW  (1u << COMMAND_SHOW)
-#define RUN   (1u << COMMAND_RUN)
-#define TOP   (1u << COMMAND_TOP)
-#define DIFF  (1u << COMMAND_DIFF)
-#define HIST  (1u << COMMAND_HISTORY)
-#define ALL   (SERVE | SHOW | RUN | TOP | DIFF | HIST | 1u << COMMAND_DOCTOR)
+#define SERVE  (1u << COMMAND_SERVE)
+#define SHOW   (1u << COMMAND_SHOW)
+#define RUN    (1u << COMMAND_RUN)
+#define TOP    (1u << COMMAND_TOP)
+#define DIFF   (1u << COMMAND_DIFF)
+#define HIST   (1u << COMMAND_HISTORY)
+#define DOCTOR (1u << COMMAND_DOCTOR)
+#define ALL    (SERVE | SHOW | RUN | TOP | DIFF | HIST | DOCTOR)
 
 static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
+static const struct choice colors[] = {
+	{"auto", COLOR_AUTO}, {"always", COLOR_ALWAYS}, {"never", COLOR_NEVER}, {}};
 static const struct choice touches[] = {{"auto", TOUCH_AUTO}, {"off", TOUCH_NEVER}, {}};
 static const struct choice unwinds[] = {{"auto", MP_UNWIND_CFI},
 					{"fp", MP_UNWIND_FP},
@@ -146,6 +149,8 @@ const struct option option_table[] = {
 	 .doc = "from one moment to the next (default: as they are kept)"},
 	{"by", 0, KIND_CHOICE, HIST, "map|touch", "map", NULL, bys, FIELD(by_touch),
 	 .doc = "call sites by who mapped or by who touched"},
+	{"color", 0, KIND_CHOICE, SHOW | DIFF | HIST | DOCTOR, "auto|always|never", "auto", NULL,
+	 colors, FIELD(color), .doc = "coloured text: on a terminal (auto), or always, or never"},
 	{"interval", 0, KIND_NUMBER, TOP, "SECONDS", "2", "a number of seconds from 1 to 3600",
 	 FIELD(interval), .min = 1, .max = 3600, .doc = "seconds from one frame to the next"},
 	{"sort", 0, KIND_CHOICE, TOP, "COLUMN", "rss", NULL, sorts, FIELD(sort),

@@ -33,13 +33,14 @@ static void fail_taking(const struct reporter *reporter, struct answer *answer, 
 		snprintf(what, sizeof(what), "process %d", pid);
 	switch (-err) {
 	case ESRCH:
-		answer__fail(answer, ERROR_NO_SUCH_PROCESS, json,
-			     "there is no %s, or it has no memory (a zombie, a kernel thread)%s",
-			     what,
-			     hidepid__hides_others(reporter->proc)
-				     ? ", or it is hidden: the daemon lacks CAP_SYS_PTRACE, and "
-				       "/proc is mounted with hidepid"
-				     : "");
+		answer__fail(
+			answer, ERROR_NO_SUCH_PROCESS, json,
+			"there is no %s, or it has no memory (a zombie, a kernel thread)%s", what,
+			hidepid__hides_others(reporter->proc)
+				? ", or it is hidden: the daemon lacks CAP_SYS_PTRACE, and "
+				  "/proc is mounted with hidepid"
+				: "; /debug/memory/processes and 'memprov top' list those that "
+				  "can be read");
 		break;
 	case EIDRM:
 		answer__fail(answer, ERROR_PROCESS_EXITED, json,
