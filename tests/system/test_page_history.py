@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """What the page shows of what was: timelines, what grew, kills and alerts; in a real Chromium."""
+import itertools
 import re
 import urllib.parse
 
@@ -166,9 +167,10 @@ def test_what_is_drawn_is_what_history_has(page, daemon, grown, address):
                      ".filter(n => n.includes('/history')).pop()")
     label = page.one(".timeline svg").get_attribute("aria-label")
     data = daemon.get(drawn.removeprefix(page.base)).json
-    most = max(p["rss"] for p in data["points"])
+    # There may be more by now.
+    most = itertools.accumulate((p["rss"] for p in data["points"]), max)
     said = re.search(r"most (.*), at the end", label)[1]
-    assert amount(said) == pytest.approx(most, rel=0.01, abs=MIB)
+    assert any(amount(said) == pytest.approx(n, rel=0.005, abs=MIB) for n in most)
     assert amount(page.text(".most")) == amount(said)
     names = [li.text for li in page.all("[aria-label=Categories].legend li")]
     assert names == [c for c in ("heap", "stack", "metadata", "named", "file", "anonymous", "other")
@@ -265,22 +267,31 @@ def test_what_is_shown_is_one_click_away(page, daemon, grown):
 # --- kills and alerts ---------------------------------------------------------------------------
 
 
+def kill(daemon):
+    """One whose last report has stacks: on a busy machine, some have none."""
+    for _ in range(5):
+        with memory_cgroup(LIMIT) as group:
+            watched(daemon, group)
+            with within(group, "leaks", 100000) as target:
+                target.process.wait()
+                oom, = until(lambda: of(daemon, target.pid), "the entry")
+        if oom["report"] and oom["report"]["callsites"]:
+            return target, oom
+    raise AssertionError(f"no call sites of a victim: {oom}")
+
+
 def test_kills(page, daemon):
     show(page, "/#/", "tbody tr")
     section = "[aria-label='Killed for want of memory']"
     if not daemon.get("/debug/memory/oom", format="json").json["ooms"]:
         assert "Nothing was killed for want of memory" in page.text(section)
-    with memory_cgroup(LIMIT) as group:
-        watched(daemon, group)
-        with within(group, "leaks", 100000) as target:
-            target.process.wait()
-            oom, = until(lambda: of(daemon, target.pid), "the entry")
-        page.click("#now")
-        until(lambda: f"leaks {target.pid}" in page.text(section), "the newest")
-        first = page.one(f"{section} li")
-        assert f"leaks {target.pid}" in first.text and "at the limit of 160 MB" in first.text
-        page.click(first.find_element("css selector", "a"))
-        wait(page, "dd")
+    target, oom = kill(daemon)
+    page.click("#now")
+    until(lambda: f"leaks {target.pid}" in page.text(section), "the newest")
+    first = page.one(f"{section} li")
+    assert f"leaks {target.pid}" in first.text and "at the limit of 160 MB" in first.text
+    page.click(first.find_element("css selector", "a"))
+    wait(page, "dd")
     report = oom["report"]
     assert page.text("main h2") == f"leaks {target.pid}, killed for want of memory"
     facts = dict(zip([e.text for e in page.all("dt")], [e.text for e in page.all("dd")]))

@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include "cli/output.h"
+#include "cli/progress.h"
 #include "cli/report_source.h"
 #include "options/options.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/log.h"
+
+#define WAITING_AFTER_MS 500
 
 static void close_source(struct report_source **source)
 {
@@ -49,6 +52,7 @@ int history_show__run(const struct options *options)
 {
 	_cleanup_(close_source) struct report_source *source = NULL;
 	_cleanup_buf_ struct buf target = {}, body = {}, error = {};
+	struct spinner *spinner;
 	int err = report_source__open(options, &source, &error);
 
 	make_target(&target, options);
@@ -57,7 +61,11 @@ int history_show__run(const struct options *options)
 		return EXIT_FAILED;
 	}
 	err = err ?: buf__error(&target);
-	err = err ?: report_source__ask(source, target.data, &body, &error);
+	if (!err) {
+		spinner = spinner__start("waiting for the daemon", WAITING_AFTER_MS);
+		err = report_source__ask(source, target.data, &body, &error);
+		spinner__stop(spinner);
+	}
 	if (err) {
 		log_error("history: %s", error.data ?: "out of memory");
 		return EXIT_FAILED;
