@@ -19,7 +19,7 @@ export function linePath(values, x, y) {
       return;
     }
     // A single figure is a dash.
-    path += open ? `L${x(i)} ${y(value)}` : `M${x(i) - 2} ${y(value)}h2`;
+    path += open ? `L${x(i)} ${y(value)}` : `M${x(i) - 3} ${y(value)}h3`;
     open = true;
   });
   return path;
@@ -29,7 +29,7 @@ export function drawSparkline(element, values) {
   const known = (values || []).filter((value) => value !== null);
   const most = Math.max(1, ...known), n = values ? values.length : 0;
   const path = known.length ? linePath(values,
-    (i) => 2 + Math.round(((WIDTH - 3) * i) / (n - 1)),
+    (i) => 3 + Math.round(((WIDTH - 4) * i) / (n - 1)),
     (value) => (HEIGHT - 1 - ((HEIGHT - 2) * value) / most).toFixed(1)) : "";
   if (element.firstChild.getAttribute("d") === path) return;
   element.firstChild.setAttribute("d", path);

@@ -199,7 +199,11 @@ export function timeline(selector) {
     const { points } = state;
     if (points.length < 2) return;
     const [first, last] = bounds(), at = indices();
-    const left = at.map((i) => (100 * (timeOf(points[i]) - first)) / (last - first));
+    // A range may begin and end between two points.
+    const left = [state.from, state.to].map((chosen, which) => {
+      const time = new Date(chosen || NaN).getTime() || timeOf(points[at[which]]);
+      return (100 * (Math.min(last, Math.max(first, time)) - first)) / (last - first);
+    });
     handles.forEach((handle, which) => {
       handle.style.left = `${left[which]}%`;
       handle.setAttribute("aria-valuemin", which ? at[0] + 1 : 0);
