@@ -57,6 +57,7 @@ struct history {
 	struct observer observer;
 	pthread_t thread;
 	bool started;
+	struct kill_box kills;
 
 	pthread_mutex_t lock; /* for all of these */
 	pthread_cond_t wake, opened;
@@ -65,14 +66,11 @@ struct history {
 	bool stopping;
 	uint64_t errors[HISTORY_CAUSES];
 	struct store *store; /* replaced under the lock; used by the thread */
-	struct kill_queue kills;
-	size_t n_kills;
-	bool tried; /* to open the store */
+	bool tried;	     /* to open the store */
 	uint64_t bytes;
 
 	/* The thread's own: */
 	struct note_queue pending; /* taken from the queue, not yet written */
-	struct kill_queue pending_kills;
 	struct members *members;
 	struct target target;
 	uint64_t last_ns; /* CLOCK_BOOTTIME: the last write */
@@ -158,16 +156,6 @@ static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
 	enqueue(ctx, note__gone(pid, start_ticks));
 }
 
-static void free_notes(struct note_queue *queue)
-{
-	struct note *note;
-
-	while ((note = TAILQ_FIRST(queue))) {
-		TAILQ_REMOVE(queue, note, entry);
-		note__free(note);
-	}
-}
-
 static void let_go(struct history *h, struct note *note)
 {
 	pthread_mutex_lock(&h->lock);
@@ -216,8 +204,8 @@ static void take_queue(struct history *h)
 {
 	pthread_mutex_lock(&h->lock);
 	TAILQ_CONCAT(&h->pending, &h->queue, entry);
-	STAILQ_CONCAT(&h->pending_kills, &h->kills);
 	pthread_mutex_unlock(&h->lock);
+	kill_box__take(&h->kills);
 	drop_older(h);
 }
 
@@ -225,18 +213,6 @@ static void let_go_of_pending(struct history *h)
 {
 	while (!TAILQ_EMPTY(&h->pending))
 		let_go(h, TAILQ_FIRST(&h->pending));
-}
-
-static void let_go_of_kills(struct history *h)
-{
-	struct kill_entry *entry;
-
-	kill_queue__free(&h->pending_kills);
-	pthread_mutex_lock(&h->lock);
-	h->n_kills = 0;
-	STAILQ_FOREACH(entry, &h->kills, entry)
-	h->n_kills++;
-	pthread_mutex_unlock(&h->lock);
 }
 
 /* --- the store -------------------------------------------------------------------------------- */
@@ -334,26 +310,10 @@ const char *history__boot(const struct history *h)
 void history__keep_kill(struct history *h, uint64_t id, int64_t uid,
 			const struct buf texts[KILL_TEXTS])
 {
-	struct kill_entry *entry = h->in_memory ? NULL : kill_entry__new(id, uid, texts);
-	bool full;
+	int err = h->in_memory ? 0 : kill_box__put(&h->kills, id, uid, texts);
 
-	if (h->in_memory)
-		return;
-	if (!entry) {
-		count(h, -ENOMEM);
-		return;
-	}
-	pthread_mutex_lock(&h->lock);
-	full = h->n_kills >= KILLS_KEPT;
-	if (full) {
-		h->errors[cause_of(-ENOBUFS)]++;
-	} else {
-		STAILQ_INSERT_TAIL(&h->kills, entry, entry);
-		h->n_kills++;
-	}
-	pthread_mutex_unlock(&h->lock);
-	if (full)
-		kill_entry__free(entry);
+	if (err)
+		count(h, err);
 }
 
 void history__each_kill(struct history *h, kill_visit_fn *visit, void *ctx)
@@ -455,7 +415,7 @@ static int write_all(struct history *h)
 	if (err)
 		return err;
 	members__begin(h->members);
-	err = write_moment(h, boot_ns) ?: kills__write(h->store, &h->pending_kills)
+	err = write_moment(h, boot_ns) ?: kills__write(h->store, &h->kills)
 					?: store__commit(h->store);
 	if (err) {
 		store__rollback(h->store);
@@ -466,7 +426,7 @@ static int write_all(struct history *h)
 	}
 	h->last_ns = boot_ns;
 	let_go_of_pending(h);
-	let_go_of_kills(h);
+	kill_box__let_go(&h->kills);
 	return 0;
 }
 
@@ -575,8 +535,7 @@ struct history *history__new(const struct history_config *config)
 	h->in_memory = !config->file;
 	TAILQ_INIT(&h->queue);
 	TAILQ_INIT(&h->pending);
-	STAILQ_INIT(&h->kills);
-	STAILQ_INIT(&h->pending_kills);
+	kill_box__init(&h->kills);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->wake, NULL);
 	pthread_cond_init(&h->opened, NULL);
@@ -620,10 +579,9 @@ void history__free(struct history *h)
 	if (!h)
 		return;
 	history__stop(h);
-	free_notes(&h->queue);
-	free_notes(&h->pending);
-	kill_queue__free(&h->kills);
-	kill_queue__free(&h->pending_kills);
+	note_queue__free(&h->queue);
+	note_queue__free(&h->pending);
+	kill_box__free(&h->kills);
 	members__free(h->members);
 	words__free(h->target.words);
 	store__close(h->store);

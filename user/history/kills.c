@@ -6,7 +6,14 @@
 
 #include "util/cleanup.h"
 
-struct kill_entry *kill_entry__new(uint64_t id, int64_t uid, const struct buf texts[KILL_TEXTS])
+static void free_entry(struct kill_entry *entry)
+{
+	for (size_t i = 0; entry && i < KILL_TEXTS; i++)
+		buf__free(&entry->texts[i]);
+	free(entry);
+}
+
+static struct kill_entry *new_entry(uint64_t id, int64_t uid, const struct buf texts[KILL_TEXTS])
 {
 	struct kill_entry *entry = calloc(1, sizeof(*entry));
 	int err = entry ? 0 : -ENOMEM;
@@ -16,7 +23,7 @@ struct kill_entry *kill_entry__new(uint64_t id, int64_t uid, const struct buf te
 		err = buf__error(&entry->texts[i]);
 	}
 	if (err) {
-		kill_entry__free(entry);
+		free_entry(entry);
 		return NULL;
 	}
 	entry->id = id;
@@ -24,21 +31,67 @@ struct kill_entry *kill_entry__new(uint64_t id, int64_t uid, const struct buf te
 	return entry;
 }
 
-void kill_entry__free(struct kill_entry *entry)
-{
-	for (size_t i = 0; entry && i < KILL_TEXTS; i++)
-		buf__free(&entry->texts[i]);
-	free(entry);
-}
-
-void kill_queue__free(struct kill_queue *queue)
+static void free_queue(struct kill_queue *queue)
 {
 	struct kill_entry *entry;
 
 	while ((entry = STAILQ_FIRST(queue))) {
 		STAILQ_REMOVE_HEAD(queue, entry);
-		kill_entry__free(entry);
+		free_entry(entry);
 	}
+}
+
+void kill_box__init(struct kill_box *box)
+{
+	pthread_mutex_init(&box->lock, NULL);
+	STAILQ_INIT(&box->waiting);
+	STAILQ_INIT(&box->taken);
+}
+
+void kill_box__free(struct kill_box *box)
+{
+	free_queue(&box->waiting);
+	free_queue(&box->taken);
+	pthread_mutex_destroy(&box->lock);
+}
+
+int kill_box__put(struct kill_box *box, uint64_t id, int64_t uid,
+		  const struct buf texts[KILL_TEXTS])
+{
+	struct kill_entry *entry = new_entry(id, uid, texts);
+	bool full;
+
+	if (!entry)
+		return -ENOMEM;
+	pthread_mutex_lock(&box->lock);
+	full = box->n >= KILLS_KEPT;
+	if (!full) {
+		STAILQ_INSERT_TAIL(&box->waiting, entry, entry);
+		box->n++;
+	}
+	pthread_mutex_unlock(&box->lock);
+	if (full)
+		free_entry(entry);
+	return full ? -ENOBUFS : 0;
+}
+
+void kill_box__take(struct kill_box *box)
+{
+	pthread_mutex_lock(&box->lock);
+	STAILQ_CONCAT(&box->taken, &box->waiting);
+	pthread_mutex_unlock(&box->lock);
+}
+
+void kill_box__let_go(struct kill_box *box)
+{
+	struct kill_entry *entry;
+
+	free_queue(&box->taken);
+	pthread_mutex_lock(&box->lock);
+	box->n = 0;
+	STAILQ_FOREACH(entry, &box->waiting, entry)
+	box->n++;
+	pthread_mutex_unlock(&box->lock);
 }
 
 /* --- in the store ----------------------------------------------------------------------------- */
@@ -55,12 +108,12 @@ static int write_one(struct store *store, const struct kill_entry *entry)
 	return err ?: db__run(put, NULL, 0);
 }
 
-int kills__write(struct store *store, const struct kill_queue *queue)
+int kills__write(struct store *store, const struct kill_box *box)
 {
 	const struct kill_entry *entry;
 	int err = 0;
 
-	STAILQ_FOREACH(entry, queue, entry)
+	STAILQ_FOREACH(entry, &box->taken, entry)
 	{
 		err = write_one(store, entry);
 		err = err

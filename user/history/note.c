@@ -194,3 +194,13 @@ void note__free(struct note *note)
 	arena__free(note->arena);
 	free(note);
 }
+
+void note_queue__free(struct note_queue *queue)
+{
+	struct note *note;
+
+	while ((note = TAILQ_FIRST(queue))) {
+		TAILQ_REMOVE(queue, note, entry);
+		note__free(note);
+	}
+}

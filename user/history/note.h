@@ -47,5 +47,6 @@ TAILQ_HEAD(note_queue, note);
 struct note *note__new(const struct observation *observation);
 struct note *note__gone(pid_t pid, uint64_t start_ticks);
 void note__free(struct note *note); /* accepts NULL */
+void note_queue__free(struct note_queue *queue);
 
 #endif
