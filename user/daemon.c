@@ -12,6 +12,7 @@
 
 #include "blackbox/blackbox.h"
 #include "cli/progress.h"
+#include "growth/growth.h"
 #include "history/history.h"
 #include "live/owner.h"
 #include "live/sweep.h"
@@ -21,6 +22,7 @@
 #include "proc/crew.h"
 #include "proc/hidepid.h"
 #include "report/metrics.h"
+#include "report/observer.h"
 #include "serve/request.h"
 #include "serve/server.h"
 #include "serve/tls.h"
@@ -28,6 +30,7 @@
 #include "tracer/privilege.h"
 #include "syscalls.h"
 #include "tracer/tracer.h"
+#include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/log.h"
@@ -38,6 +41,8 @@ struct daemon {
 	struct tracer tracer;
 	struct server *server;
 	struct history *history;
+	struct growth *growth;
+	struct observers observers;
 	struct notifier *notifier; /* NULL: there is no Alertmanager */
 	char alerts_url[128];	   /* where an alert's reader is sent */
 	struct spinner *spinner;   /* NULL: no terminal, or no more */
@@ -82,6 +87,7 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	struct daemon *d = ctx;
 	struct metrics_counter resyncs[RESYNCS];
 	struct duration_histogram snapshots;
+	struct arena *arena = arena__new();
 	struct unwinder_stats unwinder;
 	struct owner_stats stats;
 	struct crew_stats crew;
@@ -108,6 +114,8 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	for (size_t i = 0; i < HISTORY_CAUSES; i++)
 		history_errors[i] =
 			(struct metrics_counter){history.errors[i].cause, history.errors[i].count};
+	if (!arena || growth__metrics(d->growth, arena, &tracer.growth))
+		ret->failed = true;
 	tracer.history_bytes = history.bytes;
 	tracer.history_max_bytes = history.max_bytes;
 	notifier__stats(d->notifier, &notifications);
@@ -139,6 +147,7 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	snapshots = d->snapshots;
 	pthread_mutex_unlock(&d->lock);
 	metrics__encode(node, &tracer, &snapshots, ret);
+	arena__free(arena);
 }
 
 static void warn_of_privileges(int err)
@@ -173,7 +182,7 @@ static int make_history(struct daemon *d, const struct options *options)
 	d->history = history__new(&config);
 	if (!d->history)
 		return EXIT_FAILED;
-	d->tracer.observer = history__observer(d->history);
+	observers__add(&d->observers, history__observer(d->history));
 	d->tracer.history = d->history;
 	return EXIT_DONE;
 }
@@ -209,6 +218,19 @@ static int make_notifier(struct daemon *d, const struct options *options)
 	return err == -ELIBACC ? EXIT_UNSUPPORTED : EXIT_FAILED;
 }
 
+static int make_growth(struct daemon *d, const struct options *options)
+{
+	const struct growth_config config = {.proc = options->proc, .history = d->history};
+
+	d->growth = growth__new(&config);
+	if (!d->growth)
+		return EXIT_FAILED;
+	observers__add(&d->observers, growth__observer(d->growth));
+	d->tracer.observer = &d->observers.observer;
+	d->tracer.growth = d->growth;
+	return EXIT_DONE;
+}
+
 /* No thread is started before the capabilities are as they stay: each has its own. */
 static int start(struct daemon *d, const struct options *options)
 {
@@ -221,7 +243,8 @@ static int start(struct daemon *d, const struct options *options)
 	int code;
 
 	warn_of_privileges(privilege__reduce());
-	code = make_history(d, options) ?: tracer__attach(&d->tracer, options, true);
+	code = make_history(d, options) ?: make_growth(d, options)
+					?: tracer__attach(&d->tracer, options, true);
 	if (!code && server__open(options, &d->server))
 		code = EXIT_FAILED; /* it has said why */
 	code = code ?: make_notifier(d, options);
@@ -232,10 +255,13 @@ static int start(struct daemon *d, const struct options *options)
 	code = history__start(d->history) ? EXIT_FAILED : EXIT_DONE;
 	if (!code && d->notifier && notifier__start(d->notifier))
 		code = EXIT_FAILED;
+	if (!code && growth__start(d->growth))
+		code = EXIT_FAILED;
 	code = code ?: tracer__start(&d->tracer, options, REQUEST_WORKERS);
 	if (code)
 		return code;
 	server.history = d->history;
+	server.growth = d->growth;
 	server.taker = d->tracer.taker;
 	server.sampler = d->tracer.sampler;
 	server.blackbox = d->tracer.blackbox;
@@ -271,10 +297,12 @@ static bool stop(struct daemon *d)
 	int err = notifier__stop(d->notifier);
 
 	if (d->server && server__stop(d->server)) {
+		growth__stop(d->growth);
 		history__stop(d->history);
 		return false;
 	}
 	tracer__stop(&d->tracer);
+	growth__free(d->growth);
 	history__free(d->history);
 	if (!err)
 		notifier__free(d->notifier);

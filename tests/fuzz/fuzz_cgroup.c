@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "blackbox/place.h"
 #include "collect/kills.h"
 #include "proc/cgroup.h"
 #include "proc/credentials.h"
+#include "proc/meminfo.h"
 #include "proc/mounts.h"
 #include "proc/nspid.h"
 #include "proc/rollup.h"

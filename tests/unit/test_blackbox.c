@@ -13,6 +13,7 @@
 #include "blackbox/ooms.h"
 #include "blackbox/place.h"
 #include "collect/kills.h"
+#include "proc/meminfo.h"
 #include "util/clock.h"
 
 #define SECOND NSEC_PER_SEC
@@ -173,6 +174,7 @@ static void a_brief_list(void **state)
 static void the_last_ones_are_kept(void **state)
 {
 	struct kept_report report = {.pid = 7, .taken_ns = SECOND};
+	struct buf growth = {};
 	struct oom oom = {
 		.at_ns = 3 * SECOND,
 		.cgroup = "/a\"b",
@@ -182,10 +184,12 @@ static void the_last_ones_are_kept(void **state)
 		.report = &report,
 		.others = {{.pid = 9, .rss = 3, .comm = "other"}},
 		.n_others = 1,
+		.growth = &growth,
 	};
 	struct ooms ooms = {};
 	json_t *root, *list, *first;
 
+	buf__puts(&growth, "{\"id\":5},{\"id\":6}");
 	buf__puts(&report.container, "\"container\":{\"id\":\"c\"}");
 	buf__puts(&report.json, "{\"schema\":1,\"pid\":7}\n");
 	buf__puts(&report.text, "the report\n");
@@ -199,6 +203,7 @@ static void the_last_ones_are_kept(void **state)
 	first = json_array_get(list, 0);
 	assert_int_equal(json_integer_value(json_object_get(first, "id")), OOMS_MAX + 6);
 	assert_string_equal(json_string_value(json_object_get(first, "cgroup")), "/a\"b");
+	assert_int_equal(json_array_size(json_object_get(first, "growth")), 2);
 	assert_int_equal(
 		json_integer_value(json_object_get(json_object_get(first, "report"), "age_ms")),
 		2000);
@@ -222,6 +227,7 @@ static void the_last_ones_are_kept(void **state)
 	assert_int_equal(ooms__find(&ooms, 7)->uid, 7);
 	buf__free(&report.container);
 	buf__free(&report.json);
+	buf__free(&growth);
 	buf__free(&report.text);
 	ooms__free(&ooms);
 }

@@ -28,6 +28,7 @@ static void statm_in_bytes(void **state)
 	assert_int_equal(proc_statm__parse(text, strlen(text), 4096, &memory), 0);
 	assert_int_equal(memory.size, 2501 * 4096);
 	assert_int_equal(memory.rss, 431 * 4096);
+	assert_int_equal(memory.shared, 397 * 4096);
 	assert_int_equal(proc_statm__parse("0 0 0", 5, 65536, &memory), 0);
 	assert_int_equal(memory.size, 0);
 }
@@ -45,10 +46,12 @@ static void bad_statm_is_refused(void **state)
 		"1  2 3",
 		" 1 2 3",
 		"1 2\n",
+		"1 2 ",
+		"1 2 x",
 		"18446744073709551615 1 ",
 		"1 99999999999999999999 ",
 	};
-	struct proc_memory memory = {7, 7};
+	struct proc_memory memory = {7, 7, 7};
 
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		assert_int_equal(proc_statm__parse(cases[i], strlen(cases[i]), 4096, &memory),

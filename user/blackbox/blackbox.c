@@ -13,6 +13,7 @@
 
 #include "blackbox/watch.h"
 #include "collect/kills.h"
+#include "growth/growth.h"
 #include "history/history.h"
 #include "live/owner.h"
 #include "proc/cgroup.h"
@@ -45,6 +46,7 @@
 struct blackbox {
 	const char *proc;
 	struct history *history;
+	struct growth *growth;
 	struct taker *taker;
 	struct owner *owner;
 	int wake;	      /* eventfd */
@@ -281,9 +283,12 @@ static void on_kill(const struct mp_kill *kill, void *ctx)
 		.trigger = process_of(kill->trigger_tgid, kill->trigger_comm),
 		.report = report,
 	};
+	_cleanup_buf_ struct buf growth = {};
 	const struct oom_entry *entry;
 	int err;
 
+	growth__encode_of(b->growth, kill->tgid, start_ticks, &growth);
+	oom.growth = &growth;
 	fill_victim(b, kill, pidfd, &oom);
 	add_others(b, &oom, place);
 	pthread_mutex_lock(&b->lock);
@@ -341,7 +346,7 @@ static void wake(void *arg)
 
 static const struct crew_work watching = {.name = "black box", .run = run, .wake = wake};
 
-struct blackbox *blackbox__new(const char *proc, struct history *history)
+struct blackbox *blackbox__new(const char *proc, struct history *history, struct growth *growth)
 {
 	struct blackbox *b = calloc(1, sizeof(*b));
 
@@ -349,6 +354,7 @@ struct blackbox *blackbox__new(const char *proc, struct history *history)
 		return NULL;
 	b->proc = proc;
 	b->history = history;
+	b->growth = growth;
 	pthread_mutex_init(&b->lock, NULL);
 	b->watch = watch__new(proc);
 	b->wake = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);

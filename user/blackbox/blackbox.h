@@ -17,13 +17,14 @@
 
 struct blackbox;
 struct crew;
+struct growth;
 struct history;
 struct owner;
 struct taker;
 
-/* proc must outlive it, and so must history, which keeps the entries over a restart. NULL when out
- * of memory. */
-struct blackbox *blackbox__new(const char *proc, struct history *history);
+/* All must outlive it: history keeps the entries over a restart, growth says what grew. NULL when
+ * out of memory. */
+struct blackbox *blackbox__new(const char *proc, struct history *history, struct growth *growth);
 
 /* With a thread of the crew's, from before which no kill is known. Both must outlive the crew. 0 or
  * -errno. */

@@ -121,6 +121,8 @@ static void write_json(const struct oom *oom, uint64_t id, struct buf *ret)
 	json__end_array(&json);
 	json__key(&json, "growth");
 	json__array(&json);
+	if (oom->growth)
+		buf__add(ret, oom->growth->data ?: "", oom->growth->len);
 	json__end_array(&json);
 	json__end_object(&json);
 }

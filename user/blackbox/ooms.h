@@ -37,6 +37,7 @@ struct oom {
 	int score_adj;
 	struct oom_process trigger;
 	const struct kept_report *report; /* NULL: there is none */
+	const struct buf *growth;	  /* elements of a JSON array; NULL: none */
 	struct oom_process others[OTHERS_MAX];
 	size_t n_others;
 };

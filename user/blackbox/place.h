@@ -37,11 +37,4 @@ bool place__wants_reports(const struct place *place, uint64_t now_ns);
 /* What the usage is now; far from the limit its reports are forgotten. */
 void place__note(struct place *place, uint64_t usage, uint64_t now_ns);
 
-/* Pure: MemTotal and MemTotal - MemAvailable of /proc/meminfo, bytes. 0 or -EBADMSG. */
-int meminfo__parse(const char *text, uint64_t *ret_total, uint64_t *ret_used);
-
-/* Pure: the hundredths of a percent of the last 10 s in which some task waited for memory, by the
- * text of a file of pressure stall information. 0 or -EBADMSG. */
-int pressure__parse(const char *text, unsigned *ret_some);
-
 #endif

@@ -10,6 +10,7 @@
 
 #include "proc/cgroup.h"
 #include "proc/cgroup_tree.h"
+#include "proc/meminfo.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/clock.h"

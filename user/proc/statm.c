@@ -14,13 +14,14 @@
 int proc_statm__parse(const char *text, size_t len, uint64_t page_size, struct proc_memory *ret)
 {
 	const char *pos = text, *end = text + len;
-	uint64_t size, rss;
+	uint64_t size, rss, shared;
 
 	if (number__scan(&pos, end, 10, &size) || pos == end || *pos++ != ' ' ||
-	    number__scan(&pos, end, 10, &rss) || pos == end || *pos != ' ' || size > AMOUNT_MAX ||
-	    rss > AMOUNT_MAX)
+	    number__scan(&pos, end, 10, &rss) || pos == end || *pos++ != ' ' ||
+	    number__scan(&pos, end, 10, &shared) || (pos != end && *pos != ' ') ||
+	    size > AMOUNT_MAX || rss > AMOUNT_MAX || shared > AMOUNT_MAX)
 		return -EBADMSG;
-	*ret = (struct proc_memory){size * page_size, rss * page_size};
+	*ret = (struct proc_memory){size * page_size, rss * page_size, shared * page_size};
 	return 0;
 }
 

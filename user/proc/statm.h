@@ -9,9 +9,10 @@
 struct proc_memory {
 	uint64_t size; /* bytes of address space */
 	uint64_t rss;
+	uint64_t shared; /* of it, pages of files and shared memory; the rest is anonymous */
 };
 
-/* Pure: the text of /proc/PID/statm, "SIZE RSS …" in pages. 0 or -EBADMSG. */
+/* Pure: the text of /proc/PID/statm, "SIZE RSS SHARED …" in pages. 0 or -EBADMSG. */
 int proc_statm__parse(const char *text, size_t len, uint64_t page_size, struct proc_memory *ret);
 
 /* From an open statm, which may be read again and again, also behind an exec; -ESRCH when

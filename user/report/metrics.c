@@ -16,12 +16,6 @@
 #define OTHER	    OTHER_NAMES /* the sum of what is beyond the caps */
 #define NSEC_PER_US 1000ULL
 #define NSEC_PER_MS 1000000ULL
-#define LABELS_MAX  4
-
-struct label {
-	const char *name; /* NULL: no more */
-	const char *value;
-};
 
 static const char *const group_names[] = {
 	[GROUP_RUNTIME] = "runtime",	 [GROUP_NAMED] = "named", [GROUP_FILE] = "file",
@@ -75,12 +69,13 @@ static void add_label_value(struct buf *out, const char *value)
 	}
 }
 
-static void add_series(struct buf *out, const char *name, const struct label labels[LABELS_MAX])
+static void add_series(struct buf *out, const char *name,
+		       const struct metrics_label labels[METRICS_LABELS])
 {
 	size_t i;
 
 	buf__printf(out, "memprov_%s", name);
-	for (i = 0; i < LABELS_MAX && labels[i].name; i++) {
+	for (i = 0; i < METRICS_LABELS && labels[i].name; i++) {
 		buf__printf(out, "%s%s=\"", i ? "," : "{", labels[i].name);
 		add_label_value(out, labels[i].value);
 		buf__puts(out, "\"");
@@ -89,24 +84,25 @@ static void add_series(struct buf *out, const char *name, const struct label lab
 		buf__puts(out, "}");
 }
 
-static void add_sample(struct buf *out, const char *name, const struct label labels[LABELS_MAX],
-		       uint64_t value)
+static void add_sample(struct buf *out, const char *name,
+		       const struct metrics_label labels[METRICS_LABELS], uint64_t value)
 {
 	add_series(out, name, labels);
 	buf__printf(out, " %" PRIu64 "\n", value);
 }
 
-static const struct label no_labels[LABELS_MAX];
+static const struct metrics_label no_labels[METRICS_LABELS];
 
 /* --- processes ---------------------------------------------------------------------------- */
 
 /* Adds a series of the process, with a label of its own or none; not when the value is not known.
  * The process of the sum has no pid. */
 static void add_of_process(struct buf *out, const struct process_row *row, const char *name,
-			   struct label own, uint64_t value)
+			   struct metrics_label own, uint64_t value)
 {
 	char pid[12] = "";
-	const struct label labels[LABELS_MAX] = {{"pid", pid}, {"comm", row->comm ?: ""}, own};
+	const struct metrics_label labels[METRICS_LABELS] = {
+		{"pid", pid}, {"comm", row->comm ?: ""}, own};
 
 	if (row->pid)
 		snprintf(pid, sizeof(pid), "%d", row->pid);
@@ -118,23 +114,24 @@ static void add_process_groups(struct buf *out, const struct process_row *row)
 {
 	for (size_t i = 0; i < CATEGORY_GROUPS; i++)
 		add_of_process(out, row, "process_resident_bytes",
-			       (struct label){"category", group_names[i]},
+			       (struct metrics_label){"category", group_names[i]},
 			       row->by_category_group[i]);
 }
 
 static void add_process_pss(struct buf *out, const struct process_row *row)
 {
-	add_of_process(out, row, "process_proportional_bytes", (struct label){}, row->pss);
+	add_of_process(out, row, "process_proportional_bytes", (struct metrics_label){}, row->pss);
 }
 
 static void add_process_kind(struct buf *out, const struct process_row *row, enum page_kind kind)
 {
-	add_of_process(out, row, kind_words[kind].metric, (struct label){}, row->kinds.bytes[kind]);
+	add_of_process(out, row, kind_words[kind].metric, (struct metrics_label){},
+		       row->kinds.bytes[kind]);
 }
 
 static void add_process_time(struct buf *out, const struct process_row *row)
 {
-	add_of_process(out, row, "process_sampled_timestamp_seconds", (struct label){},
+	add_of_process(out, row, "process_sampled_timestamp_seconds", (struct metrics_label){},
 		       row->sampled_at / NSEC_PER_SEC);
 }
 
@@ -187,7 +184,8 @@ static size_t collapse_names(const struct process_row *row, struct arena *arena,
 
 static void add_name(struct buf *out, const struct process_row *row, const char *name, uint64_t rss)
 {
-	add_of_process(out, row, "named_region_resident_bytes", (struct label){"name", name}, rss);
+	add_of_process(out, row, "named_region_resident_bytes",
+		       (struct metrics_label){"name", name}, rss);
 }
 
 static void add_process_names(struct buf *out, const struct process_row *row)
@@ -338,10 +336,11 @@ static size_t sum_containers(const struct report *node, struct container_sum *su
 static void add_container(struct buf *out, const struct container_sum *sum)
 {
 	for (size_t i = 0; i < CATEGORY_GROUPS; i++) {
-		const struct label labels[LABELS_MAX] = {{"namespace", sum->container->namespace},
-							 {"pod", sum->container->pod},
-							 {"container", sum->container->name},
-							 {"category", group_names[i]}};
+		const struct metrics_label labels[METRICS_LABELS] = {
+			{"namespace", sum->container->namespace},
+			{"pod", sum->container->pod},
+			{"container", sum->container->name},
+			{"category", group_names[i]}};
 
 		add_sample(out, "container_resident_bytes", labels, sum->by_group[i]);
 	}
@@ -410,7 +409,7 @@ static void add_node(struct buf *out, const struct report *node)
 static void add_labelled(struct buf *out, const char *name, const char *label, const char *value,
 			 uint64_t amount)
 {
-	const struct label labels[LABELS_MAX] = {{label, value}};
+	const struct metrics_label labels[METRICS_LABELS] = {{label, value}};
 
 	add_sample(out, name, labels, amount);
 }
@@ -526,6 +525,23 @@ static void add_notifications(struct buf *out, const struct tracer_stats *stats)
 			     stats->notification_failures[i].value);
 }
 
+static void add_rows(struct buf *out, const char *name, const struct metrics_row *rows, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		add_series(out, name, rows[i].labels);
+		buf__printf(out, " %.15g\n", rows[i].value);
+	}
+}
+
+static void add_growth(struct buf *out, const struct metrics_growth *growth)
+{
+	add_family(out, "growth_bytes_per_second", "gauge",
+		   "How fast the anonymous memory of what grows abnormally does.");
+	add_rows(out, "growth_bytes_per_second", growth->slopes, growth->n_slopes);
+	add_family(out, "alerts", "gauge", "Alerts of growth, by kind and state.");
+	add_rows(out, "alerts", growth->alerts, growth->n_alerts);
+}
+
 static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
 			 uint64_t stacks_dropped)
 {
@@ -587,6 +603,8 @@ void metrics__encode(const struct report *node, const struct tracer_stats *stats
 		add_history(ret, stats);
 	if (stats)
 		add_notifications(ret, stats);
+	if (stats && stats->growth.n_alerts)
+		add_growth(ret, &stats->growth);
 	if (stats && stats->unwinder)
 		add_unwinder(ret, stats->unwinder, stats->stacks_dropped);
 	add_snapshots(ret, snapshots);

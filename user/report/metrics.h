@@ -35,6 +35,25 @@ struct metrics_counter {
 	uint64_t value;
 };
 
+#define METRICS_LABELS 5
+
+struct metrics_label {
+	const char *name;  /* NULL: no more */
+	const char *value; /* "": as if it were not there */
+};
+
+struct metrics_row {
+	struct metrics_label labels[METRICS_LABELS];
+	double value;
+};
+
+struct metrics_growth {
+	const struct metrics_row *slopes; /* of what grows abnormally */
+	size_t n_slopes;
+	const struct metrics_row *alerts; /* by kind and state */
+	size_t n_alerts;
+};
+
 /* The daemon's own figures. */
 struct tracer_stats {
 	struct collector_stats collector;
@@ -48,8 +67,9 @@ struct tracer_stats {
 	const struct metrics_counter *notification_failures; /* by cause; likewise */
 	size_t n_notification_failures;
 	uint64_t notifications_sent, notifications_failed, notifications_dropped;
-	uint64_t history_bytes;		       /* in use, of history_max_bytes */
-	uint64_t history_max_bytes;	       /* 0: there is no history */
+	uint64_t history_bytes;	    /* in use, of history_max_bytes */
+	uint64_t history_max_bytes; /* 0: there is no history */
+	struct metrics_growth growth;
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
 	uint64_t stacks_dropped;
 	struct budget_stats memory;

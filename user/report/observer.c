@@ -18,6 +18,28 @@ static struct observed_owner owner_of(int pidfd)
 	return (struct observed_owner){true, c.uids[0], c.gids[0]};
 }
 
+static void tell_all(void *ctx, const struct observation *observation)
+{
+	const struct observers *o = ctx;
+
+	for (size_t i = 0; i < o->n; i++)
+		o->all[i]->observed(o->all[i]->ctx, observation);
+}
+
+static void tell_all_gone(void *ctx, pid_t pid, uint64_t start_ticks)
+{
+	const struct observers *o = ctx;
+
+	for (size_t i = 0; i < o->n; i++)
+		o->all[i]->gone(o->all[i]->ctx, pid, start_ticks);
+}
+
+void observers__add(struct observers *o, const struct observer *observer)
+{
+	o->observer = (struct observer){tell_all, tell_all_gone, o};
+	o->all[o->n++] = observer;
+}
+
 void observer__observe(const struct observer *observer, const struct snapshot *s,
 		       const struct report *report)
 {
@@ -25,6 +47,7 @@ void observer__observe(const struct observer *observer, const struct snapshot *s
 		.report = report,
 		.start_ticks = s->stat.start_ticks,
 		.taken_ns = s->began_ns,
+		.mappings = s->set.n,
 		.summed = s->summed,
 	};
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is told of every sample and of every report of one process, at the moment when it is made:
- * this is what history is written from. The thread that made it calls, and must not be kept
- * waiting.
+ * what history is written from, and growth is judged by. The thread that made it calls, and must
+ * not be kept waiting.
  */
 #ifndef MEMPROV_OBSERVER_H
 #define MEMPROV_OBSERVER_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -28,6 +29,7 @@ struct observation {
 	const struct report *report;
 	uint64_t start_ticks;
 	uint64_t taken_ns; /* CLOCK_BOOTTIME */
+	size_t mappings;   /* VMAs */
 	bool summed;	   /* pss and swap of the totals are known */
 	struct observed_owner owner;
 };
@@ -37,6 +39,17 @@ struct observer {
 	void (*gone)(void *ctx, pid_t pid, uint64_t start_ticks); /* on any thread */
 	void *ctx;
 };
+
+/* One that tells several others, in their order. */
+#define OBSERVERS_MAX 4
+
+struct observers {
+	struct observer observer;
+	const struct observer *all[OBSERVERS_MAX];
+	size_t n;
+};
+
+void observers__add(struct observers *observers, const struct observer *observer);
 
 /* Tells it, if there is one, of a report that is made of a snapshot. */
 void observer__observe(const struct observer *observer, const struct snapshot *snapshot,

@@ -5,18 +5,18 @@
 #include "history/trends.h"
 #include "report/caller.h"
 #include "report/report.h"
-#include "serve/past_rights.h"
+#include "serve/remembered.h"
 #include "util/clock.h"
 
 void list_trends__add(const struct list_trends *wanted, struct report *report)
 {
-	enum past_rights rights = past_rights__of(wanted->proc, wanted->caller);
+	enum remembered_rights rights = remembered__rights(wanted->proc, wanted->caller);
 	const struct trends_query query = {
 		.to_ns = clock__wall_ns(),
 		.n = wanted->n,
 		.rows = wanted->rows,
 		.boot = history__boot(wanted->history),
-		.all = rights == PAST_ALL,
+		.all = rights == REMEMBERED_ALL,
 		.uid = wanted->caller->reader.uid,
 		.gid = wanted->caller->reader.gid,
 	};
@@ -26,7 +26,7 @@ void list_trends__add(const struct list_trends *wanted, struct report *report)
 		.n = wanted->n,
 		.step_ms = TRENDS_LENGTH_S * 1000ULL / wanted->n,
 	};
-	if (rights == PAST_NOTHING || history__open(wanted->history, &db))
+	if (rights == REMEMBERED_NONE || history__open(wanted->history, &db))
 		return;
 	/* All of it is of one state of the store. */
 	if (!db__exec(db, "BEGIN"))

@@ -10,9 +10,8 @@
 #include "history/encode.h"
 #include "history/history.h"
 #include "history/moment.h"
-#include "proc/procfs.h"
 #include "proc/self.h"
-#include "serve/past_rights.h"
+#include "serve/remembered.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 
@@ -115,30 +114,6 @@ static void fail(struct past *p, int err)
 	}
 }
 
-/* --- who may ---------------------------------------------------------------------------------- */
-
-/* Of a process that is there, the kernel's own rule holds, too: it may have gained rights. */
-static bool may_read_now(const struct past *p)
-{
-	_cleanup_close_ int pidfd = procfs__open(p->reporter->proc, p->pid);
-	struct proc_stat stat;
-
-	return pidfd < 0 || procfs__stat(pidfd, &stat) ||
-	       stat.start_ticks != p->selection.start_ticks ||
-	       caller__may_read(p->asker->caller, pidfd);
-}
-
-static bool may_read(const struct past *p)
-{
-	const struct observed_owner *owner = &p->selection.owner;
-	const struct reader *reader = &p->asker->caller->reader;
-	enum past_rights rights = past_rights__of(p->reporter->proc, p->asker->caller);
-
-	return rights == PAST_ALL ||
-	       (rights == PAST_OWN && p->pid && owner->known && owner->uid == reader->uid &&
-		owner->gid == reader->gid && may_read_now(p));
-}
-
 /* --- answers ---------------------------------------------------------------------------------- */
 
 static int answer_timeline(struct past *p)
@@ -190,6 +165,13 @@ static int answer_difference(struct past *p)
 	answer__ok(p->answer, TYPE_JSON);
 	diff_encode__json(difference, &options, &p->answer->body);
 	return buf__error(&p->answer->body);
+}
+
+static bool may_read(const struct past *p)
+{
+	const struct remembered remembered = {p->pid, p->selection.start_ticks, p->selection.owner};
+
+	return remembered__may_read(&remembered, p->reporter->proc, p->asker->caller);
 }
 
 static int open_and_find(struct past *p)

@@ -13,6 +13,7 @@
 #include "serve/routes.h"
 
 struct blackbox;
+struct growth;
 struct history;
 struct report;
 struct sampler;
@@ -24,6 +25,7 @@ struct reporter {
 	struct sampler *sampler;
 	struct blackbox *blackbox;
 	struct history *history;
+	struct growth *growth;
 	const char *proc;
 	pid_t pid; /* described when a query names none; 0: the node */
 	void (*metrics)(void *ctx, const struct report *node, struct buf *ret);

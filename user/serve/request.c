@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "serve/alerts.h"
 #include "serve/past.h"
 #include "util/cleanup.h"
 #include "util/refs.h"
@@ -97,7 +98,15 @@ static reporter_fn *answer_from(const struct request *request)
 {
 	enum route_kind kind = request->route->kind;
 
-	return kind == ROUTE_HISTORY || kind == ROUTE_DIFF ? past__answer : reporter__answer;
+	switch (kind) {
+	case ROUTE_HISTORY:
+	case ROUTE_DIFF:
+		return past__answer;
+	case ROUTE_ALERTS:
+		return alerts__answer;
+	default:
+		return reporter__answer;
+	}
 }
 
 static void run(struct job *job, struct visitor *visitor)

@@ -45,12 +45,8 @@ static const struct route_format of_graphs[FORMATS] = {
 	[FORMAT_HTML] = {TYPE_HTML, web__flamegraph, true},
 	[FORMAT_JSON] = {TYPE_JSON, web__flamegraph_json, true},
 };
-static const struct route_format of_ooms[FORMATS] = {
-	[FORMAT_TEXT] = {TYPE_TEXT},
-	[FORMAT_JSON] = {TYPE_JSON},
-};
-/* These are of no report: serve/past.c writes them. */
-static const struct route_format of_history[FORMATS] = {
+/* These are of no report: serve/reporter.c, serve/past.c and serve/alerts.c write them. */
+static const struct route_format of_lists[FORMATS] = {
 	[FORMAT_TEXT] = {TYPE_TEXT},
 	[FORMAT_JSON] = {TYPE_JSON},
 };
@@ -71,11 +67,12 @@ static const struct route routes[] = {
 	{"/debug/memory/processes", ROUTE_PROCESSES, ON_DEBUG, OF_LISTS | PARAMETER_TREND,
 	 of_processes},
 	{"/debug/memory/flamegraph", ROUTE_FLAMEGRAPH, ON_DEBUG, OF_GRAPHS, of_graphs},
-	{"/debug/memory/oom", ROUTE_OOMS, ON_DEBUG, PARAMETER_REPORTS, of_ooms},
-	{"/debug/memory/oom/", ROUTE_OOM, ON_DEBUG, 0, of_ooms},
+	{"/debug/memory/oom", ROUTE_OOMS, ON_DEBUG, PARAMETER_REPORTS, of_lists},
+	{"/debug/memory/oom/", ROUTE_OOM, ON_DEBUG, 0, of_lists},
 	{"/debug/memory/history", ROUTE_HISTORY, ON_DEBUG,
-	 OF_HISTORY | PARAMETER_STEP | PARAMETER_BY | PARAMETER_UNIT, of_history},
+	 OF_HISTORY | PARAMETER_STEP | PARAMETER_BY | PARAMETER_UNIT, of_lists},
 	{"/debug/memory/diff", ROUTE_DIFF, ON_DEBUG, OF_HISTORY | PARAMETER_ALL, of_differences},
+	{"/debug/memory/alerts", ROUTE_ALERTS, ON_DEBUG, 0, of_lists},
 	{"/", ROUTE_PAGE, ON_DEBUG, 0, of_others},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, 0, of_others},
 	{"/healthz", ROUTE_HEALTH, ON_DEBUG | ON_METRICS, 0, of_others},

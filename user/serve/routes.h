@@ -22,6 +22,7 @@ enum route_kind {
 	ROUTE_FLAMEGRAPH, /* of a process, or of the node */
 	ROUTE_HISTORY,
 	ROUTE_DIFF,
+	ROUTE_ALERTS,
 	ROUTE_PAGE,
 	ROUTE_HEALTH,
 	ROUTE_READY,

@@ -453,6 +453,7 @@ static int start(struct server *server)
 				    .sampler = server->config.sampler,
 				    .blackbox = server->config.blackbox,
 				    .history = server->config.history,
+				    .growth = server->config.growth,
 				    .proc = server->options->proc,
 				    .pid = server->options->pid,
 				    .metrics = server->config.metrics,

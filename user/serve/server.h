@@ -12,6 +12,7 @@ struct crew;
 struct options;
 struct report;
 struct server;
+struct growth;
 struct history;
 struct sampler;
 struct blackbox;
@@ -28,6 +29,7 @@ struct server_config {
 	struct sampler *sampler;
 	struct blackbox *blackbox;
 	struct history *history;
+	struct growth *growth;
 	struct crew *crew; /* with REQUEST_WORKERS threads to spare */
 	/* For /readyz: false with why not, one line. Must not block. */
 	bool (*ready)(void *ctx, char *ret_why, size_t len);

@@ -150,7 +150,7 @@ int tracer__start(struct tracer *t, const struct options *options, size_t worker
 	if (!err && t->sampler)
 		err = sampler__start(t->sampler, t->taker, t->crew);
 	if (!err && sweep) {
-		t->blackbox = blackbox__new(options->proc, t->history);
+		t->blackbox = blackbox__new(options->proc, t->history, t->growth);
 		err = t->blackbox ? blackbox__start(t->blackbox, t->taker, t->owner, t->crew)
 				  : -ENOMEM;
 	}

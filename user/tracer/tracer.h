@@ -24,7 +24,8 @@ struct tracer {
 	struct pod_logs *pod_logs;
 	struct taker *taker;
 	struct sampler *sampler;   /* NULL: not wanted */
-	struct history *history;   /* the caller's; NULL: none is kept, and there is no black box */
+	struct growth *growth;	   /* this and the next are the caller's */
+	struct history *history;   /* NULL: none is kept, and there is no black box */
 	struct blackbox *blackbox; /* NULL: not wanted */
 };
 

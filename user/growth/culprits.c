@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "growth/culprits.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "diff/difference.h"
+#include "growth/growers.h"
+#include "history/history.h"
+#include "history/moment.h"
+#include "model/callsite.h"
+#include "report/amount.h"
+#include "report/show_frame.h"
+#include "util/arena.h"
+#include "util/cleanup.h"
+#include "util/text.h"
+
+#define AMOUNT_WIDTH 10
+
+void culprits__free(struct culprits *c)
+{
+	buf__free(&c->callsites);
+	buf__free(&c->names);
+	buf__free(&c->text);
+	buf__free(&c->site);
+	buf__free(&c->name);
+}
+
+static int error_of(const struct culprits *c)
+{
+	return buf__error(&c->callsites) ?: buf__error(&c->names) ?: buf__error(&c->text);
+}
+
+/* --- as it is shown --------------------------------------------------------------------------- */
+
+struct culprit {
+	const char *by;
+	bool counts; /* mappings, not bytes */
+	int64_t growth;
+	const struct saved_site *site;
+};
+
+static void put_owner(struct json *json, const struct saved_site *site)
+{
+	json__key(json, "owner");
+	if (!site->owner && !site->owner_module) {
+		json__null(json);
+		return;
+	}
+	json__object(json);
+	json__put_string(json, "function", site->owner);
+	json__put_string(json, "module", site->owner_module);
+	json__end_object(json);
+}
+
+static void put_site(struct culprits *c, const struct culprit *culprit)
+{
+	struct json json = {.out = &c->callsites, .comma = c->callsites.len};
+
+	json__object(&json);
+	json__put_string(&json, "by", culprit->by);
+	json__key(&json, "growth");
+	json__i64(&json, culprit->growth);
+	put_owner(&json, culprit->site);
+	json__key(&json, "stack");
+	json__array(&json);
+	for (size_t i = 0; i < culprit->site->n_frames; i++)
+		frame__put(&json, &culprit->site->frames[i]);
+	json__end_array(&json);
+	json__end_object(&json);
+}
+
+static void name_site(struct buf *out, const struct saved_site *site)
+{
+	const char *function = site->owner;
+
+	if (!function && site->n_frames)
+		function = site->frames[0].function;
+	text__show(out, function ?: "(no function known)");
+	if (site->owner_module) {
+		buf__puts(out, " in ");
+		text__show(out, site->owner_module);
+	}
+}
+
+static void add_site(struct culprits *c, const struct culprit *culprit)
+{
+	if (c->callsites.len > CULPRITS_BYTES)
+		return;
+	put_site(c, culprit);
+	if (!c->site.len)
+		name_site(&c->site, culprit->site);
+	if (culprit->counts)
+		buf__printf(&c->text, "%+*lld mappings", AMOUNT_WIDTH, (long long)culprit->growth);
+	else
+		amount__add_change(&c->text, culprit->growth, AMOUNT_WIDTH, UNIT_MB);
+	buf__printf(&c->text, "  by %s: ", culprit->by);
+	name_site(&c->text, culprit->site);
+	buf__puts(&c->text, "\n");
+	for (size_t i = 0; i < culprit->site->n_frames; i++)
+		frame__add_text(&c->text, &culprit->site->frames[i]);
+}
+
+static void add_name(struct culprits *c, const struct diff_row *row)
+{
+	struct json json = {.out = &c->names, .comma = c->names.len};
+
+	json__object(&json);
+	json__put_string(&json, "name", row->name);
+	json__key(&json, "growth");
+	json__i64(&json, diff_row__growth(row));
+	json__end_object(&json);
+	if (!c->name.len)
+		text__show(&c->name, row->name);
+	amount__add_change(&c->text, diff_row__growth(row), AMOUNT_WIDTH, UNIT_MB);
+	buf__puts(&c->text, "  named ");
+	text__show(&c->text, row->name);
+	buf__puts(&c->text, "\n");
+}
+
+/* --- by history ------------------------------------------------------------------------------- */
+
+/* A row that was not listed before may have been there, and small. */
+static bool has_grown(const struct diff_list *list, size_t i)
+{
+	return i < list->n && i < CULPRITS_MAX && diff_row__growth(&list->rows[i]) > 0;
+}
+
+/* Both lists have the largest growth first. */
+static void add_all(struct culprits *c, const struct difference *d)
+{
+	size_t map = 0, touch = 0;
+
+	while (has_grown(&d->sites, map) || has_grown(&d->touched, touch)) {
+		bool is_map = has_grown(&d->sites, map) &&
+			      (!has_grown(&d->touched, touch) ||
+			       diff_row__growth(&d->sites.rows[map]) >=
+				       diff_row__growth(&d->touched.rows[touch]));
+		const struct diff_row *row =
+			is_map ? &d->sites.rows[map++] : &d->touched.rows[touch++];
+		const struct culprit culprit = {.by = is_map ? "map" : "touch",
+						.growth = diff_row__growth(row),
+						.site = row->site};
+
+		add_site(c, &culprit);
+	}
+	for (size_t i = 0; has_grown(&d->names, i); i++)
+		add_name(c, &d->names.rows[i]);
+}
+
+static void close_db(sqlite3 **db)
+{
+	sqlite3_close(*db);
+}
+
+static void free_arena(struct arena **arena)
+{
+	arena__free(*arena);
+}
+
+static void free_saved(struct saved **saved)
+{
+	saved__free(*saved);
+}
+
+static void free_difference(struct difference **difference)
+{
+	difference__free(*difference);
+}
+
+int culprits__find(struct history *history, const struct history_selector *selector,
+		   uint64_t from_ns, uint64_t to_ns, struct culprits *ret)
+{
+	_cleanup_(free_difference) struct difference *difference = NULL;
+	_cleanup_(free_saved) struct saved *a = NULL, *b = NULL;
+	_cleanup_(free_arena) struct arena *arena = arena__new();
+	_cleanup_(close_db) sqlite3 *db = NULL;
+	_cleanup_free_ struct selection *selection = calloc(1, sizeof(*selection));
+	int err = arena && selection ? history__open(history, &db) : -ENOMEM;
+
+	err = err ?: db__exec(db, "BEGIN") ?: selection__find(db, selector, arena, selection);
+	err = err ?: moment__read(db, selection, from_ns, false, &a);
+	err = err ?: moment__read(db, selection, to_ns, true, &b);
+	if (!err && strcmp(a->taken_at, b->taken_at) >= 0)
+		err = -ENODATA;
+	err = err ?: difference__new(a, b, &difference);
+	if (err)
+		return err;
+	add_all(ret, difference);
+	return error_of(ret);
+}
+
+/* --- by the number of mappings ---------------------------------------------------------------- */
+
+static uint64_t mappings_before(const struct mappings *maps, const struct callsite *site)
+{
+	for (size_t i = 0; i < GROWER_SITES; i++) {
+		if (maps->before[i].site == site)
+			return maps->before[i].mappings;
+	}
+	return 0;
+}
+
+/* The same in the form that history has. */
+static int saved_of(const struct callsite *site, struct saved_site *ret)
+{
+	*ret = (struct saved_site){.frames = calloc(site->n + 1, sizeof(*ret->frames)),
+				   .n_frames = site->n};
+	if (!ret->frames)
+		return -ENOMEM;
+	for (size_t i = 0; i < site->n; i++)
+		ret->frames[i] = *site->frames[i];
+	if (site->owner >= 0) {
+		ret->owner = ret->frames[site->owner].function;
+		ret->owner_module = ret->frames[site->owner].module;
+	}
+	return 0;
+}
+
+static int by_growth(const void *a, const void *b)
+{
+	const struct mapper *x = a, *y = b;
+
+	return (x->mappings < y->mappings) - (x->mappings > y->mappings);
+}
+
+int culprits__of_mappings(const struct mappings *maps, struct culprits *ret)
+{
+	struct mapper grown[GROWER_SITES];
+	size_t n = 0;
+
+	for (size_t i = 0; i < GROWER_SITES && maps->now[i].site; i++) {
+		uint64_t before = mappings_before(maps, maps->now[i].site);
+
+		if (maps->now[i].mappings > before)
+			grown[n++] =
+				(struct mapper){maps->now[i].site, maps->now[i].mappings - before};
+	}
+	if (n)
+		qsort(grown, n, sizeof(*grown), by_growth);
+	for (size_t i = 0; i < n; i++) {
+		struct saved_site site;
+
+		if (saved_of(grown[i].site, &site))
+			return -ENOMEM;
+		add_site(ret, &(struct culprit){"map", true, (int64_t)grown[i].mappings, &site});
+		free(site.frames);
+	}
+	return error_of(ret);
+}

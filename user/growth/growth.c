@@ -1,0 +1,481 @@
+// SPDX-License-Identifier: BSD-2-Clause
+#include "growth/growth.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "growth/alert_encode.h"
+#include "growth/headroom.h"
+#include "growth/judge.h"
+#include "growth/notices.h"
+#include "proc/container.h"
+#include "proc/memory.h"
+#include "report/report.h"
+#include "util/arena.h"
+#include "util/cleanup.h"
+#include "util/clock.h"
+#include "util/thread.h"
+#include "util/waiter.h"
+
+#define TICK_NS	     (5 * NSEC_PER_SEC)
+#define LOOKS	     4 /* at history, in one tick */
+#define LOOK_NS	     (60 * NSEC_PER_SEC)
+#define LOOK_SOON_NS (10 * NSEC_PER_SEC) /* history is written so often */
+#define FAR_S	     (10 * 365 * 86400.0)
+
+struct growth {
+	struct growth_config config;
+	struct observer observer;
+	char node[256];
+	pthread_t thread;
+	bool started;
+
+	pthread_mutex_t lock; /* for all of these */
+	pthread_cond_t wake;
+	bool stopping;
+	struct growers growers;
+	struct alerts alerts;
+	uint64_t max_map_count; /* 0: not known */
+};
+
+/* --- what is observed ------------------------------------------------------------------------- */
+
+static void observed(void *ctx, const struct observation *observation)
+{
+	struct growth *g = ctx;
+
+	pthread_mutex_lock(&g->lock);
+	growers__observe(&g->growers, observation);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
+{
+	struct growth *g = ctx;
+	struct grower *grower;
+
+	pthread_mutex_lock(&g->lock);
+	grower = growers__find(&g->growers, pid, start_ticks);
+	if (grower)
+		judge__gone(&g->growers, &g->alerts, grower, clock__wall_ns());
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* --- how much ----------------------------------------------------------------------------------
+ */
+
+struct reading {
+	struct grower_key key;
+	struct proc_memory memory;
+	int err;
+};
+
+static struct reading *find_readings(struct growth *g, uint32_t round, size_t *ret_n)
+{
+	struct reading *readings;
+	struct grower *p;
+	size_t n = 0;
+
+	pthread_mutex_lock(&g->lock);
+	readings = calloc(HASH_COUNT(g->growers.processes) + 1, sizeof(*readings));
+	for (p = g->growers.processes; readings && p; p = p->hh.next) {
+		if (grower__is_due(p, round))
+			readings[n++].key = p->key;
+	}
+	pthread_mutex_unlock(&g->lock);
+	*ret_n = n;
+	return readings;
+}
+
+/* Of each that is due; the kernel answers without a lock that the process could hold. */
+static void read_all(struct growth *g, uint32_t round)
+{
+	uint32_t now_s;
+	size_t n;
+	_cleanup_free_ struct reading *readings = find_readings(g, round, &n);
+
+	for (size_t i = 0; i < n; i++)
+		readings[i].err = procfs__memory_of(g->config.proc, (pid_t)readings[i].key.pid,
+						    &readings[i].memory);
+	now_s = clock__boot_ns() / NSEC_PER_SEC;
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < n; i++) {
+		struct grower *p = growers__find(&g->growers, (pid_t)readings[i].key.pid,
+						 readings[i].key.start_ticks);
+
+		if (p && !readings[i].err)
+			grower__look(p, now_s, &readings[i].memory);
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* --- which code, and until when --------------------------------------------------------------- */
+
+/* What is to be found out without the lock. */
+struct look {
+	uint64_t id;
+	enum alert_kind kind;
+	struct history_selector selector;
+	char container[CONTAINER_ID_LEN + 1];
+	uint64_t since;
+	pid_t member;
+	uint64_t rss;
+	struct headroom headroom;
+	int headroom_err;
+	struct culprits culprits;
+	int err;
+};
+
+static struct look look_of(const struct alert *alert)
+{
+	struct look look = {
+		.id = alert->id,
+		.kind = alert->kind,
+		.selector = {.pid = alert->pid, .started = alert->pid ? alert->started : 0},
+		.since = alert->since,
+		.member = alert->member,
+		.rss = alert->rss,
+	};
+
+	if (!alert->pid && alert->container)
+		snprintf(look.container, sizeof(look.container), "%s", alert->container->id);
+	return look;
+}
+
+static void look(const struct growth *g, struct look *look)
+{
+	look->headroom_err = headroom__of(g->config.proc, look->member, look->rss, &look->headroom);
+	if (look->container[0])
+		look->selector.container = look->container;
+	look->err = culprits__find(g->config.history, &look->selector, look->since,
+				   clock__wall_ns(), &look->culprits);
+}
+
+/* At the slope, from now on. */
+static uint64_t reached_at(const struct alert *alert, uint64_t used)
+{
+	double seconds;
+
+	if (!alert->has_slope || alert->slope.estimate <= 0 || alert->limit == ALERT_UNKNOWN ||
+	    used >= alert->limit)
+		return 0;
+	seconds = (double)(alert->limit - used) / alert->slope.estimate;
+	return seconds < FAR_S ? clock__wall_ns() + (uint64_t)(seconds * NSEC_PER_SEC) : 0;
+}
+
+static void replace(struct alert *alert, struct culprits *culprits)
+{
+	culprits__free(&alert->culprits);
+	alert->culprits = *culprits;
+	*culprits = (struct culprits){};
+}
+
+static void note(struct growth *g, struct look *look)
+{
+	struct alert *alert = alerts__find(&g->alerts, look->id);
+	bool known = !look->err && look->culprits.callsites.len;
+
+	if (!alert)
+		return;
+	alert->look_at_ns = clock__boot_ns() + (known ? LOOK_NS : LOOK_SOON_NS);
+	if (known)
+		replace(alert, &look->culprits);
+	if (look->headroom_err || alert->state == ALERT_RESOLVED)
+		return;
+	alert->limit = look->headroom.limit;
+	alert->limit_at = reached_at(alert, look->headroom.used);
+}
+
+/* All of it is in memory. */
+static void look_at_mappings(struct growth *g, struct alert *alert)
+{
+	const struct grower *grower = growers__find(&g->growers, alert->pid, alert->start_ticks);
+	struct culprits culprits = {};
+
+	alert->look_at_ns = clock__boot_ns() + LOOK_SOON_NS;
+	if (!grower || !grower->maps)
+		return;
+	if (!culprits__of_mappings(grower->maps, &culprits))
+		replace(alert, &culprits);
+	culprits__free(&culprits);
+	alert->limit = g->max_map_count ?: ALERT_UNKNOWN;
+	alert->limit_at = reached_at(alert, alert->mappings);
+}
+
+static size_t find_due(struct growth *g, struct look ret[LOOKS])
+{
+	uint64_t now_ns = clock__boot_ns();
+	size_t n = 0;
+
+	for (size_t i = 0; i < ALERTS_MAX && n < LOOKS; i++) {
+		struct alert *alert = g->alerts.all[i];
+
+		if (!alert || alert->look_at_ns > now_ns ||
+		    (alert->state == ALERT_RESOLVED && alert->culprits.callsites.len))
+			continue;
+		if (alert->kind == ALERT_MAP_COUNT)
+			look_at_mappings(g, alert);
+		else
+			ret[n++] = look_of(alert);
+	}
+	return n;
+}
+
+/* --- telling ---------------------------------------------------------------------------------- */
+
+static void mark_told(struct growth *g)
+{
+	for (size_t i = 0; i < ALERTS_MAX; i++) {
+		if (g->alerts.all[i] && g->alerts.all[i]->state == ALERT_RESOLVED)
+			g->alerts.all[i]->end_told = true;
+	}
+}
+
+static void tell(struct growth *g)
+{
+	struct arena *arena = arena__new();
+	struct notice *notices = NULL;
+	size_t n = 0;
+	int err = -1;
+
+	if (!arena)
+		return;
+	pthread_mutex_lock(&g->lock);
+	if (g->config.notify)
+		err = notices__make(&g->alerts, g->node, arena, &notices, &n);
+	if (!err || !g->config.notify)
+		mark_told(g);
+	pthread_mutex_unlock(&g->lock);
+	if (!err)
+		g->config.notify(g->config.ctx, notices, n);
+	arena__free(arena);
+}
+
+/* --- the thread ------------------------------------------------------------------------------- */
+
+static void tick(struct growth *g, uint32_t round)
+{
+	const struct moment now = {clock__boot_ns() / NSEC_PER_SEC, clock__wall_ns()};
+	uint64_t max = headroom__max_map_count(g->config.proc);
+	struct look looks[LOOKS];
+	size_t n;
+
+	read_all(g, round);
+	pthread_mutex_lock(&g->lock);
+	g->max_map_count = max;
+	judge__all(&g->growers, &g->alerts, max, &now);
+	n = find_due(g, looks);
+	pthread_mutex_unlock(&g->lock);
+	for (size_t i = 0; i < n; i++)
+		look(g, &looks[i]);
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < n; i++)
+		note(g, &looks[i]);
+	pthread_mutex_unlock(&g->lock);
+	for (size_t i = 0; i < n; i++)
+		culprits__free(&looks[i].culprits);
+	tell(g);
+}
+
+static void *run(void *arg)
+{
+	struct growth *g = arg;
+	bool stopping = false;
+
+	for (uint32_t round = 0; !stopping; round++) {
+		uint64_t until_ns = clock__monotonic_ns() + TICK_NS;
+
+		pthread_mutex_lock(&g->lock);
+		while (!g->stopping && waiter__wait(&g->wake, &g->lock, until_ns))
+			;
+		stopping = g->stopping;
+		pthread_mutex_unlock(&g->lock);
+		if (!stopping)
+			tick(g, round);
+	}
+	return NULL;
+}
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+void growth__encode(struct growth *g, growth_may_see_fn *may_see, const void *ctx, bool json,
+		    struct buf *ret)
+{
+	struct json writer = {.out = ret};
+
+	if (json) {
+		json__object(&writer);
+		json__put_u64(&writer, "schema", 1);
+		json__key(&writer, "alerts");
+		json__array(&writer);
+	} else {
+		alerts__add_header(ret);
+	}
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < ALERTS_MAX; i++) {
+		const struct alert *alert = g->alerts.all[i];
+
+		if (!alert || !may_see(alert, ctx))
+			continue;
+		if (json)
+			alert__put(&writer, alert);
+		else
+			alert__add_text(ret, alert);
+	}
+	pthread_mutex_unlock(&g->lock);
+	if (json) {
+		json__end_array(&writer);
+		json__end_object(&writer);
+		buf__puts(ret, "\n");
+	}
+}
+
+static bool is_of(const struct growth *g, const struct alert *alert, pid_t pid,
+		  uint64_t start_ticks)
+{
+	const struct grower *p;
+
+	if (alert->pid)
+		return alert->pid == pid && (!start_ticks || alert->start_ticks == start_ticks);
+	for (p = g->growers.processes; p; p = p->hh.next) {
+		if ((pid_t)p->key.pid == pid && p->group && p->group->growing == alert)
+			return true;
+	}
+	return false;
+}
+
+void growth__encode_of(struct growth *g, pid_t pid, uint64_t start_ticks, struct buf *ret)
+{
+	struct json json = {.out = ret};
+
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < ALERTS_MAX; i++) {
+		if (g->alerts.all[i] && is_of(g, g->alerts.all[i], pid, start_ticks))
+			alert__put(&json, g->alerts.all[i]);
+	}
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* A container that has no name has no series: its id comes again with no restart. */
+static int add_slope(const struct alert *a, struct arena *arena, struct metrics_row *ret)
+{
+	const struct report_container *c = a->container && a->container->pod ? a->container : NULL;
+	const struct {
+		const char *name, *value;
+	} labels[METRICS_LABELS] = {
+		{"pid", a->pid ? arena__printf(arena, "%d", a->pid) : ""},
+		{"comm", a->pid ? a->comm : ""},
+		{"namespace", c ? c->namespace : ""},
+		{"pod", c ? c->pod : ""},
+		{"container", c && c->name ? c->name : ""},
+	};
+
+	for (size_t i = 0; i < METRICS_LABELS; i++) {
+		ret->labels[i].name = labels[i].name;
+		ret->labels[i].value =
+			labels[i].value ? arena__strdup(arena, labels[i].value) : NULL;
+		if (!ret->labels[i].value)
+			return -ENOMEM;
+	}
+	ret->value = a->slope.estimate;
+	return 0;
+}
+
+static void count_alerts(const struct alerts *alerts,
+			 struct metrics_row ret[ALERT_KINDS * ALERT_STATES])
+{
+	for (size_t i = 0; i < ALERT_KINDS * ALERT_STATES; i++) {
+		ret[i].labels[0].name = "kind";
+		ret[i].labels[0].value = alert_kind__name(i / ALERT_STATES);
+		ret[i].labels[1].name = "state";
+		ret[i].labels[1].value = alert_state__name(i % ALERT_STATES);
+	}
+	for (size_t i = 0; i < ALERTS_MAX; i++) {
+		const struct alert *a = alerts->all[i];
+
+		if (a)
+			ret[a->kind * ALERT_STATES + a->state].value++;
+	}
+}
+
+int growth__metrics(struct growth *g, struct arena *arena, struct metrics_growth *ret)
+{
+	struct metrics_row *slopes = arena__alloc(arena, ALERTS_MAX * sizeof(*slopes));
+	struct metrics_row *alerts =
+		arena__alloc(arena, ALERT_KINDS * ALERT_STATES * sizeof(*alerts));
+	int err = slopes && alerts ? 0 : -ENOMEM;
+	size_t n = 0;
+
+	if (err)
+		return err;
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; !err && i < ALERTS_MAX; i++) {
+		const struct alert *a = g->alerts.all[i];
+
+		if (a && a->kind == ALERT_GROWTH && a->state != ALERT_RESOLVED && a->has_slope &&
+		    (a->pid || (a->container && a->container->pod)))
+			err = add_slope(a, arena, &slopes[n++]);
+	}
+	count_alerts(&g->alerts, alerts);
+	pthread_mutex_unlock(&g->lock);
+	*ret = (struct metrics_growth){slopes, n, alerts, ALERT_KINDS * ALERT_STATES};
+	return err;
+}
+
+/* --- its life --------------------------------------------------------------------------------- */
+
+struct growth *growth__new(const struct growth_config *config)
+{
+	struct growth *g = calloc(1, sizeof(*g));
+
+	if (!g)
+		return NULL;
+	g->config = *config;
+	g->observer = (struct observer){observed, gone, g};
+	if (gethostname(g->node, sizeof(g->node) - 1))
+		g->node[0] = '\0';
+	pthread_mutex_init(&g->lock, NULL);
+	pthread_cond_init(&g->wake, NULL);
+	return g;
+}
+
+const struct observer *growth__observer(const struct growth *g)
+{
+	return &g->observer;
+}
+
+int growth__start(struct growth *g)
+{
+	int err = thread__start(&g->thread, "growth", run, g);
+
+	g->started = !err;
+	return err;
+}
+
+void growth__stop(struct growth *g)
+{
+	if (!g || !g->started)
+		return;
+	pthread_mutex_lock(&g->lock);
+	g->stopping = true;
+	pthread_cond_signal(&g->wake);
+	pthread_mutex_unlock(&g->lock);
+	pthread_join(g->thread, NULL);
+	g->started = false;
+}
+
+void growth__free(struct growth *g)
+{
+	if (!g)
+		return;
+	growth__stop(g);
+	growers__free(&g->growers);
+	alerts__free(&g->alerts);
+	pthread_cond_destroy(&g->wake);
+	pthread_mutex_destroy(&g->lock);
+	free(g);
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: BSD-2-Clause */
+/*
+ * What grows abnormally: it observes, judges every five seconds on a thread of its own, and has
+ * history say which code it is. What it knows is in memory only: after a restart of the daemon all
+ * trends begin anew.
+ */
+#ifndef MEMPROV_GROWTH_H
+#define MEMPROV_GROWTH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "growth/alerts.h"
+#include "notify/notice.h"
+#include "report/metrics.h"
+#include "report/observer.h"
+#include "util/buf.h"
+
+struct arena;
+struct growth;
+
+struct growth_config {
+	const char *proc;
+	struct history *history; /* the threads' end is before its own */
+	/* All that fire and those that have just ended, each time that they were judged, on the
+	 * thread; NULL: nobody is told. The notices live until it returns. */
+	void (*notify)(void *ctx, const struct notice *notices, size_t n);
+	void *ctx;
+};
+
+/* The strings must outlive it. NULL when out of memory. */
+struct growth *growth__new(const struct growth_config *config);
+void growth__free(struct growth *growth); /* accepts NULL */
+
+const struct observer *growth__observer(const struct growth *growth);
+
+int growth__start(struct growth *growth); /* 0 or -errno */
+void growth__stop(struct growth *growth); /* accepts NULL, and one that was not started */
+
+/* Whether the caller may see what is said of the alert, asked with the lock held. */
+typedef bool growth_may_see_fn(const struct alert *alert, const void *ctx);
+void growth__encode(struct growth *growth, growth_may_see_fn *may_see, const void *ctx, bool json,
+		    struct buf *ret);
+
+/* The alerts of a process and of its container, elements of a JSON array. start_ticks 0: not
+ * known. */
+void growth__encode_of(struct growth *growth, pid_t pid, uint64_t start_ticks, struct buf *ret);
+
+/* For memprov_growth_bytes_per_second and memprov_alerts, in the arena. 0 or -ENOMEM. */
+int growth__metrics(struct growth *growth, struct arena *arena, struct metrics_growth *ret);
+
+#endif
