@@ -114,7 +114,7 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	for (size_t i = 0; i < HISTORY_CAUSES; i++)
 		history_errors[i] =
 			(struct metrics_counter){history.errors[i].cause, history.errors[i].count};
-	if (!arena || growth__metrics(d->growth, arena, &tracer.growth))
+	if (!arena || growth__metrics(d->growth, node, arena, &tracer.growth))
 		ret->failed = true;
 	tracer.history_bytes = history.bytes;
 	tracer.history_max_bytes = history.max_bytes;
@@ -255,8 +255,6 @@ static int start(struct daemon *d, const struct options *options)
 	code = history__start(d->history) ? EXIT_FAILED : EXIT_DONE;
 	if (!code && d->notifier && notifier__start(d->notifier))
 		code = EXIT_FAILED;
-	if (!code && growth__start(d->growth))
-		code = EXIT_FAILED;
 	code = code ?: tracer__start(&d->tracer, options, REQUEST_WORKERS);
 	if (code)
 		return code;
@@ -297,7 +295,6 @@ static bool stop(struct daemon *d)
 	int err = notifier__stop(d->notifier);
 
 	if (d->server && server__stop(d->server)) {
-		growth__stop(d->growth);
 		history__stop(d->history);
 		return false;
 	}

@@ -16,7 +16,7 @@ from test_oom import LIMIT, of, watched, within
 DOCUMENT = (ROOT / "docs" / "http.md").read_text()
 
 # The values of these labels are listed where the metric is; others come from processes.
-LISTED = {"category", "type", "cause", "source", "result", "scope", "state", "what"}
+LISTED = {"category", "kind", "type", "cause", "source", "result", "scope", "state", "what"}
 
 
 @pytest.fixture(scope="module")
@@ -173,6 +173,9 @@ def test_metrics(pod):
         told[name] = (kind, set(inside.split(",")) - {""}, set(words(meaning)) - {"category"})
     # Its meaning is where the categories are.
     told["memprov_container_resident_bytes"][2].update(told["memprov_process_resident_bytes"][2])
+    # Nothing grows here: test_growth.py.
+    assert not labels["memprov_growth_bytes_per_second"]
+    labels["memprov_growth_bytes_per_second"] = told["memprov_growth_bytes_per_second"][1]
     assert {name: (kinds[name], labels[name], values[name]) for name in kinds} == told
 
 
@@ -216,7 +219,7 @@ def test_what_is_told_of_a_kill(pod):
             target.process.wait()
             assert other.process.poll() is None
             oom, = until(lambda: of(daemon, target.pid), "the entry")
-    # Nothing is told of growth so far, and the report is a report.
+    # The report is a report, and growth is told of alerts (test_growth.py).
     oom["growth"], oom["report"] = [{}], {"age_ms": oom["report"]["age_ms"]}
     oom["victim"]["container"] = {}
     assert paths({"schema": 1, "ooms": [oom]}) - {"schema"} == documented("## Out of memory")

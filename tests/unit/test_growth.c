@@ -28,8 +28,14 @@
 struct node {
 	struct growers growers;
 	struct alerts alerts;
-	uint32_t s; /* since BOOT_S */
+	uint32_t s;	  /* since BOOT_S */
+	uint64_t started; /* ticks; 0: long ago */
 };
+
+static uint64_t start_of(const struct node *node)
+{
+	return node->started ?: 100;
+}
 
 static struct moment moment_of(const struct node *node)
 {
@@ -59,7 +65,7 @@ static void observe(struct node *node, pid_t pid, const struct report_container 
 	struct site_row row = {.site = mapper, .regions = mappings - 10};
 	const struct observation o = {
 		.report = report,
-		.start_ticks = 100,
+		.start_ticks = start_of(node),
 		.taken_ns = (BOOT_S + node->s) * NSEC_PER_SEC,
 		.mappings = mappings,
 		.owner = {true, 33, 33},
@@ -81,7 +87,7 @@ static void look(struct node *node, pid_t pid, uint64_t anonymous)
 	const struct proc_memory memory = {
 		.size = 2 * anonymous, .rss = anonymous + 3 * MB, .shared = 3 * MB};
 
-	grower__look(growers__find(&node->growers, pid, 100), BOOT_S + node->s, &memory);
+	grower__look(growers__find(&node->growers, pid, start_of(node)), BOOT_S + node->s, &memory);
 }
 
 static void judge(struct node *node)
@@ -93,8 +99,8 @@ static void judge(struct node *node)
 
 static void lose(struct node *node, pid_t pid)
 {
-	judge__gone(&node->growers, &node->alerts, growers__find(&node->growers, pid, 100),
-		    moment_of(node).wall_ns);
+	judge__gone(&node->growers, &node->alerts,
+		    growers__find(&node->growers, pid, start_of(node)), moment_of(node).wall_ns);
 }
 
 /* For so long, at so much a second. */
@@ -173,6 +179,31 @@ static void a_leak_ends_with_its_process(void **state)
 	assert_int_equal(count(&node, ALERT_PENDING), 1);
 	lose(&node, 8);
 	assert_int_equal(only(&node)->pid, 7);
+	free_node(&node);
+}
+
+/* Its heap fills for the first time, perhaps; unless its limit is near. */
+static void what_is_young_is_waited_for(void **state)
+{
+	struct node node = {.started = BOOT_S * 100};
+	uint64_t anonymous = 10 * MB;
+	struct alert *alert;
+
+	(void)state;
+	observe(&node, 7, NULL, 50, NULL);
+	run(&node, 7, 300, &anonymous, MB);
+	alert = node.alerts.all[0];
+	assert_int_equal(only(&node)->state, ALERT_PENDING);
+	alert->limit_at = moment_of(&node).wall_ns + 601 * NSEC_PER_SEC;
+	judge(&node);
+	assert_int_equal(alert->state, ALERT_PENDING);
+	alert->limit_at -= 2 * NSEC_PER_SEC;
+	judge(&node);
+	assert_int_equal(alert->state, ALERT_FIRING);
+	/* That is not taken back. */
+	alert->limit_at = 0;
+	run(&node, 7, 30, &anonymous, MB);
+	assert_int_equal(alert->state, ALERT_FIRING);
 	free_node(&node);
 }
 
@@ -454,6 +485,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_leak_from_suspicion_to_the_end),
 		cmocka_unit_test(a_leak_ends_with_its_process),
+		cmocka_unit_test(what_is_young_is_waited_for),
 		cmocka_unit_test(alerts_are_bounded_and_ended_ones_make_room),
 		cmocka_unit_test(a_leak_that_restarts_interrupt),
 		cmocka_unit_test(restarts_are_no_leak),

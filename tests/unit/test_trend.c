@@ -38,7 +38,7 @@ static void test_a_leak_is_suspected_then_certain_then_over(void **state)
 {
 	const struct trend_slope even = {1000, 1000, 1000};
 	struct trend_slope slope;
-	struct trend trend = {};
+	struct trend trend = {.born_s = 1};
 	uint32_t value;
 
 	(void)state;
@@ -92,7 +92,7 @@ static void test_a_gap_is_no_growth(void **state)
 
 static void test_a_tooth_that_comes_again(void **state)
 {
-	struct trend trend = {};
+	struct trend trend = {.born_s = 1};
 	unsigned alarms = 0;
 
 	(void)state;
@@ -163,20 +163,25 @@ struct found {
 };
 
 /* The shortest window in which it is clearly a growth that matters, when that is certain: beside
- * what it had, more than steps are, with teeth that fit into a quarter, and none whose quarter is
- * half a day. */
+ * what it had, more than steps and jobs are, with teeth that fit into a quarter, and none whose
+ * quarter is half a day. */
 static unsigned window_of(const struct process *p, double had, double known)
 {
 	static const double parts[TREND_WINDOWS] = {0.22, 0.22, 0.3, 0.35, 0.35, 0.05, 0.05, 0.05};
+	bool comes_back = p->shape == SHAPE_STEPS || p->shape == SHAPE_BATCH;
 	unsigned i = 0;
 
 	for (; i < TREND_WINDOWS - 1; i++) {
 		double growth = p->rate * trend_window__seconds(i);
 		bool later = i && known > trend_window__seconds(i);
+
+		/* What is young is waited for. */
+		if (!i && known < 600)
+			continue;
 		double q0 = had + growth * (later ? 0.5 : 1.4);
 
 		if (growth * 0.75 >= fmax(1.1 * parts[i] * q0, rule.least) &&
-		    (p->shape != SHAPE_STEPS || growth * 0.75 > p->size * p->base) &&
+		    (!comes_back || growth * 0.75 > p->size * p->base) &&
 		    (p->shape != SHAPE_SWING || i != TWO_DAYS) &&
 		    (p->shape != SHAPE_TEETH || p->length < trend_window__seconds(i) / 4))
 			break;

@@ -83,7 +83,7 @@ void alert__add_slope(struct buf *out, const struct alert *a)
 	double slope = a->kind == ALERT_GROWTH ? a->slope.estimate / MB : a->slope.estimate;
 	size_t i = 0;
 
-	if (!a->has_slope) {
+	if (!a->has_slope || slope <= 0) {
 		buf__puts(out, "-");
 		return;
 	}

@@ -75,8 +75,8 @@ static void name_site(struct buf *out, const struct saved_site *site)
 {
 	const char *function = site->owner;
 
-	if (!function && site->n_frames)
-		function = site->frames[0].function;
+	for (size_t i = 0; !function && i < site->n_frames; i++)
+		function = site->frames[i].function;
 	text__show(out, function ?: "(no function known)");
 	if (site->owner_module) {
 		buf__puts(out, " in ");
@@ -218,13 +218,6 @@ static int saved_of(const struct callsite *site, struct saved_site *ret)
 	return 0;
 }
 
-static int by_growth(const void *a, const void *b)
-{
-	const struct mapper *x = a, *y = b;
-
-	return (x->mappings < y->mappings) - (x->mappings > y->mappings);
-}
-
 int culprits__of_mappings(const struct mappings *maps, struct culprits *ret)
 {
 	struct mapper grown[GROWER_SITES];
@@ -237,8 +230,6 @@ int culprits__of_mappings(const struct mappings *maps, struct culprits *ret)
 			grown[n++] =
 				(struct mapper){maps->now[i].site, maps->now[i].mappings - before};
 	}
-	if (n)
-		qsort(grown, n, sizeof(*grown), by_growth);
 	for (size_t i = 0; i < n; i++) {
 		struct saved_site site;
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "model/callsite.h"
+#include "model/model.h"
 #include "proc/statm.h"
 #include "report/report.h"
 #include "util/buf.h"
@@ -179,6 +180,15 @@ static void drop(struct mapper mappers[GROWER_SITES])
 	}
 }
 
+/* One with an owner goes before: of a storm of small mappings not each has its whole stack. */
+static bool goes_before(const struct site_row *row, const struct mapper *mapper)
+{
+	bool known = row->site->owner >= 0;
+	bool other = mapper->site && mapper->site->owner >= 0;
+
+	return !mapper->site || (known != other ? known : row->regions > mapper->mappings);
+}
+
 /* The sites that have made most. */
 static void find_mappers(const struct report *report, struct mapper ret[GROWER_SITES])
 {
@@ -187,7 +197,7 @@ static void find_mappers(const struct report *report, struct mapper ret[GROWER_S
 		const struct site_row *row = &report->sites[i];
 		size_t at = GROWER_SITES;
 
-		while (at && row->regions > ret[at - 1].mappings)
+		while (at && goes_before(row, &ret[at - 1]))
 			at--;
 		if (at == GROWER_SITES)
 			continue;
@@ -204,6 +214,8 @@ static void count_mappings(struct grower *grower, const struct observation *o, b
 	grower->mappings = o->mappings;
 	if (!grower->maps && o->mappings >= MAPPINGS_WATCHED) {
 		grower->maps = calloc(1, sizeof(*grower->maps));
+		if (grower->maps)
+			grower->maps->trend.born_s = grower->trend.born_s;
 		if (grower->maps && first)
 			find_mappers(o->report, grower->maps->before);
 	}
@@ -247,6 +259,7 @@ static struct grower *add(struct growers *growers, const struct observation *o)
 		return NULL;
 	}
 	grower->key = (struct grower_key){o->start_ticks, o->report->pid};
+	grower->trend.born_s = o->start_ticks * NSEC_PER_TICK / NSEC_PER_SEC;
 	HASH_ADD(hh, growers->processes, key, sizeof(grower->key), grower);
 	return grower;
 }

@@ -13,30 +13,32 @@
 #include "growth/judge.h"
 #include "growth/notices.h"
 #include "proc/container.h"
+#include "proc/crew.h"
 #include "proc/memory.h"
 #include "report/report.h"
+#include "report/take.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "util/thread.h"
 #include "util/waiter.h"
 
-#define TICK_NS	     (5 * NSEC_PER_SEC)
-#define LOOKS	     4 /* at history, in one tick */
-#define LOOK_NS	     (60 * NSEC_PER_SEC)
-#define LOOK_SOON_NS (10 * NSEC_PER_SEC) /* history is written so often */
-#define FAR_S	     (10 * 365 * 86400.0)
+#define TICK_NS	       (5 * NSEC_PER_SEC)
+#define LOOKS	       4 /* at history, in one tick */
+#define LOOK_NS	       (60 * NSEC_PER_SEC)
+#define LOOK_SOON_NS   (10 * NSEC_PER_SEC) /* history is written so often */
+#define REPORT_NS      (30 * NSEC_PER_SEC)
+#define REPORT_SPACING 500 /* times its CPU time from one report to the next */
+#define FAR_S	       (10 * 365 * 86400.0)
 
 struct growth {
 	struct growth_config config;
 	struct observer observer;
 	char node[256];
-	pthread_t thread;
-	bool started;
+	struct taker *taker;
 
 	pthread_mutex_t lock; /* for all of these */
 	pthread_cond_t wake;
-	bool stopping;
+	uint32_t round;
 	struct growers growers;
 	struct alerts alerts;
 	uint64_t max_map_count; /* 0: not known */
@@ -74,7 +76,7 @@ struct reading {
 	int err;
 };
 
-static struct reading *find_readings(struct growth *g, uint32_t round, size_t *ret_n)
+static struct reading *find_readings(struct growth *g, size_t *ret_n)
 {
 	struct reading *readings;
 	struct grower *p;
@@ -83,20 +85,21 @@ static struct reading *find_readings(struct growth *g, uint32_t round, size_t *r
 	pthread_mutex_lock(&g->lock);
 	readings = calloc(HASH_COUNT(g->growers.processes) + 1, sizeof(*readings));
 	for (p = g->growers.processes; readings && p; p = p->hh.next) {
-		if (grower__is_due(p, round))
+		if (grower__is_due(p, g->round))
 			readings[n++].key = p->key;
 	}
+	g->round++;
 	pthread_mutex_unlock(&g->lock);
 	*ret_n = n;
 	return readings;
 }
 
 /* Of each that is due; the kernel answers without a lock that the process could hold. */
-static void read_all(struct growth *g, uint32_t round)
+static void read_all(struct growth *g)
 {
 	uint32_t now_s;
 	size_t n;
-	_cleanup_free_ struct reading *readings = find_readings(g, round, &n);
+	_cleanup_free_ struct reading *readings = find_readings(g, &n);
 
 	for (size_t i = 0; i < n; i++)
 		readings[i].err = procfs__memory_of(g->config.proc, (pid_t)readings[i].key.pid,
@@ -124,6 +127,8 @@ struct look {
 	uint64_t since;
 	pid_t member;
 	uint64_t rss;
+	bool reports;
+	uint64_t cpu_ns; /* that the report took */
 	struct headroom headroom;
 	int headroom_err;
 	struct culprits culprits;
@@ -139,6 +144,8 @@ static struct look look_of(const struct alert *alert)
 		.since = alert->since,
 		.member = alert->member,
 		.rss = alert->rss,
+		.reports =
+			alert->state != ALERT_RESOLVED && alert->report_at_ns <= clock__boot_ns(),
 	};
 
 	if (!alert->pid && alert->container)
@@ -146,8 +153,24 @@ static struct look look_of(const struct alert *alert)
 	return look;
 }
 
-static void look(const struct growth *g, struct look *look)
+/* Whoever observes reports is told of it, which is all that it is for: samples of a process that is
+ * large, or of a busy node, are too rare to say what grew, and wait for no stack. */
+static void take_report(const struct growth *g, struct look *look, struct visitor *visitor)
 {
+	uint64_t cpu_ns = clock__thread_cpu_ns();
+	struct report *report;
+
+	if (!taker__process(g->taker, look->member, &CALLER_OURSELVES, visitor, &report))
+		report__free(report);
+	look->cpu_ns = clock__thread_cpu_ns() - cpu_ns;
+}
+
+static void look(const struct growth *g, struct look *look, struct visitor *visitor)
+{
+	if (look->reports)
+		take_report(g, look, visitor);
+	if (look->kind == ALERT_MAP_COUNT || visitor->stop)
+		return;
 	look->headroom_err = headroom__of(g->config.proc, look->member, look->rss, &look->headroom);
 	if (look->container[0])
 		look->selector.container = look->container;
@@ -174,29 +197,12 @@ static void replace(struct alert *alert, struct culprits *culprits)
 	*culprits = (struct culprits){};
 }
 
-static void note(struct growth *g, struct look *look)
-{
-	struct alert *alert = alerts__find(&g->alerts, look->id);
-	bool known = !look->err && look->culprits.callsites.len;
-
-	if (!alert)
-		return;
-	alert->look_at_ns = clock__boot_ns() + (known ? LOOK_NS : LOOK_SOON_NS);
-	if (known)
-		replace(alert, &look->culprits);
-	if (look->headroom_err || alert->state == ALERT_RESOLVED)
-		return;
-	alert->limit = look->headroom.limit;
-	alert->limit_at = reached_at(alert, look->headroom.used);
-}
-
 /* All of it is in memory. */
-static void look_at_mappings(struct growth *g, struct alert *alert)
+static void note_mappings(struct growth *g, struct alert *alert)
 {
 	const struct grower *grower = growers__find(&g->growers, alert->pid, alert->start_ticks);
 	struct culprits culprits = {};
 
-	alert->look_at_ns = clock__boot_ns() + LOOK_SOON_NS;
 	if (!grower || !grower->maps)
 		return;
 	if (!culprits__of_mappings(grower->maps, &culprits))
@@ -206,20 +212,44 @@ static void look_at_mappings(struct growth *g, struct alert *alert)
 	alert->limit_at = reached_at(alert, alert->mappings);
 }
 
+static void note_growth(struct alert *alert, struct look *look)
+{
+	if (!look->err && look->culprits.callsites.len)
+		replace(alert, &look->culprits);
+	if (look->headroom_err || alert->state == ALERT_RESOLVED)
+		return;
+	alert->limit = look->headroom.limit;
+	alert->limit_at = reached_at(alert, look->headroom.used);
+}
+
+/* Soon after a report history has it. */
+static void note(struct growth *g, struct look *look)
+{
+	struct alert *alert = alerts__find(&g->alerts, look->id);
+	uint64_t now_ns = clock__boot_ns(), spent = look->cpu_ns * REPORT_SPACING;
+
+	if (!alert)
+		return;
+	if (alert->kind == ALERT_MAP_COUNT)
+		note_mappings(g, alert);
+	else
+		note_growth(alert, look);
+	if (look->reports)
+		alert->report_at_ns = now_ns + (spent > REPORT_NS ? spent : REPORT_NS);
+	alert->look_at_ns =
+		now_ns + (look->reports || !alert->culprits.callsites.len ? LOOK_SOON_NS : LOOK_NS);
+}
+
 static size_t find_due(struct growth *g, struct look ret[LOOKS])
 {
 	uint64_t now_ns = clock__boot_ns();
 	size_t n = 0;
 
 	for (size_t i = 0; i < ALERTS_MAX && n < LOOKS; i++) {
-		struct alert *alert = g->alerts.all[i];
+		const struct alert *alert = g->alerts.all[i];
 
-		if (!alert || alert->look_at_ns > now_ns ||
-		    (alert->state == ALERT_RESOLVED && alert->culprits.callsites.len))
-			continue;
-		if (alert->kind == ALERT_MAP_COUNT)
-			look_at_mappings(g, alert);
-		else
+		if (alert && alert->look_at_ns <= now_ns &&
+		    (alert->state != ALERT_RESOLVED || !alert->culprits.callsites.len))
 			ret[n++] = look_of(alert);
 	}
 	return n;
@@ -257,48 +287,64 @@ static void tell(struct growth *g)
 
 /* --- the thread ------------------------------------------------------------------------------- */
 
-static void tick(struct growth *g, uint32_t round)
+static void free_looks(struct look *looks, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		culprits__free(&looks[i].culprits);
+}
+
+static void tick(struct growth *g, struct visitor *visitor)
 {
 	const struct moment now = {clock__boot_ns() / NSEC_PER_SEC, clock__wall_ns()};
 	uint64_t max = headroom__max_map_count(g->config.proc);
 	struct look looks[LOOKS];
 	size_t n;
 
-	read_all(g, round);
+	read_all(g);
 	pthread_mutex_lock(&g->lock);
 	g->max_map_count = max;
 	judge__all(&g->growers, &g->alerts, max, &now);
 	n = find_due(g, looks);
 	pthread_mutex_unlock(&g->lock);
-	for (size_t i = 0; i < n; i++)
-		look(g, &looks[i]);
-	pthread_mutex_lock(&g->lock);
-	for (size_t i = 0; i < n; i++)
-		note(g, &looks[i]);
-	pthread_mutex_unlock(&g->lock);
-	for (size_t i = 0; i < n; i++)
-		culprits__free(&looks[i].culprits);
-	tell(g);
+	for (size_t i = 0; i < n && !visitor->stop; i++)
+		look(g, &looks[i], visitor);
+	/* A thread that was left behind in there finds that another has its work. */
+	if (!visitor->stop) {
+		pthread_mutex_lock(&g->lock);
+		for (size_t i = 0; i < n; i++)
+			note(g, &looks[i]);
+		pthread_mutex_unlock(&g->lock);
+		tell(g);
+	}
+	free_looks(looks, n);
 }
 
-static void *run(void *arg)
+static void run(struct visitor *visitor, void *arg)
 {
 	struct growth *g = arg;
-	bool stopping = false;
 
-	for (uint32_t round = 0; !stopping; round++) {
+	while (!visitor->stop) {
 		uint64_t until_ns = clock__monotonic_ns() + TICK_NS;
 
 		pthread_mutex_lock(&g->lock);
-		while (!g->stopping && waiter__wait(&g->wake, &g->lock, until_ns))
+		while (!visitor->stop && waiter__wait(&g->wake, &g->lock, until_ns))
 			;
-		stopping = g->stopping;
 		pthread_mutex_unlock(&g->lock);
-		if (!stopping)
-			tick(g, round);
+		if (!visitor->stop)
+			tick(g, visitor);
 	}
-	return NULL;
 }
+
+static void wake(void *arg)
+{
+	struct growth *g = arg;
+
+	pthread_mutex_lock(&g->lock);
+	pthread_cond_broadcast(&g->wake);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static const struct crew_work judging = {.name = "growth", .run = run, .wake = wake};
 
 /* --- answers ---------------------------------------------------------------------------------- */
 
@@ -402,7 +448,21 @@ static void count_alerts(const struct alerts *alerts,
 	}
 }
 
-int growth__metrics(struct growth *g, struct arena *arena, struct metrics_growth *ret)
+static bool is_among(const struct alert *a, const struct report *node)
+{
+	const struct report_container *c = a->container, *other;
+
+	for (size_t i = 0; i < node->n_processes; i++) {
+		other = node->processes[i].container;
+		if (a->pid ? node->processes[i].pid == a->pid
+			   : c && other && !strcmp(c->id, other->id))
+			return true;
+	}
+	return false;
+}
+
+int growth__metrics(struct growth *g, const struct report *node, struct arena *arena,
+		    struct metrics_growth *ret)
 {
 	struct metrics_row *slopes = arena__alloc(arena, ALERTS_MAX * sizeof(*slopes));
 	struct metrics_row *alerts =
@@ -413,10 +473,11 @@ int growth__metrics(struct growth *g, struct arena *arena, struct metrics_growth
 	if (err)
 		return err;
 	pthread_mutex_lock(&g->lock);
-	for (size_t i = 0; !err && i < ALERTS_MAX; i++) {
+	for (size_t i = 0; !err && node && i < ALERTS_MAX; i++) {
 		const struct alert *a = g->alerts.all[i];
 
-		if (a && a->kind == ALERT_GROWTH && a->state != ALERT_RESOLVED && a->has_slope &&
+		if (a && is_among(a, node) && a->kind == ALERT_GROWTH &&
+		    a->state != ALERT_RESOLVED && a->has_slope &&
 		    (a->pid || (a->container && a->container->pod)))
 			err = add_slope(a, arena, &slopes[n++]);
 	}
@@ -448,31 +509,16 @@ const struct observer *growth__observer(const struct growth *g)
 	return &g->observer;
 }
 
-int growth__start(struct growth *g)
+int growth__start(struct growth *g, struct taker *taker, struct crew *crew)
 {
-	int err = thread__start(&g->thread, "growth", run, g);
-
-	g->started = !err;
-	return err;
-}
-
-void growth__stop(struct growth *g)
-{
-	if (!g || !g->started)
-		return;
-	pthread_mutex_lock(&g->lock);
-	g->stopping = true;
-	pthread_cond_signal(&g->wake);
-	pthread_mutex_unlock(&g->lock);
-	pthread_join(g->thread, NULL);
-	g->started = false;
+	g->taker = taker;
+	return crew__start(crew, &judging, g);
 }
 
 void growth__free(struct growth *g)
 {
 	if (!g)
 		return;
-	growth__stop(g);
 	growers__free(&g->growers);
 	alerts__free(&g->alerts);
 	pthread_cond_destroy(&g->wake);

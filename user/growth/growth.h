@@ -18,25 +18,29 @@
 #include "util/buf.h"
 
 struct arena;
+struct crew;
 struct growth;
+struct report;
+struct taker;
 
 struct growth_config {
 	const char *proc;
-	struct history *history; /* the threads' end is before its own */
+	struct history *history;
 	/* All that fire and those that have just ended, each time that they were judged, on the
 	 * thread; NULL: nobody is told. The notices live until it returns. */
 	void (*notify)(void *ctx, const struct notice *notices, size_t n);
 	void *ctx;
 };
 
-/* The strings must outlive it. NULL when out of memory. */
+/* All must outlive it. NULL when out of memory. */
 struct growth *growth__new(const struct growth_config *config);
-void growth__free(struct growth *growth); /* accepts NULL */
+void growth__free(struct growth *growth); /* behind the end of the crew; accepts NULL */
 
 const struct observer *growth__observer(const struct growth *growth);
 
-int growth__start(struct growth *growth); /* 0 or -errno */
-void growth__stop(struct growth *growth); /* accepts NULL, and one that was not started */
+/* With a thread of the crew's, by which reports of what grows are taken too, so that history has
+ * its call sites. It must outlive the crew. 0 or -errno. */
+int growth__start(struct growth *growth, struct taker *taker, struct crew *crew);
 
 /* Whether the caller may see what is said of the alert, asked with the lock held. */
 typedef bool growth_may_see_fn(const struct alert *alert, const void *ctx);
@@ -47,7 +51,9 @@ void growth__encode(struct growth *growth, growth_may_see_fn *may_see, const voi
  * known. */
 void growth__encode_of(struct growth *growth, pid_t pid, uint64_t start_ticks, struct buf *ret);
 
-/* For memprov_growth_bytes_per_second and memprov_alerts, in the arena. 0 or -ENOMEM. */
-int growth__metrics(struct growth *growth, struct arena *arena, struct metrics_growth *ret);
+/* For memprov_growth_bytes_per_second, of the processes and containers that the report has, and for
+ * memprov_alerts; in the arena. node NULL: there is none. 0 or -ENOMEM. */
+int growth__metrics(struct growth *growth, const struct report *node, struct arena *arena,
+		    struct metrics_growth *ret);
 
 #endif

@@ -9,6 +9,9 @@
 #define FULL	 9 / 10
 #define NOT_FULL 17 / 20
 
+/* With a limit so near, what is young is not waited for. */
+#define URGENT_NS (10 * 60 * NSEC_PER_SEC)
+
 struct judging {
 	struct growers *growers;
 	struct alerts *alerts;
@@ -47,6 +50,13 @@ static void in_bytes(struct trend_slope *slope)
 	slope->high *= 1024;
 }
 
+/* Once it fires, that is not taken back because it slows down. */
+static bool is_urgent(const struct judging *j, const struct alert *alert)
+{
+	return alert && (alert->state == ALERT_FIRING ||
+			 (alert->limit_at && alert->limit_at < j->now->wall_ns + URGENT_NS));
+}
+
 /* What follows from the trend's state. True when there is an alert that goes on. */
 static bool follow(struct judging *j, struct alert **alert, enum alert_kind kind,
 		   const struct trend *trend, bool full)
@@ -54,7 +64,7 @@ static bool follow(struct judging *j, struct alert **alert, enum alert_kind kind
 	unsigned window;
 	enum trend_state state = trend__state(trend, &window);
 
-	if (full)
+	if (full || (state == TREND_YOUNG && is_urgent(j, *alert)))
 		state = TREND_CERTAIN;
 	if (state == TREND_QUIET ||
 	    (*alert && (*alert)->state == ALERT_FIRING && state != TREND_CERTAIN)) {

@@ -6,7 +6,13 @@
 
 #define QUARTER (TREND_BUCKETS / 4)
 #define PAIRS	(TREND_BUCKETS * (TREND_BUCKETS - 1) / 2)
+#define MIDDLE	(PAIRS / 2)
+/* The sum of the pairs' signs has the variance n (n - 1) (2n + 5) / 18: for n = 12, 1.96 standard
+ * deviations are 28.6, half of them to either side. */
+#define LOW	(MIDDLE - 15)
+#define HIGH	(MIDDLE + 14)
 #define DAY_S	(26 * 3600) /* with what days differ in */
+#define YOUNG_S 600
 
 /* Of a growth from q0 to q3 each step between quarters is a third, if it is even. */
 #define STEP_LEAST 0.12
@@ -77,9 +83,6 @@ static int compare(const void *a, const void *b)
 
 bool trend__slope(const struct trend *trend, unsigned window, struct trend_slope *ret)
 {
-	/* The standard deviation of the sum of signs, n (n - 1) (2n + 5) / 18, for n = 12. */
-	const double spread =
-		1.96 * sqrt(TREND_BUCKETS * (TREND_BUCKETS - 1) * (2 * TREND_BUCKETS + 5) / 18.0);
 	const struct trend_window *w = &trend->windows[window];
 	double slopes[PAIRS];
 	size_t n = 0;
@@ -92,9 +95,9 @@ bool trend__slope(const struct trend *trend, unsigned window, struct trend_slope
 				      ((double)kinds[window].bucket_s * (i - j));
 	}
 	qsort(slopes, n, sizeof(*slopes), compare);
-	ret->estimate = (slopes[PAIRS / 2 - 1] + slopes[PAIRS / 2]) / 2;
-	ret->low = slopes[(size_t)((PAIRS - spread) / 2)];
-	ret->high = slopes[(size_t)((PAIRS + spread) / 2)];
+	ret->estimate = (slopes[MIDDLE - 1] + slopes[MIDDLE]) / 2;
+	ret->low = slopes[LOW];
+	ret->high = slopes[HIGH];
 	return true;
 }
 
@@ -165,8 +168,13 @@ static bool goes_on(const struct trend *trend, unsigned window, const struct tre
 	double q0 = quarter(w, 3), q3 = quarter(w, 0);
 
 	return q3 > fmax(quarter(w, 1), quarter(w, 2)) &&
-	       (w->state == TREND_SUSPECTED || q3 >= floor_before(trend, window)) &&
+	       (w->state != TREND_CERTAIN || q3 >= floor_before(trend, window)) &&
 	       q3 - q0 >= GOES_ON * needed(trend, window, rule->least, q0);
+}
+
+static bool is_young(const struct trend *trend, unsigned window)
+{
+	return !window && trend->last_s < trend->born_s + YOUNG_S;
 }
 
 static void judge(struct trend *trend, unsigned window, const struct trend_rule *rule)
@@ -182,7 +190,7 @@ static void judge(struct trend *trend, unsigned window, const struct trend_rule 
 		if (w->state == TREND_QUIET)
 			w->state = TREND_SUSPECTED;
 		if (now_s - w->rising_s >= hold_s && w->n >= kinds[window].known)
-			w->state = TREND_CERTAIN;
+			w->state = is_young(trend, window) ? TREND_YOUNG : TREND_CERTAIN;
 		return;
 	}
 	if (w->state != TREND_QUIET && goes_on(trend, window, rule)) {
@@ -242,6 +250,7 @@ void trend__add(struct trend *trend, const struct trend_rule *rule, uint32_t now
 	if (!first && now_s <= trend->last_s)
 		return;
 	trend->first_s = trend->first_s ?: now_s;
+	trend->born_s = trend->born_s ?: now_s;
 	note_peak(trend, now_s);
 	trend->last_s = now_s;
 	for (unsigned i = 0; i < TREND_WINDOWS; i++) {

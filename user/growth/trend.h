@@ -27,8 +27,11 @@
  * are of days, for one). It is over when the last quarter has been no higher than those before, or
  * than what was there two days ago, for as long.
  *
- * A start, a fill or a job that grows evenly for more than two minutes cannot be told from a leak
- * before its end, and is taken for one until then.
+ * What begins fills its heap, its caches, its first cycle of garbage. In its first ten minutes the
+ * shortest window is therefore not enough: what grows there is *young*, and whoever knows that a
+ * limit is near may take it for certain. A start that grows evenly for longer than two of the other
+ * windows, or a job that does for two minutes later, cannot be told from a leak before its end, and
+ * is taken for one until then.
  *
  * Where nothing was seen, the lesser of the values around is assumed: after a gap there is a step
  * at most. A window that is shorter than the gap begins anew. Times are those of CLOCK_BOOTTIME,
@@ -49,7 +52,12 @@
 /* One more is open, and not judged. */
 #define TREND_KEPT (2 * TREND_BUCKETS + 1)
 
-enum trend_state { TREND_QUIET, TREND_SUSPECTED, TREND_CERTAIN };
+enum trend_state {
+	TREND_QUIET,
+	TREND_SUSPECTED,
+	TREND_YOUNG, /* it would be certain if what has it were older */
+	TREND_CERTAIN,
+};
 
 /* The least growth within a window that matters, in the unit of the values. */
 struct trend_rule {
@@ -67,6 +75,7 @@ struct trend_window {
 
 /* Zeroed, it is empty. */
 struct trend {
+	uint32_t born_s; /* when what has it began; 0: with the first value */
 	uint32_t first_s, last_s;
 	uint32_t value;
 	struct trend_window windows[TREND_WINDOWS];

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "blackbox/blackbox.h"
+#include "growth/growth.h"
 #include "live/name_reader.h"
 #include "live/owner.h"
 #include "live/sweep.h"
@@ -20,8 +21,8 @@
 #include "util/budget.h"
 #include "util/log.h"
 
-/* The sweeper, the sampler, the unwinder and the black box. */
-#define TRACER_WORKERS 4
+/* The sweeper, the sampler, the unwinder, growth and the black box. */
+#define TRACER_WORKERS 5
 
 /* Threads that may be stuck in processes before work is left undone. */
 #define RESERVE 16
@@ -149,6 +150,8 @@ int tracer__start(struct tracer *t, const struct options *options, size_t worker
 	}
 	if (!err && t->sampler)
 		err = sampler__start(t->sampler, t->taker, t->crew);
+	if (!err && sweep)
+		err = growth__start(t->growth, t->taker, t->crew);
 	if (!err && sweep) {
 		t->blackbox = blackbox__new(options->proc, t->history, t->growth);
 		err = t->blackbox ? blackbox__start(t->blackbox, t->taker, t->owner, t->crew)
