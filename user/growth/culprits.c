@@ -121,10 +121,12 @@ static void add_name(struct culprits *c, const struct diff_row *row)
 
 /* --- by history ------------------------------------------------------------------------------- */
 
-/* A row that was not listed before may have been there, and small. */
+/* Of its largest, and by more than a hundredth of the first. */
 static bool has_grown(const struct diff_list *list, size_t i)
 {
-	return i < list->n && i < CULPRITS_MAX && diff_row__growth(&list->rows[i]) > 0;
+	return i < list->n && i < CULPRITS_MAX &&
+	       diff_row__growth(&list->rows[i]) > diff_row__growth(&list->rows[0]) / 100 &&
+	       diff_row__growth(&list->rows[i]) > 0;
 }
 
 /* Both lists have the largest growth first. */
