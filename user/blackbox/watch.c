@@ -2,15 +2,13 @@
 #include "blackbox/watch.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "proc/cgroup.h"
 #include "proc/cgroup_tree.h"
 #include "proc/meminfo.h"
+#include "proc/procfs.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -146,28 +144,19 @@ static void scan(struct watch *watch)
 	watch->scan_ns = clock__boot_ns() + (took > SCAN_NS ? took : SCAN_NS);
 }
 
-static int read_text(const struct watch *watch, const char *file, struct buf *ret)
-{
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", watch->proc, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : buf__read_fd(ret, fd, TEXT_MAX);
-}
-
 static void look_at_node(struct watch *watch)
 {
 	_cleanup_buf_ struct buf meminfo = {}, pressure = {};
 	uint64_t used;
 	unsigned some;
 
-	if (!read_text(watch, "meminfo", &meminfo) &&
+	if (!procfs__read_node(watch->proc, "meminfo", TEXT_MAX, &meminfo) &&
 	    !meminfo__parse(meminfo.data ?: "", &watch->node.limit, &used))
 		place__note(&watch->node, used, clock__boot_ns());
 	/* CONFIG_PSI may be off. */
-	watch->node.pressed = !read_text(watch, "pressure/memory", &pressure) &&
-			      !pressure__parse(pressure.data ?: "", &some) && some >= PRESSED;
+	watch->node.pressed =
+		!procfs__read_node(watch->proc, "pressure/memory", TEXT_MAX, &pressure) &&
+		!pressure__parse(pressure.data ?: "", &some) && some >= PRESSED;
 }
 
 uint64_t watch__look(struct watch *watch)

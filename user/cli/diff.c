@@ -13,16 +13,6 @@
 #include "util/log.h"
 #include "util/text.h"
 
-static void free_saved(struct saved **saved)
-{
-	saved__free(*saved);
-}
-
-static void free_difference(struct difference **difference)
-{
-	difference__free(*difference);
-}
-
 static int read_one(const char *file, struct saved **ret)
 {
 	_cleanup_buf_ struct buf name = {};
@@ -44,7 +34,7 @@ static int compare(const struct options *options, const struct saved *a, const s
 		.all = options->all,
 		.unit = options->kilobytes ? UNIT_KB : UNIT_MB,
 	};
-	_cleanup_(free_difference) struct difference *difference = NULL;
+	_cleanup_difference_ struct difference *difference = NULL;
 	_cleanup_buf_ struct buf text = {};
 	int err = difference__new(a, b, &difference);
 
@@ -72,7 +62,7 @@ static int check_growth(const struct options *options, const struct saved *a, co
 
 int diff__run(const struct options *options)
 {
-	_cleanup_(free_saved) struct saved *a = NULL, *b = NULL;
+	_cleanup_saved_ struct saved *a = NULL, *b = NULL;
 	int code;
 
 	if (read_one(options->files[0], &a) || read_one(options->files[1], &b))

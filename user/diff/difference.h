@@ -58,6 +58,13 @@ struct difference {
 int difference__new(const struct saved *a, const struct saved *b, struct difference **ret);
 void difference__free(struct difference *difference); /* accepts NULL */
 
+static inline void difference__cleanup(struct difference **difference)
+{
+	difference__free(*difference);
+}
+
+#define _cleanup_difference_ __attribute__((cleanup(difference__cleanup)))
+
 int64_t diff_row__growth(const struct diff_row *row);
 const char *change__name(enum change change);
 

@@ -72,6 +72,13 @@ struct saved {
 int saved__parse(const char *text, size_t len, struct saved **ret, char error[SAVED_ERROR_LEN]);
 void saved__free(struct saved *saved); /* accepts NULL */
 
+static inline void saved__cleanup(struct saved **saved)
+{
+	saved__free(*saved);
+}
+
+#define _cleanup_saved_ __attribute__((cleanup(saved__cleanup)))
+
 /* What a row of a report's files is called among the categories; NULL for NULL. */
 const char *saved__file_category(const char *name);
 

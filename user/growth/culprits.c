@@ -151,33 +151,13 @@ static void add_all(struct culprits *c, const struct difference *d)
 		add_name(c, &d->names.rows[i]);
 }
 
-static void close_db(sqlite3 **db)
-{
-	sqlite3_close(*db);
-}
-
-static void free_arena(struct arena **arena)
-{
-	arena__free(*arena);
-}
-
-static void free_saved(struct saved **saved)
-{
-	saved__free(*saved);
-}
-
-static void free_difference(struct difference **difference)
-{
-	difference__free(*difference);
-}
-
 int culprits__find(struct history *history, const struct history_selector *selector,
 		   uint64_t from_ns, uint64_t to_ns, struct culprits *ret)
 {
-	_cleanup_(free_difference) struct difference *difference = NULL;
-	_cleanup_(free_saved) struct saved *a = NULL, *b = NULL;
-	_cleanup_(free_arena) struct arena *arena = arena__new();
-	_cleanup_(close_db) sqlite3 *db = NULL;
+	_cleanup_difference_ struct difference *difference = NULL;
+	_cleanup_saved_ struct saved *a = NULL, *b = NULL;
+	_cleanup_arena_ struct arena *arena = arena__new();
+	_cleanup_db_ sqlite3 *db = NULL;
 	_cleanup_free_ struct selection *selection = calloc(1, sizeof(*selection));
 	int err = arena && selection ? history__open(history, &db) : -ENOMEM;
 

@@ -2,9 +2,6 @@
 #include "growth/headroom.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <limits.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "proc/cgroup.h"
@@ -16,23 +13,13 @@
 
 #define TEXT_MAX 65536
 
-static int read_text(const char *proc, const char *file, struct buf *ret)
-{
-	_cleanup_close_ int fd = -1;
-	char path[PATH_MAX];
-
-	snprintf(path, sizeof(path), "%s/%s", proc, file);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	return fd < 0 ? -errno : buf__read_fd(ret, fd, TEXT_MAX);
-}
-
 int headroom__of(const char *proc, pid_t pid, uint64_t rss, struct headroom *ret)
 {
 	_cleanup_close_ int pidfd = procfs__open(proc, pid);
 	_cleanup_free_ struct cgroup *cgroup = malloc(sizeof(*cgroup));
 	_cleanup_buf_ struct buf text = {};
 	uint64_t limit = pidfd < 0 ? CGROUP_UNKNOWN : cgroup__tightest_limit(pidfd);
-	int err = cgroup ? read_text(proc, "meminfo", &text) : -ENOMEM;
+	int err = cgroup ? procfs__read_node(proc, "meminfo", TEXT_MAX, &text) : -ENOMEM;
 
 	err = err ?: meminfo__parse(text.data ?: "", &ret->limit, &ret->used);
 	if (err || limit == CGROUP_UNKNOWN || limit >= ret->limit)
@@ -51,7 +38,7 @@ uint64_t headroom__max_map_count(const char *proc)
 	const char *pos;
 	uint64_t value;
 
-	if (read_text(proc, "sys/vm/max_map_count", &text) || !text.len)
+	if (procfs__read_node(proc, "sys/vm/max_map_count", TEXT_MAX, &text) || !text.len)
 		return 0;
 	pos = text.data;
 	return number__scan(&pos, text.data + text.len, 10, &value) ? 0 : value;

@@ -9,7 +9,7 @@
 #define FULL	 9 / 10
 #define NOT_FULL 17 / 20
 
-/* With a limit so near, what is young is not waited for. */
+/* With a limit so near, what is likely is enough. */
 #define URGENT_NS (10 * 60 * NSEC_PER_SEC)
 
 struct judging {
@@ -64,7 +64,7 @@ static bool follow(struct judging *j, struct alert **alert, enum alert_kind kind
 	unsigned window;
 	enum trend_state state = trend__state(trend, &window);
 
-	if (full || (state == TREND_YOUNG && is_urgent(j, *alert)))
+	if (full || (state == TREND_LIKELY && is_urgent(j, *alert)))
 		state = TREND_CERTAIN;
 	if (state == TREND_QUIET ||
 	    (*alert && (*alert)->state == ALERT_FIRING && state != TREND_CERTAIN)) {

@@ -177,6 +177,14 @@ static bool is_young(const struct trend *trend, unsigned window)
 	return !window && trend->last_s < trend->born_s + YOUNG_S;
 }
 
+static bool is_held(const struct trend *trend, unsigned window)
+{
+	const struct trend_window *w = &trend->windows[window];
+	uint32_t hold_s = kinds[window].hold * kinds[window].bucket_s;
+
+	return trend->last_s - w->rising_s >= hold_s && w->n >= kinds[window].known;
+}
+
 static void judge(struct trend *trend, unsigned window, const struct trend_rule *rule)
 {
 	struct trend_window *w = &trend->windows[window];
@@ -189,16 +197,18 @@ static void judge(struct trend *trend, unsigned window, const struct trend_rule 
 		w->idle_s = 0;
 		if (w->state == TREND_QUIET)
 			w->state = TREND_SUSPECTED;
-		if (now_s - w->rising_s >= hold_s && w->n >= kinds[window].known)
-			w->state = is_young(trend, window) ? TREND_YOUNG : TREND_CERTAIN;
+		if (is_held(trend, window))
+			w->state = is_young(trend, window) ? TREND_LIKELY : TREND_CERTAIN;
 		return;
 	}
 	if (w->state != TREND_QUIET && goes_on(trend, window, rule)) {
 		w->idle_s = 0;
+		if (w->state == TREND_SUSPECTED && is_held(trend, window))
+			w->state = TREND_LIKELY;
 		return;
 	}
 	w->idle_s = w->idle_s ?: now_s;
-	if (w->state == TREND_CERTAIN && now_s - w->idle_s < hold_s)
+	if (w->state >= TREND_LIKELY && now_s - w->idle_s < hold_s)
 		return;
 	w->rising_s = 0;
 	w->state = TREND_QUIET;

@@ -28,10 +28,10 @@
  * than what was there two days ago, for as long.
  *
  * What begins fills its heap, its caches, its first cycle of garbage. In its first ten minutes the
- * shortest window is therefore not enough: what grows there is *young*, and whoever knows that a
- * limit is near may take it for certain. A start that grows evenly for longer than two of the other
- * windows, or a job that does for two minutes later, cannot be told from a leak before its end, and
- * is taken for one until then.
+ * shortest window is therefore not enough: there it is *likely* only, as what has slowed down a
+ * little before it was certain, and whoever knows that a limit is near may take it for certain. A
+ *start that grows evenly for longer than two of the other windows, or a job that does for two
+ *minutes later, cannot be told from a leak before its end, and is taken for one until then.
  *
  * Where nothing was seen, the lesser of the values around is assumed: after a gap there is a step
  * at most. A window that is shorter than the gap begins anew. Times are those of CLOCK_BOOTTIME,
@@ -55,7 +55,7 @@
 enum trend_state {
 	TREND_QUIET,
 	TREND_SUSPECTED,
-	TREND_YOUNG, /* it would be certain if what has it were older */
+	TREND_LIKELY, /* for so long, but what has it is young, or it has slowed down */
 	TREND_CERTAIN,
 };
 

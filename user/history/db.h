@@ -51,6 +51,12 @@ static inline void db__finalize(sqlite3_stmt **statement)
 	sqlite3_finalize(*statement);
 }
 
+static inline void db__close(sqlite3 **db)
+{
+	sqlite3_close(*db);
+}
+
+#define _cleanup_db_	    __attribute__((cleanup(db__close)))
 #define _cleanup_statement_ __attribute__((cleanup(db__finalize)))
 
 #endif

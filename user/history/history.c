@@ -2,7 +2,6 @@
 #include "history/history.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,6 +14,7 @@
 #include "history/note.h"
 #include "history/store.h"
 #include "history/words.h"
+#include "proc/procfs.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -515,12 +515,9 @@ static void *run(void *arg)
 static void read_boot(struct history *h)
 {
 	_cleanup_buf_ struct buf text = {};
-	_cleanup_close_ int fd = -1;
-	char path[4200];
 
-	snprintf(path, sizeof(path), "%s/sys/kernel/random/boot_id", h->config.proc);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd >= 0 && !buf__read_fd(&text, fd, 256) && text.len >= 36)
+	if (!procfs__read_node(h->config.proc, "sys/kernel/random/boot_id", 256, &text) &&
+	    text.len >= 36)
 		snprintf(h->boot, sizeof(h->boot), "%.36s", text.data);
 }
 

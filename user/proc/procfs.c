@@ -41,6 +41,16 @@ int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret)
 	return fd < 0 ? -errno : buf__read_fd(ret, fd, max);
 }
 
+int procfs__read_node(const char *proc, const char *file, size_t max, struct buf *ret)
+{
+	_cleanup_close_ int fd = -1;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%s", proc, file);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd < 0 ? -errno : buf__read_fd(ret, fd, max);
+}
+
 int procfs__stat(int pidfd, struct proc_stat *ret)
 {
 	_cleanup_buf_ struct buf text = {};

@@ -50,6 +50,9 @@ int procfs__stat(int pidfd, struct proc_stat *ret);
 /* Appends a whole file of the directory, at most max bytes. */
 int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret);
 
+/* The same of a file of the procfs itself. */
+int procfs__read_node(const char *proc, const char *file, size_t max, struct buf *ret);
+
 /* A text that differs from an earlier one when a task has come or gone since; but for one that came
  * when all numbers had been given out once around. 0 or -errno. */
 #define PROC_TASKS_LEN 64

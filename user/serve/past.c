@@ -15,26 +15,6 @@
 #include "util/arena.h"
 #include "util/cleanup.h"
 
-static void close_db(sqlite3 **db)
-{
-	sqlite3_close(*db);
-}
-
-static void free_arena(struct arena **arena)
-{
-	arena__free(*arena);
-}
-
-static void free_saved(struct saved **saved)
-{
-	saved__free(*saved);
-}
-
-static void free_difference(struct difference **difference)
-{
-	difference__free(*difference);
-}
-
 /* --- what is asked for ------------------------------------------------------------------------ */
 
 struct past {
@@ -151,8 +131,8 @@ static int answer_difference(struct past *p)
 		.top = p->query->top,
 		.all = p->query->all,
 	};
-	_cleanup_(free_difference) struct difference *difference = NULL;
-	_cleanup_(free_saved) struct saved *a = NULL, *b = NULL;
+	_cleanup_difference_ struct difference *difference = NULL;
+	_cleanup_saved_ struct saved *a = NULL, *b = NULL;
 	int err = moment__read(p->db, &p->selection, p->query->from_ns, false, &a);
 
 	err = err ?: moment__read(p->db, &p->selection, p->query->to_ns, true, &b);
@@ -205,8 +185,8 @@ void past__answer(const struct reporter *reporter, const struct route *route,
 			 .query = query,
 			 .asker = asker,
 			 .answer = answer};
-	_cleanup_(close_db) sqlite3 *db = NULL;
-	_cleanup_(free_arena) struct arena *arena = NULL;
+	_cleanup_db_ sqlite3 *db = NULL;
+	_cleanup_arena_ struct arena *arena = NULL;
 	int err;
 
 	if (query->self)

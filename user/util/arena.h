@@ -10,6 +10,13 @@ struct arena;
 struct arena *arena__new(void);	       /* NULL when out of memory */
 void arena__free(struct arena *arena); /* accepts NULL */
 
+static inline void arena__cleanup(struct arena **arena)
+{
+	arena__free(*arena);
+}
+
+#define _cleanup_arena_ __attribute__((cleanup(arena__cleanup)))
+
 /* Zeroed, aligned for any type; NULL when out of memory. Lives as long as the arena. */
 void *arena__alloc(struct arena *arena, size_t size);
 
