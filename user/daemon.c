@@ -218,9 +218,23 @@ static int make_notifier(struct daemon *d, const struct options *options)
 	return err == -ELIBACC ? EXIT_UNSUPPORTED : EXIT_FAILED;
 }
 
+/* The notifier is made later than growth, and before that begins. */
+static void judged(void *ctx, const struct notice *notices, size_t n)
+{
+	struct daemon *d = ctx;
+
+	if (d->notifier)
+		notifier__judged(d->notifier, notices, n);
+}
+
 static int make_growth(struct daemon *d, const struct options *options)
 {
-	const struct growth_config config = {.proc = options->proc, .history = d->history};
+	const struct growth_config config = {
+		.proc = options->proc,
+		.history = d->history,
+		.notify = judged,
+		.ctx = d,
+	};
 
 	d->growth = growth__new(&config);
 	if (!d->growth)
