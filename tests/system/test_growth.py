@@ -14,6 +14,7 @@ import pytest
 
 from memprov import HANG, MIB, Daemon, Target, until
 from test_access import get_as_nobody
+from test_alertmanager import Alertmanager
 from test_docs import documented, paths
 from test_limits import memory_cgroup
 from test_oom import of, within
@@ -91,7 +92,9 @@ class Crowd:
     def __init__(self, stack, tmp):
         socket, java = tmp / "redis.sock", tmp / "Load.java"
         java.write_text(LOAD)
-        self.daemon = stack.enter_context(Daemon())
+        self.alertmanager = stack.enter_context(Alertmanager(tmp))
+        self.alertmanager.start()
+        self.daemon = stack.enter_context(Daemon("--alertmanager", self.alertmanager.url))
         self.group = stack.enter_context(memory_cgroup(LIMIT))
         self.service = stack.enter_context(within(self.group, sys.executable, "-c", SERVICE))
         self.mapper = stack.enter_context(Target("mapper", MAPPINGS))
@@ -143,6 +146,17 @@ def test_a_service_that_leaks(crowd):
         assert "keep_orders" in names_of(site) and site["growth"] > 50 * MIB, alert["callsites"]
     growths = [site["growth"] for site in alert["callsites"]]
     assert growths == sorted(growths, reverse=True) and growths[-1] > 0
+
+
+def test_an_alertmanager_is_told(crowd):
+    alert = patiently(lambda: alert_of(crowd.daemon, crowd.service.pid, "firing"), "the alert to fire")
+    told = patiently(lambda: crowd.alertmanager.alerts().get("MemprovMemoryGrowth"), "the Alertmanager to know")
+    labels = told["labels"]
+    assert (labels["pid"], labels["comm"], labels["start_time"]) == (
+        str(alert["pid"]), alert["comm"], alert["start_time"]), labels
+    assert told["status"]["state"] == "active" and moment(told["endsAt"]) > moment(told["startsAt"])
+    told = patiently(lambda: crowd.alertmanager.alerts().get("MemprovMapCount"), "the Alertmanager to know of mappings")
+    assert told["labels"]["comm"] == "mapper"
 
 
 def test_what_fills_and_what_collects_is_left_alone(crowd):
@@ -213,3 +227,4 @@ def test_it_ends_in_a_kill_that_says_what_grew(crowd):
     gone = patiently(lambda: alert_of(daemon, pid, "resolved"), "its end")
     assert gone["id"] == alert["id"] and moment(gone["resolved_at"]) > moment(gone["since"])
     assert gone["limit_at"] is None
+    patiently(lambda: ("resolved", "MemprovMemoryGrowth") in crowd.alertmanager.notified, "the Alertmanager's resolve")

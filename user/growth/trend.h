@@ -30,8 +30,8 @@
  * What begins fills its heap, its caches, its first cycle of garbage. In its first ten minutes the
  * shortest window is therefore not enough: there it is *likely* only, as what has slowed down a
  * little before it was certain, and whoever knows that a limit is near may take it for certain. A
- *start that grows evenly for longer than two of the other windows, or a job that does for two
- *minutes later, cannot be told from a leak before its end, and is taken for one until then.
+ * start that grows evenly for longer than two of the other windows, or a job that does for two
+ * minutes later, cannot be told from a leak before its end, and is taken for one until then.
  *
  * Where nothing was seen, the lesser of the values around is assumed: after a gap there is a step
  * at most. A window that is shorter than the gap begins anew. Times are those of CLOCK_BOOTTIME,
