@@ -194,10 +194,14 @@ static void what_is_young_is_waited_for(void **state)
 	run(&node, 7, 300, &anonymous, MB);
 	alert = node.alerts.all[0];
 	assert_int_equal(only(&node)->state, ALERT_PENDING);
-	alert->limit_at = moment_of(&node).wall_ns + 601 * NSEC_PER_SEC;
+	alert->limit_at = moment_of(&node).wall_ns + 301 * NSEC_PER_SEC;
 	judge(&node);
 	assert_int_equal(alert->state, ALERT_PENDING);
 	alert->limit_at -= 2 * NSEC_PER_SEC;
+	alert->limit_is_node = true;
+	judge(&node);
+	assert_int_equal(alert->state, ALERT_PENDING);
+	alert->limit_is_node = false;
 	judge(&node);
 	assert_int_equal(alert->state, ALERT_FIRING);
 	/* That is not taken back. */

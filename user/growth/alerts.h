@@ -53,6 +53,7 @@ struct alert {
 	uint64_t look_at_ns;   /* when the next one is due, CLOCK_BOOTTIME; */
 	uint64_t report_at_ns; /* and a report */
 	uint64_t limit;	       /* bytes or mappings; ALERT_UNKNOWN */
+	bool limit_is_node;    /* no cgroup's */
 	uint64_t limit_at;     /* wall clock, ns; 0: not known, or never */
 	struct culprits culprits;
 };

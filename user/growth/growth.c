@@ -219,6 +219,7 @@ static void note_growth(struct alert *alert, struct look *look)
 	if (look->headroom_err || alert->state == ALERT_RESOLVED)
 		return;
 	alert->limit = look->headroom.limit;
+	alert->limit_is_node = look->headroom.is_node;
 	alert->limit_at = reached_at(alert, look->headroom.used);
 }
 

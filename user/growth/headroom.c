@@ -21,10 +21,11 @@ int headroom__of(const char *proc, pid_t pid, uint64_t rss, struct headroom *ret
 	uint64_t limit = pidfd < 0 ? CGROUP_UNKNOWN : cgroup__tightest_limit(pidfd);
 	int err = cgroup ? procfs__read_node(proc, "meminfo", TEXT_MAX, &text) : -ENOMEM;
 
+	ret->is_node = true;
 	err = err ?: meminfo__parse(text.data ?: "", &ret->limit, &ret->used);
 	if (err || limit == CGROUP_UNKNOWN || limit >= ret->limit)
 		return err;
-	*ret = (struct headroom){limit, rss};
+	*ret = (struct headroom){limit, rss, false};
 	/* Where it is that of a cgroup around, only the process itself is known. */
 	if (!cgroup__read(pidfd, cgroup) && cgroup->limit == limit &&
 	    cgroup->working_set != CGROUP_UNKNOWN)

@@ -3,12 +3,14 @@
 #ifndef MEMPROV_HEADROOM_H
 #define MEMPROV_HEADROOM_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct headroom {
 	uint64_t limit; /* the lowest of its cgroup and those around it, or the node's memory */
 	uint64_t used;	/* of it, by all */
+	bool is_node;	/* no cgroup's */
 };
 
 /* rss: the process's, where the kernel does not say what all use. Bytes. 0 or -errno. */

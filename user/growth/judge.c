@@ -9,8 +9,9 @@
 #define FULL	 9 / 10
 #define NOT_FULL 17 / 20
 
-/* With a limit so near, what is likely is enough. */
-#define URGENT_NS (10 * 60 * NSEC_PER_SEC)
+/* With a cgroup's limit so near, what is likely is enough. A heap that fills the node is stopped by
+ * its own bound first. */
+#define URGENT_NS (5 * 60 * NSEC_PER_SEC)
 
 struct judging {
 	struct growers *growers;
@@ -53,8 +54,9 @@ static void in_bytes(struct trend_slope *slope)
 /* Once it fires, that is not taken back because it slows down. */
 static bool is_urgent(const struct judging *j, const struct alert *alert)
 {
-	return alert && (alert->state == ALERT_FIRING ||
-			 (alert->limit_at && alert->limit_at < j->now->wall_ns + URGENT_NS));
+	return alert &&
+	       (alert->state == ALERT_FIRING || (alert->limit_at && !alert->limit_is_node &&
+						 alert->limit_at < j->now->wall_ns + URGENT_NS));
 }
 
 /* What follows from the trend's state. True when there is an alert that goes on. */
