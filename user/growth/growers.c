@@ -87,6 +87,7 @@ static struct group *add_group(struct growers *growers, const char *name)
 	if (group)
 		group->name = strdup(name);
 	if (!group || !group->name) {
+		growers->turned_away++;
 		free(group);
 		return NULL;
 	}

@@ -468,7 +468,8 @@ int growth__metrics(struct growth *g, const struct report *node, struct arena *a
 	struct metrics_row *slopes = arena__alloc(arena, ALERTS_MAX * sizeof(*slopes));
 	struct metrics_row *alerts =
 		arena__alloc(arena, ALERT_KINDS * ALERT_STATES * sizeof(*alerts));
-	int err = slopes && alerts ? 0 : -ENOMEM;
+	struct metrics_row *turned_away = arena__alloc(arena, 2 * sizeof(*turned_away));
+	int err = slopes && alerts && turned_away ? 0 : -ENOMEM;
 	size_t n = 0;
 
 	if (err)
@@ -483,8 +484,12 @@ int growth__metrics(struct growth *g, const struct report *node, struct arena *a
 			err = add_slope(a, arena, &slopes[n++]);
 	}
 	count_alerts(&g->alerts, alerts);
+	turned_away[0] =
+		(struct metrics_row){{{"what", "observation"}}, (double)g->growers.turned_away};
+	turned_away[1] = (struct metrics_row){{{"what", "alert"}}, (double)g->alerts.turned_away};
 	pthread_mutex_unlock(&g->lock);
-	*ret = (struct metrics_growth){slopes, n, alerts, ALERT_KINDS * ALERT_STATES};
+	*ret = (struct metrics_growth){slopes,	    n, alerts, ALERT_KINDS * ALERT_STATES,
+				       turned_away, 2};
 	return err;
 }
 

@@ -540,6 +540,8 @@ static void add_growth(struct buf *out, const struct metrics_growth *growth)
 	add_rows(out, "growth_bytes_per_second", growth->slopes, growth->n_slopes);
 	add_family(out, "alerts", "gauge", "Alerts of growth, by kind and state.");
 	add_rows(out, "alerts", growth->alerts, growth->n_alerts);
+	add_family(out, "growth_turned_away_total", "counter", "What growth had no room for.");
+	add_rows(out, "growth_turned_away_total", growth->turned_away, growth->n_turned_away);
 }
 
 static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,

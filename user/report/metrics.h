@@ -52,6 +52,8 @@ struct metrics_growth {
 	size_t n_slopes;
 	const struct metrics_row *alerts; /* by kind and state */
 	size_t n_alerts;
+	const struct metrics_row *turned_away; /* by what, for want of room */
+	size_t n_turned_away;
 };
 
 /* The daemon's own figures. */
