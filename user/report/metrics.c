@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "report/metrics.h"
+#include "report/metrics_parts.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -13,85 +13,12 @@
 #include "util/text.h"
 #include "util/utf8.h"
 
-#define OTHER	    OTHER_NAMES /* the sum of what is beyond the caps */
-#define NSEC_PER_US 1000ULL
-#define NSEC_PER_MS 1000000ULL
+#define OTHER OTHER_NAMES /* the sum of what is beyond the caps */
 
 static const char *const group_names[] = {
 	[GROUP_RUNTIME] = "runtime",	 [GROUP_NAMED] = "named", [GROUP_FILE] = "file",
 	[GROUP_ANONYMOUS] = "anonymous", [GROUP_OTHER] = "other",
 };
-
-static const struct {
-	uint64_t ns;
-	const char *le; /* the same in seconds */
-} buckets[] = {
-	{1 * NSEC_PER_MS, "0.001"},    {2500 * NSEC_PER_US, "0.0025"}, {5 * NSEC_PER_MS, "0.005"},
-	{10 * NSEC_PER_MS, "0.01"},    {25 * NSEC_PER_MS, "0.025"},    {50 * NSEC_PER_MS, "0.05"},
-	{100 * NSEC_PER_MS, "0.1"},    {250 * NSEC_PER_MS, "0.25"},    {500 * NSEC_PER_MS, "0.5"},
-	{1000 * NSEC_PER_MS, "1.0"},   {2500 * NSEC_PER_MS, "2.5"},    {5000 * NSEC_PER_MS, "5.0"},
-	{10000 * NSEC_PER_MS, "10.0"},
-};
-_Static_assert(ARRAY_SIZE(buckets) == METRICS_DURATION_BUCKETS, "as the header says");
-
-void duration_histogram__add(struct duration_histogram *histogram, uint64_t ns)
-{
-	size_t i = 0;
-
-	while (i < METRICS_DURATION_BUCKETS && ns > buckets[i].ns)
-		i++;
-	histogram->counts[i]++;
-	histogram->sum_ns += ns;
-}
-
-static void add_family(struct buf *out, const char *name, const char *type, const char *help)
-{
-	buf__printf(out, "# HELP memprov_%s %s\n# TYPE memprov_%s %s\n", name, help, name, type);
-}
-
-/* Backslash, quote and newline are escaped; what else could harm a terminal is replaced. */
-static void add_label_value(struct buf *out, const char *value)
-{
-	const char *s = value, *end = value + strlen(value);
-	uint32_t code;
-	size_t n;
-
-	for (; s < end; s += n) {
-		n = utf8__decode(s, end - s, &code);
-		if (code == '\n')
-			buf__puts(out, "\\n");
-		else if (code == UTF8_INVALID || text__is_control(code))
-			buf__puts(out, UTF8_REPLACEMENT);
-		else if (code == '\\' || code == '"')
-			buf__printf(out, "\\%c", (int)code);
-		else
-			buf__add(out, s, n);
-	}
-}
-
-static void add_series(struct buf *out, const char *name,
-		       const struct metrics_label labels[METRICS_LABELS])
-{
-	size_t i;
-
-	buf__printf(out, "memprov_%s", name);
-	for (i = 0; i < METRICS_LABELS && labels[i].name; i++) {
-		buf__printf(out, "%s%s=\"", i ? "," : "{", labels[i].name);
-		add_label_value(out, labels[i].value);
-		buf__puts(out, "\"");
-	}
-	if (i)
-		buf__puts(out, "}");
-}
-
-static void add_sample(struct buf *out, const char *name,
-		       const struct metrics_label labels[METRICS_LABELS], uint64_t value)
-{
-	add_series(out, name, labels);
-	buf__printf(out, " %" PRIu64 "\n", value);
-}
-
-static const struct metrics_label no_labels[METRICS_LABELS];
 
 /* --- processes ---------------------------------------------------------------------------- */
 
@@ -107,7 +34,7 @@ static void add_of_process(struct buf *out, const struct process_row *row, const
 	if (row->pid)
 		snprintf(pid, sizeof(pid), "%d", row->pid);
 	if (value != UNKNOWN_BYTES)
-		add_sample(out, name, labels, value);
+		metrics__add_sample(out, name, labels, value);
 }
 
 static void add_process_groups(struct buf *out, const struct process_row *row)
@@ -266,7 +193,7 @@ static void add_kinds(struct buf *out, const struct report *node, const struct p
 	size_t i, j;
 
 	for (i = 0; i < PAGE_KINDS; i++) {
-		add_family(out, kind_words[i].metric, "gauge", kind_words[i].help);
+		metrics__add_family(out, kind_words[i].metric, "gauge", kind_words[i].help);
 		for (j = 0; j < node->n_processes && j < METRICS_PROCESSES; j++)
 			add_process_kind(out, &node->processes[j], i);
 		if (j < node->n_processes)
@@ -342,7 +269,7 @@ static void add_container(struct buf *out, const struct container_sum *sum)
 			{"container", sum->container->name},
 			{"category", group_names[i]}};
 
-		add_sample(out, "container_resident_bytes", labels, sum->by_group[i]);
+		metrics__add_sample(out, "container_resident_bytes", labels, sum->by_group[i]);
 	}
 }
 
@@ -361,8 +288,8 @@ static void add_containers(struct buf *out, const struct report *node)
 	n = sum_containers(node, sums);
 	if (!n)
 		return;
-	add_family(out, "container_resident_bytes", "gauge",
-		   "Resident memory of the processes of a container, by category.");
+	metrics__add_family(out, "container_resident_bytes", "gauge",
+			    "Resident memory of the processes of a container, by category.");
 	for (i = 0; i < n; i++) {
 		if (i < METRICS_CONTAINERS)
 			add_container(out, &sums[i]);
@@ -381,17 +308,18 @@ static void add_node(struct buf *out, const struct report *node)
 	size_t i;
 
 	sum_others(node, &others, &name);
-	add_family(out, "process_resident_bytes", "gauge", "Resident memory of a process.");
+	metrics__add_family(out, "process_resident_bytes", "gauge",
+			    "Resident memory of a process.");
 	add_each(out, node, &others, add_process_groups);
-	add_family(out, "process_proportional_bytes", "gauge",
-		   "Resident memory of a process, each shared page divided by its users.");
+	metrics__add_family(out, "process_proportional_bytes", "gauge",
+			    "Resident memory of a process, each shared page divided by its users.");
 	add_each(out, node, &others, add_process_pss);
 	add_kinds(out, node, &others);
-	add_family(out, "process_sampled_timestamp_seconds", "gauge",
-		   "When the figures of a process were read, since 1970.");
+	metrics__add_family(out, "process_sampled_timestamp_seconds", "gauge",
+			    "When the figures of a process were read, since 1970.");
 	add_each(out, node, &others, add_process_time);
-	add_family(out, "named_region_resident_bytes", "gauge",
-		   "Resident memory of the mappings that a process gave a name.");
+	metrics__add_family(out, "named_region_resident_bytes", "gauge",
+			    "Resident memory of the mappings that a process gave a name.");
 	add_each(out, node, &others, add_process_names);
 	add_containers(out, node);
 
@@ -399,197 +327,9 @@ static void add_node(struct buf *out, const struct report *node)
 		if (i != COVERAGE_ATTRIBUTED)
 			unattributed += node->by_coverage[i];
 	}
-	add_family(out, "unattributed_resident_bytes", "gauge",
-		   "Resident memory of mappings whose creation was not seen.");
-	add_sample(out, "unattributed_resident_bytes", no_labels, unattributed);
-}
-
-/* --- the daemon's own --------------------------------------------------------------------- */
-
-static void add_labelled(struct buf *out, const char *name, const char *label, const char *value,
-			 uint64_t amount)
-{
-	const struct metrics_label labels[METRICS_LABELS] = {{label, value}};
-
-	add_sample(out, name, labels, amount);
-}
-
-static void add_stats(struct buf *out, const struct tracer_stats *stats)
-{
-	const struct collector_stats *collector = &stats->collector;
-	size_t i;
-
-	add_family(out, "events_total", "counter", "Events read from the ring buffer.");
-	for (i = 0; i < MP_EVENT_TYPES; i++) {
-		if (event_type__name(i))
-			add_labelled(out, "events_total", "type", event_type__name(i),
-				     collector->events[i]);
-	}
-	add_family(out, "events_lost_total", "counter", "Events that could not be recorded.");
-	for (i = 0; i < MP_LOSS_CAUSES; i++)
-		add_labelled(out, "events_lost_total", "cause", loss__name(i), collector->lost[i]);
-	add_labelled(out, "events_lost_total", "cause", "malformed", collector->malformed);
-
-	add_family(out, "stacks_total", "counter",
-		   "User stacks of calls that map or name memory, by how they were taken.");
-	for (i = 0; i < MP_STACKS; i++)
-		add_labelled(out, "stacks_total", "source", stack_outcome__name(i),
-			     collector->stacks[i]);
-
-	add_family(
-		out, "touch_samples_total", "counter",
-		"Page faults that were looked at, by whether they became a sample of what touched "
-		"memory first.");
-	for (i = 0; i < MP_TOUCHES; i++)
-		add_labelled(out, "touch_samples_total", "result", touch_outcome__name(i),
-			     collector->touches[i]);
-	add_labelled(out, "touch_samples_total", "result", "thinned", collector->touches_thinned);
-
-	add_family(out, "python_stacks_total", "counter",
-		   "Stacks of processes that run CPython, by whether they have its frames.");
-	for (i = 0; i < MP_PYTHONS; i++)
-		add_labelled(out, "python_stacks_total", "result", python_outcome__name(i),
-			     collector->pythons[i]);
-
-	add_family(out, "resyncs_total", "counter",
-		   "Times that what is known of a process was compared with its maps anew.");
-	for (i = 0; i < stats->n_resyncs; i++)
-		add_labelled(out, "resyncs_total", "cause", stats->resyncs[i].label,
-			     stats->resyncs[i].value);
-
-	add_family(out, "oom_kills_total", "counter",
-		   "Processes that the out-of-memory killer took, by what was short of memory.");
-	for (i = 0; i < stats->n_oom_kills; i++)
-		add_labelled(out, "oom_kills_total", "scope", stats->oom_kills[i].label,
-			     stats->oom_kills[i].value);
-	add_family(out, "oom_reports_total", "counter",
-		   "Reports that were taken because memory ran short.");
-	add_sample(out, "oom_reports_total", no_labels, stats->oom_reports);
-
-	add_family(out, "stuck_readers", "gauge",
-		   "Threads that wait in the kernel for a process that they read.");
-	add_sample(out, "stuck_readers", no_labels, stats->stuck_readers);
-	add_family(
-		out, "unreadable_processes", "gauge",
-		"Processes that keep a reader waiting, and are left out until they let go of it.");
-	add_sample(out, "unreadable_processes", no_labels, stats->unreadable_processes);
-
-	add_family(out, "ring_buffer_bytes", "gauge", "The ring buffer: its size, and what waits.");
-	add_labelled(out, "ring_buffer_bytes", "state", "size", collector->ring_size);
-	add_labelled(out, "ring_buffer_bytes", "state", "used", collector->ring_used);
-	add_family(out, "bpf_map_bytes", "gauge", "Kernel memory of all BPF maps.");
-	add_sample(out, "bpf_map_bytes", no_labels, collector->map_bytes);
-}
-
-static void add_memory(struct buf *out, const struct budget_stats *memory)
-{
-	add_family(out, "memory_limit_bytes", "gauge",
-		   "What the daemon may take, without the process that unwinds.");
-	add_sample(out, "memory_limit_bytes", no_labels, memory->limit);
-	add_family(out, "memory_bytes", "gauge", "What the daemon has taken, by what for.");
-	for (int use = 0; use < BUDGET_USES; use++)
-		add_labelled(out, "memory_bytes", "what", budget_use__name(use), memory->used[use]);
-	add_family(out, "given_up_total", "counter",
-		   "What was given up because memory was short, or a call would have taken too "
-		   "long.");
-	for (int what = 0; what < GIVE_UP_KINDS; what++)
-		add_labelled(out, "given_up_total", "what", giving_up__name(what),
-			     memory->given_up[what]);
-}
-
-static void add_history(struct buf *out, const struct tracer_stats *stats)
-{
-	add_family(out, "history_errors_total", "counter",
-		   "Times that history could not be written, or a file was set aside.");
-	for (size_t i = 0; i < stats->n_history_errors; i++)
-		add_labelled(out, "history_errors_total", "cause", stats->history_errors[i].label,
-			     stats->history_errors[i].value);
-	add_family(out, "history_bytes", "gauge", "What history takes in its store.");
-	add_sample(out, "history_bytes", no_labels, stats->history_bytes);
-	add_family(out, "history_limit_bytes", "gauge", "What it may take.");
-	add_sample(out, "history_limit_bytes", no_labels, stats->history_max_bytes);
-}
-
-static void add_notifications(struct buf *out, const struct tracer_stats *stats)
-{
-	add_family(out, "notifications_total", "counter",
-		   "Alerts for Alertmanagers, each time, by what became of them.");
-	add_labelled(out, "notifications_total", "result", "sent", stats->notifications_sent);
-	add_labelled(out, "notifications_total", "result", "failed", stats->notifications_failed);
-	add_labelled(out, "notifications_total", "result", "dropped", stats->notifications_dropped);
-	add_family(out, "notification_failures_total", "counter",
-		   "Requests to Alertmanagers that failed, by why.");
-	for (size_t i = 0; i < stats->n_notification_failures; i++)
-		add_labelled(out, "notification_failures_total", "cause",
-			     stats->notification_failures[i].label,
-			     stats->notification_failures[i].value);
-}
-
-static void add_rows(struct buf *out, const char *name, const struct metrics_row *rows, size_t n)
-{
-	for (size_t i = 0; i < n; i++) {
-		add_series(out, name, rows[i].labels);
-		buf__printf(out, " %.15g\n", rows[i].value);
-	}
-}
-
-static void add_growth(struct buf *out, const struct metrics_growth *growth)
-{
-	add_family(out, "growth_bytes_per_second", "gauge",
-		   "How fast the anonymous memory of what grows abnormally does.");
-	add_rows(out, "growth_bytes_per_second", growth->slopes, growth->n_slopes);
-	add_family(out, "alerts", "gauge", "Alerts of growth, by kind and state.");
-	add_rows(out, "alerts", growth->alerts, growth->n_alerts);
-	add_family(out, "growth_turned_away_total", "counter", "What growth had no room for.");
-	add_rows(out, "growth_turned_away_total", growth->turned_away, growth->n_turned_away);
-}
-
-static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
-			 uint64_t stacks_dropped)
-{
-	const struct symbolizer_stats *symbolizer = &stats->symbolizer;
-	const struct callsite_stats *callsites = &stats->callsites;
-
-	add_family(out, "stacks_unwound_total", "counter",
-		   "User stacks unwound, by whether the outermost frame was reached.");
-	add_labelled(out, "stacks_unwound_total", "result", "complete",
-		     symbolizer->unwound - symbolizer->truncated);
-	add_labelled(out, "stacks_unwound_total", "result", "truncated", symbolizer->truncated);
-	add_family(out, "stacks_dropped_total", "counter",
-		   "User stacks that were taken and not unwound, because too many waited already.");
-	add_sample(out, "stacks_dropped_total", no_labels, stacks_dropped);
-	add_family(out, "symbolizer_restarts_total", "counter",
-		   "Times that the process that unwinds died or hung, and was replaced.");
-	add_sample(out, "symbolizer_restarts_total", no_labels, symbolizer->restarts);
-	add_family(out, "symbolizer_maps_read_total", "counter",
-		   "Times that the map of a process was read to unwind stacks.");
-	add_sample(out, "symbolizer_maps_read_total", no_labels, symbolizer->maps_read);
-	add_family(out, "callsites", "gauge", "Call sites that are known.");
-	add_sample(out, "callsites", no_labels, callsites->sites);
-	add_family(out, "callsites_bytes", "gauge", "Memory of the call sites that are known.");
-	add_sample(out, "callsites_bytes", no_labels, callsites->bytes);
-	add_family(out, "callsites_turned_away_total", "counter",
-		   "Stacks that share one call site because the table of call sites was full.");
-	add_sample(out, "callsites_turned_away_total", no_labels, callsites->turned_away);
-}
-
-static void add_snapshots(struct buf *out, const struct duration_histogram *histogram)
-{
-	uint64_t count = 0;
-	size_t i;
-
-	add_family(out, "snapshot_duration_seconds", "histogram",
-		   "Time that taking a report took.");
-	for (i = 0; i < METRICS_DURATION_BUCKETS; i++) {
-		count += histogram->counts[i];
-		add_labelled(out, "snapshot_duration_seconds_bucket", "le", buckets[i].le, count);
-	}
-	count += histogram->counts[i];
-	add_labelled(out, "snapshot_duration_seconds_bucket", "le", "+Inf", count);
-	buf__printf(out, "memprov_snapshot_duration_seconds_sum %llu.%06llu\n",
-		    histogram->sum_ns / NSEC_PER_SEC,
-		    histogram->sum_ns % NSEC_PER_SEC / NSEC_PER_US);
-	add_sample(out, "snapshot_duration_seconds_count", no_labels, count);
+	metrics__add_family(out, "unattributed_resident_bytes", "gauge",
+			    "Resident memory of mappings whose creation was not seen.");
+	metrics__add_sample(out, "unattributed_resident_bytes", metrics_no_labels, unattributed);
 }
 
 void metrics__encode(const struct report *node, const struct tracer_stats *stats,
@@ -597,19 +337,5 @@ void metrics__encode(const struct report *node, const struct tracer_stats *stats
 {
 	if (node)
 		add_node(ret, node);
-	if (stats)
-		add_stats(ret, stats);
-	if (stats)
-		add_memory(ret, &stats->memory);
-	if (stats && stats->history_max_bytes)
-		add_history(ret, stats);
-	if (stats)
-		add_notifications(ret, stats);
-	if (stats && stats->growth.n_alerts)
-		add_growth(ret, &stats->growth);
-	if (stats && stats->unwinder)
-		add_unwinder(ret, stats->unwinder, stats->stacks_dropped);
-	add_snapshots(ret, snapshots);
-	add_family(ret, "build_info", "gauge", "Always 1; the version is a label.");
-	add_labelled(ret, "build_info", "version", MEMPROV_VERSION, 1);
+	metrics__add_daemon(ret, stats, snapshots);
 }
