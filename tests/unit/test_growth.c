@@ -355,6 +355,25 @@ static void mappings_that_run_out(void **state)
 	free_node(&node);
 }
 
+/* It was seen first when it had them all: nothing has grown since, and yet one site has made them.
+ */
+static void mappings_that_were_there_at_once(void **state)
+{
+	struct callsite *site = site_of("map_one");
+	struct culprits culprits = {};
+	struct node node = {};
+
+	(void)state;
+	for (; node.s < 20; node.s += 5)
+		observe(&node, 7, NULL, MAX_COUNT * 9 / 10, site);
+	assert_int_equal(
+		culprits__of_mappings(growers__find(&node.growers, 7, 100)->maps, &culprits), 0);
+	assert_string_equal(culprits.site.data, "map_one in /bin/mapper");
+	culprits__free(&culprits);
+	callsite__unref(site);
+	free_node(&node);
+}
+
 static void mappings_that_have_run_out(void **state)
 {
 	struct node node = {};
@@ -495,6 +514,7 @@ int main(void)
 		cmocka_unit_test(restarts_are_no_leak),
 		cmocka_unit_test(containers_are_bounded),
 		cmocka_unit_test(mappings_that_run_out),
+		cmocka_unit_test(mappings_that_were_there_at_once),
 		cmocka_unit_test(mappings_that_have_run_out),
 		cmocka_unit_test(an_alert_as_json),
 		cmocka_unit_test(an_alert_is_told_and_its_end_once),

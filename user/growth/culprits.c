@@ -175,6 +175,8 @@ int culprits__find(struct history *history, const struct history_selector *selec
 
 /* --- by the number of mappings ---------------------------------------------------------------- */
 
+#define NEXT_TO_NOTHING 100 /* one part in so many */
+
 static uint64_t mappings_before(const struct mappings *maps, const struct callsite *site)
 {
 	for (size_t i = 0; i < GROWER_SITES; i++) {
@@ -200,18 +202,35 @@ static int saved_of(const struct callsite *site, struct saved_site *ret)
 	return 0;
 }
 
-int culprits__of_mappings(const struct mappings *maps, struct culprits *ret)
+/* What has grown since it was seen first, in ret; how many. When that was late, and next to nothing
+ * has grown since, what it had then is what made it so many. */
+static size_t find_grown(const struct mappings *maps, struct mapper ret[GROWER_SITES])
 {
-	struct mapper grown[GROWER_SITES];
+	uint64_t all = 0, more = 0;
 	size_t n = 0;
 
 	for (size_t i = 0; i < GROWER_SITES && maps->now[i].site; i++) {
+		uint64_t has = maps->now[i].mappings;
 		uint64_t before = mappings_before(maps, maps->now[i].site);
 
-		if (maps->now[i].mappings > before)
-			grown[n++] =
-				(struct mapper){maps->now[i].site, maps->now[i].mappings - before};
+		all += has;
+		if (has <= before)
+			continue;
+		ret[n++] = (struct mapper){maps->now[i].site, has - before};
+		more += has - before;
 	}
+	if (more >= all / NEXT_TO_NOTHING)
+		return n;
+	for (n = 0; n < GROWER_SITES && maps->now[n].site; n++)
+		ret[n] = maps->now[n];
+	return n;
+}
+
+int culprits__of_mappings(const struct mappings *maps, struct culprits *ret)
+{
+	struct mapper grown[GROWER_SITES];
+	size_t n = find_grown(maps, grown);
+
 	for (size_t i = 0; i < n; i++) {
 		struct saved_site site;
 
