@@ -394,7 +394,8 @@ def test_without_rights_nothing_is_started(tmp_path):
 def test_a_full_disk_changes_no_status():
     done = run("-o", "/dev/full", "--", "sh", "-c", "exit 9")
     assert done.returncode == 9
-    assert done.stderr == b"memprov: cannot write to /dev/full: No space left on device\n"
+    assert done.stderr == (b"memprov: cannot write to /dev/full: No space left on device; free some space, or take "
+                           b"another place with -o FILE\n")
 
 
 # --- over time ----------------------------------------------------------------------------------

@@ -128,7 +128,7 @@ def test_trends(daemon):
             only(screen, agent.pid)
             screen.wait(lambda t: re.search(rf"(?m)^ *{agent.pid} .* s {{21}}█  {name}", t), "its trend")
             assert screen.lines[2].split()[-2:] == ["TREND", "NAME"]
-            assert re.search(r", every 1 s {21}[▁-█]$", screen.lines[0].rstrip()), screen.lines[0]
+            assert re.search(r", every 1 s +[▁-█]+$", screen.lines[0].rstrip()), screen.lines[0]
             screen.type("?")
             screen.wait_for("TREND    RSS of the last hour")
             shown = [line.split()[0] for line in screen.lines if line.strip()]
