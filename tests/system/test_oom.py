@@ -32,8 +32,9 @@ while True:
 """
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def daemon(bpf):
+    """One for each test: reports have a bounded amount of CPU time, which the test before may have spent."""
     with Daemon() as daemon:
         yield daemon
 
@@ -98,7 +99,8 @@ def test_the_victim_s_last_report(daemon, program):
     report = oom["report"]
     assert report["pid"] == target.pid and report["schema"] == 1
     assert 0 <= report["age_ms"] < 2000
-    assert 0.9 * oom["victim"]["rss"] <= report["totals"]["rss"] <= LIMIT * 1.1
+    # Files that it maps may be charged to another cgroup.
+    assert 0.9 * oom["victim"]["rss"] <= report["totals"]["rss"] <= oom["victim"]["rss"] * 1.1
     text = daemon.get(f"/debug/memory/oom/{oom['id']}").text
     assert f"Its last report, {report['age_ms']} ms before:" in text and "=== Complete Memory Breakdown ===" in text
     one = daemon.get(f"/debug/memory/oom/{oom['id']}", format="json").json

@@ -13,20 +13,22 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define SCAN_NS	 (2 * NSEC_PER_SEC)
-#define LOOK_NS	 (NSEC_PER_SEC / 10)
-#define NODE_NS	 (1 * NSEC_PER_SEC)
-#define PART	 500   /* of a CPU, for scans and for looks; */
-#define HASTE	 10    /* times as much where one fills */
-#define PRESSED	 1000  /* hundredths of a percent */
-#define TEXT_MAX 65536 /* of meminfo */
+#define SCAN_NS	   (2 * NSEC_PER_SEC)
+#define LOOK_NS	   (NSEC_PER_SEC / 10)
+#define NODE_NS	   (1 * NSEC_PER_SEC)
+#define PART	   500	 /* of a CPU, for scans and for looks; */
+#define HURRY_PART 10	 /* of a CPU, for scans that kills ask for */
+#define HASTE	   10	 /* times as much where one fills */
+#define PRESSED	   1000	 /* hundredths of a percent */
+#define TEXT_MAX   65536 /* of meminfo */
 
 struct watch {
 	const char *proc;
 	bool v1;
 	struct place *places;
 	struct place node;
-	uint64_t scan_ns; /* when the next one is due */
+	uint64_t scan_ns;  /* when the next one is due */
+	uint64_t hurry_ns; /* when one may be made for a kill */
 };
 
 struct watch *watch__new(const char *proc)
@@ -140,7 +142,9 @@ static void scan(struct watch *watch)
 		if (!place->seen)
 			forget(watch, place);
 	}
-	took = (clock__thread_cpu_ns() - cpu) * PART;
+	took = clock__thread_cpu_ns() - cpu;
+	watch->hurry_ns = clock__boot_ns() + took * HURRY_PART;
+	took *= PART;
 	watch->scan_ns = clock__boot_ns() + (took > SCAN_NS ? took : SCAN_NS);
 }
 
@@ -249,6 +253,15 @@ static struct place *get(struct watch *watch, const char *path)
 	return place;
 }
 
+static struct place *any_hit(const struct watch *watch)
+{
+	struct place *place = watch->places;
+
+	while (place && !was_hit(watch, place))
+		place = place->hh.next;
+	return place;
+}
+
 struct place *watch__hit(struct watch *watch, const char *path)
 {
 	char around[CGROUP_PATH_MAX];
@@ -256,8 +269,12 @@ struct place *watch__hit(struct watch *watch, const char *path)
 	char *slash;
 
 	if (!path) {
-		for (place = watch->places; place && !was_hit(watch, place);)
-			place = place->hh.next;
+		place = any_hit(watch);
+		/* It may be younger than the last scan. */
+		if (!place && clock__boot_ns() >= watch->hurry_ns) {
+			scan(watch);
+			place = any_hit(watch);
+		}
 		return place;
 	}
 	snprintf(around, sizeof(around), "%s", path);
