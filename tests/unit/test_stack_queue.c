@@ -91,14 +91,19 @@ static pid_t take_turn(struct fixture *f)
 	return f->batch.tgid;
 }
 
+static void unwind_batch(struct fixture *f)
+{
+	for (size_t i = 0; i < f->batch.n; i++)
+		model__stack_was_unwound(f->model, &f->batch.stacks[i]->raw, &(struct unwound){},
+					 NULL);
+	stack_queue__end_batch(f->queue, &f->batch);
+}
+
 static size_t end_turn(struct fixture *f)
 {
 	size_t n = f->batch.n;
 
-	for (size_t i = 0; i < n; i++)
-		model__stack_was_unwound(f->model, &f->batch.stacks[i]->raw, &(struct unwound){},
-					 NULL);
-	stack_queue__end_batch(f->queue, &f->batch);
+	unwind_batch(f);
 	assert_false(stack_queue__end_turn(f->queue, &f->batch));
 	return n;
 }
@@ -137,6 +142,9 @@ static void next_process_of_a_number_is_another(void **state)
 	take_turn(f);
 	assert_int_equal(f->batch.start_ticks, end.start_ticks);
 	assert_int_equal(f->batch.n, 1);
+	unwind_batch(f);
+	assert_true(stack_queue__end_turn(f->queue, &f->batch));
+	stack_queue__forget(f->queue, &f->batch);
 }
 
 /* With a sample behind each, as long as there is room for it. */
