@@ -534,6 +534,15 @@ def functions(site):
     return [frame["function"] for frame in site["stack"] if not frame["inlined"]]
 
 
+def by_owner(sites):
+    """RSS of call sites, or of touch sites, by the function that owns it."""
+    sums = {}
+    for site in sites:
+        name = (site["owner"] or {}).get("function")
+        sums[name] = sums.get(name, 0) + site["rss"]
+    return sums
+
+
 def family(daemon):
     """The daemon, its launcher, and the processes that unwind."""
     launcher, = children(daemon.pid)

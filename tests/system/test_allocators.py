@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from memprov import MIB, Target, check_sums
+from memprov import MIB, Target, by_owner, check_sums
 
 LIBRARIES = f"/usr/lib/{platform.machine()}-linux-gnu"
 
@@ -87,10 +87,7 @@ def test_the_owner_asked_the_allocator(daemon, tmp_path, name):
         assert target.line() == "ready"
         report = daemon.report(target.pid, all=1)
     check_sums(report)
-    owned = {}
-    for site in report["callsites"]:
-        owner = site["owner"] and site["owner"]["function"]
-        owned[owner] = owned.get(owner, 0) + site["rss"]
+    owned = by_owner(report["callsites"])
     assert set(owned) <= {"malloc_pool_grow", "main", None}, owned
     # 192 large rows; some of the first may lie in what the allocator mapped when it began.
     assert owned["malloc_pool_grow"] >= 46 * MIB, owned

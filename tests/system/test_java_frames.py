@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-from memprov import MIB, WORKLOADS, Target, exact_report, until
+from memprov import MIB, WORKLOADS, Target, by_owner, exact_report, until
 
 CLASSES = os.path.join(WORKLOADS, "java")
 LIBRARY = os.path.join(CLASSES, "libjava_places.so")
@@ -123,14 +123,6 @@ def test_compiled_methods_are_inlined(daemon, tmp_path):
 
 
 # --- who keeps it -------------------------------------------------------------------------------
-
-
-def by_owner(sites):
-    sums = {}
-    for site in sites:
-        name = (site["owner"] or {}).get("function")
-        sums[name] = sums.get(name, 0) + site["rss"]
-    return sums
 
 
 @pytest.mark.parametrize("mode", MODES)

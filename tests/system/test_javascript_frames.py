@@ -9,7 +9,7 @@ import textwrap
 
 import pytest
 
-from memprov import MIB, PAGE, Target, until
+from memprov import MIB, PAGE, Target, by_owner, until
 
 NODE = "/usr/bin/node"
 MAP = ["--perf-basic-prof", "--interpreted-frames-native-stack"]
@@ -51,14 +51,6 @@ def node(tmp_path):
             pathlib.Path(f"/tmp/perf-{self.pid}.map").unlink(missing_ok=True)
 
     return Node
-
-
-def by_owner(sites):
-    sums = {}
-    for site in sites:
-        name = (site["owner"] or {}).get("function")
-        sums[name] = sums.get(name, 0) + site["rss"]
-    return sums
 
 
 def javascript(site):
