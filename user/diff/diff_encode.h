@@ -6,6 +6,7 @@
 #include "diff/difference.h"
 #include "report/encode.h"
 #include "util/buf.h"
+#include "util/json.h"
 
 struct diff_options {
 	const char *const *files; /* what A and B are called */
@@ -19,5 +20,8 @@ void diff_encode__text(const struct difference *difference, const struct diff_op
 		       struct buf *ret);
 void diff_encode__json(const struct difference *difference, const struct diff_options *options,
 		       struct buf *ret);
+
+/* The owner and the stack of a call site, in an object that is open. */
+void diff_encode__site(struct json *json, const struct saved_site *site);
 
 #endif

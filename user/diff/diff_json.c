@@ -52,14 +52,8 @@ static void put_total(struct json *json, const char *key, uint64_t a, uint64_t b
 	json__end_object(json);
 }
 
-static void put_site(struct json *json, const struct diff_row *row)
+void diff_encode__site(struct json *json, const struct saved_site *site)
 {
-	const struct saved_site *site = row->site;
-
-	json__put_string(json, "matched_by",
-			 row->by_functions && row->in_a && row->in_b ? "functions"
-			 : row->in_a && row->in_b		     ? "location"
-								     : NULL);
 	json__key(json, "owner");
 	if (site->owner || site->owner_module) {
 		json__object(json);
@@ -74,6 +68,15 @@ static void put_site(struct json *json, const struct diff_row *row)
 	for (size_t i = 0; i < site->n_frames; i++)
 		frame__put(json, &site->frames[i]);
 	json__end_array(json);
+}
+
+static void put_site(struct json *json, const struct diff_row *row)
+{
+	json__put_string(json, "matched_by",
+			 row->by_functions && row->in_a && row->in_b ? "functions"
+			 : row->in_a && row->in_b		     ? "location"
+								     : NULL);
+	diff_encode__site(json, row->site);
 }
 
 /* What one report does not have is 0 if that is known, and null if it may have been left out. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "diff/difference.h"
+#include "diff/diff_encode.h"
 #include "growth/growers.h"
 #include "history/history.h"
 #include "history/moment.h"
@@ -41,19 +41,6 @@ struct culprit {
 	const struct saved_site *site;
 };
 
-static void put_owner(struct json *json, const struct saved_site *site)
-{
-	json__key(json, "owner");
-	if (!site->owner && !site->owner_module) {
-		json__null(json);
-		return;
-	}
-	json__object(json);
-	json__put_string(json, "function", site->owner);
-	json__put_string(json, "module", site->owner_module);
-	json__end_object(json);
-}
-
 static void put_site(struct culprits *c, const struct culprit *culprit)
 {
 	struct json json = {.out = &c->callsites, .comma = c->callsites.len};
@@ -62,12 +49,7 @@ static void put_site(struct culprits *c, const struct culprit *culprit)
 	json__put_string(&json, "by", culprit->by);
 	json__key(&json, "growth");
 	json__i64(&json, culprit->growth);
-	put_owner(&json, culprit->site);
-	json__key(&json, "stack");
-	json__array(&json);
-	for (size_t i = 0; i < culprit->site->n_frames; i++)
-		frame__put(&json, &culprit->site->frames[i]);
-	json__end_array(&json);
+	diff_encode__site(&json, culprit->site);
 	json__end_object(&json);
 }
 

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "diff/diff_encode.h"
 #include "report/amount.h"
 #include "report/show_frame.h"
 #include "util/clock.h"
@@ -31,23 +32,8 @@ static void put_point(struct json *json, const struct timeline_point *point)
 
 static void put_site(struct json *json, const struct timeline *t, const struct timeline_site *site)
 {
-	const struct saved_site *saved = &site->site;
-
 	json__object(json);
-	json__key(json, "owner");
-	if (saved->owner || saved->owner_module) {
-		json__object(json);
-		json__put_string(json, "function", saved->owner);
-		json__put_string(json, "module", saved->owner_module);
-		json__end_object(json);
-	} else {
-		json__null(json);
-	}
-	json__key(json, "stack");
-	json__array(json);
-	for (size_t i = 0; i < saved->n_frames; i++)
-		frame__put(json, &saved->frames[i]);
-	json__end_array(json);
+	diff_encode__site(json, &site->site);
 	json__key(json, "points");
 	json__array(json);
 	for (size_t i = 0; i < t->n; i++) {
