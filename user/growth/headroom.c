@@ -16,20 +16,16 @@
 int headroom__of(const char *proc, pid_t pid, uint64_t rss, struct headroom *ret)
 {
 	_cleanup_close_ int pidfd = procfs__open(proc, pid);
-	_cleanup_free_ struct cgroup *cgroup = malloc(sizeof(*cgroup));
 	_cleanup_buf_ struct buf text = {};
-	uint64_t limit = pidfd < 0 ? CGROUP_UNKNOWN : cgroup__tightest_limit(pidfd);
-	int err = cgroup ? procfs__read_node(proc, "meminfo", TEXT_MAX, &text) : -ENOMEM;
+	uint64_t used = CGROUP_UNKNOWN;
+	uint64_t limit = pidfd < 0 ? CGROUP_UNKNOWN : cgroup__tightest_limit(pidfd, &used);
+	int err = procfs__read_node(proc, "meminfo", TEXT_MAX, &text);
 
 	ret->is_node = true;
 	err = err ?: meminfo__parse(text.data ?: "", &ret->limit, &ret->used);
 	if (err || limit == CGROUP_UNKNOWN || limit >= ret->limit)
 		return err;
-	*ret = (struct headroom){limit, rss, false};
-	/* Where it is that of a cgroup around, only the process itself is known. */
-	if (!cgroup__read(pidfd, cgroup) && cgroup->limit == limit &&
-	    cgroup->working_set != CGROUP_UNKNOWN)
-		ret->used = cgroup->working_set;
+	*ret = (struct headroom){limit, used == CGROUP_UNKNOWN ? rss : used, false};
 	return 0;
 }
 

@@ -393,23 +393,28 @@ int cgroup__join_host(const char *proc)
 	return fd < 0 || setns(fd, CLONE_NEWCGROUP) ? -errno : 0;
 }
 
-uint64_t cgroup__tightest_limit(int pidfd)
+uint64_t cgroup__tightest_limit(int pidfd, uint64_t *ret_used)
 {
-	uint64_t tightest = CGROUP_UNKNOWN;
+	uint64_t tightest = CGROUP_UNKNOWN, used = CGROUP_UNKNOWN;
 	struct cgroup cgroup;
 	char *slash;
 
 	if (cgroup__read(pidfd, &cgroup))
 		return CGROUP_UNKNOWN;
 	for (;;) {
-		if (cgroup.limit < tightest)
+		if (cgroup.limit < tightest) {
 			tightest = cgroup.limit;
+			used = cgroup.working_set;
+		}
 		slash = strrchr(cgroup.path, '/');
 		if (!slash || !slash[1])
-			return tightest;
+			break;
 		slash[slash == cgroup.path] = '\0';
 		read_figures_of(&cgroup);
 	}
+	if (ret_used)
+		*ret_used = used;
+	return tightest;
 }
 
 int cgroup__read(int pidfd, struct cgroup *ret)

@@ -76,8 +76,9 @@ uint64_t cgroup_dir__strikes(int dirfd, bool v1);
 int cgroup__read(int pidfd, struct cgroup *ret);
 
 /* The lowest limit of the process's cgroup and of those around it, as far as they can be seen;
- * bytes, CGROUP_UNKNOWN when there is none. */
-uint64_t cgroup__tightest_limit(int pidfd);
+ * bytes, CGROUP_UNKNOWN when there is none. In *ret_used, which may be NULL, the working set of the
+ * cgroup that has it; likewise. */
+uint64_t cgroup__tightest_limit(int pidfd, uint64_t *ret_used);
 
 /* Of the cgroup with that path (and v1) in *cgroup: fills its figures, and *ret. What cannot be
  * read is CGROUP_UNKNOWN. */

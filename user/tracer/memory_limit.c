@@ -28,7 +28,7 @@ static uint64_t within(uint64_t bytes, uint64_t least, uint64_t most)
 uint64_t memory_limit__default(const char *proc)
 {
 	_cleanup_close_ int pidfd = procfs__open(proc, self__pid(proc));
-	uint64_t limit = pidfd < 0 ? CGROUP_UNKNOWN : cgroup__tightest_limit(pidfd);
+	uint64_t limit = pidfd < 0 ? CGROUP_UNKNOWN : cgroup__tightest_limit(pidfd, NULL);
 	struct sysinfo info = {};
 
 	if (limit != CGROUP_UNKNOWN)
