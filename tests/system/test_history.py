@@ -49,6 +49,14 @@ def grown(mib):
     return lambda h: h["points"] and h["points"][-1]["rss"] > mib * MIB
 
 
+def mapped_by(daemon, agent, size):
+    """The call site of the most, once it has so much."""
+    def has_it(answer):
+        return answer["callsites"] and answer["callsites"][0]["points"][-1]["rss"] == size
+
+    return seen(daemon, has_it, f"who mapped {size} bytes", pid=agent.pid)["callsites"][0]
+
+
 def integrity(file):
     """What a reader with nothing to do with us finds."""
     with contextlib.closing(sqlite3.connect(file)) as db:
@@ -73,7 +81,8 @@ def small_disk(tmp_path):
 def test_a_process_that_grows(daemon, agent):
     start = moment(daemon.report(agent.pid)["start_time"])
     touch(agent, 32 * MIB)
-    seen(daemon, grown(32), "32 MiB", pid=agent.pid)
+    # Before its stack is unwound, a mapping has no call site in history either.
+    mapped_by(daemon, agent, 32 * MIB)
     touch(agent, 64 * MIB)
     found = seen(daemon, grown(96), "96 MiB", pid=agent.pid)
 
@@ -87,9 +96,8 @@ def test_a_process_that_grows(daemon, agent):
                                "anonymous", "other"]
         assert sum(list(point.values())[4:]) == point["rss"]
         assert 0 < point["pss"] <= point["rss"]
-    # By who mapped: one place, which has all of it, once its stack is unwound.
-    site = seen(daemon, lambda h: h["callsites"] and h["callsites"][0]["points"][-1]["rss"] == 96 * MIB, "who mapped it",
-                pid=agent.pid)["callsites"][0]
+    # By who mapped: one place, which has all of it.
+    site = mapped_by(daemon, agent, 96 * MIB)
     assert [f["function"] for f in site["stack"]][0].startswith("syscall")
     assert site["points"][0]["rss"] <= 32 * MIB
     # By who touched: a sample of a page is enough for all of a mapping.

@@ -126,7 +126,8 @@ def test_from_the_list_to_a_call_site(page, daemon, known_redis):
         shown = next(e for e in page.all("details") if "bioInit" in e.text)
         assert shown.find_elements("css selector", "li") == []
         page.click(shown.find_element("css selector", "summary"))
-        lines = [li.text for li in shown.find_elements("css selector", "li")]
+        # The page hears of it in a task of its own.
+        lines = until(lambda: [li.text for li in shown.find_elements("css selector", "li")], "its frames")
         assert [line.split(" ")[0] for line in lines] == [f["function"] for f in site["stack"]]
         assert page.run("return arguments[0].querySelector('li').checkVisibility()", shown)
 

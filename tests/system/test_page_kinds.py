@@ -213,6 +213,8 @@ def fill(agent, size, advice=None, flags=0):
     at = agent.map(size + 4 * MIB, prot=0) + 2 * MIB & -(2 * MIB)
     agent.call("mprotect", at, size, 3)
     agent.call("madvise", at, size, advice or 15)  # MADV_NOHUGEPAGE
+    # The last pages wait in a batch of the CPU that filled them, and no call from another CPU reaches them there.
+    os.sched_setaffinity(agent.pid, {min(os.sched_getaffinity(agent.pid))})
     agent.call("fill", at, size, 1)
     return at
 
@@ -220,7 +222,6 @@ def fill(agent, size, advice=None, flags=0):
 def free_lazily(agent, at, size):
     """The kernel takes pages off its lists in batches: one more call makes it finish."""
     spare = agent.map(PAGE)
-    os.sched_setaffinity(agent.pid, {min(os.sched_getaffinity(agent.pid))})
     agent.call("madvise", at, size, MADV_FREE)
     agent.call("madvise", spare, PAGE, MADV_FREE)
 
