@@ -48,6 +48,9 @@ CFLAGS_ALL := -std=gnu17 -D_GNU_SOURCE -DMEMPROV_VERSION='"$(VERSION)"' -I user 
 LIBS    := -lmicrohttpd -lgnutls -lbpf -ldw -lelf -lz -liberty -lseccomp -lcap-ng -lprotobuf-c \
 	-ljansson -lncursesw -lsqlite3 -lm -pthread
 
+# A fresh machine has no locale, and compilers then take sources for ASCII.
+export LC_ALL := C.UTF-8
+
 Q := $(if $(V),,@)
 say = $(if $(V),@true,@printf '  %-7s %s\n' $(1) $(2))
 
