@@ -308,7 +308,12 @@ static bool stop(struct daemon *d)
 {
 	int err = notifier__stop(d->notifier);
 
-	if (d->server && server__stop(d->server)) {
+	bool stuck = d->server && server__stop(d->server);
+
+	/* The tracer's end is that of all processes that it knows. */
+	if (d->growth)
+		growth__keep(d->growth);
+	if (stuck) {
 		history__stop(d->history);
 		return false;
 	}

@@ -95,7 +95,9 @@ class Crowd:
         java.write_text(LOAD)
         self.alertmanager = stack.enter_context(Alertmanager(tmp))
         self.alertmanager.start()
-        self.daemon = stack.enter_context(Daemon("--alertmanager", self.alertmanager.url))
+        self.options = ["--alertmanager", self.alertmanager.url, "--history", tmp / "history.db"]
+        self.daemon = Daemon(*self.options)
+        stack.callback(lambda: self.daemon.stop())
         self.group = stack.enter_context(memory_cgroup(LIMIT))
         # The limit is that of a cgroup around the service's own, and another process has a part of it.
         self.other = stack.enter_context(within(self.group, "leaks", 1000, OTHERS))
@@ -224,6 +226,18 @@ def test_bad_parameters(crowd):
         assert answer.status == 400 and what in answer.text and answer.text.count("\n") == 1
     assert crowd.daemon.request("POST", ROUTE).status == 405
     assert crowd.daemon.request("HEAD", ROUTE).status == 200
+
+
+def test_a_restart_of_the_daemon_is_none_of_the_trend(crowd):
+    """Anew it would take minutes until the alert fires, and would grow since the restart."""
+    alert = patiently(lambda: alert_of(crowd.daemon, crowd.service.pid, "firing"), "the service's alert")
+    crowd.daemon.stop()
+    crowd.daemon.stop()
+    restarted = datetime.datetime.now(datetime.timezone.utc)
+    crowd.daemon = Daemon(*crowd.options)
+    again = patiently(lambda: alert_of(crowd.daemon, crowd.service.pid, "firing"), "the alert to fire again")
+    assert moment(again["since"]) < restarted and again["start_time"] == alert["start_time"]
+    assert 0 < again["slope_bytes_per_s"] < 10 * MIB
 
 
 def test_it_ends_in_a_kill_that_says_what_grew(crowd):

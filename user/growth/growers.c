@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "growth/kept_trends.h"
 #include "model/callsite.h"
 #include "model/model.h"
 #include "proc/statm.h"
@@ -92,6 +93,7 @@ static struct group *add_group(struct growers *growers, const char *name)
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, growers->containers, group->name, strlen(group->name), group);
+	kept_trends__give_container(growers, group);
 	return group;
 }
 
@@ -159,7 +161,7 @@ void group__pass(struct group *group, uint32_t now_s)
 {
 	int64_t now = (int64_t)(group->anonymous / KIB), value;
 
-	if (!group->members)
+	if (!group->members || now_s < group->gather_s)
 		return;
 	if (group->starts_s) {
 		if (now_s < group->starts_s)
@@ -262,6 +264,7 @@ static struct grower *add(struct growers *growers, const struct observation *o)
 	grower->key = (struct grower_key){o->start_ticks, o->report->pid};
 	grower->trend.born_s = o->start_ticks * NSEC_PER_TICK / NSEC_PER_SEC;
 	HASH_ADD(hh, growers->processes, key, sizeof(grower->key), grower);
+	kept_trends__give_process(growers, grower);
 	return grower;
 }
 
@@ -319,4 +322,5 @@ void growers__free(struct growers *growers)
 		growers__forget(growers, grower);
 	HASH_ITER (hh, growers->containers, group, next_group)
 		growers__forget_container(growers, group);
+	kept_trends__forget(growers);
 }

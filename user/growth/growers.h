@@ -28,6 +28,7 @@
 struct alert;
 struct callsite;
 struct proc_memory;
+struct kept_trend;
 struct report_container;
 
 /* Which call sites have most of the mappings. */
@@ -77,6 +78,7 @@ struct group {
 	uint64_t anonymous;
 	int64_t offset;	   /* what the ones before had more */
 	uint32_t starts_s; /* until when it starts; 0: it does not */
+	uint32_t gather_s; /* until when its processes are being found, after a restart of ours */
 	uint32_t empty_s;  /* since when it has no process; 0: it has */
 	struct trend trend;
 	struct alert *growing;
@@ -85,7 +87,9 @@ struct group {
 struct growers {
 	struct grower *processes;
 	struct group *containers;
-	uint64_t turned_away; /* for want of room */
+	struct kept_trend *kept; /* as of before a restart (growth/kept_trends.h) */
+	uint32_t restored_s;	 /* when these were read */
+	uint64_t turned_away;	 /* for want of room */
 };
 
 void growers__free(struct growers *growers);

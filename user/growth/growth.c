@@ -11,6 +11,8 @@
 #include "growth/alert_encode.h"
 #include "growth/headroom.h"
 #include "growth/judge.h"
+#include "growth/kept_trends.h"
+#include "history/history.h"
 #include "growth/notices.h"
 #include "proc/container.h"
 #include "proc/crew.h"
@@ -27,7 +29,9 @@
 #define LOOK_NS	       (60 * NSEC_PER_SEC)
 #define LOOK_SOON_NS   (10 * NSEC_PER_SEC) /* history is written so often */
 #define REPORT_NS      (30 * NSEC_PER_SEC)
-#define REPORT_SPACING 500 /* times its CPU time from one report to the next */
+#define REPORT_SPACING 500  /* times its CPU time from one report to the next */
+#define SAVE_S	       3600 /* from one time that the trends are kept to the next */
+#define RETURN_S       600  /* in which what was before a restart is seen again */
 #define FAR_S	       (10 * 365 * 86400.0)
 
 struct growth {
@@ -42,6 +46,8 @@ struct growth {
 	struct growers growers;
 	struct alerts alerts;
 	uint64_t max_map_count; /* 0: not known */
+	bool restored;		/* the trends of before */
+	uint32_t saved_s;
 };
 
 /* --- what is observed ------------------------------------------------------------------------- */
@@ -286,6 +292,57 @@ static void tell(struct growth *g)
 	arena__free(arena);
 }
 
+/* --- over a restart --------------------------------------------------------------------------- */
+
+static void restore_one(const struct trend_entry *entry, void *ctx)
+{
+	struct growth *g = ctx;
+
+	pthread_mutex_lock(&g->lock);
+	kept_trends__restore(&g->growers, entry, clock__boot_ns() / NSEC_PER_SEC);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static void restore(struct growth *g)
+{
+	history__each_trend(g->config.history, restore_one, g);
+	pthread_mutex_lock(&g->lock);
+	kept_trends__give_all(&g->growers);
+	g->restored = true;
+	g->saved_s = clock__boot_ns() / NSEC_PER_SEC;
+	pthread_mutex_unlock(&g->lock);
+}
+
+/* Not before those of the last time are read: they would be lost. */
+void growth__keep(struct growth *g)
+{
+	struct trend_set set = STAILQ_HEAD_INITIALIZER(set);
+	bool restored;
+
+	pthread_mutex_lock(&g->lock);
+	restored = g->restored;
+	if (restored)
+		kept_trends__save(&g->growers, &set);
+	g->saved_s = clock__boot_ns() / NSEC_PER_SEC;
+	pthread_mutex_unlock(&g->lock);
+	if (restored)
+		history__keep_trends(g->config.history, &set);
+}
+
+/* What has not come back in ten minutes does not. */
+static void keep_at_times(struct growth *g, uint32_t now_s)
+{
+	bool due;
+
+	pthread_mutex_lock(&g->lock);
+	if (g->growers.kept && now_s - g->growers.restored_s > RETURN_S)
+		kept_trends__forget(&g->growers);
+	due = now_s - g->saved_s >= SAVE_S;
+	pthread_mutex_unlock(&g->lock);
+	if (due)
+		growth__keep(g);
+}
+
 /* --- the thread ------------------------------------------------------------------------------- */
 
 static void free_looks(struct look *looks, size_t n)
@@ -316,6 +373,7 @@ static void tick(struct growth *g, struct visitor *visitor)
 			note(g, &looks[i]);
 		pthread_mutex_unlock(&g->lock);
 		tell(g);
+		keep_at_times(g, now.boot_s);
 	}
 	free_looks(looks, n);
 }
@@ -324,6 +382,8 @@ static void run(struct visitor *visitor, void *arg)
 {
 	struct growth *g = arg;
 
+	if (!g->restored)
+		restore(g);
 	while (!visitor->stop) {
 		uint64_t until_ns = clock__monotonic_ns() + TICK_NS;
 

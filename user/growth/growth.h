@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What grows abnormally: it observes, judges every five seconds on a thread of its own, and has
- * history say which code it is. What it knows is in memory only: after a restart of the daemon all
- * trends begin anew.
+ * history say which code it is. Trends are kept with history, every hour and at the end, and go on
+ * after a restart of the daemon; what has ended and alerts' numbers are in memory only.
  */
 #ifndef MEMPROV_GROWTH_H
 #define MEMPROV_GROWTH_H
@@ -41,6 +41,9 @@ const struct observer *growth__observer(const struct growth *growth);
 /* With a thread of the crew's, by which reports of what grows are taken too, so that history has
  * its call sites. It must outlive the crew. 0 or -errno. */
 int growth__start(struct growth *growth, struct taker *taker, struct crew *crew);
+
+/* Has history keep the trends as they are now: at the end, before that of what observes. */
+void growth__keep(struct growth *growth);
 
 /* Whether the caller may see what is said of the alert, asked with the lock held. */
 typedef bool growth_may_see_fn(const struct alert *alert, const void *ctx);

@@ -282,6 +282,21 @@ void trend__add(struct trend *trend, const struct trend_rule *rule, uint32_t now
 	trend->value = value;
 }
 
+bool trend__is_sound(const struct trend *trend, uint32_t now_s)
+{
+	if (!trend->first_s || trend->first_s > trend->last_s || trend->last_s > now_s)
+		return false;
+	for (unsigned i = 0; i < TREND_WINDOWS; i++) {
+		const struct trend_window *w = &trend->windows[i];
+
+		if (w->newest != trend->last_s / kinds[i].bucket_s || w->n >= TREND_KEPT ||
+		    w->n > w->newest || w->state > TREND_CERTAIN || w->rising_s > trend->last_s ||
+		    w->idle_s > trend->last_s)
+			return false;
+	}
+	return true;
+}
+
 enum trend_state trend__state(const struct trend *trend, unsigned *ret_window)
 {
 	enum trend_state state = TREND_QUIET;

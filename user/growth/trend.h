@@ -89,6 +89,9 @@ void trend__add(struct trend *trend, const struct trend_rule *rule, uint32_t now
 /* The shortest window with the most certain state. */
 enum trend_state trend__state(const struct trend *trend, unsigned *ret_window);
 
+/* Whether it can be one as of a moment: what comes from a file may be anything. */
+bool trend__is_sound(const struct trend *trend, uint32_t now_s);
+
 uint32_t trend_window__seconds(unsigned window);
 
 struct trend_slope {

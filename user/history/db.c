@@ -59,6 +59,12 @@ int db__bind(sqlite3_stmt *statement, const int64_t *values, size_t n)
 	return db__errno(sqlite3_db_handle(statement), result);
 }
 
+int db__bind_text(sqlite3_stmt *statement, int n, const char *text)
+{
+	return db__errno(sqlite3_db_handle(statement),
+			 sqlite3_bind_text(statement, n, text, -1, SQLITE_STATIC));
+}
+
 int db__next(sqlite3_stmt *statement)
 {
 	int result = sqlite3_step(statement), err;

@@ -25,6 +25,9 @@ int db__prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret);
 /* Binds integers to ?1, ?2, … */
 int db__bind(sqlite3_stmt *statement, const int64_t *values, size_t n);
 
+/* A text that stays until the statement is bound again. */
+int db__bind_text(sqlite3_stmt *statement, int n, const char *text);
+
 /* Runs it to its end, with the integers bound first, and resets it. */
 int db__run(sqlite3_stmt *statement, const int64_t *values, size_t n);
 #define db__run_with(statement, ...)                                                               \

@@ -10,9 +10,11 @@
 #include <uthash.h>
 
 #include "history/ages.h"
+#include "history/cause.h"
 #include "history/members.h"
 #include "history/note.h"
 #include "history/store.h"
+#include "history/trend_box.h"
 #include "history/words.h"
 #include "proc/procfs.h"
 #include "util/buf.h"
@@ -34,30 +36,13 @@
 #define STEP_NS	 NSEC_PER_SEC
 #define PAUSE_NS (60 * NSEC_PER_SEC)
 
-static const struct {
-	int err;
-	const char *cause;
-	const char *text;
-} causes[HISTORY_CAUSES] = {
-	{EIO, "io", "the store fails"},
-	{ENOSPC, "full", "the disk, or the bound, is full: the oldest and finest goes"},
-	{EROFS, "read_only", "the store is read-only"},
-	{EACCES, "open", "the store cannot be opened"},
-	{EBADMSG, "damaged", "the store is damaged"},
-	{ENOEXEC, "foreign", "the file is another program's"},
-	{EPROTO, "newer", "the file is of a newer memprov"},
-	{EAGAIN, "in_use", "another process writes the file"},
-	{EBUSY, "busy", "a reader has kept the store for long"},
-	{ENOMEM, "memory", "memory is short"},
-	{ENOBUFS, "dropped", "more is observed than can be written"},
-};
-
 struct history {
 	struct history_config config;
 	struct observer observer;
 	pthread_t thread;
 	bool started;
 	struct kill_box kills;
+	struct trend_box trends;
 
 	pthread_mutex_t lock; /* for all of these */
 	pthread_cond_t wake, opened;
@@ -81,19 +66,10 @@ struct history {
 
 /* --- what went wrong -------------------------------------------------------------------------- */
 
-static size_t cause_of(int err)
-{
-	size_t i = 0;
-
-	while (i < HISTORY_CAUSES && causes[i].err != -err)
-		i++;
-	return i < HISTORY_CAUSES ? i : 0;
-}
-
 static void count(struct history *h, int err)
 {
 	pthread_mutex_lock(&h->lock);
-	h->errors[cause_of(err)]++;
+	h->errors[cause__of(err)]++;
 	pthread_mutex_unlock(&h->lock);
 }
 
@@ -111,7 +87,7 @@ __attribute__((format(printf, 2, 3))) static void say(struct history *h, const c
 
 static void fail(struct history *h, int err)
 {
-	size_t cause = cause_of(err);
+	size_t cause = cause__of(err);
 
 	count(h, err);
 	if (h->told[cause])
@@ -139,7 +115,7 @@ static void enqueue(struct history *h, struct note *note)
 		h->queued++;
 		h->queued_bytes += note->bytes;
 	} else {
-		h->errors[cause_of(-ENOBUFS)]++;
+		h->errors[cause__of(-ENOBUFS)]++;
 	}
 	pthread_mutex_unlock(&h->lock);
 	if (full)
@@ -206,6 +182,7 @@ static void take_queue(struct history *h)
 	TAILQ_CONCAT(&h->pending, &h->queue, entry);
 	pthread_mutex_unlock(&h->lock);
 	kill_box__take(&h->kills);
+	trend_box__take(&h->trends);
 	drop_older(h);
 }
 
@@ -247,12 +224,12 @@ static int open_store(struct history *h)
 		err = store__open(h->config.file, h->config.max_bytes, note, &cause, &store);
 		if (cause) {
 			count(h, cause);
-			h->told[cause_of(cause)] = true;
+			h->told[cause__of(cause)] = true;
 		}
 		if (!err && note[0])
 			say(h, "history: %s", note);
 		if (err) {
-			size_t i = cause_of(err);
+			size_t i = cause__of(err);
 
 			count(h, err);
 			h->told[i] = true;
@@ -305,7 +282,22 @@ const char *history__boot(const struct history *h)
 	return h->boot;
 }
 
-/* --- kills ------------------------------------------------------------------------------------ */
+/* --- what others keep ------------------------------------------------------------------------- */
+
+/* Of the file, once it is open; that is waited for, but not for long. -ENOENT: there is none. */
+static int open_kept(struct history *h, sqlite3 **ret)
+{
+	uint64_t until_ns = clock__monotonic_ns() + OPEN_NS;
+	_cleanup_free_ char *file = NULL;
+
+	pthread_mutex_lock(&h->lock);
+	while (!h->tried && waiter__wait(&h->opened, &h->lock, until_ns))
+		;
+	if (h->store && h->store->file)
+		file = strdup(h->store->file);
+	pthread_mutex_unlock(&h->lock);
+	return file ? store__open_reader(file, NULL, ret) : -ENOENT;
+}
 
 void history__keep_kill(struct history *h, uint64_t id, int64_t uid,
 			const struct buf texts[KILL_TEXTS])
@@ -318,21 +310,28 @@ void history__keep_kill(struct history *h, uint64_t id, int64_t uid,
 
 void history__each_kill(struct history *h, kill_visit_fn *visit, void *ctx)
 {
-	uint64_t until_ns = clock__monotonic_ns() + OPEN_NS;
-	_cleanup_free_ char *file = NULL;
-	sqlite3 *db = NULL;
-	int err = -ENOENT;
+	_cleanup_db_ sqlite3 *db = NULL;
+	int err = open_kept(h, &db);
 
-	pthread_mutex_lock(&h->lock);
-	while (!h->tried && waiter__wait(&h->opened, &h->lock, until_ns))
-		;
-	if (h->store && h->store->file)
-		file = strdup(h->store->file);
-	pthread_mutex_unlock(&h->lock);
-	if (file)
-		err = store__open_reader(file, NULL, &db);
 	err = err ?: kills__each(db, visit, ctx);
-	sqlite3_close(db);
+	if (err && err != -ENOENT)
+		count(h, err);
+}
+
+void history__keep_trends(struct history *h, struct trend_set *set)
+{
+	if (h->in_memory)
+		trend_set__free(set);
+	else
+		trend_box__put(&h->trends, set);
+}
+
+void history__each_trend(struct history *h, trend_visit_fn *visit, void *ctx)
+{
+	_cleanup_db_ sqlite3 *db = NULL;
+	int err = open_kept(h, &db);
+
+	err = err ?: trend_box__each(db, h->boot, visit, ctx);
 	if (err && err != -ENOENT)
 		count(h, err);
 }
@@ -415,10 +414,15 @@ static int write_all(struct history *h)
 	if (err)
 		return err;
 	members__begin(h->members);
-	err = write_moment(h, boot_ns) ?: kills__write(h->store, &h->kills)
-					?: store__commit(h->store);
+	err = write_moment(h, boot_ns)
+		      ?: kills__write(h->store, &h->kills)
+		      ?: trend_box__write(h->store, &h->trends, h->boot)
+		      ?: store__commit(h->store);
 	if (err) {
 		store__rollback(h->store);
+		/* Where all do not fit, the moment goes before. */
+		if (err == -ENOSPC)
+			trend_box__let_go(&h->trends);
 		members__undo(h->members);
 		words__forget(h->target.words);
 		h->target.span.id = 0;
@@ -427,6 +431,7 @@ static int write_all(struct history *h)
 	h->last_ns = boot_ns;
 	let_go_of_pending(h);
 	kill_box__let_go(&h->kills);
+	trend_box__let_go(&h->trends);
 	return 0;
 }
 
@@ -533,6 +538,7 @@ struct history *history__new(const struct history_config *config)
 	TAILQ_INIT(&h->queue);
 	TAILQ_INIT(&h->pending);
 	kill_box__init(&h->kills);
+	trend_box__init(&h->trends);
 	pthread_mutex_init(&h->lock, NULL);
 	pthread_cond_init(&h->wake, NULL);
 	pthread_cond_init(&h->opened, NULL);
@@ -579,6 +585,7 @@ void history__free(struct history *h)
 	note_queue__free(&h->queue);
 	note_queue__free(&h->pending);
 	kill_box__free(&h->kills);
+	trend_box__free(&h->trends);
 	members__free(h->members);
 	words__free(h->target.words);
 	store__close(h->store);

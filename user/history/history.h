@@ -10,8 +10,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "history/cause.h"
 #include "history/db.h"
 #include "history/kills.h"
+#include "history/trend_box.h"
 #include "report/observer.h"
 
 struct history;
@@ -51,6 +53,11 @@ void history__keep_kill(struct history *history, uint64_t id, int64_t uid,
 			const struct buf texts[KILL_TEXTS]);
 void history__each_kill(struct history *history, kill_visit_fn *visit, void *ctx);
 
+/* Trends of what grows: a set takes the place of the one before with the next moment, and is left
+ * empty; those of before a restart, of this boot, are visited, as kills are. */
+void history__keep_trends(struct history *history, struct trend_set *set);
+void history__each_trend(struct history *history, trend_visit_fn *visit, void *ctx);
+
 /* A connection to read by, to be closed with sqlite3_close(). 0; -EAGAIN: nothing is written yet;
  * or -errno. */
 int history__open(struct history *history, sqlite3 **ret);
@@ -59,8 +66,6 @@ struct history_error {
 	const char *cause;
 	uint64_t count;
 };
-
-#define HISTORY_CAUSES 11
 
 struct history_stats {
 	struct history_error errors[HISTORY_CAUSES];

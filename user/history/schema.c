@@ -41,20 +41,27 @@ static const char *const steps[SCHEMA_VERSION] = {
 	" PRIMARY KEY(span, series, of, what, at)) WITHOUT ROWID;"
 	"CREATE TABLE kill(id INTEGER PRIMARY KEY, uid INT NOT NULL, json TEXT NOT NULL,"
 	" line TEXT NOT NULL, text TEXT NOT NULL);",
+	/* boot: as of series, but the text; value: struct trend, of the version that wrote it. */
+	"CREATE TABLE trend(name TEXT PRIMARY KEY, boot TEXT NOT NULL, container TEXT NOT NULL,"
+	" offset INT NOT NULL, value BLOB NOT NULL) WITHOUT ROWID;",
 };
 
 /* What a version without its tables would be. */
-static int check_tables(sqlite3 *db)
+static int check_tables(sqlite3 *db, int64_t version)
 {
-	static const char *const needed[] = {
-		"SELECT count(id + text) FROM string",
-		"SELECT count(id + frames + source + truncated + owner + span) FROM site",
-		"SELECT count(id + began + ended + step) FROM span",
-		"SELECT count(span + series + at + rss + other) FROM point",
-		"SELECT count(span + series + of + what + at + rss) FROM share",
-		"SELECT count(id + function + offset) FROM frame",
-		"SELECT count(id + uid) FROM kill",
-		"SELECT count(id + kind + boot + pid + ticks + gid) FROM series",
+	static const struct {
+		int64_t since;
+		const char *query;
+	} needed[] = {
+		{1, "SELECT count(id + text) FROM string"},
+		{1, "SELECT count(id + frames + source + truncated + owner + span) FROM site"},
+		{1, "SELECT count(id + began + ended + step) FROM span"},
+		{1, "SELECT count(span + series + at + rss + other) FROM point"},
+		{1, "SELECT count(span + series + of + what + at + rss) FROM share"},
+		{1, "SELECT count(id + function + offset) FROM frame"},
+		{1, "SELECT count(id + uid) FROM kill"},
+		{1, "SELECT count(id + kind + boot + pid + ticks + gid) FROM series"},
+		{2, "SELECT count(name || boot || container || offset || value) FROM trend"},
 	};
 	int err = 0;
 
@@ -62,7 +69,8 @@ static int check_tables(sqlite3 *db)
 		_cleanup_statement_ sqlite3_stmt *query = NULL;
 
 		/* Not run: it would read all rows. */
-		err = db__prepare(db, needed[i], &query);
+		if (version >= needed[i].since)
+			err = db__prepare(db, needed[i].query, &query);
 	}
 	return err == -EIO ? -EBADMSG : err;
 }
@@ -99,7 +107,7 @@ int schema__check(sqlite3 *db)
 		return -ENOEXEC;
 	if (version > SCHEMA_VERSION)
 		return -EPROTO;
-	return check_pages(db) ?: check_tables(db);
+	return check_pages(db) ?: check_tables(db, version);
 }
 
 int schema__migrate(sqlite3 *db)

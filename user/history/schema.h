@@ -23,7 +23,7 @@
 #include "history/db.h"
 
 #define SCHEMA_APPLICATION 0x6d707276 /* "mprv" */
-#define SCHEMA_VERSION	   1
+#define SCHEMA_VERSION	   2
 #define SCHEMA_PAGE	   4096
 
 enum series_kind { SERIES_NODE, SERIES_PROCESS, SERIES_CONTAINER };

@@ -10,12 +10,6 @@
 /* Start times are computed from the clock, which is adjusted. */
 #define SAME_START_NS NSEC_PER_SEC
 
-static int bind_text(sqlite3_stmt *query, int n, const char *text)
-{
-	return db__errno(sqlite3_db_handle(query),
-			 sqlite3_bind_text(query, n, text, -1, SQLITE_STATIC));
-}
-
 static int add(struct selection *selection, int64_t series)
 {
 	if (selection->n == SELECTION_MAX)
@@ -93,7 +87,7 @@ static int find_container(sqlite3 *db, const char *id, struct selection *ret)
 			      &query);
 
 	ret->kind = SERIES_CONTAINER;
-	err = err ?: bind_text(query, 1, id) ?: add_rows(query, ret);
+	err = err ?: db__bind_text(query, 1, id) ?: add_rows(query, ret);
 	return err ?: ret->n > 1 ? -ENOTUNIQ : 0;
 }
 
@@ -108,8 +102,8 @@ static int find_pod(sqlite3 *db, const struct history_selector *selector, struct
 			      &query);
 
 	ret->kind = SERIES_CONTAINER;
-	err = err ?: bind_text(query, 1, selector->namespace);
-	err = err ?: bind_text(query, 2, selector->pod) ?: add_rows(query, ret);
+	err = err ?: db__bind_text(query, 1, selector->namespace);
+	err = err ?: db__bind_text(query, 2, selector->pod) ?: add_rows(query, ret);
 	/* Of a pod that has lived so long the newest do. */
 	return err == -E2BIG ? 0 : err;
 }

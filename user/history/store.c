@@ -60,6 +60,9 @@ static const char *const texts[STATEMENTS] = {
 			" name IS NOT ?6 OR pod_uid IS NOT ?7 OR uid IS NOT ?8 OR gid IS NOT ?9)",
 	[PUT_KILL] = "INSERT OR REPLACE INTO kill VALUES(?1,?2,?3,?4,?5)",
 	[DROP_KILLS] = "DELETE FROM kill WHERE id <= ?1",
+	[PUT_TREND] = "INSERT OR REPLACE INTO trend(offset, boot, name, container, value)"
+		      " VALUES(?1,?2,?3,?4,?5)",
+	[DROP_TRENDS] = "DELETE FROM trend",
 };
 
 /* --- files that are not ours ------------------------------------------------------------------ */

@@ -30,6 +30,8 @@ enum statement {
 	NAME_SERIES,
 	PUT_KILL,
 	DROP_KILLS,
+	PUT_TREND,
+	DROP_TRENDS,
 	STATEMENTS,
 };
 

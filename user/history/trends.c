@@ -112,10 +112,7 @@ static int begin_reading(struct reading *r)
 	int err = windows__read(r->db, r->from_ms, r->to_ms, r->arena, &r->windows);
 
 	err = err ?: db__prepare(r->db, "SELECT id FROM string WHERE text = ?1", &boot);
-	if (!err)
-		err = db__errno(r->db,
-				sqlite3_bind_text(boot, 1, r->query->boot, -1, SQLITE_STATIC));
-	err = err ?: db__get(boot, &r->boot);
+	err = err ?: db__bind_text(boot, 1, r->query->boot) ?: db__get(boot, &r->boot);
 	err = err
 		      ?: db__prepare(r->db,
 				     "SELECT id, uid, gid FROM series WHERE kind = 1 AND pid = ?1"
