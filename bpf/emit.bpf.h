@@ -77,6 +77,11 @@ static __always_inline void note_range(__u32 tgid, __u64 lo, __u64 hi)
 	__sync_fetch_and_add(&range->events, 1); /* last: the reader looks at it first */
 }
 
+static __always_inline void forget_losses(__u32 tgid)
+{
+	bpf_map_delete_elem(&lost_ranges, &tgid);
+}
+
 /* One record that was not sent. */
 static __always_inline void note_loss(enum mp_loss cause, __u32 tgid, __u64 lo, __u64 hi)
 {

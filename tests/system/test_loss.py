@@ -4,7 +4,9 @@ import os
 import random
 import signal
 
-from memprov import (MIB, PAGE, WORKLOADS, Agent, Daemon, check_sums, exact_report, region_at, span,
+import pytest
+
+from memprov import (MIB, PAGE, WORKLOADS, Agent, Daemon, Target, check_sums, exact_report, region_at, span,
                      task_states, until)
 from shadow import Shadow
 
@@ -185,3 +187,22 @@ def test_processes_born_and_changed_while_events_are_lost(bpf):
             fresh = agent.map(MIB, by=by)
             report = exact_report(daemon, pid)
             assert region_at(report, fresh)["tid"] == pid
+
+
+@pytest.mark.plain
+def test_processes_that_die_while_events_are_lost_leave_nothing(bpf):
+    """4,096 processes can be noted as having lost something. One that died unseen keeps no place: all the others would be
+    unknown from then on, whatever is lost."""
+    with Daemon("--ring-size", RING) as daemon, Agent() as quiet:
+        quiet.map(4 * MIB)
+        for _ in range(4):
+            pause(daemon)
+            with Target("spawn_storm", 1000, 2) as spawner:
+                assert spawner.line() == "2000"
+            go_on(daemon)
+            until(lambda: daemon.report(quiet.pid)["tracing"]["state"], "what was lost to be told")
+        metrics = daemon.metrics()
+        assert metrics['memprov_events_lost_total{cause="ring_full"}'] > 4 * 2000
+        assert metrics['memprov_events_lost_total{cause="who_table_full"}'] == 0
+        tracing = daemon.report(quiet.pid)["tracing"]
+        assert (tracing["state"], tracing["lost_events"]) == ("complete", 0)

@@ -468,17 +468,22 @@ static void tell_everybody(const struct collector *c, uint64_t until, collector_
 	tell(0, &everything, c->config.ctx);
 }
 
+/* Where an entry goes before the next one is asked for, because its process dies, the kernel begins
+ * again with the first. Where so many do that there is no end of it, all have lost something. */
 static void tell_each(const struct collector *c, const struct bpf_map *map, collector_lost_fn *tell)
 {
 	int fd = bpf_map__fd(map);
 	struct mp_lost_range range;
 	uint32_t tgid, *last = NULL;
 
-	while (!bpf_map_get_next_key(fd, last, &tgid)) {
+	for (size_t i = 0; i < 2 * MP_LOST_PROCESSES; i++) {
+		if (bpf_map_get_next_key(fd, last, &tgid))
+			return;
 		if (!bpf_map_lookup_elem(fd, &tgid, &range))
 			tell(tgid, &range, c->config.ctx);
 		last = &tgid;
 	}
+	tell_everybody(c, UINT64_MAX, tell);
 }
 
 static void tell_lost_empties(struct collector *c)
