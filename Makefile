@@ -342,7 +342,7 @@ pictures: ## make docs/pictures anew (root)
 	@$(MAKE) --no-print-directory -j$$(nproc) all test-programs
 	tests/pictures
 
-FORMATTED = $(shell find bpf include user tests -name '*.[ch]' -o -name '*.cc')
+FORMATTED = $(shell find bpf deploy include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
 check: ## rooms, threats and their tests, files that documents name, formatting, both BPF targets, clang-tidy
@@ -362,23 +362,53 @@ check: ## rooms, threats and their tests, files that documents name, formatting,
 format: ## reformat the sources
 	clang-format -i $(FORMATTED)
 
+# --- completions ------------------------------------------------------------------------------
+
+# Made by a program of the machine that builds, from the tables that the program itself has.
+HOSTCC ?= $(if $(CROSS),gcc,$(CC))
+COMPLETIONS := build/completions/memprov.bash build/completions/memprov.zsh build/completions/memprov.fish
+GENERATOR_SOURCES := deploy/completions/generate.c $(filter-out %/options_parse.c,$(wildcard user/options/*.c)) \
+	$(addprefix user/util/,buf.c clock.c number.c quote.c utf8.c when.c)
+
+build/completions/generate: $(GENERATOR_SOURCES) $(wildcard user/options/*.h) Makefile
+	$(call say,HOSTCC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(HOSTCC) -std=gnu17 -D_GNU_SOURCE -I user -I include $(WARN) $(if $(DEVELOPER),-Werror) -O1 \
+		$(GENERATOR_SOURCES) -o $@
+
+build/completions/memprov.%: deploy/completions/memprov.%.in build/completions/generate
+	$(call say,GEN,$@)
+	$(Q)build/completions/generate $* < $< > $@
+
+.PHONY: completions
+completions: $(COMPLETIONS) ## what bash, zsh and fish complete (build/completions)
+
 # --- installing -------------------------------------------------------------------------------
+
+# Where zsh looks: what Debian's packages bring is below /usr in a place of its own.
+ZSH_FUNCTIONS ?= $(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 
 # By install(1) alone: what a shell writes has its mode from the umask, and root's is often 077.
 .PHONY: install
-install: all ## install below DESTDIR/PREFIX
+install: all completions ## install below DESTDIR/PREFIX
 	install -Dm755 $(BUILD)/memprov $(DESTDIR)$(PREFIX)/bin/memprov
 	sed 's/@VERSION@/$(VERSION)/' man/memprov.1 | \
 		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in | \
 		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
+	install -Dm644 build/completions/memprov.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/memprov
+	install -Dm644 build/completions/memprov.zsh $(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_FUNCTIONS)/_memprov
+	install -Dm644 build/completions/memprov.fish $(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/memprov.fish
 	install -Dm644 LICENSE $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE
 	install -Dm644 web/LICENSE.d3 $(DESTDIR)$(PREFIX)/share/doc/memprov/LICENSE.d3
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
 	rm -f $(DESTDIR)$(PREFIX)/bin/memprov $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1 \
-		$(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
+		$(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service \
+		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/memprov \
+		$(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_FUNCTIONS)/_memprov \
+		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/memprov.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/memprov
 
 .PHONY: clean

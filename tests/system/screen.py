@@ -50,9 +50,9 @@ class Screen(pyte.Screen):
 
 
 class Terminal:
-    """`memprov ARGS` on a terminal of its own; killed at the end if it still runs."""
+    """`memprov ARGS`, or another program, on a terminal of its own; killed at the end if it still runs."""
 
-    def __init__(self, *args, columns=100, lines=30, env=None):
+    def __init__(self, *args, columns=100, lines=30, env=None, program=MEMPROV):
         self.screen = Screen(columns, lines)
         self.stream = pyte.ByteStream(self.screen)
         self.raw, self.status = b"", None
@@ -62,16 +62,16 @@ class Terminal:
         described = {"TERM": "memprov-test", "TERMINFO": terminfo(), "LANG": "C.UTF-8"}
         self.pid = os.fork()
         if not self.pid:
-            self.run(args, {**os.environ, **described, **(env or {})})
+            self.run([program, *map(str, args)], {**os.environ, **described, **(env or {})})
 
-    def run(self, args, env):
+    def run(self, argv, env):
         """In the child."""
         try:
             os.setsid()
             fcntl.ioctl(self.slave, termios.TIOCSCTTY, 0)
             for fd in range(3):
                 os.dup2(self.slave, fd)
-            os.execve(MEMPROV, [MEMPROV, *map(str, args)], env)
+            os.execve(argv[0], argv, env)
         finally:
             os._exit(127)
 

@@ -158,6 +158,9 @@ def test_all_users_can_use_what_is_installed(installed):
              for path in installed.rglob("*")}
     files = {"usr/bin/memprov": 0o755, "usr/share/man/man1/memprov.1": 0o644,
              "usr/lib/systemd/system/memprov.service": 0o644,
+             "usr/share/bash-completion/completions/memprov": 0o644,
+             "usr/share/zsh/vendor-completions/_memprov": 0o644,
+             "usr/share/fish/vendor_completions.d/memprov.fish": 0o644,
              "usr/share/doc/memprov/LICENSE": 0o644, "usr/share/doc/memprov/LICENSE.d3": 0o644}
     directories = {str(parent): 0o755 for path in files for parent in pathlib.Path(path).parents
                    if str(parent) != "."}

@@ -18,22 +18,6 @@
 #include "util/log.h"
 #include "util/quote.h"
 
-static const struct {
-	const char *name;
-	const char *usage;
-	const char *doc;
-} commands[] = {
-	[COMMAND_SERVE] = {"serve", "", "the daemon: traces the node, answers HTTP"},
-	[COMMAND_SHOW] = {"show", " [PID|NAME]", "one report of a process on the terminal"},
-	[COMMAND_RUN] = {"run", " -- CMD [ARG]...",
-			 "starts CMD, traces it from its first instruction, reports at its end"},
-	[COMMAND_TOP] = {"top", "", "live view of the machine's processes"},
-	[COMMAND_DIFF] = {"diff", " A B", "what grew between two saved JSON reports"},
-	[COMMAND_HISTORY] = {"history", " [PID]",
-			     "how the memory of a process or of the machine came here"},
-	[COMMAND_DOCTOR] = {"doctor", "", "what this kernel and these privileges allow"},
-};
-
 static bool is_called(const struct option *o, const char *arg, size_t len)
 {
 	const char *name = arg + (arg[1] == '-' ? 2 : 1);
@@ -95,13 +79,14 @@ static int answer(const struct option *o, int command)
 		     "Which mapping every resident page of a process belongs to, what that "
 		     "mapping\n"
 		     "is called, and which code created it.\n");
-		for (size_t i = 0; i < ARRAY_SIZE(commands); i++)
-			printf("  %-8s %s\n", commands[i].name, commands[i].doc);
+		for (size_t i = 0; i < command_table_len; i++)
+			printf("  %-8s %s\n", command_table[i].name, command_table[i].doc);
 		puts("\n'memprov COMMAND --help' lists the options of a command; see also "
 		     "memprov(1).");
 	} else {
-		snprintf(usage, sizeof(usage), "%s [OPTION]...%s\n\n%s", commands[command].name,
-			 commands[command].usage, commands[command].doc);
+		snprintf(usage, sizeof(usage), "%s [OPTION]...%s\n\n%s",
+			 command_table[command].name, command_table[command].usage,
+			 command_table[command].doc);
 		print_help(usage, 1u << command);
 	}
 	if (fflush(stdout)) {
@@ -117,7 +102,7 @@ static int not_an_option(const char *arg, int command)
 	unsigned mask = 1u << command;
 
 	list_options(mask, accepted, sizeof(accepted));
-	log_error("%s: %s '%s'; accepted: %s", commands[command].name,
+	log_error("%s: %s '%s'; accepted: %s", command_table[command].name,
 		  find(arg, strcspn(arg, "="), ~mask) ? "does not take the option"
 						      : "unknown option",
 		  quote__text(arg, quoted), accepted);
@@ -167,8 +152,8 @@ static int take_word(const char *word, size_t n, int command, struct options *re
 		ret->files[n] = word;
 		return -1;
 	}
-	if (!*commands[command].usage || n) {
-		log_error("%s: unexpected argument '%s'; takes %s", commands[command].name,
+	if (command_table[command].words == WORDS_NONE || n) {
+		log_error("%s: unexpected argument '%s'; takes %s", command_table[command].name,
 			  quote__text(word, quoted),
 			  command == COMMAND_DIFF ? "two files"
 			  : n ? command == COMMAND_SHOW ? "one PID or name" : "one PID"
@@ -181,7 +166,7 @@ static int take_word(const char *word, size_t n, int command, struct options *re
 		return -1;
 	}
 	if (option__set(pid, word, ret, error)) {
-		log_error("%s: PID: %s", commands[command].name, error);
+		log_error("%s: PID: %s", command_table[command].name, error);
 		return EXIT_USAGE;
 	}
 	return -1;
@@ -229,10 +214,10 @@ static int find_command(const char *arg)
 {
 	char names[128] = "", quoted[QUOTE_LEN];
 
-	for (size_t i = 0; i < ARRAY_SIZE(commands); i++) {
-		if (arg && !strcmp(arg, commands[i].name))
+	for (size_t i = 0; i < command_table_len; i++) {
+		if (arg && !strcmp(arg, command_table[i].name))
 			return i;
-		option__list(names, sizeof(names), "", commands[i].name);
+		option__list(names, sizeof(names), "", command_table[i].name);
 	}
 	if (arg)
 		log_error("unknown command '%s'; accepted: %s, --help, --version",

@@ -24,6 +24,22 @@
 #define DOCTOR (1u << COMMAND_DOCTOR)
 #define ALL    (SERVE | SHOW | RUN | TOP | DIFF | HIST | DOCTOR)
 
+const struct command_row command_table[] = {
+	[COMMAND_SERVE] = {"serve", "", WORDS_NONE, "the daemon: traces the node, answers HTTP"},
+	[COMMAND_SHOW] = {"show", " [PID|NAME]", WORDS_PROCESS,
+			  "one report of a process on the terminal"},
+	[COMMAND_RUN] = {"run", " -- CMD [ARG]...", WORDS_PROGRAM,
+			 "starts CMD, traces it from its first instruction, reports at its end"},
+	[COMMAND_TOP] = {"top", "", WORDS_NONE, "live view of the machine's processes"},
+	[COMMAND_DIFF] = {"diff", " A B", WORDS_FILES, "what grew between two saved JSON reports"},
+	[COMMAND_HISTORY] = {"history", " [PID]", WORDS_PID,
+			     "how the memory of a process or of the machine came here"},
+	[COMMAND_DOCTOR] = {"doctor", "", WORDS_NONE,
+			    "what this kernel and these privileges allow"},
+};
+
+const size_t command_table_len = ARRAY_SIZE(command_table);
+
 static const struct choice backends[] = {
 	{"auto", BACKEND_AUTO}, {"fexit", BACKEND_FEXIT}, {"tracepoint", BACKEND_TRACEPOINT}, {}};
 static const struct choice colors[] = {
@@ -52,22 +68,22 @@ static const struct choice units[] = {{"MB", false}, {"kB", true}, {}};
 	.offset = offsetof(struct options, member), .size = sizeof(((struct options *)0)->member)
 
 const struct option option_table[] = {
-	{"config", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(config),
+	{"config", 0, KIND_FILE, SERVE, "FILE", NULL, "the path of a file", FIELD(config),
 	 .doc = "read options from FILE: 'key = value' lines, the command line wins"},
 	{"listen", 0, KIND_ADDRESS, SERVE, "ADDR:PORT", "127.0.0.1:6060",
 	 "ADDR:PORT, such as 127.0.0.1:6060 or [::1]:6060 (port 0: a free one)", FIELD(listen),
 	 .doc = "the debug listener, all routes; others than loopback take a token or a client CA"},
 	{"host-names", 0, KIND_TEXT, SERVE, "NAME,...", NULL, "names, separated by commas",
 	 FIELD(host_names), .doc = "what --listen is called, besides localhost and addresses"},
-	{"token-file", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(token_file),
+	{"token-file", 0, KIND_FILE, SERVE, "FILE", NULL, "the path of a file", FIELD(token_file),
 	 .doc = "callers with its secret ('Authorization: Bearer ...') may read everything"},
 	{"require-token", 0, KIND_FLAG, SERVE, FIELD(require_token),
 	 .doc = "callers on loopback, too, need the token or a certificate"},
-	{"tls-cert", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_cert),
+	{"tls-cert", 0, KIND_FILE, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_cert),
 	 .doc = "--listen talks TLS, with this certificate chain"},
-	{"tls-key", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_key),
+	{"tls-key", 0, KIND_FILE, SERVE, "FILE", NULL, "the path of a PEM file", FIELD(tls_key),
 	 .doc = "its private key"},
-	{"tls-client-ca", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file",
+	{"tls-client-ca", 0, KIND_FILE, SERVE, "FILE", NULL, "the path of a PEM file",
 	 FIELD(tls_client_ca), .doc = "callers with a certificate of this CA may read everything"},
 	{"socket", 0, KIND_SOCKET, SERVE | SHOW | TOP | HIST, "PATH", "/run/memprov.sock",
 	 "a path of 1 to 107 bytes", FIELD(socket),
@@ -75,7 +91,7 @@ const struct option option_table[] = {
 	{"metrics-listen", 0, KIND_ADDRESS, SERVE, "ADDR:PORT", NULL,
 	 "ADDR:PORT, such as 0.0.0.0:9090 or [::]:9090 (port 0: a free one)", FIELD(metrics_listen),
 	 .doc = "only /metrics, /healthz and /readyz; may be any address"},
-	{"pid", 0, KIND_NUMBER, SERVE | SHOW | HIST, "N", NULL, "a process ID from 1 to 4194304",
+	{"pid", 0, KIND_PID, SERVE | SHOW | HIST, "N", NULL, "a process ID from 1 to 4194304",
 	 FIELD(pid), .min = 1, .max = OPTIONS_PID_MAX,
 	 .doc = "the process to describe (show: itself, otherwise: the node)"},
 	{"backend", 0, KIND_CHOICE, SERVE | RUN, "auto|fexit|tracepoint", "auto", NULL, backends,
@@ -97,7 +113,7 @@ const struct option option_table[] = {
 	 "a number of bytes from 64M, with a suffix k, M or G if wanted", FIELD(memory_limit),
 	 .min = 64 << 20, .max = 1ULL << 40,
 	 .doc = "memory of the daemon and its symbolizer (default: by its cgroup, or 1G)"},
-	{"history", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a file", FIELD(history),
+	{"history", 0, KIND_FILE, SERVE, "FILE", NULL, "the path of a file", FIELD(history),
 	 .doc = "where history is kept (default: the last hour, in memory)"},
 	{"history-keep", 0, KIND_DURATION, SERVE, "DURATION", "14d",
 	 "a duration from 1h to 10 years, such as 36h or 14d", FIELD(history_keep), .min = 3600,
@@ -108,14 +124,14 @@ const struct option option_table[] = {
 	 .doc = "bound of the file; the oldest, finest goes first"},
 	{"alertmanager", 0, KIND_URLS, SERVE, "URL", NULL, URL_TAKES, FIELD(alertmanagers),
 	 .doc = "where growth alerts are sent (Alertmanager's API v2); may be given again"},
-	{"alertmanager-ca", 0, KIND_TEXT, SERVE, "FILE", NULL, "the path of a PEM file",
+	{"alertmanager-ca", 0, KIND_FILE, SERVE, "FILE", NULL, "the path of a PEM file",
 	 FIELD(alertmanager_ca), .doc = "the CAs of https Alertmanagers, instead of the system's"},
 	{"seccomp", 0, KIND_CHOICE, SERVE, "enforce|log|off", "enforce", NULL, seccomp_modes,
 	 FIELD(seccomp),
 	 .doc = "system calls that the daemon does not use: refused, or only logged"},
-	{"proc", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/proc", "the path of a directory",
-	 FIELD(proc), .doc = "where the host's procfs is mounted"},
-	{"pod-logs", 0, KIND_TEXT, SERVE | SHOW | RUN | TOP, "PATH", "/var/log",
+	{"proc", 0, KIND_DIRECTORY, SERVE | SHOW | RUN | TOP, "PATH", "/proc",
+	 "the path of a directory", FIELD(proc), .doc = "where the host's procfs is mounted"},
+	{"pod-logs", 0, KIND_DIRECTORY, SERVE | SHOW | RUN | TOP, "PATH", "/var/log",
 	 "the path of a directory", FIELD(pod_logs),
 	 .doc = "where the kubelet's pods/ and containers/ are: names of pods"},
 	{"top", 0, KIND_NUMBER, SHOW | RUN | TOP | DIFF | HIST, "N", "20",
@@ -126,7 +142,7 @@ const struct option option_table[] = {
 	 FIELD(format), .doc = "how the report is written"},
 	{"unit", 0, KIND_CHOICE, SHOW | RUN | TOP | DIFF | HIST, "MB|kB", "MB", NULL, units,
 	 FIELD(kilobytes), .doc = "unit of the text report"},
-	{NULL, 'o', KIND_TEXT, SHOW | RUN | DIFF | HIST, "FILE", NULL, "the path of a file",
+	{NULL, 'o', KIND_FILE, SHOW | RUN | DIFF | HIST, "FILE", NULL, "the path of a file",
 	 FIELD(output), .doc = "write to FILE instead of standard output (run: standard error)"},
 	{"format", 0, KIND_CHOICE, DIFF | HIST, "text|json", "text", NULL, diff_formats,
 	 FIELD(format), .doc = "how the answer is written"},
@@ -217,7 +233,7 @@ static int set_number(const struct option *o, const char *value, struct options 
 	uint64_t number;
 	int err;
 
-	if (o->kind == KIND_NUMBER)
+	if (o->kind == KIND_NUMBER || o->kind == KIND_PID)
 		err = number__parse(value, o->min, o->max, &number);
 	else
 		err = number__parse_bytes(value, o->min, o->max, &number);
@@ -334,6 +350,7 @@ int option__set(const struct option *o, const char *value, struct options *ret,
 		store(o, !value || !strcmp(value, "yes"), ret);
 		return 0;
 	case KIND_NUMBER:
+	case KIND_PID:
 	case KIND_BYTES:
 	case KIND_POWER_OF_TWO:
 		return set_number(o, value, ret, error);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * The table of options: what each is called, takes and means. The command line (options.c), the
- * config file (options_config.c) and --help all follow it.
+ * The tables of commands and of options: what each is called, takes and means. The command line
+ * (options_parse.c), the config file (options_config.c), --help and the shells' completions
+ * (deploy/completions) all follow them.
  */
 #ifndef MEMPROV_OPTIONS_TABLE_H
 #define MEMPROV_OPTIONS_TABLE_H
@@ -11,12 +12,35 @@
 
 #include "options/options.h"
 
+/* What the words of a command are that are no options. */
+enum command_words {
+	WORDS_NONE,
+	WORDS_PROCESS, /* a PID or a name */
+	WORDS_PID,
+	WORDS_FILES,
+	WORDS_PROGRAM, /* with its arguments */
+};
+
+struct command_row {
+	const char *name;
+	const char *usage; /* of its words, as --help shows them */
+	enum command_words words;
+	const char *doc;
+};
+
+/* By enum command. */
+extern const struct command_row command_table[];
+extern const size_t command_table_len;
+
 enum option_kind {
 	KIND_FLAG,
 	KIND_TEXT, /* not empty */
+	KIND_FILE,
+	KIND_DIRECTORY,
 	KIND_SOCKET,
 	KIND_ADDRESS,
 	KIND_NUMBER,
+	KIND_PID,
 	KIND_BYTES,
 	KIND_POWER_OF_TWO, /* of bytes */
 	KIND_DURATION,	   /* in seconds */
