@@ -5,7 +5,8 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <uthash.h>
+
+#include "util/hash.h"
 
 struct place {
 	UT_hash_handle hh; /* by path */

@@ -82,6 +82,11 @@ static struct place *add(struct watch *watch, const char *path)
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, watch->places, place->path, strlen(place->path), place);
+	if (!HASH_HAS(place)) {
+		free(place->path);
+		free(place);
+		return NULL;
+	}
 	return place;
 }
 

@@ -9,10 +9,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #include "util/cleanup.h"
+#include "util/hash.h"
 #include "wire/wire.h"
 
 #define SEGMENTS_MAX 64	   /* that are loaded and kept; a linker makes four */
@@ -361,8 +360,7 @@ const struct cfi_site *elf_module__cfi(struct elf_module *module, uint64_t addre
 	site->address = address;
 	look_up(module, address, &site->cfi);
 	HASH_ADD(hh, module->sites, address, sizeof(site->address), site);
-	/* How uthash says that it could not. */
-	if (!site->hh.tbl) {
+	if (!HASH_HAS(site)) {
 		free(site->cfi.frame);
 		free(site);
 		return NULL;

@@ -4,13 +4,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "child/debuginfo.h"
 #include "child/demangle.h"
 #include "child/gosymbols.h"
 #include "child/symtab.h"
 #include "util/cleanup.h"
+#include "util/hash.h"
 
 #define MODULES_MAX 1024 /* whose symbols are kept */
 #define STRING_MAX                                                                                 \
@@ -138,6 +138,8 @@ static int open_module(struct symbols *ctx, Dwfl_Module *dwfl, struct module **r
 	if (HASH_COUNT(ctx->modules) >= MODULES_MAX)
 		drop_module(ctx, ctx->modules);
 	HASH_ADD_PTR(ctx->modules, dwfl, module);
+	if (!HASH_HAS(module))
+		return -ENOMEM;
 	*ret = take_ptr(module);
 	return 0;
 }
@@ -260,6 +262,10 @@ static void keep(struct symbols *ctx, const struct key *key, const struct symbol
 	answer->n = n;
 	copy_symbols(answer->symbols, (char *)&answer->symbols[n], symbols, n);
 	HASH_ADD(hh, ctx->answers, key, sizeof(answer->key), answer);
+	if (!HASH_HAS(answer)) {
+		free(answer);
+		return;
+	}
 	ctx->stats.bytes += bytes;
 	ctx->stats.entries++;
 }

@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "util/arena.h"
 #include "util/buf.h"
 #include "util/cleanup.h"
+#include "util/hash.h"
 
 struct entry {
 	UT_hash_handle hh; /* by key */
@@ -81,7 +81,7 @@ static struct entry *add_entry(struct matcher *m, const char *key, const struct 
 		return NULL;
 	entry->row = *row;
 	HASH_ADD_KEYPTR(hh, m->entries, entry->key, strlen(entry->key), entry);
-	return entry;
+	return HASH_HAS(entry) ? entry : NULL;
 }
 
 static struct diff_row side_row(bool is_b, uint64_t rss)
@@ -115,6 +115,8 @@ static int add_build_ids(struct matcher *m, const struct saved_sites *sites, boo
 					return -ENOMEM;
 				known->id = id;
 				HASH_ADD_KEYPTR(hh, m->build_ids, known->id, strlen(id), known);
+				if (!HASH_HAS(known))
+					return -ENOMEM;
 			}
 			known->in_a |= !is_b;
 			known->in_both |= is_b && known->in_a;
@@ -333,7 +335,7 @@ static int add_to_group(struct matcher *groups, struct entry *entry)
 	if (!entry->key)
 		return -ENOMEM;
 	HASH_ADD_KEYPTR(hh, groups->entries, entry->key, strlen(entry->key), entry);
-	return 0;
+	return HASH_HAS(entry) ? 0 : -ENOMEM;
 }
 
 static int group_rest(struct matcher *m, struct diff_list *list)

@@ -93,6 +93,12 @@ static struct group *add_group(struct growers *growers, const char *name)
 		return NULL;
 	}
 	HASH_ADD_KEYPTR(hh, growers->containers, group->name, strlen(group->name), group);
+	if (!HASH_HAS(group)) {
+		growers->turned_away++;
+		free(group->name);
+		free(group);
+		return NULL;
+	}
 	kept_trends__give_container(growers, group);
 	return group;
 }
@@ -257,13 +263,16 @@ static struct grower *add(struct growers *growers, const struct observation *o)
 
 	if (HASH_COUNT(growers->processes) < GROWERS_MAX)
 		grower = calloc(1, sizeof(*grower));
-	if (!grower) {
+	if (grower) {
+		grower->key = (struct grower_key){o->start_ticks, o->report->pid};
+		grower->trend.born_s = o->start_ticks * NSEC_PER_TICK / NSEC_PER_SEC;
+		HASH_ADD(hh, growers->processes, key, sizeof(grower->key), grower);
+	}
+	if (!grower || !HASH_HAS(grower)) {
 		growers->turned_away++;
+		free(grower);
 		return NULL;
 	}
-	grower->key = (struct grower_key){o->start_ticks, o->report->pid};
-	grower->trend.born_s = o->start_ticks * NSEC_PER_TICK / NSEC_PER_SEC;
-	HASH_ADD(hh, growers->processes, key, sizeof(grower->key), grower);
 	kept_trends__give_process(growers, grower);
 	return grower;
 }

@@ -12,10 +12,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
-#include <uthash.h>
 
 #include "growth/trend.h"
 #include "report/observer.h"
+#include "util/hash.h"
 
 #define GROWERS_MAX	  4096
 #define CONTAINERS_MAX	  512

@@ -105,12 +105,17 @@ void kept_trends__save(const struct growers *growers, struct trend_set *ret)
 
 /* --- giving back ------------------------------------------------------------------------------ */
 
-static void forget(struct growers *growers, struct kept_trend *kept)
+static void free_kept(struct kept_trend *kept)
 {
-	HASH_DEL(growers->kept, kept);
 	free(kept->name);
 	free(kept->container);
 	free(kept);
+}
+
+static void forget(struct growers *growers, struct kept_trend *kept)
+{
+	HASH_DEL(growers->kept, kept);
+	free_kept(kept);
 }
 
 size_t kept_trends__count(const struct growers *growers)
@@ -196,9 +201,7 @@ static struct kept_trend *new_kept(const struct trend_entry *entry, uint32_t now
 	kept->container = strdup(entry->container.data ?: "");
 	if (kept->name && kept->container)
 		return kept;
-	free(kept->name);
-	free(kept->container);
-	free(kept);
+	free_kept(kept);
 	return NULL;
 }
 
@@ -214,6 +217,8 @@ void kept_trends__restore(struct growers *growers, const struct trend_entry *ent
 	if (other)
 		forget(growers, other);
 	HASH_ADD_KEYPTR(hh, growers->kept, kept->name, strlen(kept->name), kept);
+	if (!HASH_HAS(kept))
+		free_kept(kept);
 }
 
 void kept_trends__give_all(struct growers *growers)

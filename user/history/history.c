@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "history/ages.h"
 #include "history/cause.h"
@@ -20,6 +19,7 @@
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/thread.h"
 #include "util/waiter.h"
 
@@ -166,6 +166,10 @@ static void drop_older(struct history *h)
 				break;
 			newest->pid = note->pid;
 			HASH_ADD_INT(all, pid, newest);
+			if (!HASH_HAS(newest)) {
+				free(newest);
+				break;
+			}
 		}
 		newest->note = note;
 	}

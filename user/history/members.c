@@ -4,12 +4,12 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "history/note.h"
 #include "history/store.h"
 #include "history/tally.h"
 #include "history/words.h"
+#include "util/hash.h"
 
 #define NS_PER_MS 1000000
 
@@ -268,6 +268,10 @@ static int enter_group(struct members *m, const struct target *t, const struct n
 		group->series = series;
 		group->transaction = m->transaction;
 		HASH_ADD(hh, m->containers, series, sizeof(group->series), group);
+		if (!HASH_HAS(group)) {
+			free(group);
+			return -ENOMEM;
+		}
 	}
 	*ret = group;
 	return 0;
@@ -345,6 +349,10 @@ static int enter_member(struct members *m, const struct target *t, const struct 
 	member->at_ms = -1;
 	member->transaction = m->transaction;
 	HASH_ADD_INT(m->all, pid, member);
+	if (!HASH_HAS(member)) {
+		free(member);
+		return -ENOMEM;
+	}
 	m->node.members++;
 	*ret = member;
 	return 0;

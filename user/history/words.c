@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "history/store.h"
 #include "model/callsite.h"
 #include "util/cleanup.h"
+#include "util/hash.h"
 
 /* So many are remembered; then all are forgotten. */
 #define TEXTS_MAX 8192
@@ -108,6 +108,8 @@ static void remember_text(struct words *words, const char *text, size_t len, int
 	memcpy(known->text, text, len);
 	known->text[len] = '\0';
 	HASH_ADD_KEYPTR(hh, words->texts, known->text, len, known);
+	if (!HASH_HAS(known))
+		free(known);
 }
 
 int words__text(struct words *words, struct store *store, const char *text, int64_t *ret)
@@ -194,6 +196,10 @@ static void remember_site(struct words *words, struct callsite *site, int64_t id
 		return;
 	*known = (struct known_site){.site = callsite__ref(site), .id = id, .span = span};
 	HASH_ADD_PTR(words->sites, site, known);
+	if (!HASH_HAS(known)) {
+		callsite__unref(site);
+		free(known);
+	}
 }
 
 int words__site(struct words *words, struct store *store, struct callsite *site, int64_t span,

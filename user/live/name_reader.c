@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uthash.h>
 #include <utlist.h>
 
 #include "model/name.h"
@@ -15,6 +14,7 @@
 #include "proc/self.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/thread.h"
 #include "util/waiter.h"
 
@@ -83,6 +83,10 @@ static struct queue *queue_of(struct name_reader *reader, pid_t tgid)
 		return NULL;
 	queue->tgid = tgid;
 	HASH_ADD_INT(reader->queues, tgid, queue);
+	if (!HASH_HAS(queue)) {
+		free(queue);
+		return NULL;
+	}
 	DL_APPEND(reader->serve, queue);
 	return queue;
 }

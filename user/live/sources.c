@@ -107,6 +107,10 @@ struct source *stack_queue__source(struct stack_queue *queue, pid_t tgid, uint64
 	source->id = (struct source_id){tgid, start_ticks};
 	source->due_ns = clock__boot_ns() + PATIENCE_NS;
 	HASH_ADD(hh, queue->sources, id, sizeof(source->id), source);
+	if (!HASH_HAS(source)) {
+		free(source);
+		return NULL;
+	}
 	return source;
 }
 

@@ -5,11 +5,11 @@
 #define MEMPROV_SOURCES_H
 
 #include <pthread.h>
-#include <uthash.h>
 
 #include "live/waiting.h"
 #include "model/model.h"
 #include "util/budget.h"
+#include "util/hash.h"
 
 #define INTERPRETERS_MAX 64 /* that wait to be looked at: what is more, the first stack tells */
 

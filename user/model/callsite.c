@@ -4,10 +4,10 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "model/frame_table.h"
 #include "util/dict.h"
+#include "util/hash.h"
 #include "util/refs.h"
 
 #define MAX_SHARE 4 /* of the tables' share of the budget */
@@ -131,6 +131,10 @@ static bool charge(struct callsite_table *table, const struct callsite *site)
 			return false;
 		of->account = site->account;
 		HASH_ADD(hh, table->accounts, account, sizeof(of->account), of);
+		if (!HASH_HAS(of)) {
+			free(of);
+			return false;
+		}
 	}
 	of->bytes += site->bytes;
 	table->stats.sites++;

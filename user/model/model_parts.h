@@ -4,9 +4,9 @@
 #ifndef MEMPROV_MODEL_PARTS_H
 #define MEMPROV_MODEL_PARTS_H
 
-#include <uthash.h>
 
 #include "model/model.h"
+#include "util/hash.h"
 
 struct process {
 	UT_hash_handle hh; /* by tgid: one process at a time has a number */

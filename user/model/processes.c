@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "model/changes.h"
 #include "model/code.h"
@@ -17,6 +16,7 @@
 #include "proc/procfs.h"
 #include "proc/threads.h"
 #include "util/cleanup.h"
+#include "util/hash.h"
 
 #define KNOWN_STACKS_SHARE 8 /* of the tables' share, if that is less than what they may have */
 
@@ -113,15 +113,18 @@ static struct process *enter(struct model *model, pid_t tgid, uint64_t start_tic
 	process = NULL;
 	if (space && HASH_COUNT(model->processes) < MODEL_MAX_PROCESSES)
 		process = calloc(1, sizeof(*process));
-	if (!process) {
+	if (process) {
+		process->tgid = tgid;
+		process->start_ticks = start_ticks;
+		process->space = space;
+		HASH_ADD_INT(model->processes, tgid, process);
+	}
+	if (!process || !HASH_HAS(process)) {
+		free(process);
 		space__unref(space);
 		model->stats.refused++;
 		return NULL;
 	}
-	process->tgid = tgid;
-	process->start_ticks = start_ticks;
-	process->space = space;
-	HASH_ADD_INT(model->processes, tgid, process);
 	return process;
 }
 
@@ -156,12 +159,15 @@ static void remember_loss(struct model *model, uint32_t tgid, const struct mp_lo
 			free(early);
 		}
 		early = calloc(1, sizeof(*early));
-		if (!early) {
+		if (early) {
+			early->tgid = tgid;
+			HASH_ADD_INT(model->early_losses, tgid, early);
+		}
+		if (!early || !HASH_HAS(early)) {
+			free(early);
 			model->stats.refused++;
 			return;
 		}
-		early->tgid = tgid;
-		HASH_ADD_INT(model->early_losses, tgid, early);
 	}
 	early->range = *range;
 }

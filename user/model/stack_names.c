@@ -102,6 +102,10 @@ static int follow(struct space *space, uint32_t tid, uint64_t lo, uint64_t hi)
 			return -ENOMEM;
 		stack->tid = tid;
 		HASH_ADD(hh, space->thread_stacks, tid, sizeof(stack->tid), stack);
+		if (!HASH_HAS(stack)) {
+			free(stack);
+			return -ENOMEM;
+		}
 	}
 	stack->lo = lo;
 	stack->hi = hi;

@@ -4,7 +4,8 @@
 #define MEMPROV_THREAD_STACK_H
 
 #include <stdint.h>
-#include <uthash.h>
+
+#include "util/hash.h"
 
 struct thread_stack {
 	UT_hash_handle hh; /* by tid */

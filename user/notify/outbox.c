@@ -4,10 +4,10 @@
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/json.h"
 
 #define BATCH_BYTES (512u << 10)
@@ -181,6 +181,10 @@ static struct outgoing *add(struct outbox *outbox, char **labels, const struct n
 	alert->starts_at = notice->starts_at;
 	changed(alert);
 	HASH_ADD_KEYPTR(hh, outbox->all, alert->labels, strlen(alert->labels), alert);
+	if (!HASH_HAS(alert)) {
+		outgoing__free(alert);
+		return NULL;
+	}
 	outbox->bytes += size_of(alert);
 	return alert;
 }

@@ -7,12 +7,11 @@
 #include <string.h>
 #include <unistd.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #include "proc/open.h"
 #include "util/cleanup.h"
 #include "util/fnv.h"
+#include "util/hash.h"
 
 #define CACHE_MAX 4096
 #define HEAD_SIZE (64 << 10)
@@ -95,8 +94,7 @@ static void file_cache__put(struct file_cache *cache, const struct file_key *key
 	else if (HASH_COUNT(cache->entries) >= CACHE_MAX)
 		file_cache__drop(cache, cache->entries);
 	HASH_ADD(hh, cache->entries, key, sizeof(entry->key), entry);
-	/* How uthash says that it could not. */
-	if (!entry->hh.tbl)
+	if (!HASH_HAS(entry))
 		free(entry);
 	pthread_mutex_unlock(&cache->lock);
 }

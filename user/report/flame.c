@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "report/amount.h"
 #include "report/callsites.h"
@@ -13,6 +12,7 @@
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/json.h"
 
 /* As the page shows them; their order is that of enum category. */
@@ -74,6 +74,7 @@ static size_t intern(struct flame *flame, const char *key, size_t len, bool *ret
 	}
 	known->index = flame->n++;
 	HASH_ADD_KEYPTR(hh, flame->known, known->key, len, known);
+	flame->frames.failed |= !HASH_HAS(known);
 	return known->index;
 }
 

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "report/encode.h"
 #include "report/profile_rows.h"
@@ -11,6 +10,7 @@
 #include "util/arena.h"
 #include "util/cleanup.h"
 #include "util/gzip.h"
+#include "util/hash.h"
 
 static const struct {
 	const char *type; /* '-' is not for names: some readers make identifiers of them */
@@ -117,6 +117,7 @@ static const struct stack *stack_of(struct encoder *encoder, const struct callsi
 	stack->site = site;
 	fill_stack(encoder, stack);
 	HASH_ADD_PTR(encoder->stacks, site, stack);
+	encoder->tables.failed |= !HASH_HAS(stack);
 	return stack;
 }
 

@@ -4,10 +4,10 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "util/arena.h"
 #include "util/cleanup.h"
+#include "util/hash.h"
 
 #define NO_NAME "[anonymous]"
 #define OTHERS	"(other)"
@@ -72,7 +72,7 @@ static const char *intern(struct profile_rows *rows, const char *text)
 		return NULL;
 	memcpy(string->text, text, len);
 	HASH_ADD_KEYPTR(hh, rows->strings, string->text, len, string);
-	return string->text;
+	return HASH_HAS(string) ? string->text : NULL;
 }
 
 static const char *region_of(const struct part *part)
@@ -98,7 +98,7 @@ static struct entry *entry_of(struct profile_rows *rows, const struct key *key)
 	entry->row.pid = key->pid;
 	entry->row.is_touch = key->is_touch;
 	HASH_ADD(hh, rows->entries, key, sizeof(*key), entry);
-	return entry;
+	return HASH_HAS(entry) ? entry : NULL;
 }
 
 static int add_part(struct profile_rows *rows, pid_t pid, const char *comm, bool full,

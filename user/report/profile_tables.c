@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "util/buf.h"
+#include "util/hash.h"
 #include "util/text.h"
 #include "util/utf8.h"
 
@@ -80,7 +80,10 @@ static struct id_entry *find(struct profile_tables *tables, struct id_table *tab
 	memcpy(entry->key, key, len);
 	entry->place = HASH_COUNT(table->entries);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, table->entries, entry->key, len, hash, entry);
-	return entry;
+	if (HASH_HAS(entry))
+		return entry;
+	tables->failed = true;
+	return NULL;
 }
 
 /* --- strings ------------------------------------------------------------------------------- */

@@ -30,6 +30,11 @@ struct site_entry *site_table__at(struct site_table *table, struct callsite *sit
 		return NULL;
 	entry->site = callsite__ref(site);
 	HASH_ADD_PTR(table->entries, site, entry);
+	if (!HASH_HAS(entry)) {
+		callsite__unref(site);
+		free(entry);
+		return NULL;
+	}
 	return entry;
 }
 

@@ -8,9 +8,9 @@
 
 #include <stdbool.h>
 #include <stddef.h>
-#include <uthash.h>
 
 #include "report/report.h"
+#include "util/hash.h"
 
 struct site_entry {
 	UT_hash_handle hh; /* by site */

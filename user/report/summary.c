@@ -5,11 +5,11 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
-#include <uthash.h>
 
 #include "report/directories.h"
 #include "util/arena.h"
 #include "util/cleanup.h"
+#include "util/hash.h"
 
 /* Other files and shared memory are named one by one when they are more than this share of RSS, and
  * the directories of those that are less when they are together. */
@@ -70,6 +70,11 @@ static int add_to_row(struct summary *summary, enum category category, const cha
 		row->key = take_ptr(key);
 		row->name = row->key + 1;
 		HASH_ADD_KEYPTR(hh, summary->rows, row->key, len, row);
+		if (!HASH_HAS(row)) {
+			free(row->key);
+			free(row);
+			return -ENOMEM;
+		}
 	}
 	row->rss += part->rss;
 	row->size += part->end - part->start;

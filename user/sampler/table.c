@@ -2,9 +2,9 @@
 #include "sampler/table.h"
 
 #include <pthread.h>
-#include <uthash.h>
 
 #include "util/cleanup.h"
+#include "util/hash.h"
 
 struct entry {
 	UT_hash_handle hh; /* by pid: one process at a time has a number */
@@ -79,6 +79,10 @@ static struct entry *enter(struct table *table, pid_t pid, uint64_t start_ticks,
 		entry->pid = pid;
 		entry->start_ticks = start_ticks;
 		HASH_ADD_INT(table->entries, pid, entry);
+		if (!HASH_HAS(entry)) {
+			free(entry);
+			return NULL;
+		}
 	}
 	entry->exec_space = exec_space;
 	entry->first_rss = rss;

@@ -10,8 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #include "proc/cgroup.h"
 #include "proc/container.h"
@@ -19,6 +17,7 @@
 #include "util/cleanup.h"
 #include "util/fnv.h"
 #include "util/clock.h"
+#include "util/hash.h"
 
 #define CGROUPS_MAX 16384
 #define DEPTH_MAX   16
@@ -88,8 +87,7 @@ static bool add(struct sources *sources, uint64_t cgroup, const char *path)
 	if (!container__parse(path, strlen(path), &container))
 		known->source = number_of(&container);
 	HASH_ADD(hh, sources->known, cgroup, sizeof(known->cgroup), known);
-	/* How uthash says that it could not. */
-	if (!known->hh.tbl) {
+	if (!HASH_HAS(known)) {
 		free(known);
 		return false;
 	}

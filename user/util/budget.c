@@ -5,10 +5,9 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define HASH_NONFATAL_OOM 1
-#include <uthash.h>
 
 #include "util/clock.h"
+#include "util/hash.h"
 #include "util/refs.h"
 #include "util/waiter.h"
 
@@ -181,8 +180,7 @@ static bool charge(struct budget *budget, uint64_t source, size_t bytes)
 			return false;
 		of->source = source;
 		HASH_ADD(hh, budget->sources, source, sizeof(of->source), of);
-		/* How uthash says that it could not. */
-		if (!of->hh.tbl) {
+		if (!HASH_HAS(of)) {
 			free(of);
 			return false;
 		}
