@@ -16,6 +16,7 @@
 #include "history/history.h"
 #include "live/owner.h"
 #include "live/sweep.h"
+#include "live/unwinder.h"
 #include "notify/notifier.h"
 #include "options/options.h"
 #include "proc/cgroup.h"
@@ -47,20 +48,41 @@ struct daemon {
 	char alerts_url[128];	   /* where an alert's reader is sent */
 	struct spinner *spinner;   /* NULL: no terminal, or no more */
 	struct memory_watch memory;
+	enum launcher_state launcher; /* as the log says */
 
 	pthread_mutex_t lock; /* guards snapshots */
 	struct duration_histogram snapshots;
 };
 
+static const char *const launcher_says[] = {
+	[LAUNCHER_SERVES] = "the launcher answers again: call sites have names",
+	[LAUNCHER_IS_LATE] =
+		"the launcher does not answer: until it does, new call sites are module "
+		"and offset",
+	[LAUNCHER_HAS_ENDED] =
+		"the launcher has ended, which starts the symbolizer: new call sites "
+		"are module and offset until memprov is started again",
+};
+
+static enum launcher_state launcher_state(const struct daemon *d)
+{
+	return d->tracer.unwinder ? unwinder__launcher(d->tracer.unwinder) : LAUNCHER_SERVES;
+}
+
 static bool is_ready(void *ctx, char *ret_why, size_t len)
 {
 	const struct daemon *d = ctx;
+	enum launcher_state launcher = launcher_state(d);
 	struct crew_stats crew;
 
 	if (!sweeper__ready(d->tracer.sweeper)) {
 		snprintf(ret_why, len,
 			 "the BPF programs are not attached yet, or the first sweep of /proc is "
 			 "not done");
+		return false;
+	}
+	if (launcher != LAUNCHER_SERVES) {
+		snprintf(ret_why, len, "%s", launcher_says[launcher]);
 		return false;
 	}
 	crew__stats(d->tracer.crew, &crew);
@@ -352,6 +374,15 @@ static void keep_to_budget(struct daemon *d)
 		owner__call(d->tracer.owner, give_up, &over);
 }
 
+static void watch_launcher(struct daemon *d)
+{
+	enum launcher_state now = launcher_state(d);
+
+	if (now != d->launcher)
+		log_warn("%s", launcher_says[now]);
+	d->launcher = now;
+}
+
 /* Returns the signal that ends the daemon. A process with 60,000 mappings leaves holes of megabytes
  * behind in the heap when it goes, below what the allocator gives back by itself. */
 static int wait_for_end(struct daemon *d, const sigset_t *signals)
@@ -366,6 +397,7 @@ static int wait_for_end(struct daemon *d, const sigset_t *signals)
 		if (seconds % TRIM_EVERY_S == 0)
 			malloc_trim(0);
 		keep_to_budget(d);
+		watch_launcher(d);
 	}
 	return signal;
 }

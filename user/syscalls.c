@@ -92,6 +92,7 @@ static const struct syscall_rule allowed[] = {
 	/* The launcher and the symbolizer: a pair of sockets for each child, and their end. */
 	CALL_IF(socketpair, EQUALS(0, AF_UNIX)),
 	CALL(wait4),
+	CALL(waitid),
 
 	/* Threads that were started a moment ago. There will be no others. */
 	CALL_IF(prctl, EQUALS(0, PR_SET_NAME)),

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 
 from confine import HELD, mask, mounted, only, status
-from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, symbolizer,
-                     until)
+from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, stopped,
+                     symbolizer, until)
 
 # As user/tracer/privilege.c has them.
 OF_DAEMON = ["bpf", "sys_ptrace", "checkpoint_restore", "dac_read_search"]
@@ -108,8 +108,15 @@ def test_no_process_outlives_a_killed_daemon(bpf):
           "both to be gone")
 
 
+def says(daemon, words):
+    """Readiness, metrics and the log about the launcher: it serves, unless there are words."""
+    ready = daemon.get("/readyz")
+    return ((ready.status, words in ready.text) == (503, True) if words else ready.status == 200) and \
+        daemon.metrics()["memprov_symbolizer_launcher_up"] == (not words) and words in daemon.stderr()
+
+
 def test_a_launcher_that_was_killed(bpf):
-    """Then no symbolizer is started any more, and all the rest goes on."""
+    """Then no symbolizer is started any more, which is said, and all the rest goes on."""
     with Daemon() as daemon, Agent() as agent:
         launcher, = children(daemon.pid)
         started = children(launcher)
@@ -118,6 +125,22 @@ def test_a_launcher_that_was_killed(bpf):
             os.kill(symbolizer, signal.SIGKILL)
         frame = call_site(daemon, agent, named=False)["stack"][0]
         assert frame["function"] is None and "libc" in frame["module"] and frame["offset"]
+        until(lambda: says(daemon, "the launcher has ended"), "the daemon to say so")
+        assert daemon.stderr().count("launcher") == 1
+
+
+def test_a_launcher_that_does_not_answer(bpf):
+    """Call sites are module and offset while it does not, at once but for the first, and have names when it does."""
+    with Daemon() as daemon, Agent() as agent:
+        launcher, = children(daemon.pid)
+        with stopped(launcher):
+            for symbolizer in children(launcher):
+                os.kill(symbolizer, signal.SIGKILL)
+            frame = call_site(daemon, agent, named=False)["stack"][0]
+            assert frame["function"] is None and "libc" in frame["module"] and frame["offset"]
+            until(lambda: says(daemon, "the launcher does not answer"), "the daemon to say so")
+        call_site(daemon, agent)
+        until(lambda: says(daemon, ""), "the daemon to be ready again")
 
 
 @pytest.mark.parametrize("missing", HELD)

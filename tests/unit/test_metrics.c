@@ -159,6 +159,7 @@ static void test_tracer(void **state)
 	assert_has(&text, "\nmemprov_stuck_readers 4\n");
 	assert_has(&text, "\nmemprov_unreadable_processes 3\n");
 	assert_has(&text, "\nmemprov_symbolizer_restarts_total 3\n");
+	assert_has(&text, "\nmemprov_symbolizer_launcher_up 1\n");
 	assert_has(&text, "\nmemprov_symbolizer_maps_read_total 45\n");
 	assert_has(&text, "\nmemprov_callsites 61\n");
 	assert_has(&text, "\nmemprov_callsites_bytes 8192\n");

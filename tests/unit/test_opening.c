@@ -25,12 +25,12 @@ static void *open_as_told(void *arg)
 	const struct opener *opener = arg;
 	struct launcher_packet packet;
 	struct opener_request request;
-	int32_t pid = 1234567890;
+	struct launcher_answer answer = {.pid = 1234567890, .number = 1};
 	int theirs = -1, root = -1;
 
 	if (channel__receive(opener->socket, &packet, sizeof(packet), &theirs, CHANNEL_FOREVER) !=
 		    sizeof(packet) ||
-	    channel__send(opener->socket, &pid, sizeof(pid), -1, CHANNEL_FOREVER) ||
+	    channel__send(opener->socket, &answer, sizeof(answer), -1, CHANNEL_FOREVER) ||
 	    channel__receive(theirs, &request, sizeof(request), &root, CHANNEL_FOREVER) !=
 		    sizeof(request))
 		return NULL;

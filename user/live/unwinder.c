@@ -405,8 +405,14 @@ void unwinder__stop(struct unwinder *u)
 	u->running = false;
 }
 
+enum launcher_state unwinder__launcher(const struct unwinder *u)
+{
+	return symbolizer__launcher(u->symbolizer);
+}
+
 void unwinder__stats(struct unwinder *u, struct unwinder_stats *ret)
 {
+	ret->launcher = unwinder__launcher(u);
 	pthread_mutex_lock(&u->lock);
 	ret->symbolizer = u->stats;
 	pthread_mutex_unlock(&u->lock);

@@ -37,8 +37,10 @@ unsigned unwinder__touch_backlog(void *unwinder);
 
 struct unwinder_stats {
 	struct symbolizer_stats symbolizer;
+	enum launcher_state launcher;
 	struct callsite_stats callsites;
 };
+enum launcher_state unwinder__launcher(const struct unwinder *unwinder);
 void unwinder__stats(struct unwinder *unwinder, struct unwinder_stats *ret);
 
 #endif

@@ -201,6 +201,11 @@ static void add_unwinder(struct buf *out, const struct unwinder_stats *stats,
 			    "Times that the process that unwinds died or hung, and was replaced.");
 	metrics__add_sample(out, "symbolizer_restarts_total", metrics_no_labels,
 			    symbolizer->restarts);
+	metrics__add_family(out, "symbolizer_launcher_up", "gauge",
+			    "Whether a process that unwinds can be started; 0: new call sites are "
+			    "module and offset.");
+	metrics__add_sample(out, "symbolizer_launcher_up", metrics_no_labels,
+			    stats->launcher == LAUNCHER_SERVES);
 	metrics__add_family(out, "symbolizer_maps_read_total", "counter",
 			    "Times that the map of a process was read to unwind stacks.");
 	metrics__add_sample(out, "symbolizer_maps_read_total", metrics_no_labels,

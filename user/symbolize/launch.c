@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
@@ -24,21 +25,30 @@
 int launcher__start(uint64_t memory, uint64_t capabilities, struct launcher *ret)
 {
 	_cleanup_close_ int ours = -1, theirs = -1;
-	struct launcher launcher;
 	int pair[2];
+	pid_t pid;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair))
 		return -errno;
 	ours = pair[0];
 	theirs = pair[1];
-	launcher.pid = fork();
-	if (!launcher.pid)
+	pid = fork();
+	if (!pid)
 		launcher__main(&(struct launcher_config){theirs, memory, capabilities});
-	if (launcher.pid < 0)
+	if (pid < 0)
 		return -errno;
-	launcher.socket = take_fd(ours);
-	*ret = launcher;
+	*ret = (struct launcher){.pid = pid, .socket = take_fd(ours)};
 	return 0;
+}
+
+enum launcher_state launcher__state(const struct launcher *launcher)
+{
+	siginfo_t info = {};
+
+	/* It stays to be waited for, so that its number is nobody else's. */
+	if (waitid(P_PID, launcher->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
+		return LAUNCHER_HAS_ENDED;
+	return launcher->late ? LAUNCHER_IS_LATE : LAUNCHER_SERVES;
 }
 
 /* It finds the other end closed, and ends. */
@@ -61,26 +71,47 @@ void launcher__stop(struct launcher *launcher)
 
 /* --- what it starts ------------------------------------------------------------------------ */
 
+/* The answer to the last question: a pid, or -errno. What was asked for before it, and came too
+ * late, finds its socket closed and ends. */
+static pid_t await_answer(struct launcher *launcher, uint64_t deadline)
+{
+	struct launcher_answer answer;
+	ssize_t n;
+
+	do {
+		n = channel__receive(launcher->socket, &answer, sizeof(answer), NULL, deadline);
+	} while (n == sizeof(answer) && answer.number != launcher->asked);
+	launcher->late = n == -ETIMEDOUT;
+	if (n == sizeof(answer))
+		return answer.pid;
+	if (n == -ETIMEDOUT)
+		return n;
+	/* It has ended. */
+	hang_up(launcher);
+	return n < 0 ? n : -EPIPE;
+}
+
+bool launcher__is_late(struct launcher *launcher)
+{
+	return launcher->late && await_answer(launcher, 0) == -ETIMEDOUT;
+}
+
 /* The pid of the process that is at the other end of `theirs`, or -errno. */
 static pid_t ask_for(struct launcher *launcher, enum launcher_what what, int theirs)
 {
-	struct launcher_packet packet = {.what = what};
+	struct launcher_packet packet = {.what = what, .number = launcher->asked + 1};
 	uint64_t deadline = clock__boot_ns() + ANSWER_NS;
-	int32_t answer;
-	ssize_t n;
-	int err = channel__send(launcher->socket, &packet, sizeof(packet), theirs, deadline);
+	int err;
 
-	/* It has ended. */
+	if (launcher__is_late(launcher))
+		return -EBUSY;
+	err = channel__send(launcher->socket, &packet, sizeof(packet), theirs, deadline);
 	if (err == -EPIPE || err == -ECONNRESET)
 		hang_up(launcher);
 	if (err)
 		return err;
-	n = channel__receive(launcher->socket, &answer, sizeof(answer), NULL, deadline);
-	if (n == sizeof(answer))
-		return answer;
-	/* If it came later it would be taken for another one's. */
-	hang_up(launcher);
-	return n < 0 ? n : -EPIPE;
+	launcher->asked++;
+	return await_answer(launcher, deadline);
 }
 
 int launch__start(struct launcher *launcher, enum launcher_what what, struct launched *ret)

@@ -12,11 +12,23 @@
 struct launcher {
 	pid_t pid; /* 0: there is none */
 	int socket;
+	uint32_t asked;	   /* questions */
+	_Atomic bool late; /* it owes the answer to the last one */
 };
+
+enum launcher_state { LAUNCHER_SERVES, LAUNCHER_IS_LATE, LAUNCHER_HAS_ENDED };
 
 /* Forks it off: before the first thread, and before anything is opened that is none of its
  * business. It keeps these capabilities (1 << CAP_…), of those that there are. 0 or -errno. */
 int launcher__start(uint64_t memory, uint64_t capabilities, struct launcher *ret);
+
+/* What can be had of it now, in any thread. It cannot be started again: the daemon has given up
+ * what that takes. */
+enum launcher_state launcher__state(const struct launcher *launcher);
+
+/* Whether it still owes an answer, which is waited for once and not for each stack. For the thread
+ * that asks it. */
+bool launcher__is_late(struct launcher *launcher);
 
 /* Ends it and its children, and waits for that. A zeroed one is fine. */
 void launcher__stop(struct launcher *launcher);
@@ -30,7 +42,7 @@ struct launched {
 };
 
 /* A process of that kind: 0 or -errno, also when the launcher has died; then there will be no more
- * of them. */
+ * of them. -EBUSY, at once: it has not answered the last question yet. */
 int launch__start(struct launcher *launcher, enum launcher_what what, struct launched *ret);
 
 /* Starts a child, and shares with it a page of its own for the file that it reads. */

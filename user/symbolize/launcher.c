@@ -167,7 +167,7 @@ void launcher__main(const struct launcher_config *config)
 	for (;;) {
 		_cleanup_close_ int socket = -1;
 		struct launcher_packet packet;
-		int32_t answer;
+		struct launcher_answer answer;
 
 		if (channel__receive(config->socket, &packet, sizeof(packet), &socket,
 				     CHANNEL_FOREVER) != sizeof(packet))
@@ -177,7 +177,8 @@ void launcher__main(const struct launcher_config *config)
 			end(pids, packet.pid);
 			continue;
 		}
-		answer = launch(config, pids, packet.what, socket);
+		answer = (struct launcher_answer){launch(config, pids, packet.what, socket),
+						  packet.number};
 		if (channel__send(config->socket, &answer, sizeof(answer), -1, CHANNEL_FOREVER))
 			break;
 	}

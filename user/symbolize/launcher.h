@@ -6,8 +6,10 @@
  *
  *	LAUNCHER_SYMBOLIZE, with the child's socket ──▶  forks, execs
  *	LAUNCHER_OPEN, with the opener's socket     ──▶  forks
- *	                                            ◀──  its pid (int32_t), or -errno
+ *	                                            ◀──  its pid, or -errno (struct launcher_answer)
  *	LAUNCHER_END, pid                           ──▶  ends it
+ *
+ * An answer has the number of its question, so one that came too late is not taken for another's.
  *
  * When the other end is closed, it ends, and all of them with it.
  */
@@ -21,8 +23,14 @@
 enum launcher_what { LAUNCHER_SYMBOLIZE = 1, LAUNCHER_OPEN, LAUNCHER_END };
 
 struct launcher_packet {
-	uint32_t what; /* enum launcher_what */
-	int32_t pid;   /* of LAUNCHER_END */
+	uint32_t what;	 /* enum launcher_what */
+	int32_t pid;	 /* of LAUNCHER_END */
+	uint32_t number; /* of the question */
+};
+
+struct launcher_answer {
+	int32_t pid; /* or -errno */
+	uint32_t number;
 };
 
 struct launcher_config {

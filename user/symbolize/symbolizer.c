@@ -45,15 +45,18 @@ static int start(struct symbolizer *symbolizer, struct cell *cell)
 	cell->deaf = false;
 	if (cell->child.pid)
 		return 0;
-	/* Without the launcher there is no child any more, and no turn to wait for. */
+	/* Without the launcher there is no child, and no turn to wait for. */
 	if (symbolizer->launcher.socket < 0)
 		return -EPIPE;
+	if (launcher__is_late(&symbolizer->launcher))
+		return -EBUSY;
 	if (!tenants__may_start(symbolizer->tenants, domain__tenant(&cell->domain), cell->died))
 		return -EAGAIN;
 	symbolizer->waited = 0;
 	err = launch__start_child(&symbolizer->launcher, &cell->child);
+	/* A node without room for another process is no turn to wait for either. */
 	if (err)
-		return err;
+		return err == -EAGAIN ? -EBUSY : err;
 	symbolizer->stats.restarts += cell->died;
 	cell->died = false;
 	return 0;
@@ -443,6 +446,11 @@ void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t star
 	if (is_of(&symbolizer->subject, tgid, start_ticks))
 		symbolizer->subject = (struct subject){};
 	cells__forget(&symbolizer->cells, tgid, start_ticks, NULL);
+}
+
+enum launcher_state symbolizer__launcher(const struct symbolizer *symbolizer)
+{
+	return launcher__state(&symbolizer->launcher);
 }
 
 void symbolizer__stats(struct symbolizer *symbolizer, struct symbolizer_stats *ret)

@@ -15,6 +15,7 @@
 
 #include "event.h"
 #include "python.h"
+#include "symbolize/launch.h"
 #include "util/arena.h"
 #include "wire/frame.h"
 
@@ -83,6 +84,9 @@ int symbolizer__find_python(struct symbolizer *symbolizer, const struct unwind_r
 /* The process runs no more, or runs another program: the files of its images are let go. An open
  * file would keep its file system from being unmounted. */
 void symbolizer__forget(struct symbolizer *symbolizer, pid_t tgid, uint64_t start_ticks);
+
+/* Whether children can be started, in any thread; where not, call sites are module and offset. */
+enum launcher_state symbolizer__launcher(const struct symbolizer *symbolizer);
 
 struct symbolizer_stats {
 	uint64_t restarts; /* of a child that died or took too long */

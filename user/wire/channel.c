@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdbool.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -10,6 +11,22 @@
 #include "util/clock.h"
 
 #define NSEC_PER_MSEC 1000000
+#define SHORT_MS      10
+
+/* The kernel has no memory for a packet now, or too many descriptors are in flight. No event says
+ * when that is over. */
+static bool is_short(int err)
+{
+	return err == ENOMEM || err == ENOBUFS || err == ETOOMANYREFS;
+}
+
+static int wait_while_short(uint64_t deadline)
+{
+	if (deadline != CHANNEL_FOREVER && clock__boot_ns() >= deadline)
+		return -ETIMEDOUT;
+	poll(NULL, 0, SHORT_MS);
+	return 0;
+}
 
 static int wait_for(int socket, short events, uint64_t deadline)
 {
@@ -55,9 +72,10 @@ int channel__send_pieces(int socket, const struct iovec *pieces, size_t n, int f
 			return 0;
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN)
+		if (errno != EAGAIN && !is_short(errno))
 			return -errno;
-		err = wait_for(socket, POLLOUT, deadline);
+		err = is_short(errno) ? wait_while_short(deadline)
+				      : wait_for(socket, POLLOUT, deadline);
 		if (err)
 			return err;
 	}
@@ -103,9 +121,10 @@ ssize_t channel__receive(int socket, void *packet, size_t size, int *ret_fd, uin
 			break;
 		if (errno == EINTR)
 			continue;
-		if (errno != EAGAIN)
+		if (errno != EAGAIN && !is_short(errno))
 			return -errno;
-		err = wait_for(socket, POLLIN, deadline);
+		err = is_short(errno) ? wait_while_short(deadline)
+				      : wait_for(socket, POLLIN, deadline);
 		if (err)
 			return err;
 	}
