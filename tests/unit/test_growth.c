@@ -211,6 +211,29 @@ static void what_is_young_is_waited_for(void **state)
 	free_node(&node);
 }
 
+/* The sampler has not come to it: its trend begins all the same, and the alert once it is observed.
+ */
+static void what_is_not_observed_yet(void **state)
+{
+	struct node node = {};
+	uint64_t anonymous = 100 * MB;
+
+	(void)state;
+	growers__meet(&node.growers, 7, (BOOT_S - GROWER_YOUNG_S + 1) * 100, BOOT_S);
+	assert_int_equal(HASH_COUNT(node.growers.processes), 0);
+	growers__meet(&node.growers, 7, start_of(&node), BOOT_S);
+	growers__meet(&node.growers, 7, start_of(&node), BOOT_S);
+	assert_int_equal(HASH_COUNT(node.growers.processes), 1);
+	run(&node, 7, 200, &anonymous, 2 * MB);
+	assert_null(node.alerts.all[0]);
+	observe(&node, 7, NULL, 50, NULL);
+	judge(&node);
+	assert_int_equal(only(&node)->state, ALERT_FIRING);
+	assert_string_equal(only(&node)->comm, "leaker");
+	assert_int_equal(HASH_COUNT(node.growers.processes), 1);
+	free_node(&node);
+}
+
 static void alerts_are_bounded_and_ended_ones_make_room(void **state)
 {
 	struct node node = {};
@@ -509,6 +532,7 @@ int main(void)
 		cmocka_unit_test(a_leak_from_suspicion_to_the_end),
 		cmocka_unit_test(a_leak_ends_with_its_process),
 		cmocka_unit_test(what_is_young_is_waited_for),
+		cmocka_unit_test(what_is_not_observed_yet),
 		cmocka_unit_test(alerts_are_bounded_and_ended_ones_make_room),
 		cmocka_unit_test(a_leak_that_restarts_interrupt),
 		cmocka_unit_test(restarts_are_no_leak),

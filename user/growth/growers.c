@@ -257,19 +257,18 @@ void growers__forget(struct growers *growers, struct grower *grower)
 	free(grower);
 }
 
-static struct grower *add(struct growers *growers, const struct observation *o)
+static struct grower *add(struct growers *growers, pid_t pid, uint64_t start_ticks)
 {
 	struct grower *grower = NULL;
 
 	if (HASH_COUNT(growers->processes) < GROWERS_MAX)
 		grower = calloc(1, sizeof(*grower));
 	if (grower) {
-		grower->key = (struct grower_key){o->start_ticks, o->report->pid};
-		grower->trend.born_s = o->start_ticks * NSEC_PER_TICK / NSEC_PER_SEC;
+		grower->key = (struct grower_key){start_ticks, pid};
+		grower->trend.born_s = start_ticks * NSEC_PER_TICK / NSEC_PER_SEC;
 		HASH_ADD(hh, growers->processes, key, sizeof(grower->key), grower);
 	}
 	if (!grower || !HASH_HAS(grower)) {
-		growers->turned_away++;
 		free(grower);
 		return NULL;
 	}
@@ -277,16 +276,28 @@ static struct grower *add(struct growers *growers, const struct observation *o)
 	return grower;
 }
 
+void growers__meet(struct growers *growers, pid_t pid, uint64_t start_ticks, uint32_t now_s)
+{
+	bool young = start_ticks * NSEC_PER_TICK / NSEC_PER_SEC + GROWER_YOUNG_S > now_s;
+
+	if (!young && !growers__find(growers, pid, start_ticks))
+		add(growers, pid, start_ticks);
+}
+
 struct grower *growers__observe(struct growers *growers, const struct observation *o)
 {
 	const struct report *r = o->report;
 	struct grower *grower = growers__find(growers, r->pid, o->start_ticks);
-	bool first = !grower;
 	uint32_t now_s = o->taken_ns / NSEC_PER_SEC;
+	bool first;
 
-	grower = grower ?: add(growers, o);
-	if (!grower)
+	grower = grower ?: add(growers, r->pid, o->start_ticks);
+	if (!grower) {
+		growers->turned_away++;
 		return NULL;
+	}
+	first = !grower->observed;
+	grower->observed = true;
 	leave(grower, now_s);
 	grower->started = r->start_time;
 	grower->owner = o->owner;

@@ -54,6 +54,8 @@ struct group;
 struct grower {
 	UT_hash_handle hh; /* by key */
 	struct grower_key key;
+	bool observed;	     /* without it, nothing is known but how much it has */
+	uint32_t reported_s; /* when a report was asked for, to have it observed; 0: never */
 	char comm[GROWER_COMM_LEN];
 	uint64_t started; /* wall clock, ns */
 	struct observed_owner owner;
@@ -96,6 +98,10 @@ void growers__free(struct growers *growers);
 
 /* What is observed: all but how much memory it has. NULL: it is not kept. */
 struct grower *growers__observe(struct growers *growers, const struct observation *observation);
+
+/* One that lives, from its first GROWER_YOUNG_S seconds on. What comes and goes is none. */
+#define GROWER_YOUNG_S 10
+void growers__meet(struct growers *growers, pid_t pid, uint64_t start_ticks, uint32_t now_s);
 
 /* NULL: there is none. */
 struct grower *growers__find(const struct growers *growers, pid_t pid, uint64_t start_ticks);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "growth/growth.h"
+#include "growth/growth_parts.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -8,12 +8,12 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "growth/alert_encode.h"
 #include "growth/headroom.h"
 #include "growth/judge.h"
 #include "growth/kept_trends.h"
-#include "history/history.h"
 #include "growth/notices.h"
+#include "history/history.h"
+#include "live/owner.h"
 #include "proc/container.h"
 #include "proc/crew.h"
 #include "proc/memory.h"
@@ -32,23 +32,8 @@
 #define REPORT_SPACING 500  /* times its CPU time from one report to the next */
 #define SAVE_S	       3600 /* from one time that the trends are kept to the next */
 #define RETURN_S       600  /* in which what was before a restart is seen again */
+#define STRANGER_S     60   /* from one report of what is not observed to the next */
 #define FAR_S	       (10 * 365 * 86400.0)
-
-struct growth {
-	struct growth_config config;
-	struct observer observer;
-	char node[256];
-	struct taker *taker;
-
-	pthread_mutex_t lock; /* for all of these */
-	pthread_cond_t wake;
-	uint32_t round;
-	struct growers growers;
-	struct alerts alerts;
-	uint64_t max_map_count; /* 0: not known */
-	bool restored;		/* the trends of before */
-	uint32_t saved_s;
-};
 
 /* --- what is observed ------------------------------------------------------------------------- */
 
@@ -118,8 +103,59 @@ static void read_all(struct growth *g)
 
 		if (p && !readings[i].err)
 			grower__look(p, now_s, &readings[i].memory);
+		/* Its end may have been told before it was met. */
+		else if (p && (readings[i].err == -ESRCH || readings[i].err == -ENOENT))
+			judge__gone(&g->growers, &g->alerts, p, clock__wall_ns());
 	}
 	pthread_mutex_unlock(&g->lock);
+}
+
+/* --- what is not observed yet ----------------------------------------------------------------- */
+
+/* The sampler's pace is a budget: beside a storm of new processes, it comes to some in minutes. */
+static void meet_all(struct growth *g)
+{
+	uint32_t now_s = clock__boot_ns() / NSEC_PER_SEC;
+	_cleanup_free_ struct known_process *known = NULL;
+	size_t n;
+
+	if (owner__processes(g->taker->config.owner, &known, &n))
+		return;
+	pthread_mutex_lock(&g->lock);
+	for (size_t i = 0; i < n; i++)
+		growers__meet(&g->growers, known[i].tgid, known[i].start_ticks, now_s);
+	pthread_mutex_unlock(&g->lock);
+}
+
+static size_t find_strangers(struct growth *g, uint32_t now_s, pid_t ret[LOOKS])
+{
+	size_t n = 0;
+	unsigned window;
+
+	for (struct grower *p = g->growers.processes; p && n < LOOKS; p = p->hh.next) {
+		if (p->observed || trend__state(&p->trend, &window) == TREND_QUIET ||
+		    (p->reported_s && now_s - p->reported_s < STRANGER_S))
+			continue;
+		p->reported_s = now_s;
+		ret[n++] = (pid_t)p->key.pid;
+	}
+	return n;
+}
+
+/* What may grow is observed by a report of it, before there is an alert. */
+static void look_at_strangers(struct growth *g, uint32_t now_s, struct visitor *visitor)
+{
+	struct report *report;
+	pid_t pids[LOOKS];
+	size_t n;
+
+	pthread_mutex_lock(&g->lock);
+	n = find_strangers(g, now_s, pids);
+	pthread_mutex_unlock(&g->lock);
+	for (size_t i = 0; i < n && !visitor->stop; i++) {
+		if (!taker__process(g->taker, pids[i], &CALLER_OURSELVES, visitor, &report))
+			report__free(report);
+	}
 }
 
 /* --- which code, and until when --------------------------------------------------------------- */
@@ -358,7 +394,11 @@ static void tick(struct growth *g, struct visitor *visitor)
 	struct look looks[LOOKS];
 	size_t n;
 
+	meet_all(g);
 	read_all(g);
+	look_at_strangers(g, now.boot_s, visitor);
+	if (visitor->stop)
+		return;
 	pthread_mutex_lock(&g->lock);
 	g->max_map_count = max;
 	judge__all(&g->growers, &g->alerts, max, &now);
@@ -406,152 +446,6 @@ static void wake(void *arg)
 }
 
 static const struct crew_work judging = {.name = "growth", .run = run, .wake = wake};
-
-/* --- answers ---------------------------------------------------------------------------------- */
-
-void growth__encode(struct growth *g, growth_may_see_fn *may_see, const void *ctx, bool json,
-		    struct buf *ret)
-{
-	struct json writer = {.out = ret};
-
-	if (json) {
-		json__object(&writer);
-		json__put_u64(&writer, "schema", 1);
-		json__key(&writer, "alerts");
-		json__array(&writer);
-	} else {
-		alerts__add_header(ret);
-	}
-	pthread_mutex_lock(&g->lock);
-	for (size_t i = 0; i < ALERTS_MAX; i++) {
-		const struct alert *alert = g->alerts.all[i];
-
-		if (!alert || !may_see(alert, ctx))
-			continue;
-		if (json)
-			alert__put(&writer, alert);
-		else
-			alert__add_text(ret, alert);
-	}
-	pthread_mutex_unlock(&g->lock);
-	if (json) {
-		json__end_array(&writer);
-		json__end_object(&writer);
-		buf__puts(ret, "\n");
-	}
-}
-
-static bool is_of(const struct growth *g, const struct alert *alert, pid_t pid,
-		  uint64_t start_ticks)
-{
-	const struct grower *p;
-
-	if (alert->pid)
-		return alert->pid == pid && (!start_ticks || alert->start_ticks == start_ticks);
-	for (p = g->growers.processes; p; p = p->hh.next) {
-		if ((pid_t)p->key.pid == pid && p->group && p->group->growing == alert)
-			return true;
-	}
-	return false;
-}
-
-void growth__encode_of(struct growth *g, pid_t pid, uint64_t start_ticks, struct buf *ret)
-{
-	struct json json = {.out = ret};
-
-	pthread_mutex_lock(&g->lock);
-	for (size_t i = 0; i < ALERTS_MAX; i++) {
-		if (g->alerts.all[i] && is_of(g, g->alerts.all[i], pid, start_ticks))
-			alert__put(&json, g->alerts.all[i]);
-	}
-	pthread_mutex_unlock(&g->lock);
-}
-
-/* A container that has no name has no series: its id comes again with no restart. */
-static int add_slope(const struct alert *a, struct arena *arena, struct metrics_row *ret)
-{
-	const struct report_container *c = a->container && a->container->pod ? a->container : NULL;
-	const struct {
-		const char *name, *value;
-	} labels[METRICS_LABELS] = {
-		{"pid", a->pid ? arena__printf(arena, "%d", a->pid) : ""},
-		{"comm", a->pid ? a->comm : ""},
-		{"namespace", c ? c->namespace : ""},
-		{"pod", c ? c->pod : ""},
-		{"container", c && c->name ? c->name : ""},
-	};
-
-	for (size_t i = 0; i < METRICS_LABELS; i++) {
-		ret->labels[i].name = labels[i].name;
-		ret->labels[i].value =
-			labels[i].value ? arena__strdup(arena, labels[i].value) : NULL;
-		if (!ret->labels[i].value)
-			return -ENOMEM;
-	}
-	ret->value = a->slope.estimate;
-	return 0;
-}
-
-static void count_alerts(const struct alerts *alerts,
-			 struct metrics_row ret[ALERT_KINDS * ALERT_STATES])
-{
-	for (size_t i = 0; i < ALERT_KINDS * ALERT_STATES; i++) {
-		ret[i].labels[0].name = "kind";
-		ret[i].labels[0].value = alert_kind__name(i / ALERT_STATES);
-		ret[i].labels[1].name = "state";
-		ret[i].labels[1].value = alert_state__name(i % ALERT_STATES);
-	}
-	for (size_t i = 0; i < ALERTS_MAX; i++) {
-		const struct alert *a = alerts->all[i];
-
-		if (a)
-			ret[a->kind * ALERT_STATES + a->state].value++;
-	}
-}
-
-static bool is_among(const struct alert *a, const struct report *node)
-{
-	const struct report_container *c = a->container, *other;
-
-	for (size_t i = 0; i < node->n_processes; i++) {
-		other = node->processes[i].container;
-		if (a->pid ? node->processes[i].pid == a->pid
-			   : c && other && !strcmp(c->id, other->id))
-			return true;
-	}
-	return false;
-}
-
-int growth__metrics(struct growth *g, const struct report *node, struct arena *arena,
-		    struct metrics_growth *ret)
-{
-	struct metrics_row *slopes = arena__alloc(arena, ALERTS_MAX * sizeof(*slopes));
-	struct metrics_row *alerts =
-		arena__alloc(arena, ALERT_KINDS * ALERT_STATES * sizeof(*alerts));
-	struct metrics_row *turned_away = arena__alloc(arena, 2 * sizeof(*turned_away));
-	int err = slopes && alerts && turned_away ? 0 : -ENOMEM;
-	size_t n = 0;
-
-	if (err)
-		return err;
-	pthread_mutex_lock(&g->lock);
-	for (size_t i = 0; !err && node && i < ALERTS_MAX; i++) {
-		const struct alert *a = g->alerts.all[i];
-
-		if (a && is_among(a, node) && a->kind == ALERT_GROWTH &&
-		    a->state != ALERT_RESOLVED && a->has_slope &&
-		    (a->pid || (a->container && a->container->pod)))
-			err = add_slope(a, arena, &slopes[n++]);
-	}
-	count_alerts(&g->alerts, alerts);
-	turned_away[0] =
-		(struct metrics_row){{{"what", "observation"}}, (double)g->growers.turned_away};
-	turned_away[1] = (struct metrics_row){{{"what", "alert"}}, (double)g->alerts.turned_away};
-	pthread_mutex_unlock(&g->lock);
-	*ret = (struct metrics_growth){slopes,	    n, alerts, ALERT_KINDS * ALERT_STATES,
-				       turned_away, 2};
-	return err;
-}
 
 /* --- its life --------------------------------------------------------------------------------- */
 

@@ -102,6 +102,8 @@ static void judge(struct judging *j, struct grower *grower)
 {
 	bool was = grower->growing, had = grower->map_count;
 
+	if (!grower->observed)
+		return;
 	if (follow(j, &grower->growing, ALERT_GROWTH, &grower->trend, false)) {
 		if (!was)
 			fill(grower->growing, grower);
