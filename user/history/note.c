@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "history/note.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -55,7 +56,7 @@ static int fill_texts(struct note *note, const struct report *r)
 			continue;
 		*texts[i].to = arena__strdup(note->arena, texts[i].from);
 		if (!*texts[i].to)
-			return -1;
+			return -ENOMEM;
 	}
 	return 0;
 }
@@ -71,7 +72,7 @@ static int add_text(struct note *note, enum share_of of, const char *text, int64
 	struct note_share share = {.of = of, .text = arena__strdup(note->arena, text), .rss = rss};
 
 	if (!share.text)
-		return -1;
+		return -ENOMEM;
 	note->bytes += sizeof(share) + strlen(text) + 1;
 	if (rss)
 		note->shares[note->n++] = share;
@@ -128,7 +129,7 @@ static int fill_shares(struct note *note, const struct report *r)
 	note->shares = arena__alloc(note->arena, (2 * NOTE_SHARES_MAX + names + r->n_files + FEW) *
 							 sizeof(*note->shares));
 	if (!note->shares)
-		return -1;
+		return -ENOMEM;
 	if (add_sites(note, SHARE_MAP, r->sites, r->n_sites))
 		left_out |= 1 << SHARE_MAP;
 	if (add_sites(note, SHARE_TOUCH, r->touch.sites, r->touch.n_sites))

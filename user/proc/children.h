@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The living descendants of a process. */
+/* The living descendants of a process, by /proc/PID/task/TID/children (proc(5);
+ * CONFIG_PROC_CHILDREN). */
 #ifndef MEMPROV_CHILDREN_H
 #define MEMPROV_CHILDREN_H
 
@@ -9,7 +10,7 @@
 
 struct proc_family {
 	size_t n;
-	uint64_t rss; /* the sum; pages that several share are in it several times */
+	uint64_t rss; /* bytes: the sum; pages that several share are in it several times */
 };
 
 /* Pure: the next number in the text of /proc/PID/task/TID/children, "12 345 ". 0; -ENODATA at its

@@ -22,7 +22,8 @@ struct credentials {
 	size_t n_groups;
 };
 
-/* Pure: the text of /proc/PID/status. 0 or -EBADMSG. */
+/* Pure: the text of /proc/PID/status (proc(5)), its ids as our user namespace has them. 0 or
+ * -EBADMSG. */
 int credentials__parse(const char *text, size_t len, struct credentials *ret);
 
 /* Of the process or thread with that directory; 0 or -errno. */

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* How much memory the node has, and how short it is of it. */
+/* How much memory the node has (proc(5)), and how short it is of it
+ * (Documentation/accounting/psi.rst). */
 #ifndef MEMPROV_MEMINFO_H
 #define MEMPROV_MEMINFO_H
 

@@ -8,18 +8,22 @@
 
 #include "proc/statm.h"
 
-/* Pure: the highest RSS that the address space ever had, from the line "VmHWM:" of
- * /proc/PID/status. 0; -EBADMSG; -ENODATA when there is no such line (no memory map any more). */
+/* Pure: the highest RSS in bytes that the address space ever had, from the line "VmHWM:" of
+ * /proc/PID/status (proc(5), kB there). 0; -EBADMSG; -ENODATA when there is no such line (no memory
+ * map any more). */
 int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret);
 
-/* -ESRCH when the process has no memory map any more. */
+/* From statm. 0; -ESRCH when the process has no memory map any more; or -errno. */
 int procfs__memory(int pidfd, struct proc_memory *ret);
 
 /* The same of the process that has the number now, with one descriptor less. */
 int procfs__memory_of(const char *proc, pid_t pid, struct proc_memory *ret);
 
+/* False when statm says that it has none any more; true also when it cannot be read. */
 bool process__has_map(int pidfd);
 
+/* What proc_status__parse_peak() finds: bytes. 0; -ESRCH when there is no memory map any more; or
+ * -errno. */
 int procfs__peak(int pidfd, uint64_t *ret);
 
 #endif

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* A piece of the text, still escaped. */
+/* A piece of the text, still escaped; lives as long as that. */
 struct mount_text {
 	const char *data;
 	size_t len;
@@ -23,7 +23,8 @@ struct mount {
 	struct mount_text options; /* of the file system: "rw,memory" */
 };
 
-/* Moves *pos from line to line: 1 and *ret, 0 at the end, -EBADMSG for a line that is none. */
+/* Pure. Moves *pos from line to line: 1 and *ret, 0 at the end, -EBADMSG for a line that is none.
+ */
 int mountinfo__next(const char **pos, const char *end, struct mount *ret);
 
 /* Undoes the escapes ("\040" for a space): 0, -EBADMSG, -ENAMETOOLONG; NUL-terminated. */

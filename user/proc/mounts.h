@@ -40,7 +40,7 @@ int mounts__parse(const char *text, size_t len, struct mounts *ret);
 
 /* Reads those of the process, unless that was tried before. 0, or -errno and then -ENODATA. */
 int mounts__need(struct mounts *mounts, int pidfd);
-void mounts__free(struct mounts *mounts);
+void mounts__free(struct mounts *mounts); /* a zeroed one is fine */
 
 /* The device, or NULL: mounted nowhere. */
 const struct mount_device *mounts__device(const struct mounts *mounts, uint32_t major,

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* The number of a process in its own PID namespace. */
+/* The number of a process in its own PID namespace: the line "NStgid:" (proc(5)). */
 #ifndef MEMPROV_NSPID_H
 #define MEMPROV_NSPID_H
 

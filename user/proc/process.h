@@ -36,7 +36,7 @@ int process__visit(int pidfd, int (*fn)(int dir, pid_t tid, void *ctx), void *ct
 int process__openat(int pidfd, const char *file, int flags);
 
 /* Appends a whole file that can only be read while the thread is alive (status, cgroup, smaps), at
- * most max bytes. */
+ * most max bytes. 0, -ESRCH as above, -EFBIG, -ENOMEM, or -errno. */
 int process__read(int pidfd, const char *file, size_t max, struct buf *ret);
 
 /* readlink of "exe" (or another link of the directory): 0 or -errno; NUL-terminated, -ENAMETOOLONG

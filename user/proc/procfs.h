@@ -33,21 +33,23 @@ int proc_stat__parse(const char *text, size_t len, struct proc_stat *ret);
 
 bool proc_stat__is_kernel_thread(const struct proc_stat *stat);
 
-/* The process as opened. A descriptor, -1 when not open. */
-int procfs__open(const char *proc, pid_t pid); /* fd, or -ENOENT, -EACCES, … */
+/* The directory of the process: a descriptor that the caller closes, or -ENOENT, -EACCES, … */
+int procfs__open(const char *proc, pid_t pid);
 /* The same, or -ESRCH when the number is another process's by now. */
 int procfs__open_begun(const char *proc, pid_t pid, uint64_t start_ticks);
-/* The list of threads; NULL with errno. */
+/* The list of threads, which the caller closes; NULL with errno. */
 DIR *procfs__open_tasks(int pidfd);
 
 /* In the directory of a process that is gone the kernel answers ESRCH to every name; when it goes
  * while the name is being looked up, ENOENT (proc_pident_lookup() in fs/proc/base.c), also to names
  * that every process has. */
-int procfs__gone_if_missing(int err);
+int procfs__gone_if_missing(int err); /* -ESRCH for -ENOENT; else err */
 
+/* From stat (proc(5)). 0; -ESRCH when the process has gone; or -errno. */
 int procfs__stat(int pidfd, struct proc_stat *ret);
 
-/* Appends a whole file of the directory, at most max bytes. */
+/* Appends a whole file of the directory, at most max bytes. 0; -ENOENT or -ESRCH when the process
+ * has gone; -EFBIG, -ENOMEM, or -errno. */
 int procfs__read(int pidfd, const char *file, size_t max, struct buf *ret);
 
 /* The same of a file of the procfs itself. */

@@ -31,6 +31,7 @@ struct program {
 int program__open(int pidfd, struct program *ret);
 void program__close(const struct program *program);
 
+/* Whether the process still runs it. False also when that cannot be told. */
 bool program__runs(const struct program *program, int pidfd);
 
 #endif

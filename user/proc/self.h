@@ -5,7 +5,7 @@
 #include <sys/types.h>
 
 /* Our own process ID as this procfs numbers it, which need not be how our own PID namespace does
- * (--proc /host/proc in a container). */
+ * (--proc /host/proc in a container): where its link "self" leads, or getpid() if it has none. */
 pid_t self__pid(const char *proc);
 
 #endif
