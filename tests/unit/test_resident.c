@@ -189,6 +189,48 @@ static void compare(void (*make)(size_t page), uint64_t hugetlb, uint64_t lazyfr
 	stop(pid);
 }
 
+/* A report says of each VMA what smaps says; `cheaply`: without reading it. */
+static void compare_report(void (*make)(size_t page), bool cheaply)
+{
+	struct resident ours = {}, smaps = {};
+	pid_t pid = start(make);
+	_cleanup_close_ int pidfd = procfs__open("/proc", pid);
+
+	assert_int_equal(resident__read_report(pidfd, NULL, &ours), 0);
+	assert_int_equal(resident__read_smaps(pidfd, NULL, &smaps), 0);
+	assert_same(&ours, &smaps);
+	assert_true(ours.summed && ours.pss <= ours.rss);
+	assert_int_equal(ours.sharing, !cheaply);
+	assert_int_equal(ours.swap, smaps.swap);
+	assert_memory_equal(&ours.kinds, &smaps.kinds, sizeof(ours.kinds));
+	for (size_t i = 0; i < ours.set.n; i++)
+		assert_memory_equal(&ours.set.vmas[i].kinds, &smaps.set.vmas[i].kinds,
+				    sizeof(ours.kinds));
+	assert_in_range(ours.pss + MB - smaps.pss, 0, 2 * MB + smaps.set.n * 1024);
+	vma_set__free(&ours.set);
+	vma_set__free(&smaps.set);
+	stop(pid);
+}
+
+static void make_large(size_t page)
+{
+	touch(anonymous(4 * MB), 4 * MB, page);
+}
+
+static void make_larger(size_t page)
+{
+	touch(anonymous(64 * MB), 64 * MB, page);
+}
+
+static void a_report_agrees_with_smaps(void **state)
+{
+	compare_report(make_mappings, true);
+	/* What only smaps tells of a VMA. */
+	compare_report(make_lazily_freed, false);
+	/* Many pages to a VMA: it would cost more than smaps. */
+	compare_report(make_larger, false);
+}
+
 static void agrees_with_smaps(void **state)
 {
 	compare(make_mappings, 0, 0);
@@ -229,11 +271,6 @@ static void huge_pages_of_hugetlb(void **state)
 		set_huge_pages(0);
 }
 
-static void make_large(size_t page)
-{
-	touch(anonymous(4 * MB), 4 * MB, page);
-}
-
 static void no_sums_of_a_large_vma(void **state)
 {
 	pid_t pid = start(make_large);
@@ -269,6 +306,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(agrees_with_smaps),
+		cmocka_unit_test(a_report_agrees_with_smaps),
 		cmocka_unit_test(huge_pages_of_hugetlb),
 		cmocka_unit_test(no_sums_of_a_large_vma),
 		cmocka_unit_test(one_that_is_gone),

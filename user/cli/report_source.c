@@ -184,10 +184,15 @@ static void fail_taking(const struct options *options, int err, pid_t pid, struc
 		buf__printf(ret, "reading %s failed: %s", what, strerror(-err));
 }
 
+static struct encode_options options_of(const struct options *o)
+{
+	return (struct encode_options){
+		.top = o->top, .all = o->all, .unit = o->kilobytes ? UNIT_KB : UNIT_MB};
+}
+
 static void encode(const struct report *report, const struct options *o, struct buf *ret)
 {
-	struct encode_options options = {
-		.top = o->top, .all = o->all, .unit = o->kilobytes ? UNIT_KB : UNIT_MB};
+	struct encode_options options = options_of(o);
 
 	if (report__is_of_many(report)) {
 		options.all = true;
@@ -203,7 +208,10 @@ static int take(struct report_source *source, pid_t pid, const struct options *o
 {
 	_cleanup_(free_report) struct report *report = NULL;
 	const struct caller *caller = &CALLER_OURSELVES;
-	int err = pid ? taker__process(source->taker, pid, caller, &source->visitor, &report)
+	struct encode_options encode_options = options_of(options);
+	struct detail detail = encode__detail(encode__in(options->format), &encode_options);
+	int err = pid ? taker__process(source->taker, pid, detail, caller, &source->visitor,
+				       &report)
 		      : sampler__list(source->sampler, caller, &source->visitor, &report);
 
 	if (!err) {

@@ -114,7 +114,7 @@ static void take(struct peak *p, uint64_t rss)
 	struct proc_memory after;
 	struct report *report;
 
-	if (!taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, &p->visitor, &report)) {
+	if (!taker__process(p->config.taker, p->pid, DETAIL_FULL, &CALLER_OURSELVES, &p->visitor, &report)) {
 		if (!procfs__statm(p->statm, &after) && after.rss < rss)
 			rss = after.rss; /* it may have shrunk before smaps was read */
 		note(p, report->totals.rss);
@@ -308,7 +308,7 @@ struct report *peak__take(struct peak *p)
 	struct report *report = NULL;
 
 	note_hwm(p);
-	if (taker__process(p->config.taker, p->pid, &CALLER_OURSELVES, NULL, &report))
+	if (taker__process(p->config.taker, p->pid, DETAIL_FULL, &CALLER_OURSELVES, NULL, &report))
 		return NULL;
 	note(p, report->totals.rss);
 	return report;

@@ -47,6 +47,7 @@ _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the 
 /* An entry of /proc/PID/pagemap. */
 #define ENTRY_PRESENT (1ULL << 63)
 #define ENTRY_SWAPPED (1ULL << 62)
+#define ENTRY_EXCLUSIVE (1ULL << 56) /* mapped by this process alone, and once: since 4.2 */
 #define ENTRY_GUARD   (1ULL << 58) /* madvise(MADV_GUARD_INSTALL), shown since 6.15 */
 #define ENTRY_PFN     ((1ULL << 55) - 1)
 
@@ -178,6 +179,23 @@ struct cursor {
 	struct vma *end;
 };
 
+/* What a huge page of a VMA counts as, unless its file is one of tmpfs that looks like others. */
+static uint64_t *huge_bytes(struct vma *vma)
+{
+	switch ((enum vma_kind)vma->kind) {
+	case VMA_FILE:
+		return &vma->kinds.bytes[PAGES_FILE_HUGE];
+	case VMA_SHARED_ANON:
+	case VMA_MEMFD:
+	case VMA_SYSV:
+	case VMA_DEV_SHM:
+	case VMA_SHMEM_NAMED:
+		return &vma->kinds.bytes[PAGES_SHMEM_HUGE];
+	default:
+		return &vma->kinds.bytes[PAGES_ANON_HUGE];
+	}
+}
+
 static void share_region(const struct scan_region *region, void *ctx)
 {
 	struct cursor *at = ctx;
@@ -187,8 +205,11 @@ static void share_region(const struct scan_region *region, void *ctx)
 	for (struct vma *vma = at->vma; vma < at->end && vma->start < region->end; vma++) {
 		uint64_t start = vma->start > region->start ? vma->start : region->start;
 		uint64_t end = vma->end < region->end ? vma->end : region->end;
+		uint64_t before = vma->rss;
 
 		add_bytes(region->categories, end - start, &vma->rss, &vma->swap);
+		if (region->categories & SCAN_HUGE)
+			*huge_bytes(vma) += vma->rss - before;
 	}
 }
 
@@ -297,6 +318,27 @@ int pagemap__count_entries(int fd, uint64_t start, uint64_t end, struct pagemap_
 	return 0;
 }
 
+int pagemap__count_exclusive(int fd, uint64_t start, uint64_t end, uint64_t *ret)
+{
+	uint64_t entries[ENTRIES_AT_ONCE], page = page_size(), exclusive = 0;
+
+	while (start < end) {
+		uint64_t want = (end - start) / page;
+		ssize_t n = read_entries(fd, start, entries,
+					 want < ENTRIES_AT_ONCE ? want : ENTRIES_AT_ONCE);
+
+		if (n < 0)
+			return n;
+		if (!n)
+			break;
+		for (ssize_t i = 0; i < n; i++)
+			exclusive += entries[i] & ENTRY_PRESENT && entries[i] & ENTRY_EXCLUSIVE;
+		start += n * page;
+	}
+	*ret = exclusive * page;
+	return 0;
+}
+
 int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret)
 {
 	int err;
@@ -332,10 +374,10 @@ static int count_vmas_by_entries(int fd, struct vma *vmas, size_t n)
 int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries)
 {
 	uint64_t entries = 0;
-	int err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES | SCAN_GUARD);
+	int err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES | SCAN_HUGE | SCAN_GUARD);
 
 	if (err == -EINVAL)
-		err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES);
+		err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES | SCAN_HUGE);
 	if (err != -ENOTTY)
 		return err;
 	for (size_t i = 0; i < n; i++)

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "proc/memory.h"
 #include "proc/pagemap.h"
@@ -16,11 +17,32 @@
 /* Reading a VMA's record of smaps costs as much as this many entries of pagemap, about. */
 #define ENTRIES_PER_VMA 300
 
+/* Of smaps a VMA costs as much as some 60 pages; of maps, PAGEMAP_SCAN and smaps_rollup together a
+ * third of that, but a page more. */
+#define PAGES_PER_VMA 30
+
 /* Bytes by which statm may be wrong: before Linux 6.17 it left out what each CPU had yet to add. */
 #define STATM_ERROR (2 << 20)
 
 /* The upper half of the address space is the kernel's: of that, maps shows [vsyscall] alone. */
 #define IS_KERNEL_ADDRESS(addr) ((addr) >> 63)
+
+/* What a reader needs. */
+struct wanted {
+	uint64_t largest;    /* as resident__read() has it */
+	uint64_t most_bytes; /* to a VMA; where there are more, smaps is as cheap */
+	bool exact;	     /* kinds of pages and swap of each VMA, too */
+	const atomic_bool *stop;
+};
+
+/* Huge pages are told apart by PAGEMAP_SCAN. */
+static void expect_huge_pages(struct vma *vma)
+{
+	static const enum page_kind huge[] = {PAGES_ANON_HUGE, PAGES_SHMEM_HUGE, PAGES_FILE_HUGE};
+
+	for (size_t i = 0; i < ARRAY_SIZE(huge); i++)
+		vma->kinds.bytes[huge[i]] = 0;
+}
 
 static int count_pages(int pidfd, struct vma_set *set)
 {
@@ -31,6 +53,8 @@ static int count_pages(int pidfd, struct vma_set *set)
 		return fd;
 	while (n && IS_KERNEL_ADDRESS(set->vmas[n - 1].start))
 		n--;
+	for (size_t i = 0; i < set->n; i++)
+		expect_huge_pages(&set->vmas[i]);
 	return pagemap__count_vmas(fd, set->vmas, n, n * ENTRIES_PER_VMA);
 }
 
@@ -49,27 +73,61 @@ static int add_sums(int pidfd, struct resident *r, uint64_t *ret_rss)
 	return 0;
 }
 
-/* What the process has none of, no VMA has. */
-static void share_kinds(struct resident *r)
+/* Only smaps tells which VMA has them. */
+static bool has_other_kinds(const struct page_kinds *kinds)
 {
-	for (size_t i = 0; i < r->set.n; i++) {
-		for (size_t kind = 0; kind < PAGE_KINDS; kind++) {
-			if (!r->kinds.bytes[kind])
-				r->set.vmas[i].kinds.bytes[kind] = 0;
-		}
-	}
+	return kinds->bytes[PAGES_HUGETLB] || kinds->bytes[PAGES_LAZYFREE] ||
+	       (kinds->bytes[PAGES_KSM] && kinds->bytes[PAGES_KSM] != UNKNOWN_BYTES);
 }
 
-static uint64_t add_rss(struct resident *r)
-{
-	uint64_t largest = 0;
+/* What the VMAs have together. */
+struct found {
+	uint64_t rss;
+	uint64_t swap;
+	uint64_t largest;
+	struct page_kinds kinds;
+};
 
-	for (size_t i = 0; i < r->set.n; i++) {
-		r->rss += r->set.vmas[i].rss;
-		if (r->set.vmas[i].rss > largest)
-			largest = r->set.vmas[i].rss;
+static struct found add_up(const struct vma_set *set)
+{
+	struct found found = {};
+
+	for (size_t i = 0; i < set->n; i++) {
+		const struct vma *vma = &set->vmas[i];
+
+		found.rss += vma->rss;
+		found.swap += vma->swap;
+		if (vma->rss > found.largest)
+			found.largest = vma->rss;
+		page_kinds__add(&found.kinds, &vma->kinds);
 	}
-	return largest;
+	return found;
+}
+
+/*
+ * Of each kind of page: what the process has none of, no VMA has; and what was found of huge pages
+ * counts if it adds up to what the kernel says. Returns whether all kinds are known of each VMA.
+ */
+static bool settle_kinds(struct resident *r, const struct found *found)
+{
+	struct page_kinds none = page_kinds_unknown;
+	bool changed = false, known = true;
+	bool right[PAGE_KINDS];
+
+	for (size_t kind = 0; kind < PAGE_KINDS; kind++) {
+		right[kind] = r->summed && found->kinds.bytes[kind] == r->kinds.bytes[kind];
+		if (r->summed && !r->kinds.bytes[kind])
+			none.bytes[kind] = 0;
+		changed |= !right[kind];
+		known &= right[kind] || !none.bytes[kind];
+	}
+	for (size_t i = 0; changed && i < r->set.n; i++) {
+		for (size_t kind = 0; kind < PAGE_KINDS; kind++) {
+			if (!right[kind])
+				r->set.vmas[i].kinds.bytes[kind] = none.bytes[kind];
+		}
+	}
+	return known;
 }
 
 static bool lies_between(uint64_t rss, const struct proc_memory *a, const struct proc_memory *b)
@@ -84,26 +142,39 @@ static bool lies_between(uint64_t rss, const struct proc_memory *a, const struct
  * 0, or why this will not do: -EUCLEAN when the pages that were found are not what the kernel
  * counts. Of a process that touches memory meanwhile, each figure is of another moment.
  */
-static int read_cheaply(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *r)
+static int read_cheaply(int pidfd, const struct wanted *wanted, struct resident *r)
 {
 	struct proc_memory before, after;
-	uint64_t rss;
+	struct found found;
+	uint64_t rss = 0;
+	bool same;
 	int err = procfs__memory(pidfd, &before);
 
 	if (!err)
-		err = procfs__vmas(pidfd, SMAPS_MAPS, stop, &r->set);
+		err = procfs__vmas(pidfd, SMAPS_MAPS, wanted->stop, &r->set);
+	if (!err && before.rss / r->set.n > wanted->most_bytes)
+		return -E2BIG;
+	if (!err && wanted->exact)
+		err = add_sums(pidfd, r, &rss);
+	if (!err && wanted->exact && has_other_kinds(&r->kinds))
+		return -ENODATA;
 	if (!err)
 		err = count_pages(pidfd, &r->set);
 	if (err)
 		return err;
-	if (add_rss(r) <= largest) {
+	found = add_up(&r->set);
+	r->rss = found.rss;
+	if (!wanted->exact && found.largest <= wanted->largest)
 		err = add_sums(pidfd, r, &rss);
-		if (err)
-			return err;
-		share_kinds(r);
-		if (rss == r->rss && !r->kinds.bytes[PAGES_HUGETLB])
-			return 0;
-	}
+	if (err)
+		return err;
+	if (!settle_kinds(r, &found) && wanted->exact)
+		return -EUCLEAN;
+	same = r->summed && rss == r->rss && (!wanted->exact || found.swap == r->swap);
+	if (wanted->exact)
+		r->swap = found.swap;
+	if (same && !r->kinds.bytes[PAGES_HUGETLB])
+		return 0;
 	err = procfs__memory(pidfd, &after);
 	if (err)
 		return err;
@@ -115,27 +186,26 @@ static int read_cheaply(int pidfd, uint64_t largest, const atomic_bool *stop, st
 
 int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret)
 {
-	struct resident r = {.summed = true};
+	struct resident r = {.summed = true, .sharing = true};
 	int err = procfs__vmas(pidfd, SMAPS_FULL, stop, &r.set);
+	struct found found;
 
 	if (err)
 		return err;
-	add_rss(&r);
-	for (size_t i = 0; i < r.set.n; i++) {
-		const struct vma *vma = &r.set.vmas[i];
-
-		r.pss += vma->pss;
-		r.swap += vma->swap;
-		page_kinds__add(&r.kinds, &vma->kinds);
-	}
+	found = add_up(&r.set);
+	r.rss = found.rss;
+	r.swap = found.swap;
+	r.kinds = found.kinds;
+	for (size_t i = 0; i < r.set.n; i++)
+		r.pss += r.set.vmas[i].pss;
 	*ret = r;
 	return 0;
 }
 
-int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *ret)
+static int read_as_wanted(int pidfd, const struct wanted *wanted, struct resident *ret)
 {
 	struct resident r = {.kinds = page_kinds_unknown};
-	int err = read_cheaply(pidfd, largest, stop, &r);
+	int err = read_cheaply(pidfd, wanted, &r);
 
 	if (!err) {
 		*ret = r;
@@ -145,5 +215,26 @@ int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct 
 	if (err == -ENOMEM || err == -ECANCELED)
 		return err;
 	/* Whatever it was: smaps may do, and if not, says why. */
-	return resident__read_smaps(pidfd, stop, ret);
+	return resident__read_smaps(pidfd, wanted->stop, ret);
+}
+
+int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *ret)
+{
+	const struct wanted wanted = {
+		.largest = largest, .most_bytes = UINT64_MAX, .stop = stop};
+
+	return read_as_wanted(pidfd, &wanted, ret);
+}
+
+int resident__read_report(int pidfd, const atomic_bool *stop, struct resident *ret)
+{
+	const struct wanted wanted = {.most_bytes = PAGES_PER_VMA * sysconf(_SC_PAGESIZE),
+				      .exact = true,
+				      .stop = stop};
+	int err = read_as_wanted(pidfd, &wanted, ret);
+
+	/* Of one that touches memory meanwhile. */
+	if (!err && ret->pss > ret->rss)
+		ret->pss = ret->rss;
+	return err;
 }

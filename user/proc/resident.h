@@ -3,7 +3,7 @@
  * What smaps says of a process, at less cost: the VMAs from maps, what is resident of each from
  * pagemap, and the sums that only the kernel can make, PSS first of all, from smaps_rollup. Per VMA
  * there are rss and swap, and no pss, private, shared; of kinds of pages, those that the whole
- * process has none of.
+ * process has none of, and huge pages where they add up to what the kernel counts.
  *
  * smaps itself is read where this cannot be had or would not be cheaper, and where the resident
  * pages are not what the kernel counts as Rss although the process stood still: a driver's pages
@@ -25,6 +25,8 @@ struct resident {
 	struct vma_set set; /* the caller's to free */
 	uint64_t rss;	    /* bytes, of all VMAs together */
 
+	bool sharing; /* it is smaps: pss, private and shared of each VMA are there */
+
 	/* Of the whole process, bytes; only when `summed`. */
 	bool summed;
 	uint64_t pss;
@@ -38,6 +40,13 @@ struct resident {
  * the lock is held as briefly as pagemap.h says. Errors as procfs__vmas().
  */
 int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *ret);
+
+/*
+ * For a report of one process: always summed, each VMA's kinds of pages are known, and what is
+ * summed is no more than the VMAs have together. smaps is read where not, and where a process has
+ * so many pages to a VMA that nothing would be gained.
+ */
+int resident__read_report(int pidfd, const atomic_bool *stop, struct resident *ret);
 
 /* The same from smaps, in full. */
 int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret);

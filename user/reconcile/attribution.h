@@ -56,7 +56,7 @@ struct part {
 	uint64_t inode;
 
 	uint64_t rss; /* bytes, here and below */
-	uint64_t pss;
+	uint64_t pss; /* these three only of as many parts as were asked for (report/detail.h) */
 	uint64_t private_;
 	uint64_t shared;
 	uint64_t swap;

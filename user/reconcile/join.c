@@ -315,6 +315,23 @@ int join__parts(const struct join_config *config, struct part_list *ret)
 	return err;
 }
 
+int parts__share_out(const struct vma *vma, struct part *parts, size_t n)
+{
+	_cleanup_free_ struct share *shares = calloc(n, sizeof(*shares));
+
+	if (!shares)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		shares[i].rss = parts[i].rss;
+	share__sharing(vma, shares, n);
+	for (size_t i = 0; i < n; i++) {
+		parts[i].pss = shares[i].pss;
+		parts[i].private_ = shares[i].private_;
+		parts[i].shared = shares[i].shared;
+	}
+	return 0;
+}
+
 bool parts__have_waiting_stacks(const struct part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {

@@ -129,10 +129,18 @@ static void share_kind(const struct vma *vma, enum page_kind kind, struct share 
 	}
 }
 
+void share__sharing(const struct vma *vma, struct share *shares, size_t n)
+{
+	share_out(vma->pss, 1, shares, n, rss_of, add_pss);
+	share_out(vma->private_clean + vma->private_dirty, 1, shares, n, rss_of, add_private);
+	/* Private and shared pages are all there are. */
+	for (size_t i = 0; i < n; i++)
+		shares[i].shared = shares[i].rss - shares[i].private_;
+}
+
 void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct share *shares,
 		size_t n)
 {
-	uint64_t private_ = vma->private_clean + vma->private_dirty;
 	bool whole = n == 1 || (!vma->rss && !vma->swap);
 	enum rss_source source = RSS_ESTIMATED;
 	/* A VMA that was torn, and cut by size, has any number of bytes. */
@@ -152,13 +160,9 @@ void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct 
 		share_pages(vma->rss, unit, shares, n, resident_of, add_rss);
 		share_pages(vma->swap, unit, shares, n, swapped_of, add_swap);
 	}
-	share_out(vma->pss, 1, shares, n, rss_of, add_pss);
-	share_out(private_, 1, shares, n, rss_of, add_private);
-	for (size_t i = 0; i < n; i++) {
-		/* Private and shared pages are all there are. */
-		shares[i].shared = shares[i].rss - shares[i].private_;
+	share__sharing(vma, shares, n);
+	for (size_t i = 0; i < n; i++)
 		shares[i].source = source;
-	}
 	for (int kind = 0; kind < PAGE_KINDS; kind++)
 		share_kind(vma, kind, shares, n);
 }

@@ -38,4 +38,7 @@ struct share {
 void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct share *shares,
 		size_t n);
 
+/* Only pss, private and shared, by each part's rss; they are 0 before. */
+void share__sharing(const struct vma *vma, struct share *shares, size_t n);
+
 #endif

@@ -12,3 +12,10 @@ encode_fn *encode__in(enum format format)
 
 	return encoders[format];
 }
+
+struct detail encode__detail(encode_fn *encode, const struct encode_options *options)
+{
+	if (encode != encode__text && encode != encode__json)
+		return DETAIL_NONE;
+	return (struct detail){options->all ? SIZE_MAX : options->top, encode == encode__json};
+}

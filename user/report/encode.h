@@ -3,6 +3,7 @@
 #ifndef MEMPROV_ENCODE_H
 #define MEMPROV_ENCODE_H
 
+#include "report/detail.h"
 #include "report/format.h"
 #include "report/report.h"
 #include "util/buf.h"
@@ -16,6 +17,9 @@ struct encode_options {
 	uint64_t min;	/* call sites with less resident memory are left out; bytes */
 	bool by_touch;	/* stacks that touched memory, in place of those that mapped it */
 };
+
+/* What an encoder tells of the regions of a process, so that no more is read. */
+struct detail encode__detail(encode_fn *encode, const struct encode_options *options);
 
 /* Memory running out shows in buf__error(ret). */
 encode_fn encode__text;

@@ -217,7 +217,8 @@ struct report {
 	size_t n_files;
 
 	struct part
-		*regions; /* largest first (page_kinds__held()), all of them: encoders cut at top */
+		*regions; /* all of them, as many as were asked for (report/detail.h) in the order
+			     of reconcile/largest.h */
 	size_t n_regions; /* the report holds references to their traces */
 
 	/* For report__settle(): */

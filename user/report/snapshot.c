@@ -12,6 +12,7 @@
 #include "proc/memory.h"
 #include "proc/process.h"
 #include "reconcile/classify.h"
+#include "reconcile/largest.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/waiter.h"
@@ -162,6 +163,102 @@ static int join_there(struct snapshot *s)
 		&s->touches);
 }
 
+static int read_memory(struct snapshot *s)
+{
+	const atomic_bool *stop = visitor__stop(s->config->visitor);
+	const struct reading *reading = &s->config->reading;
+	struct resident resident;
+	int err;
+
+	if (s->needs_smaps)
+		err = resident__read_smaps(s->pidfd, stop, &resident);
+	else if (reading->report)
+		err = resident__read_report(s->pidfd, stop, &resident);
+	else
+		err = resident__read(s->pidfd, reading->largest, stop, &resident);
+	if (err)
+		return err == -ESRCH ? -EIDRM : err;
+	vma_set__free(&s->set);
+	s->set = resident.set;
+	s->summed = resident.summed;
+	s->sharing = resident.sharing;
+	s->totals = (struct totals){
+		.rss = resident.rss,
+		.pss = resident.pss,
+		.swap = resident.swap,
+		.kinds = resident.kinds,
+	};
+	for (size_t i = 0; i < s->set.n; i++)
+		s->totals.size += s->set.vmas[i].end - s->set.vmas[i].start;
+	return 0;
+}
+
+/* What of a VMA is private, by its pages. -ENODATA: its PSS is wanted, and pages that others have
+ * mapped, too, do not tell how many these are. */
+static int add_sharing(const struct snapshot *s, struct vma *vma)
+{
+	uint64_t private_;
+	int err = pagemap__count_exclusive(s->program.pagemap, vma->start, vma->end, &private_);
+
+	if (err)
+		return -ENODATA;
+	/* It may have been touched since. */
+	if (private_ > vma->rss)
+		private_ = vma->rss;
+	vma->private_dirty = private_;
+	vma->shared_dirty = vma->rss - private_;
+	vma->pss = private_;
+	return vma->shared_dirty && s->config->reading.detail.pss ? -ENODATA : 0;
+}
+
+/* Of the VMA that the part at this place lies in, once. */
+static int add_sharing_at(const struct snapshot *s, size_t place)
+{
+	struct part *part = &s->parts.parts[place], *end = s->parts.parts + s->parts.n;
+	struct vma *vma = (struct vma *)vma_set__find(&s->set, part->start);
+	size_t n = 1;
+	int err;
+
+	if (!vma->rss || vma->private_dirty || vma->shared_dirty)
+		return 0;
+	err = add_sharing(s, vma);
+	if (err)
+		return err;
+	while (part > s->parts.parts && part[-1].start >= vma->start)
+		part--;
+	while (part + n < end && part[n].start < vma->end)
+		n++;
+	return parts__share_out(vma, part, n);
+}
+
+/* Of the largest parts. */
+static int add_detail(const struct snapshot *s)
+{
+	_cleanup_free_ size_t *places = NULL;
+	size_t n = 0;
+	int err = 0;
+
+	if (s->sharing || !s->config->reading.detail.regions)
+		return 0;
+	err = parts__largest(s->parts.parts, s->parts.n, s->config->reading.detail.regions,
+			     &places, &n);
+	for (size_t i = 0; !err && i < n; i++)
+		err = add_sharing_at(s, places[i]);
+	return err;
+}
+
+static int join_in_detail(struct snapshot *s)
+{
+	int err = join_there(s);
+
+	err = err ?: add_detail(s);
+	if (err != -ENODATA)
+		return err;
+	s->needs_smaps = true;
+	err = read_memory(s);
+	return err ?: join_there(s);
+}
+
 static int join(struct snapshot *s)
 {
 	int err;
@@ -170,7 +267,7 @@ static int join(struct snapshot *s)
 	err = visitor__enter(s->config->visitor, s->pid);
 	if (err)
 		return err;
-	err = join_there(s);
+	err = join_in_detail(s);
 	visitor__leave(s->config->visitor);
 	return err;
 }
@@ -220,30 +317,6 @@ static bool settled(struct snapshot *s)
 		s->view = newer;
 	}
 	return false;
-}
-
-static int read_memory(struct snapshot *s)
-{
-	const atomic_bool *stop = visitor__stop(s->config->visitor);
-	const struct reading *reading = &s->config->reading;
-	struct resident resident;
-	int err = reading->smaps ? resident__read_smaps(s->pidfd, stop, &resident)
-				 : resident__read(s->pidfd, reading->largest, stop, &resident);
-
-	if (err)
-		return err == -ESRCH ? -EIDRM : err;
-	vma_set__free(&s->set);
-	s->set = resident.set;
-	s->summed = resident.summed;
-	s->totals = (struct totals){
-		.rss = resident.rss,
-		.pss = resident.pss,
-		.swap = resident.swap,
-		.kinds = resident.kinds,
-	};
-	for (size_t i = 0; i < s->set.n; i++)
-		s->totals.size += s->set.vmas[i].end - s->set.vmas[i].start;
-	return 0;
 }
 
 int snapshot__check(const struct snapshot *s)
@@ -369,6 +442,7 @@ static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *con
 	s->config = config;
 	s->pid = pid;
 	s->program.pagemap = -1;
+	s->needs_smaps = config->reading.report && config->reading.detail.regions == SIZE_MAX;
 	err = open_process(s);
 	if (err)
 		return err;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * One process at one moment: what the ledger said and what smaps said, of the same state of its
- * memory map, joined. Read, joined, and read again when the map changed meanwhile.
+ * One process at one moment: what the ledger said and what smaps said, or what tells the same at
+ * less cost (proc/resident.h), of the same state of its memory map, joined. Read, joined, and read again when the map changed meanwhile.
  */
 #ifndef MEMPROV_SNAPSHOT_H
 #define MEMPROV_SNAPSHOT_H
@@ -18,6 +18,7 @@
 #include "reconcile/touched.h"
 #include "report/summary.h"
 #include "report/caller.h"
+#include "report/detail.h"
 #include "report/report.h"
 #include "report/taker.h"
 #include "util/clock.h"
@@ -43,13 +44,15 @@ struct patience {
 /* How a process is read. */
 struct reading {
 	bool touches; /* what touched the pages, too */
-	bool smaps;   /* every figure of every VMA; else what lists and sums need, for less */
+	bool report;  /* of this process alone; else what lists and sums need, for less */
+	struct detail detail; /* of a report of this process alone */
 	/* While it changes its map meanwhile; 0: read once, and whether it does is not asked. */
 	unsigned tries;
 	uint64_t largest; /* as resident__read() has it */
 };
 
-#define READING_IN_FULL ((struct reading){.smaps = true, .touches = true, .tries = 3})
+#define READING_OF_ONE(of_regions)                                                                 \
+	((struct reading){.report = true, .touches = true, .tries = 3, .detail = (of_regions)})
 #define READING_OF_MANY                                                                            \
 	((struct reading){.touches = true, .tries = 3, .largest = RESIDENT_ANY_SIZE})
 
@@ -75,6 +78,8 @@ struct snapshot {
 	struct vma_set set;
 	struct totals totals; /* pss, swap and kinds only when `summed` */
 	bool summed;
+	bool sharing;	  /* of every VMA pss, private and shared are known */
+	bool needs_smaps; /* what else tells does not suffice */
 	struct part_list parts;
 	struct touch_list touches; /* their traces are the view's */
 	bool traced;		   /* view holds what the events told */
@@ -82,7 +87,7 @@ struct snapshot {
 	bool racing;
 	bool exec_seen;	    /* by the events, since the first look */
 	bool names_missing; /* some are still being read from the process */
-	uint64_t began_ns;  /* CLOCK_BOOTTIME: before smaps was read */
+	uint64_t began_ns;  /* CLOCK_BOOTTIME: before its memory was read */
 
 	/* What the join asks for while it runs. */
 	uint32_t role_name; /* the last file that was asked about: it has several VMAs */

@@ -8,6 +8,7 @@
 #include "live/owner.h"
 #include "proc/cgroup.h"
 #include "proc/nspid.h"
+#include "reconcile/largest.h"
 #include "report/container.h"
 #include "report/group.h"
 #include "report/observer.h"
@@ -45,18 +46,6 @@ void taker__free(struct taker *taker)
 		return;
 	file_cache__free(taker->files);
 	free(taker);
-}
-
-static int larger_part(const void *a, const void *b)
-{
-	const struct part *x = a, *y = b;
-
-	uint64_t x_held = page_kinds__held(&x->kinds, x->rss);
-	uint64_t y_held = page_kinds__held(&y->kinds, y->rss);
-
-	if (x_held != y_held)
-		return x_held < y_held ? 1 : -1;
-	return (x->start > y->start) - (x->start < y->start);
 }
 
 static void fill_tracing(struct report *report, const struct snapshot *s)
@@ -115,8 +104,8 @@ static int fill_cgroup(struct report *report, int pidfd)
 	return row->path ? 0 : -ENOMEM;
 }
 
-/* Takes them over. */
-static int fill_regions(struct report *report, struct part_list *parts)
+/* Takes them over; the `shown` largest come first. */
+static int fill_regions(struct report *report, struct part_list *parts, size_t shown)
 {
 	if (!parts->n)
 		return 0;
@@ -125,8 +114,7 @@ static int fill_regions(struct report *report, struct part_list *parts)
 	report->regions = take_ptr(parts->parts);
 	report->n_regions = parts->n;
 	parts->n = parts->cap = 0;
-	qsort(report->regions, report->n_regions, sizeof(*report->regions), larger_part);
-	return 0;
+	return parts__move_largest(report->regions, report->n_regions, shown);
 }
 
 static int fill_process(struct report *report, const struct snapshot *s)
@@ -180,8 +168,8 @@ static int keep_for_later(struct report *report, struct snapshot *s)
 	return report->binary ? 0 : -ENOMEM;
 }
 
-int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
-		   struct visitor *visitor, struct report **ret)
+int taker__process(struct taker *taker, pid_t pid, struct detail detail,
+		   const struct caller *caller, struct visitor *visitor, struct report **ret)
 {
 	struct report *report = report__new();
 	struct patience patience = PATIENCE_OF_A_REPORT;
@@ -189,7 +177,7 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 		.taker = taker,
 		.caller = caller,
 		.visitor = visitor,
-		.reading = READING_IN_FULL,
+		.reading = READING_OF_ONE(detail),
 		.patience = &patience,
 	};
 	struct snapshot s;
@@ -205,7 +193,7 @@ int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
 	if (!err)
 		err = fill_process(report, &s);
 	if (!err)
-		err = fill_regions(report, &s.parts);
+		err = fill_regions(report, &s.parts, detail.regions);
 	if (!err)
 		err = keep_for_later(report, &s);
 	if (!err)

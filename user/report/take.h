@@ -12,6 +12,7 @@
 #include <sys/types.h>
 
 #include "report/caller.h"
+#include "report/detail.h"
 #include "report/report.h"
 #include "report/taker.h"
 
@@ -32,8 +33,8 @@ void taker__free(struct taker *taker); /* accepts NULL */
  *   -ENOBUFS   it would take more memory than the daemon may have
  *   -ENOMEM, or what the kernel said when reading
  */
-int taker__process(struct taker *taker, pid_t pid, const struct caller *caller,
-		   struct visitor *visitor, struct report **ret);
+int taker__process(struct taker *taker, pid_t pid, struct detail detail,
+		   const struct caller *caller, struct visitor *visitor, struct report **ret);
 
 /* The report of the node: every process that the caller may read, and we can. Processes that exit
  * meanwhile are left out. -ECANCELED, -ENOMEM, or why procfs cannot be listed. */

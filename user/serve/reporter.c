@@ -117,9 +117,33 @@ static void fail_group(const struct reporter *reporter, struct answer *answer, i
 		fail_taking(reporter, answer, err, 0, query__is_json(query));
 }
 
-static int take_group(const struct reporter *reporter, const struct query *query, bool profile,
-		      const struct asker *asker, struct report **ret)
+static struct encode_options options_of(const struct route *route, const struct query *query)
 {
+	return (struct encode_options){
+		.top = query->top,
+		/* The list of all processes and the graph are cut only on request. */
+		.all = query->all ||
+		       ((route->kind == ROUTE_PROCESSES || route->kind == ROUTE_FLAMEGRAPH) &&
+			!(query->given & PARAMETER_TOP)),
+		.unit = query->kilobytes ? UNIT_KB : UNIT_MB,
+		.min = query->min,
+		.by_touch = query->by_touch,
+	};
+}
+
+static int take_one(const struct reporter *reporter, const struct route *route, pid_t pid,
+		    const struct query *query, const struct asker *asker, struct report **ret)
+{
+	const struct encode_options options = options_of(route, query);
+	struct detail detail = encode__detail(route->formats[query->format].encode, &options);
+
+	return taker__process(reporter->taker, pid, detail, asker->caller, asker->visitor, ret);
+}
+
+static int take_group(const struct reporter *reporter, const struct route *route,
+		      const struct query *query, const struct asker *asker, struct report **ret)
+{
+	bool profile = route->formats[query->format].encode == encode__pprof;
 	const struct selector selector = {
 		.container = query->container[0] ? query->container : NULL,
 		.namespace = query->pod.namespace,
@@ -132,7 +156,7 @@ static int take_group(const struct reporter *reporter, const struct query *query
 		return taker__group(reporter->taker, &selector, profile, asker->caller,
 				    asker->visitor, ret);
 	err = taker__nspid(reporter->taker, &selector, query->nspid, asker->caller, &pid);
-	return err ? err : taker__process(reporter->taker, pid, asker->caller, asker->visitor, ret);
+	return err ? err : take_one(reporter, route, pid, query, asker, ret);
 }
 
 static bool is_of_group(const struct query *query)
@@ -162,9 +186,9 @@ static int take(const struct reporter *reporter, const struct route *route, pid_
 	int err;
 
 	if (is_of_group(query))
-		err = take_group(reporter, query, profile, asker, ret);
+		err = take_group(reporter, route, query, asker, ret);
 	else if (pid)
-		err = taker__process(reporter->taker, pid, asker->caller, asker->visitor, ret);
+		err = take_one(reporter, route, pid, query, asker, ret);
 	else if (route->kind == ROUTE_PROCESSES || route->kind == ROUTE_METRICS)
 		err = sampler__list(reporter->sampler, asker->caller, asker->visitor, ret);
 	else
@@ -183,18 +207,8 @@ static void encode(const struct report *report, const struct route *route,
 		   const struct query *query, struct answer *answer)
 {
 	const struct route_format *format = &route->formats[query->format];
-	struct encode_options options = {
-		.top = query->top,
-		.all = query->all,
-		.unit = query->kilobytes ? UNIT_KB : UNIT_MB,
-		.min = query->min,
-		.by_touch = query->by_touch,
-	};
+	const struct encode_options options = options_of(route, query);
 
-	/* The list of all processes and the graph are cut only on request. */
-	if ((route->kind == ROUTE_PROCESSES || route->kind == ROUTE_FLAMEGRAPH) &&
-	    !(query->given & PARAMETER_TOP))
-		options.all = true;
 	if (format->encode == web__flamegraph)
 		answer__page(answer, web__flamegraph_policy());
 	else if (format->encode == encode__pprof)
