@@ -196,6 +196,13 @@ static uint64_t *huge_bytes(struct vma *vma)
 	}
 }
 
+static void add_huge(struct vma *vma, uint64_t bytes)
+{
+	uint64_t *huge = huge_bytes(vma);
+
+	*huge = bytes + (*huge == UNKNOWN_BYTES ? 0 : *huge);
+}
+
 static void share_region(const struct scan_region *region, void *ctx)
 {
 	struct cursor *at = ctx;
@@ -209,7 +216,7 @@ static void share_region(const struct scan_region *region, void *ctx)
 
 		add_bytes(region->categories, end - start, &vma->rss, &vma->swap);
 		if (region->categories & SCAN_HUGE)
-			*huge_bytes(vma) += vma->rss - before;
+			add_huge(vma, vma->rss - before);
 	}
 }
 

@@ -35,15 +35,6 @@ struct wanted {
 	const atomic_bool *stop;
 };
 
-/* Huge pages are told apart by PAGEMAP_SCAN. */
-static void expect_huge_pages(struct vma *vma)
-{
-	static const enum page_kind huge[] = {PAGES_ANON_HUGE, PAGES_SHMEM_HUGE, PAGES_FILE_HUGE};
-
-	for (size_t i = 0; i < ARRAY_SIZE(huge); i++)
-		vma->kinds.bytes[huge[i]] = 0;
-}
-
 static int count_pages(int pidfd, struct vma_set *set)
 {
 	_cleanup_close_ int fd = process__openat(pidfd, "pagemap", O_RDONLY);
@@ -53,8 +44,6 @@ static int count_pages(int pidfd, struct vma_set *set)
 		return fd;
 	while (n && IS_KERNEL_ADDRESS(set->vmas[n - 1].start))
 		n--;
-	for (size_t i = 0; i < set->n; i++)
-		expect_huge_pages(&set->vmas[i]);
 	return pagemap__count_vmas(fd, set->vmas, n, n * ENTRIES_PER_VMA);
 }
 
@@ -82,10 +71,11 @@ static bool has_other_kinds(const struct page_kinds *kinds)
 
 /* What the VMAs have together. */
 struct found {
+	uint64_t size;
 	uint64_t rss;
 	uint64_t swap;
 	uint64_t largest;
-	struct page_kinds kinds;
+	uint64_t kinds[PAGE_KINDS]; /* of those VMAs where they are known */
 };
 
 static struct found add_up(const struct vma_set *set)
@@ -95,36 +85,40 @@ static struct found add_up(const struct vma_set *set)
 	for (size_t i = 0; i < set->n; i++) {
 		const struct vma *vma = &set->vmas[i];
 
+		found.size += vma->end - vma->start;
 		found.rss += vma->rss;
 		found.swap += vma->swap;
 		if (vma->rss > found.largest)
 			found.largest = vma->rss;
-		page_kinds__add(&found.kinds, &vma->kinds);
+		for (size_t kind = 0; kind < PAGE_KINDS; kind++) {
+			if (vma->kinds.bytes[kind] != UNKNOWN_BYTES)
+				found.kinds[kind] += vma->kinds.bytes[kind];
+		}
 	}
 	return found;
 }
 
 /*
- * Of each kind of page: what the process has none of, no VMA has; and what was found of huge pages
- * counts if it adds up to what the kernel says. Returns whether all kinds are known of each VMA.
+ * Of each kind of page: what was found counts if it adds up to what the kernel says, so what the
+ * process has none of, no VMA has. Returns whether all kinds that this kernel tells are known of
+ * each VMA.
  */
 static bool settle_kinds(struct resident *r, const struct found *found)
 {
-	struct page_kinds none = page_kinds_unknown;
-	bool changed = false, known = true;
-	bool right[PAGE_KINDS];
+	bool known = true, right[PAGE_KINDS];
 
 	for (size_t kind = 0; kind < PAGE_KINDS; kind++) {
-		right[kind] = r->summed && found->kinds.bytes[kind] == r->kinds.bytes[kind];
-		if (r->summed && !r->kinds.bytes[kind])
-			none.bytes[kind] = 0;
-		changed |= !right[kind];
-		known &= right[kind] || !none.bytes[kind];
+		right[kind] = r->summed && found->kinds[kind] == r->kinds.bytes[kind];
+		known &= right[kind] || r->kinds.bytes[kind] == UNKNOWN_BYTES;
 	}
-	for (size_t i = 0; changed && i < r->set.n; i++) {
+	for (size_t i = 0; i < r->set.n; i++) {
+		uint64_t *bytes = r->set.vmas[i].kinds.bytes;
+
 		for (size_t kind = 0; kind < PAGE_KINDS; kind++) {
 			if (!right[kind])
-				r->set.vmas[i].kinds.bytes[kind] = none.bytes[kind];
+				bytes[kind] = UNKNOWN_BYTES;
+			else if (bytes[kind] == UNKNOWN_BYTES)
+				bytes[kind] = 0;
 		}
 	}
 	return known;
@@ -163,6 +157,7 @@ static int read_cheaply(int pidfd, const struct wanted *wanted, struct resident 
 	if (err)
 		return err;
 	found = add_up(&r->set);
+	r->size = found.size;
 	r->rss = found.rss;
 	if (!wanted->exact && found.largest <= wanted->largest)
 		err = add_sums(pidfd, r, &rss);
@@ -188,16 +183,18 @@ int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *re
 {
 	struct resident r = {.summed = true, .sharing = true};
 	int err = procfs__vmas(pidfd, SMAPS_FULL, stop, &r.set);
-	struct found found;
 
 	if (err)
 		return err;
-	found = add_up(&r.set);
-	r.rss = found.rss;
-	r.swap = found.swap;
-	r.kinds = found.kinds;
-	for (size_t i = 0; i < r.set.n; i++)
-		r.pss += r.set.vmas[i].pss;
+	for (size_t i = 0; i < r.set.n; i++) {
+		const struct vma *vma = &r.set.vmas[i];
+
+		r.size += vma->end - vma->start;
+		r.rss += vma->rss;
+		r.pss += vma->pss;
+		r.swap += vma->swap;
+		page_kinds__add(&r.kinds, &vma->kinds);
+	}
 	*ret = r;
 	return 0;
 }

@@ -23,7 +23,8 @@
 
 struct resident {
 	struct vma_set set; /* the caller's to free */
-	uint64_t rss;	    /* bytes, of all VMAs together */
+	uint64_t size;	    /* bytes, of all VMAs together */
+	uint64_t rss;	    /* likewise */
 
 	bool sharing; /* it is smaps: pss, private and shared of each VMA are there */
 

@@ -132,11 +132,33 @@ static bool skip_char(const char **pos, const char *end, char c)
 	return true;
 }
 
-static bool scan_u32(const char **pos, const char *end, int base, uint32_t *ret)
+/* One more than the value of a digit; 0: it is none. */
+static const uint8_t hex_digits[256] = {
+	['0'] = 1, ['1'] = 2,  ['2'] = 3,  ['3'] = 4,  ['4'] = 5,  ['5'] = 6,  ['6'] = 7,  ['7'] = 8,
+	['8'] = 9, ['9'] = 10, ['a'] = 11, ['b'] = 12, ['c'] = 13, ['d'] = 14, ['e'] = 15, ['f'] = 16,
+};
+
+/* As the kernel writes them: no capitals, no more digits than 64 bits have. */
+static bool scan_hex(const char **pos, const char *end, uint64_t *ret)
+{
+	const char *p = *pos, *last = end - p < 16 ? end : p + 16;
+	uint64_t value = 0;
+	uint8_t digit;
+
+	for (; p < last && (digit = hex_digits[(uint8_t)*p]); p++)
+		value = value << 4 | (digit - 1);
+	if (p == *pos || (p < end && hex_digits[(uint8_t)*p]))
+		return false;
+	*pos = p;
+	*ret = value;
+	return true;
+}
+
+static bool scan_u32(const char **pos, const char *end, uint32_t *ret)
 {
 	uint64_t value;
 
-	if (number__scan(pos, end, base, &value) || value > UINT32_MAX)
+	if (!scan_hex(pos, end, &value) || value > UINT32_MAX)
 		return false;
 	*ret = value;
 	return true;
@@ -163,12 +185,12 @@ static bool scan_perms(const char **pos, const char *end, char perms[5])
 /* "START-END PERMS OFFSET MAJOR:MINOR INODE ", then spaces and the name, if there is one. */
 static bool scan_header(const char **pos, const char *end, struct vma *vma)
 {
-	return !number__scan(pos, end, 16, &vma->start) && skip_char(pos, end, '-') &&
-	       !number__scan(pos, end, 16, &vma->end) && skip_char(pos, end, ' ') &&
+	return scan_hex(pos, end, &vma->start) && skip_char(pos, end, '-') &&
+	       scan_hex(pos, end, &vma->end) && skip_char(pos, end, ' ') &&
 	       scan_perms(pos, end, vma->perms) && skip_char(pos, end, ' ') &&
-	       !number__scan(pos, end, 16, &vma->offset) && skip_char(pos, end, ' ') &&
-	       scan_u32(pos, end, 16, &vma->major) && skip_char(pos, end, ':') &&
-	       scan_u32(pos, end, 16, &vma->minor) && skip_char(pos, end, ' ') &&
+	       scan_hex(pos, end, &vma->offset) && skip_char(pos, end, ' ') &&
+	       scan_u32(pos, end, &vma->major) && skip_char(pos, end, ':') &&
+	       scan_u32(pos, end, &vma->minor) && skip_char(pos, end, ' ') &&
 	       !number__scan(pos, end, 10, &vma->inode) && skip_char(pos, end, ' ');
 }
 

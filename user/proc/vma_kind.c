@@ -15,8 +15,6 @@ enum needs {
 	INTERNAL = 1 << 0,
 	IS_SHARED = 1 << 1,
 	IS_PRIVATE = 1 << 2,
-	NO_INODE = 1 << 3,
-	HAS_INODE = 1 << 4,
 };
 
 #define DELETED " (deleted)"
@@ -55,9 +53,7 @@ static const struct rule {
 	{"/dev/", "", ANY, VMA_DEVICE},
 	{"/", "", ANY, VMA_FILE},
 
-	{"", NULL, NO_INODE, VMA_ANON},
-	{"", NULL, HAS_INODE, VMA_FILE}, /* d_path() failed */
-	{"", "", ANY, VMA_DEVICE},	 /* "anon_inode:[io_uring]", "socket:[4711]" */
+	{"", "", ANY, VMA_DEVICE}, /* "anon_inode:[io_uring]", "socket:[4711]" */
 };
 
 static bool rule__fits(const struct rule *rule, const struct vma *vma, const char *name, size_t len)
@@ -75,13 +71,14 @@ static bool rule__fits(const struct rule *rule, const struct vma *vma, const cha
 		return false;
 	return !((rule->needs & INTERNAL && vma->major) ||
 		 (rule->needs & IS_SHARED && !(vma->flags & VMA_SHARED)) ||
-		 (rule->needs & IS_PRIVATE && vma->flags & VMA_SHARED) ||
-		 (rule->needs & NO_INODE && vma->inode) ||
-		 (rule->needs & HAS_INODE && !vma->inode));
+		 (rule->needs & IS_PRIVATE && vma->flags & VMA_SHARED));
 }
 
 enum vma_kind vma_kind__of(const struct vma *vma, const char *name, size_t len)
 {
+	/* Most have no name. Where there is a file, d_path() failed. */
+	if (!len)
+		return vma->inode ? VMA_FILE : VMA_ANON;
 	for (size_t i = 0; i < ARRAY_SIZE(rules); i++) {
 		if (rule__fits(&rules[i], vma, name, len))
 			return rules[i].kind;

@@ -24,6 +24,8 @@ struct cuts {
 	size_t n;
 	size_t cap;
 	uint64_t reached;
+	uint64_t end;		  /* of the VMA */
+	struct ledger_range last; /* the one that was seen last, from there to its own end */
 };
 
 struct join {
@@ -67,11 +69,21 @@ static int add_cut(struct cuts *cuts, uint64_t lo, uint64_t hi, const struct rec
 static int cut_range(const struct ledger_range *range, void *ctx)
 {
 	struct cuts *cuts = ctx;
-	int err = add_cut(cuts, cuts->reached, range->start, NULL, NULL);
+	uint64_t end = range->end < cuts->end ? range->end : cuts->end;
+	int err;
 
-	cuts->reached = range->end;
-	return err ? err
-		   : add_cut(cuts, range->start, range->end, range->record, name__now(range->name));
+	if (range->start >= cuts->end)
+		return 1;
+	cuts->last = *range;
+	err = add_cut(cuts, cuts->reached, range->start, NULL, NULL);
+	cuts->reached = end;
+	return err ? err : add_cut(cuts, range->start, end, range->record, name__now(range->name));
+}
+
+/* Many VMAs can be of one mapping: those of a heap that was cut by mprotect. */
+static bool lies_in_last(const struct cuts *cuts, const struct vma *vma)
+{
+	return vma->start >= cuts->last.start && vma->end <= cuts->last.end;
 }
 
 static int cut_vma(struct join *join, const struct vma *vma)
@@ -81,8 +93,12 @@ static int cut_vma(struct join *join, const struct vma *vma)
 
 	cuts->n = 0;
 	cuts->reached = vma->start;
-	err = ledger__each(join->config->ledger, vma->start, vma->end, cut_range, cuts);
-	if (!err)
+	cuts->end = vma->end;
+	if (lies_in_last(cuts, vma))
+		return add_cut(cuts, vma->start, vma->end, cuts->last.record,
+			       name__now(cuts->last.name));
+	err = ledger__each(join->config->ledger, vma->start, UINT64_MAX, cut_range, cuts);
+	if (err >= 0)
 		err = add_cut(cuts, cuts->reached, vma->end, NULL, NULL);
 	/* A MAP_GROWSDOWN mapping is extended by faults, which no event reports: what is below the
 	 * lowest range that was seen to be made has its creator and name (expand_downwards()). A
@@ -294,6 +310,11 @@ int join__parts(const struct join_config *config, struct part_list *ret)
 	struct join join = {.config = config, .list = &list};
 	int err = 0;
 
+	/* Most VMAs are one part. */
+	list.cap = config->set->n + ledger__count(config->ledger) / 4 + 1;
+	list.parts = calloc(list.cap, sizeof(*list.parts));
+	if (!list.parts)
+		return -ENOMEM;
 	for (size_t v = 0; !err && v < config->set->n; v++) {
 		const struct vma *vma = &config->set->vmas[v];
 		enum file_role role = FILE_ROLE_OTHER;
@@ -335,6 +356,11 @@ int parts__share_out(const struct vma *vma, struct part *parts, size_t n)
 bool parts__have_waiting_stacks(const struct part *parts, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
+		/* Neighbours are often of one mapping. */
+		if (i && parts[i].trace == parts[i - 1].trace &&
+		    parts[i].name_trace == parts[i - 1].name_trace &&
+		    parts[i].reservation == parts[i - 1].reservation)
+			continue;
 		if (!trace__is_answered(parts[i].trace) ||
 		    !trace__is_answered(parts[i].name_trace) ||
 		    !trace__is_answered(parts[i].reservation))

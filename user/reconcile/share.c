@@ -114,7 +114,7 @@ static void share_kind(const struct vma *vma, enum page_kind kind, struct share 
 {
 	uint64_t (*counted)(const struct share *) = counted_as(kind);
 	uint64_t total = vma->kinds.bytes[kind];
-	bool of_all = !total || total == UNKNOWN_BYTES || n == 1;
+	bool of_all = !total || total == UNKNOWN_BYTES;
 	bool was_counted = counted && sum(shares, n, counted) == total;
 
 	for (size_t i = 0; i < n; i++) {
@@ -138,14 +138,30 @@ void share__sharing(const struct vma *vma, struct share *shares, size_t n)
 		shares[i].shared = shares[i].rss - shares[i].private_;
 }
 
+/* The VMA is one part. */
+static void share_all(const struct vma *vma, struct share *share)
+{
+	share->rss = vma->rss;
+	share->pss = vma->pss;
+	share->private_ = vma->private_clean + vma->private_dirty;
+	share->shared = vma->rss - share->private_;
+	share->swap = vma->swap;
+	share->kinds = vma->kinds;
+	share->source = RSS_SMAPS;
+}
+
 void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct share *shares,
 		size_t n)
 {
-	bool whole = n == 1 || (!vma->rss && !vma->swap);
+	bool whole = !vma->rss && !vma->swap;
 	enum rss_source source = RSS_ESTIMATED;
 	/* A VMA that was torn, and cut by size, has any number of bytes. */
 	uint64_t unit = vma->rss % page_size || vma->swap % page_size ? 1 : page_size;
 
+	if (n == 1) {
+		share_all(vma, shares);
+		return;
+	}
 	for (size_t i = 0; i < n && !counted; i++)
 		shares[i].resident = shares[i].swapped = shares[i].huge = 0;
 	if (whole)
@@ -153,13 +169,8 @@ void share__vma(const struct vma *vma, uint64_t page_size, bool counted, struct 
 	else if (counted && sum(shares, n, resident_of) == vma->rss)
 		source = RSS_PAGEMAP;
 
-	if (n == 1) {
-		shares->rss = vma->rss;
-		shares->swap = vma->swap;
-	} else {
-		share_pages(vma->rss, unit, shares, n, resident_of, add_rss);
-		share_pages(vma->swap, unit, shares, n, swapped_of, add_swap);
-	}
+	share_pages(vma->rss, unit, shares, n, resident_of, add_rss);
+	share_pages(vma->swap, unit, shares, n, swapped_of, add_swap);
 	share__sharing(vma, shares, n);
 	for (size_t i = 0; i < n; i++)
 		shares[i].source = source;

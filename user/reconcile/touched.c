@@ -323,11 +323,11 @@ static int share_part(const struct sharing *sharing, const struct part *part,
 		.bytes = part->rss, .part = part, .at = sharing->pool, .spread.stretch = 1};
 	double told = spread_of(slice).sum * page_size;
 	struct touch_share rest = {};
-	int err = 0;
+	int err;
 
-	if (!slice->n) {
-		s.bytes = 0;
-	} else if (told < part->rss && was_all_seen(part)) {
+	if (!slice->n)
+		return hand_on(sharing, part, &(struct touch_share){.rss = part->rss});
+	if (told < part->rss && was_all_seen(part)) {
 		s.spread.stretch = part->rss / told;
 	} else if (told < part->rss) {
 		s.bytes = told;
@@ -366,6 +366,27 @@ static double small_size(const struct touch_slice *all, uint64_t page_size)
 	return all->n ? ENOUGH_SAMPLES * spread.squares / spread.sum * page_size : 0;
 }
 
+/* Those that have pages which were touched first, by category; *ends[] is where each one's end. */
+static const struct part **by_category(const struct part *parts, size_t n, size_t ends[CATEGORIES])
+{
+	const struct part **list = calloc(n + 1, sizeof(*list));
+	size_t begins[CATEGORIES] = {}, total = 0;
+
+	if (!list)
+		return NULL;
+	for (size_t i = 0; i < n; i++)
+		begins[parts[i].category] += parts[i].is_memory;
+	for (int category = 0; category < CATEGORIES; category++) {
+		ends[category] = total;
+		total += begins[category];
+	}
+	for (size_t i = 0; i < n; i++) {
+		if (parts[i].is_memory)
+			list[ends[parts[i].category]++] = &parts[i];
+	}
+	return list;
+}
+
 int touched__share_out(const struct part *parts, size_t n_parts, const struct touch_sample *samples,
 		       size_t n, uint64_t page_size, touch_share_fn *fn, void *ctx)
 {
@@ -374,24 +395,22 @@ int touched__share_out(const struct part *parts, size_t n_parts, const struct to
 	struct stratum pools[CATEGORIES] = {};
 	_cleanup_free_ struct weighed *own = calloc(n + 1, sizeof(*own));
 	_cleanup_free_ struct weighed *pooled = calloc(n + 1, sizeof(*pooled));
+	size_t ends[CATEGORIES], used = 0, p = 0;
+	_cleanup_free_ const struct part **list = by_category(parts, n_parts, ends);
 	struct sharing sharing = {fn, ctx, own};
-	size_t used = 0;
 	int err = 0;
 
-	if (!own || !pooled)
+	if (!own || !pooled || !list)
 		return -ENOMEM;
 	for (int category = 0; category < CATEGORIES; category++) {
 		struct stratum *pool = &pools[category];
 
 		pool->spread.stretch = 1;
 		pool->at = pooled + used;
-		for (size_t p = 0; !err && p < n_parts; p++) {
-			const struct part *part = &parts[p];
-			struct touch_slice slice;
+		for (; !err && p < ends[category]; p++) {
+			const struct part *part = list[p];
+			struct touch_slice slice = slice_of(&all, part);
 
-			if (!part->is_memory || (int)part->category != category)
-				continue;
-			slice = slice_of(&all, part);
 			if (part->rss >= small || !was_all_seen(part) ||
 			    is_told_in_full(part, &slice, page_size)) {
 				err = share_part(&sharing, part, &slice, page_size);

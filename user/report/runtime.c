@@ -31,8 +31,10 @@ static bool is_versioned(const char *base, const char *name)
 	return !*base || strcmp(base, " (deleted)") == 0;
 }
 
-static bool has_library(const struct vma_set *set, const char *name)
+/* The first of the signs for libraries that one of the process's files is. */
+static size_t find_library(const struct vma_set *set)
 {
+	size_t first = ARRAY_SIZE(signs);
 	uint32_t last = 0;
 
 	for (size_t i = 0; i < set->n; i++) {
@@ -41,20 +43,25 @@ static bool has_library(const struct vma_set *set, const char *name)
 		if (vma->kind != VMA_FILE || vma->name == last)
 			continue;
 		last = vma->name;
-		if (is_versioned(text__base_name(vma_set__name(set, vma)), name))
-			return true;
+		for (size_t s = 0; s < first; s++) {
+			if (!signs[s].program &&
+			    is_versioned(text__base_name(vma_set__name(set, vma)), signs[s].name))
+				first = s;
+		}
 	}
-	return false;
+	return first;
 }
 
 enum runtime runtime__recognise(const struct vma_set *set, const char *exe, bool exe_is_go)
 {
+	size_t first;
+
 	if (exe_is_go)
 		return RUNTIME_GO;
-	for (size_t i = 0; i < ARRAY_SIZE(signs); i++) {
-		if (signs[i].program ? exe && is_versioned(text__base_name(exe), signs[i].name)
-				     : has_library(set, signs[i].name))
+	first = find_library(set);
+	for (size_t i = 0; exe && i < first; i++) {
+		if (signs[i].program && is_versioned(text__base_name(exe), signs[i].name))
 			return signs[i].runtime;
 	}
-	return RUNTIME_NATIVE;
+	return first < ARRAY_SIZE(signs) ? signs[first].runtime : RUNTIME_NATIVE;
 }

@@ -16,6 +16,7 @@ struct entry {
 
 struct sites {
 	struct site_table table;
+	struct entry *last; /* that was asked for: neighbours are often of one call site */
 	struct class_bytes siteless[COVERAGES][CATEGORIES];
 };
 
@@ -37,7 +38,9 @@ void sites__free(struct sites *sites)
 
 static struct entry *entry_of(struct sites *sites, struct callsite *site)
 {
-	return (struct entry *)site_table__at(&sites->table, site);
+	if (!sites->last || sites->last->site.site != site)
+		sites->last = (struct entry *)site_table__at(&sites->table, site);
+	return sites->last;
 }
 
 static void add_bytes(struct class_bytes *bytes, const struct part *part)

@@ -183,13 +183,12 @@ static int read_memory(struct snapshot *s)
 	s->summed = resident.summed;
 	s->sharing = resident.sharing;
 	s->totals = (struct totals){
+		.size = resident.size,
 		.rss = resident.rss,
 		.pss = resident.pss,
 		.swap = resident.swap,
 		.kinds = resident.kinds,
 	};
-	for (size_t i = 0; i < s->set.n; i++)
-		s->totals.size += s->set.vmas[i].end - s->set.vmas[i].start;
 	return 0;
 }
 
