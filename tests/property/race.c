@@ -207,7 +207,8 @@ static struct race *new_race(void)
 static struct report *take(struct taker *taker, pid_t pid)
 {
 	struct report *report;
-	int err = taker__process(taker, pid, DETAIL_FULL, &CALLER_OURSELVES, NULL, &report), status = 0;
+	int err = taker__process(taker, pid, DETAIL_FULL, &CALLER_OURSELVES, NULL, &report),
+	    status = 0;
 
 	if (err) {
 		waitpid(pid, &status, WNOHANG);

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A report of the largest regions says of these what smaps says, without reading it."""
+"""A report of the largest regions says of these what smaps says; the text without reading it."""
 import itertools
 import re
 import time

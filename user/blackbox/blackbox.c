@@ -142,7 +142,8 @@ static void take_report(struct blackbox *b, struct visitor *visitor, pid_t pid)
 		return;
 	uid = user_of(pidfd);
 	/* A thread that was left behind in there finds that another has its work. */
-	if (taker__process(b->taker, pid, DETAIL_FULL, &CALLER_OURSELVES, visitor, &report) || visitor->stop)
+	if (taker__process(b->taker, pid, DETAIL_FULL, &CALLER_OURSELVES, visitor, &report) ||
+	    visitor->stop)
 		return;
 	if (kept__add(&b->kept, report, stat.start_ticks, uid))
 		return;

@@ -210,9 +210,9 @@ static int take(struct report_source *source, pid_t pid, const struct options *o
 	const struct caller *caller = &CALLER_OURSELVES;
 	struct encode_options encode_options = options_of(options);
 	struct detail detail = encode__detail(encode__in(options->format), &encode_options);
-	int err = pid ? taker__process(source->taker, pid, detail, caller, &source->visitor,
-				       &report)
-		      : sampler__list(source->sampler, caller, &source->visitor, &report);
+	int err =
+		pid ? taker__process(source->taker, pid, detail, caller, &source->visitor, &report)
+		    : sampler__list(source->sampler, caller, &source->visitor, &report);
 
 	if (!err) {
 		encode(report, options, ret);

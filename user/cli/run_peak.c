@@ -114,7 +114,8 @@ static void take(struct peak *p, uint64_t rss)
 	struct proc_memory after;
 	struct report *report;
 
-	if (!taker__process(p->config.taker, p->pid, DETAIL_FULL, &CALLER_OURSELVES, &p->visitor, &report)) {
+	if (!taker__process(p->config.taker, p->pid, DETAIL_FULL, &CALLER_OURSELVES, &p->visitor,
+			    &report)) {
 		if (!procfs__statm(p->statm, &after) && after.rss < rss)
 			rss = after.rss; /* it may have shrunk before smaps was read */
 		note(p, report->totals.rss);

@@ -202,7 +202,8 @@ static void take_report(const struct growth *g, struct look *look, struct visito
 	uint64_t cpu_ns = clock__thread_cpu_ns();
 	struct report *report;
 
-	if (!taker__process(g->taker, look->member, DETAIL_NONE, &CALLER_OURSELVES, visitor, &report))
+	if (!taker__process(g->taker, look->member, DETAIL_NONE, &CALLER_OURSELVES, visitor,
+			    &report))
 		report__free(report);
 	look->cpu_ns = clock__thread_cpu_ns() - cpu_ns;
 }

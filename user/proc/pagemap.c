@@ -45,11 +45,11 @@ struct scan_arg { /* struct pm_scan_arg */
 _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the kernel has it");
 
 /* An entry of /proc/PID/pagemap. */
-#define ENTRY_PRESENT (1ULL << 63)
-#define ENTRY_SWAPPED (1ULL << 62)
+#define ENTRY_PRESENT	(1ULL << 63)
+#define ENTRY_SWAPPED	(1ULL << 62)
 #define ENTRY_EXCLUSIVE (1ULL << 56) /* mapped by this process alone, and once: since 4.2 */
-#define ENTRY_GUARD   (1ULL << 58) /* madvise(MADV_GUARD_INSTALL), shown since 6.15 */
-#define ENTRY_PFN     ((1ULL << 55) - 1)
+#define ENTRY_GUARD	(1ULL << 58) /* madvise(MADV_GUARD_INSTALL), shown since 6.15 */
+#define ENTRY_PFN	((1ULL << 55) - 1)
 
 #define REGIONS_AT_ONCE 512
 #define ENTRIES_AT_ONCE 2048

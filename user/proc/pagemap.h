@@ -41,9 +41,9 @@ int pagemap__count_exclusive(int fd, uint64_t start, uint64_t end, uint64_t *ret
 
 /*
  * Fills in rss and swap of VMAs that were read from maps, whose amounts are all 0 and whose
- * kinds are not known; and of those that PAGEMAP_SCAN finds huge pages in, how much that is. Without
- * PAGEMAP_SCAN every page of address space costs, also where there is nothing: -E2BIG when they are
- * more than max_entries. Otherwise 0 or -errno; after an error the amounts are of no use.
+ * kinds are not known; and of those that PAGEMAP_SCAN finds huge pages in, how much that is.
+ * Without PAGEMAP_SCAN every page of address space costs, also where there is nothing: -E2BIG when
+ * they are more than max_entries. Otherwise 0 or -errno; after an error the amounts are of no use.
  */
 int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries);
 

@@ -217,17 +217,15 @@ static int read_as_wanted(int pidfd, const struct wanted *wanted, struct residen
 
 int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct resident *ret)
 {
-	const struct wanted wanted = {
-		.largest = largest, .most_bytes = UINT64_MAX, .stop = stop};
+	const struct wanted wanted = {.largest = largest, .most_bytes = UINT64_MAX, .stop = stop};
 
 	return read_as_wanted(pidfd, &wanted, ret);
 }
 
 int resident__read_report(int pidfd, const atomic_bool *stop, struct resident *ret)
 {
-	const struct wanted wanted = {.most_bytes = PAGES_PER_VMA * sysconf(_SC_PAGESIZE),
-				      .exact = true,
-				      .stop = stop};
+	const struct wanted wanted = {
+		.most_bytes = PAGES_PER_VMA * sysconf(_SC_PAGESIZE), .exact = true, .stop = stop};
 	int err = read_as_wanted(pidfd, &wanted, ret);
 
 	/* Of one that touches memory meanwhile. */

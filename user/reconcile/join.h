@@ -52,7 +52,7 @@ void part_list__free(struct part_list *list);
 /* 0 or -ENOMEM; the caller frees ret. */
 int join__parts(const struct join_config *config, struct part_list *ret);
 
-/* Shares out pss, private and shared of a VMA, which were not known yet, among its parts. 0 or
+/* Shares out private and shared of a VMA, which were not known yet, among its parts. 0 or
  * -ENOMEM. */
 int parts__share_out(const struct vma *vma, struct part *parts, size_t n);
 

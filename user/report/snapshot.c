@@ -192,8 +192,7 @@ static int read_memory(struct snapshot *s)
 	return 0;
 }
 
-/* What of a VMA is private, by its pages. -ENODATA: its PSS is wanted, and pages that others have
- * mapped, too, do not tell how many these are. */
+/* What of a VMA is private, by its pages; -ENODATA: they do not tell. */
 static int add_sharing(const struct snapshot *s, struct vma *vma)
 {
 	uint64_t private_;
@@ -206,8 +205,7 @@ static int add_sharing(const struct snapshot *s, struct vma *vma)
 		private_ = vma->rss;
 	vma->private_dirty = private_;
 	vma->shared_dirty = vma->rss - private_;
-	vma->pss = private_;
-	return vma->shared_dirty && s->config->reading.detail.pss ? -ENODATA : 0;
+	return 0;
 }
 
 /* Of the VMA that the part at this place lies in, once. */
@@ -239,8 +237,8 @@ static int add_detail(const struct snapshot *s)
 
 	if (s->sharing || !s->config->reading.detail.regions)
 		return 0;
-	err = parts__largest(s->parts.parts, s->parts.n, s->config->reading.detail.regions,
-			     &places, &n);
+	err = parts__largest(s->parts.parts, s->parts.n, s->config->reading.detail.regions, &places,
+			     &n);
 	for (size_t i = 0; !err && i < n; i++)
 		err = add_sharing_at(s, places[i]);
 	return err;
@@ -441,7 +439,9 @@ static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *con
 	s->config = config;
 	s->pid = pid;
 	s->program.pagemap = -1;
-	s->needs_smaps = config->reading.report && config->reading.detail.regions == SIZE_MAX;
+	/* How many others have a page mapped, only smaps tells. */
+	s->needs_smaps = config->reading.report &&
+			 (config->reading.detail.pss || config->reading.detail.regions == SIZE_MAX);
 	err = open_process(s);
 	if (err)
 		return err;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * One process at one moment: what the ledger said and what smaps said, or what tells the same at
- * less cost (proc/resident.h), of the same state of its memory map, joined. Read, joined, and read again when the map changed meanwhile.
+ * less cost (proc/resident.h), of the same state of its memory map, joined. Read, joined, and read
+ * again when the map changed meanwhile.
  */
 #ifndef MEMPROV_SNAPSHOT_H
 #define MEMPROV_SNAPSHOT_H
@@ -43,8 +44,8 @@ struct patience {
 
 /* How a process is read. */
 struct reading {
-	bool touches; /* what touched the pages, too */
-	bool report;  /* of this process alone; else what lists and sums need, for less */
+	bool touches;	      /* what touched the pages, too */
+	bool report;	      /* of this process alone; else what lists and sums need, for less */
 	struct detail detail; /* of a report of this process alone */
 	/* While it changes its map meanwhile; 0: read once, and whether it does is not asked. */
 	unsigned tries;
