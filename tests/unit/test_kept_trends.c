@@ -103,7 +103,7 @@ static void what_was_just_seen_first_begins_anew(void **state)
 	for (uint32_t s = 0; s < 60; s += 5)
 		look(&growers, 7, s, MB);
 	restart(&growers, 60);
-	assert_int_equal(kept_trends__count(&growers), 0);
+	assert_int_equal(HASH_COUNT(growers.kept), 0);
 	growers__free(&growers);
 }
 
@@ -118,13 +118,13 @@ static void what_does_not_come_back_is_forgotten(void **state)
 		look(&growers, 7, s, 90 * MB);
 	restart(&growers, 700);
 	observe(&growers, 8, NULL, 700);
-	assert_int_equal(kept_trends__count(&growers), 1);
+	assert_int_equal(HASH_COUNT(growers.kept), 1);
 	assert_int_equal(trend_of(&growers, 8)->first_s, 0);
 	/* A second restart, before it has come. */
 	restart(&growers, 710);
-	assert_int_equal(kept_trends__count(&growers), 1);
+	assert_int_equal(HASH_COUNT(growers.kept), 1);
 	observe(&growers, 7, NULL, 720);
-	assert_int_equal(kept_trends__count(&growers), 0);
+	assert_int_equal(HASH_COUNT(growers.kept), 0);
 	assert_int_equal(trend_of(&growers, 7)->first_s, BOOT_S);
 	assert_int_equal(trend_of(&growers, 7)->value, 90 * 1024);
 	growers__free(&growers);
@@ -148,9 +148,9 @@ static void what_is_seen_sooner_has_its_trend_too(void **state)
 	look(&growers, 7, 701, 91 * MB);
 	STAILQ_FOREACH(entry, &set, entry)
 	kept_trends__restore(&growers, entry, BOOT_S + 702);
-	assert_int_equal(kept_trends__count(&growers), 2);
-	kept_trends__give_all(&growers);
-	assert_int_equal(kept_trends__count(&growers), 0);
+	assert_int_equal(HASH_COUNT(growers.kept), 2);
+	growers__give_kept(&growers);
+	assert_int_equal(HASH_COUNT(growers.kept), 0);
 	assert_int_equal(trend_of(&growers, 7)->first_s, BOOT_S);
 	assert_int_equal(growers.containers->trend.first_s, BOOT_S);
 	/* It is another container of that name. */
@@ -196,7 +196,7 @@ static void restore_changed(struct trend_entry *entry, size_t at, uint32_t word,
 	memcpy(entry->value.data + at, &word, 4);
 	kept_trends__restore(&growers, entry, BOOT_S + 700);
 	memcpy(entry->value.data + at, saved, 4);
-	assert_int_equal(kept_trends__count(&growers), expected);
+	assert_int_equal(HASH_COUNT(growers.kept), expected);
 	growers__free(&growers);
 }
 

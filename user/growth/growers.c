@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "growth/growers.h"
 
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "growth/kept_trends.h"
 #include "model/callsite.h"
 #include "model/model.h"
 #include "proc/statm.h"
@@ -19,6 +19,67 @@
 /* KiB; and mappings. */
 static const struct trend_rule memory_rule = {.least = 1024};
 static const struct trend_rule mappings_rule = {.least = MAPPINGS_WATCHED / 4};
+
+/* --- over a restart --------------------------------------------------------------------------- */
+
+#define GATHER_S 60
+
+void grower__name(const struct grower *grower, struct buf *ret)
+{
+	buf__printf(ret, "process %" PRIu64 " %" PRIu64, grower->key.pid, grower->key.start_ticks);
+}
+
+void group__name(const struct group *group, struct buf *ret)
+{
+	buf__printf(ret, "container %s", group->name);
+}
+
+static void give_process(struct growers *growers, struct grower *grower)
+{
+	_cleanup_buf_ struct buf name = {};
+	struct kept_trend *kept;
+
+	if (!growers->kept)
+		return;
+	grower__name(grower, &name);
+	kept = kept__take(&growers->kept, &name);
+	if (!kept)
+		return;
+	grower->trend = kept->trend;
+	kept__free(kept);
+}
+
+static void give_container(struct growers *growers, struct group *group)
+{
+	const struct report_container *now = group->container;
+	_cleanup_buf_ struct buf name = {};
+	struct kept_trend *kept;
+
+	if (!growers->kept)
+		return;
+	group__name(group, &name);
+	kept = kept__take(&growers->kept, &name);
+	if (!kept)
+		return;
+	/* Another one of that name starts, as it would have while we looked. */
+	if (!now)
+		group->container =
+			report_container__copy(&(struct report_container){.id = kept->container});
+	else if (strcmp(now->id, kept->container))
+		group->starts_s = growers->restored_s + CONTAINER_START_S;
+	group->trend = kept->trend;
+	group->offset = kept->offset;
+	group->gather_s = growers->restored_s + GATHER_S;
+	kept__free(kept);
+}
+
+void growers__give_kept(struct growers *growers)
+{
+	for (struct grower *p = growers->processes; growers->kept && p; p = p->hh.next)
+		give_process(growers, p);
+	for (struct group *g = growers->containers; growers->kept && g; g = g->hh.next)
+		give_container(growers, g);
+}
 
 /* --- containers ------------------------------------------------------------------------------- */
 
@@ -99,7 +160,7 @@ static struct group *add_group(struct growers *growers, const char *name)
 		free(group);
 		return NULL;
 	}
-	kept_trends__give_container(growers, group);
+	give_container(growers, group);
 	return group;
 }
 
@@ -272,7 +333,7 @@ static struct grower *add(struct growers *growers, pid_t pid, uint64_t start_tic
 		free(grower);
 		return NULL;
 	}
-	kept_trends__give_process(growers, grower);
+	give_process(growers, grower);
 	return grower;
 }
 
@@ -342,5 +403,5 @@ void growers__free(struct growers *growers)
 		growers__forget(growers, grower);
 	HASH_ITER (hh, growers->containers, group, next_group)
 		growers__forget_container(growers, group);
-	kept_trends__forget(growers);
+	kept__free_all(&growers->kept);
 }

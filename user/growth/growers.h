@@ -13,6 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "growth/kept.h"
 #include "growth/trend.h"
 #include "report/observer.h"
 #include "util/hash.h"
@@ -28,7 +29,6 @@
 struct alert;
 struct callsite;
 struct proc_memory;
-struct kept_trend;
 struct report_container;
 
 /* Which call sites have most of the mappings. */
@@ -89,7 +89,7 @@ struct group {
 struct growers {
 	struct grower *processes;
 	struct group *containers;
-	struct kept_trend *kept; /* as of before a restart (growth/kept_trends.h) */
+	struct kept_trend *kept; /* as of before a restart */
 	uint32_t restored_s;	 /* when these were read */
 	uint64_t turned_away;	 /* for want of room */
 };
@@ -105,6 +105,14 @@ void growers__meet(struct growers *growers, pid_t pid, uint64_t start_ticks, uin
 
 /* NULL: there is none. */
 struct grower *growers__find(const struct growers *growers, pid_t pid, uint64_t start_ticks);
+
+/* What they are kept by over a restart of the daemon. */
+void grower__name(const struct grower *grower, struct buf *ret);
+void group__name(const struct group *group, struct buf *ret);
+
+/* To what has been seen already; what is new is given its own when it is added. A container's sum
+ * is right once its processes have been found: until then it is not looked at. */
+void growers__give_kept(struct growers *growers);
 
 /* Its alerts must be known to none any more. */
 void growers__forget(struct growers *growers, struct grower *grower);

@@ -153,7 +153,8 @@ static void look_at_strangers(struct growth *g, uint32_t now_s, struct visitor *
 	n = find_strangers(g, now_s, pids);
 	pthread_mutex_unlock(&g->lock);
 	for (size_t i = 0; i < n && !visitor->stop; i++) {
-		if (!taker__process(g->taker, pids[i], &CALLER_OURSELVES, visitor, &report))
+		if (!taker__process(g->taker, pids[i], DETAIL_NONE, &CALLER_OURSELVES, visitor,
+				    &report))
 			report__free(report);
 	}
 }
@@ -344,7 +345,7 @@ static void restore(struct growth *g)
 {
 	history__each_trend(g->config.history, restore_one, g);
 	pthread_mutex_lock(&g->lock);
-	kept_trends__give_all(&g->growers);
+	growers__give_kept(&g->growers);
 	g->restored = true;
 	g->saved_s = clock__boot_ns() / NSEC_PER_SEC;
 	pthread_mutex_unlock(&g->lock);
@@ -373,7 +374,7 @@ static void keep_at_times(struct growth *g, uint32_t now_s)
 
 	pthread_mutex_lock(&g->lock);
 	if (g->growers.kept && now_s - g->growers.restored_s > RETURN_S)
-		kept_trends__forget(&g->growers);
+		kept__free_all(&g->growers.kept);
 	due = now_s - g->saved_s >= SAVE_S;
 	pthread_mutex_unlock(&g->lock);
 	if (due)

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "growth/kept_trends.h"
 
-#include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,26 +18,6 @@ struct value {
 	uint32_t layout, size;
 	struct trend trend;
 };
-
-struct kept_trend {
-	UT_hash_handle hh; /* by name */
-	char *name;
-	char *container; /* its id; empty: a process */
-	int64_t offset;
-	struct trend trend;
-};
-
-/* --- names ------------------------------------------------------------------------------------ */
-
-static void name_process(const struct grower *grower, struct buf *ret)
-{
-	buf__printf(ret, "process %" PRIu64 " %" PRIu64, grower->key.pid, grower->key.start_ticks);
-}
-
-static void name_container(const struct group *group, struct buf *ret)
-{
-	buf__printf(ret, "container %s", group->name);
-}
 
 /* --- saving ----------------------------------------------------------------------------------- */
 
@@ -65,7 +43,7 @@ static void save_process(const struct grower *grower, struct trend_set *set)
 
 	if (!entry)
 		return;
-	name_process(grower, &entry->name);
+	grower__name(grower, &entry->name);
 	add(set, entry, &grower->trend);
 }
 
@@ -75,7 +53,7 @@ static void save_container(const struct group *group, struct trend_set *set)
 
 	if (!entry)
 		return;
-	name_container(group, &entry->name);
+	group__name(group, &entry->name);
 	buf__puts(&entry->container, group->container ? group->container->id : "");
 	entry->offset = group->offset;
 	add(set, entry, &group->trend);
@@ -103,128 +81,18 @@ void kept_trends__save(const struct growers *growers, struct trend_set *ret)
 		save_kept(k, ret);
 }
 
-/* --- giving back ------------------------------------------------------------------------------ */
-
-static void free_kept(struct kept_trend *kept)
-{
-	free(kept->name);
-	free(kept->container);
-	free(kept);
-}
-
-static void forget(struct growers *growers, struct kept_trend *kept)
-{
-	HASH_DEL(growers->kept, kept);
-	free_kept(kept);
-}
-
-size_t kept_trends__count(const struct growers *growers)
-{
-	return HASH_COUNT(growers->kept);
-}
-
-void kept_trends__forget(struct growers *growers)
-{
-	struct kept_trend *kept, *next;
-
-	HASH_ITER (hh, growers->kept, kept, next)
-		forget(growers, kept);
-}
-
-static struct kept_trend *find(const struct growers *growers, const struct buf *name)
-{
-	struct kept_trend *kept = NULL;
-
-	if (!buf__error(name))
-		HASH_FIND(hh, growers->kept, name->data, name->len, kept);
-	return kept;
-}
-
-void kept_trends__give_process(struct growers *growers, struct grower *grower)
-{
-	_cleanup_buf_ struct buf name = {};
-	struct kept_trend *kept;
-
-	if (!growers->kept)
-		return;
-	name_process(grower, &name);
-	kept = find(growers, &name);
-	if (!kept)
-		return;
-	grower->trend = kept->trend;
-	forget(growers, kept);
-}
-
-void kept_trends__give_container(struct growers *growers, struct group *group)
-{
-	const struct report_container *now = group->container;
-	_cleanup_buf_ struct buf name = {};
-	struct kept_trend *kept;
-
-	if (!growers->kept)
-		return;
-	name_container(group, &name);
-	kept = find(growers, &name);
-	if (!kept)
-		return;
-	/* Another one of that name starts, as it would have while we looked. */
-	if (!now)
-		group->container =
-			report_container__copy(&(struct report_container){.id = kept->container});
-	else if (strcmp(now->id, kept->container))
-		group->starts_s = growers->restored_s + CONTAINER_START_S;
-	group->trend = kept->trend;
-	group->offset = kept->offset;
-	group->gather_s = growers->restored_s + GATHER_S;
-	forget(growers, kept);
-}
-
 /* --- reading ---------------------------------------------------------------------------------- */
-
-static struct kept_trend *new_kept(const struct trend_entry *entry, uint32_t now_s)
-{
-	struct kept_trend *kept;
-	struct value value;
-
-	if (entry->value.len != sizeof(value))
-		return NULL;
-	memcpy(&value, entry->value.data, sizeof(value));
-	if (value.layout != LAYOUT || value.size != sizeof(value) ||
-	    !trend__is_sound(&value.trend, now_s))
-		return NULL;
-	kept = calloc(1, sizeof(*kept));
-	if (!kept)
-		return NULL;
-	kept->trend = value.trend;
-	kept->offset = entry->offset;
-	kept->name = strdup(entry->name.data);
-	kept->container = strdup(entry->container.data ?: "");
-	if (kept->name && kept->container)
-		return kept;
-	free_kept(kept);
-	return NULL;
-}
 
 void kept_trends__restore(struct growers *growers, const struct trend_entry *entry, uint32_t now_s)
 {
-	struct kept_trend *kept, *other;
+	struct value value;
 
 	growers->restored_s = now_s;
-	kept = HASH_COUNT(growers->kept) < KEPT_MAX ? new_kept(entry, now_s) : NULL;
-	if (!kept)
+	if (entry->value.len != sizeof(value) || HASH_COUNT(growers->kept) >= KEPT_MAX)
 		return;
-	HASH_FIND_STR(growers->kept, kept->name, other);
-	if (other)
-		forget(growers, other);
-	HASH_ADD_KEYPTR(hh, growers->kept, kept->name, strlen(kept->name), kept);
-	if (!HASH_HAS(kept))
-		free_kept(kept);
-}
-
-void kept_trends__give_all(struct growers *growers)
-{
-	for (struct grower *p = growers->processes; growers->kept && p; p = p->hh.next)
-		kept_trends__give_process(growers, p);
-	for (struct group *g = growers->containers; growers->kept && g; g = g->hh.next)
-		kept_trends__give_container(growers, g);
+	memcpy(&value, entry->value.data, sizeof(value));
+	if (value.layout == LAYOUT && value.size == sizeof(value) &&
+	    trend__is_sound(&value.trend, now_s))
+		kept__add(&growers->kept, entry->name.data, entry->container.data ?: "",
+			  entry->offset, &value.trend);
 }

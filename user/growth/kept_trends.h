@@ -20,15 +20,4 @@ void kept_trends__save(const struct growers *growers, struct trend_set *ret);
  */
 void kept_trends__restore(struct growers *growers, const struct trend_entry *entry, uint32_t now_s);
 
-/* To what has been seen already; and to one that is new: nothing when none was kept. A container's
- * sum is right once its processes have been found: until then it is not looked at. */
-void kept_trends__give_all(struct growers *growers);
-void kept_trends__give_process(struct growers *growers, struct grower *grower);
-void kept_trends__give_container(struct growers *growers, struct group *group);
-
-size_t kept_trends__count(const struct growers *growers); /* that wait to be given back */
-
-/* What has not come back. */
-void kept_trends__forget(struct growers *growers);
-
 #endif
