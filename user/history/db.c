@@ -93,9 +93,12 @@ int db__get(sqlite3_stmt *statement, int64_t *ret)
 	int err = db__next(statement);
 
 	if (err == 1) {
-		*ret = db__column(statement, 0);
-		sqlite3_reset(statement);
-		err = 0;
+		int64_t value = db__column(statement, 0);
+
+		/* What the statement wrote is committed here, unless in a transaction. */
+		err = db__errno(sqlite3_db_handle(statement), sqlite3_reset(statement));
+		if (!err)
+			*ret = value;
 	}
 	return err;
 }
