@@ -170,7 +170,24 @@ WORKLOADS := $(patsubst tests/workloads/%.c,$(TARGETS)/%,$(wildcard tests/worklo
 $(BUILD)/tests/test_%: $(BUILD)/tests/unit/test_%.o $(LIBRARY)
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(CFLAGS_ALL) $^ $(LIBS) -lcmocka -o $@
+	$(Q)$(CC) $(CFLAGS_ALL) $(MORE_LINK) $(filter %.o,$^) $(LIBRARY) $(LIBS) -lcmocka -o $@
+
+# Its calls may fail (tests/faults/plan.h): the library's, not those of other libraries.
+FAULTY_CALLS := malloc calloc realloc reallocarray strdup asprintf __asprintf_chk realpath fopen opendir fdopendir \
+	read pread __pread_chk write recv send recvmsg sendmsg readlink readlinkat fstat stat poll epoll_wait \
+	epoll_create1 eventfd pipe2 inotify_init1 inotify_add_watch socket socketpair memfd_create fork mmap \
+	process_vm_readv pthread_create open openat __openat_2 ioctl syscall
+$(BUILD)/tests/test_faults: MORE_LINK := $(FAULTY_CALLS:%=-Wl,--wrap=%)
+$(BUILD)/tests/test_faults: $(patsubst %.c,$(BUILD)/%.o,$(wildcard tests/faults/*.c))
+
+$(BUILD)/tests/test_deaths: MORE_LINK := -Wl,--wrap=sendmsg -Wl,--wrap=recvmsg
+
+# The same for a whole daemon.
+build/faults.so: tests/faults/calls.c tests/faults/plan.h
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -O1 -g -DFAULTS_PRELOADED -shared -fPIC $(filter-out -Wmissing-prototypes,$(WARN)) \
+		$(if $(DEVELOPER),-Werror) $< -o $@
 
 $(BUILD)/tests/fuzz_%: $(BUILD)/tests/fuzz/fuzz_%.o $(BUILD)/tests/fuzz/replay.o $(LIBRARY)
 	$(call say,LINK,$@)
@@ -264,7 +281,7 @@ build/workloads/java/lib%.so: tests/workloads/jni/%.c
 
 .PHONY: test-programs
 test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property \
-	$(BUILD)/verifier $(BUILD)/notify
+	$(BUILD)/verifier $(BUILD)/notify $(if $(CROSS),,build/faults.so)
 
 .PHONY: test
 test: ## install what is missing, build, run every test, plain and sanitized
