@@ -39,11 +39,12 @@ struct space *space__new(struct space_tools *tools)
 	space->ledger.account = space->account;
 	space->touches.account = space->account;
 	space->pending = calloc(1, sizeof(*space->pending));
+	if (space->pending)
+		space->pending->refs = 1;
 	if (!space->account || !space->known_stacks || !space->pending) {
 		space__unref(space);
 		return NULL;
 	}
-	space->pending->refs = 1;
 	return space;
 }
 
