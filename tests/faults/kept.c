@@ -168,7 +168,7 @@ static int write_moment(struct members *members, const struct target *target, st
 	} else {
 		say(said, "written\n");
 	}
-	free(note);
+	note__free(note);
 	report__free(report);
 	return err;
 }
