@@ -30,7 +30,10 @@
 #define QUEUE_BYTES   (4u << 20)
 #define SPAN_S	      3600
 #define OPEN_NS	      (5 * NSEC_PER_SEC) /* that the daemon's start waits for the store */
+#define RELEASE_NS    (4 * NSEC_PER_SEC) /* that a daemon which ends may still hold the file */
+#define RETRY_NS      (NSEC_PER_SEC / 20)
 #define MEMORY_SPAN_S 900
+_Static_assert(RELEASE_NS < OPEN_NS, "the daemon's start waits for the file, not for memory");
 
 /* A clock that is further from where the span's began has been set; a longer pause was no delay. */
 #define STEP_NS	 NSEC_PER_SEC
@@ -216,6 +219,33 @@ static int open_in_memory(struct history *h, struct store **ret)
 	return store__open(NULL, HISTORY_MEMORY_BYTES, note, &cause, ret);
 }
 
+/* False at the deadline, or when history ends. */
+static bool pause_until(struct history *h, uint64_t deadline_ns)
+{
+	uint64_t until_ns = clock__monotonic_ns() + RETRY_NS;
+	bool go_on;
+
+	pthread_mutex_lock(&h->lock);
+	while (!h->stopping && waiter__wait(&h->wake, &h->lock, until_ns))
+		;
+	go_on = !h->stopping && until_ns < deadline_ns;
+	pthread_mutex_unlock(&h->lock);
+	return go_on;
+}
+
+/* A daemon that is being replaced closes its port first and the file last. */
+static int open_file(struct history *h, char note[STORE_NOTE_LEN], int *ret_cause,
+		     struct store **ret)
+{
+	uint64_t deadline_ns = clock__monotonic_ns() + RELEASE_NS;
+	int err;
+
+	do
+		err = store__open(h->config.file, h->config.max_bytes, note, ret_cause, ret);
+	while (err == -EAGAIN && pause_until(h, deadline_ns));
+	return err;
+}
+
 static int open_store(struct history *h)
 {
 	char note[STORE_NOTE_LEN];
@@ -225,7 +255,7 @@ static int open_store(struct history *h)
 	if (!h->config.file || h->in_memory) {
 		err = open_in_memory(h, &store);
 	} else {
-		err = store__open(h->config.file, h->config.max_bytes, note, &cause, &store);
+		err = open_file(h, note, &cause, &store);
 		if (cause) {
 			count(h, cause);
 			h->told[cause__of(cause)] = true;
