@@ -281,7 +281,8 @@ build/workloads/java/lib%.so: tests/workloads/jni/%.c
 
 .PHONY: test-programs
 test-programs: $(BENCHES) $(UNIT_TESTS) $(FUZZ_REPLAYS) $(WORKLOADS) $(BUILD)/property \
-	$(BUILD)/verifier $(BUILD)/notify $(if $(CROSS),,build/faults.so)
+	$(BUILD)/verifier $(BUILD)/notify $(if $(CROSS),,build/faults.so build/bench/Allocate.class \
+		build/soak/stepped_clock.so)
 
 .PHONY: test
 test: ## install what is missing, build, run every test, plain and sanitized
@@ -311,13 +312,29 @@ test-fresh: ## both commands of the README on a Debian 12 with nothing but make 
 # make bench ROUNDS=1 ONLY=pairs,idle PAGE=page.md
 ROUNDS ?= 5
 ONLY   ?=
-PAGE   ?= build/bench.md
 .PHONY: bench
+bench: PAGE ?= build/bench.md
 bench: ## what memprov costs beside other tracers (root): one page, in PAGE
 	$(call needs,build|bench)
 	@$(MAKE) --no-print-directory -j$$(nproc) all $(BENCHES) build/bench/allocate \
 		build/bench/Allocate.class
 	@tests/bench/run --rounds $(ROUNDS) $(if $(ONLY),--only $(ONLY)) --page $(PAGE)
+
+# The daemon's wall clock alone is stepped.
+build/soak/%.so: tests/soak/%.c
+	$(call say,CC,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) -std=gnu17 -D_GNU_SOURCE -shared -fPIC -O1 -g $(WARN) $(if $(DEVELOPER),-Werror) $< -o $@
+
+# make soak HOURS=1 SEED=7 PAGE=page.md, or MINUTES=10
+HOURS ?= 1
+.PHONY: soak
+soak: PAGE ?= build/soak.md
+soak: ## whether anything of the daemon grows, in HOURS=1 of everything (root): one page, in PAGE
+	$(call needs,build|test)
+	@$(MAKE) --no-print-directory -j$$(nproc) all test-programs
+	@tests/soak/run $(if $(MINUTES),--minutes $(MINUTES),--hours $(HOURS)) $(if $(SEED),--seed $(SEED)) \
+		--page $(PAGE)
 
 # make fuzz TARGET=smaps SECONDS=60: search for new inputs, kept in tests/fuzz/corpus/TARGET. Of all libraries only those
 # that read ELF and DWARF are instrumented, too. Memory is limited as it is for the symbolizer's child: a register number
@@ -362,7 +379,7 @@ pictures: ## make docs/pictures anew (root)
 FORMATTED = $(shell find bpf deploy include user tests -name '*.[ch]' -o -name '*.cc')
 
 .PHONY: check
-check: ## rooms, threats and their tests, files that documents name, formatting, both BPF targets, clang-tidy
+check: ## rooms, threats and promises and their tests, files that documents name, formatting, both BPF targets, clang-tidy
 	$(call needs,build|test)
 	@tests/check-rooms
 	@tests/check-web

@@ -316,6 +316,18 @@ def until(condition, what):
     return holds
 
 
+def patiently(ask):
+    """What a daemon answers that may be too busy for a while."""
+    end = time.monotonic() + HANG
+    while True:
+        try:
+            return ask()
+        except (AssertionError, OSError, http.client.HTTPException):
+            if time.monotonic() > end:
+                raise
+            time.sleep(0.2)
+
+
 # --- what the kernel says -----------------------------------------------------------------------
 
 HEADER = re.compile(r"([0-9a-f]+)-([0-9a-f]+) ([r-][w-][x-][sp]) ([0-9a-f]+) ([0-9a-f]+):"
