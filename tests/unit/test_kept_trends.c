@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Trends over a restart of the daemon: growth/kept_trends, and history/trend_box below them. */
+/* Trends over a restart of the daemon: growth/kept_trend and trend_file, and history/trend_box below them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,7 +12,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "growth/kept_trends.h"
+#include "growth/trend_file.h"
 #include "history/history.h"
 #include "history/schema.h"
 #include "proc/statm.h"
@@ -51,11 +51,11 @@ static void restart(struct growers *growers, uint32_t s)
 	struct trend_set set = STAILQ_HEAD_INITIALIZER(set);
 	struct trend_entry *entry;
 
-	kept_trends__save(growers, &set);
+	trend_file__save(growers, &set);
 	growers__free(growers);
 	*growers = (struct growers){};
 	STAILQ_FOREACH(entry, &set, entry)
-	kept_trends__restore(growers, entry, BOOT_S + s);
+	trend_file__restore(growers, entry, BOOT_S + s);
 	trend_set__free(&set);
 }
 
@@ -143,11 +143,11 @@ static void what_is_seen_sooner_has_its_trend_too(void **state)
 		look(&before, 7, s, 90 * MB);
 		group__pass(before.containers, BOOT_S + s);
 	}
-	kept_trends__save(&before, &set);
+	trend_file__save(&before, &set);
 	observe(&growers, 7, "bbbb", 701);
 	look(&growers, 7, 701, 91 * MB);
 	STAILQ_FOREACH(entry, &set, entry)
-	kept_trends__restore(&growers, entry, BOOT_S + 702);
+	trend_file__restore(&growers, entry, BOOT_S + 702);
 	assert_int_equal(HASH_COUNT(growers.kept), 2);
 	growers__give_kept(&growers);
 	assert_int_equal(HASH_COUNT(growers.kept), 0);
@@ -194,7 +194,7 @@ static void restore_changed(struct trend_entry *entry, size_t at, uint32_t word,
 
 	memcpy(saved, entry->value.data + at, 4);
 	memcpy(entry->value.data + at, &word, 4);
-	kept_trends__restore(&growers, entry, BOOT_S + 700);
+	trend_file__restore(&growers, entry, BOOT_S + 700);
 	memcpy(entry->value.data + at, saved, 4);
 	assert_int_equal(HASH_COUNT(growers.kept), expected);
 	growers__free(&growers);
@@ -210,7 +210,7 @@ static void what_is_not_sound_is_passed_over(void **state)
 	observe(&growers, 7, NULL, 0);
 	for (uint32_t s = 0; s < 700; s += 5)
 		look(&growers, 7, s, 90 * MB);
-	kept_trends__save(&growers, &set);
+	trend_file__save(&growers, &set);
 	growers__free(&growers);
 	entry = STAILQ_FIRST(&set);
 	const size_t trend = 8, window = trend + offsetof(struct trend, windows);

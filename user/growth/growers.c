@@ -42,11 +42,11 @@ static void give_process(struct growers *growers, struct grower *grower)
 	if (!growers->kept)
 		return;
 	grower__name(grower, &name);
-	kept = kept__take(&growers->kept, &name);
+	kept = kept_trend__take(&growers->kept, &name);
 	if (!kept)
 		return;
 	grower->trend = kept->trend;
-	kept__free(kept);
+	kept_trend__free(kept);
 }
 
 static void give_container(struct growers *growers, struct group *group)
@@ -58,7 +58,7 @@ static void give_container(struct growers *growers, struct group *group)
 	if (!growers->kept)
 		return;
 	group__name(group, &name);
-	kept = kept__take(&growers->kept, &name);
+	kept = kept_trend__take(&growers->kept, &name);
 	if (!kept)
 		return;
 	/* Another one of that name starts, as it would have while we looked. */
@@ -70,7 +70,7 @@ static void give_container(struct growers *growers, struct group *group)
 	group->trend = kept->trend;
 	group->offset = kept->offset;
 	group->gather_s = growers->restored_s + GATHER_S;
-	kept__free(kept);
+	kept_trend__free(kept);
 }
 
 void growers__give_kept(struct growers *growers)
@@ -403,5 +403,5 @@ void growers__free(struct growers *growers)
 		growers__forget(growers, grower);
 	HASH_ITER (hh, growers->containers, group, next_group)
 		growers__forget_container(growers, group);
-	kept__free_all(&growers->kept);
+	kept_trend__free_all(&growers->kept);
 }

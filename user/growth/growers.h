@@ -13,7 +13,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "growth/kept.h"
+#include "growth/kept_trend.h"
 #include "growth/trend.h"
 #include "report/observer.h"
 #include "util/hash.h"

@@ -10,7 +10,7 @@
 
 #include "growth/headroom.h"
 #include "growth/judge.h"
-#include "growth/kept_trends.h"
+#include "growth/trend_file.h"
 #include "growth/notices.h"
 #include "history/history.h"
 #include "live/owner.h"
@@ -337,7 +337,7 @@ static void restore_one(const struct trend_entry *entry, void *ctx)
 	struct growth *g = ctx;
 
 	pthread_mutex_lock(&g->lock);
-	kept_trends__restore(&g->growers, entry, clock__boot_ns() / NSEC_PER_SEC);
+	trend_file__restore(&g->growers, entry, clock__boot_ns() / NSEC_PER_SEC);
 	pthread_mutex_unlock(&g->lock);
 }
 
@@ -360,7 +360,7 @@ void growth__keep(struct growth *g)
 	pthread_mutex_lock(&g->lock);
 	restored = g->restored;
 	if (restored)
-		kept_trends__save(&g->growers, &set);
+		trend_file__save(&g->growers, &set);
 	g->saved_s = clock__boot_ns() / NSEC_PER_SEC;
 	pthread_mutex_unlock(&g->lock);
 	if (restored)
@@ -374,7 +374,7 @@ static void keep_at_times(struct growth *g, uint32_t now_s)
 
 	pthread_mutex_lock(&g->lock);
 	if (g->growers.kept && now_s - g->growers.restored_s > RETURN_S)
-		kept__free_all(&g->growers.kept);
+		kept_trend__free_all(&g->growers.kept);
 	due = now_s - g->saved_s >= SAVE_S;
 	pthread_mutex_unlock(&g->lock);
 	if (due)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Trends of what grows, kept with history over restarts of the daemon: bytes, whose meaning is
- * their writer's (growth/kept_trends.h). */
+ * their writer's (growth/trend_file.h). */
 #ifndef MEMPROV_HISTORY_TREND_BOX_H
 #define MEMPROV_HISTORY_TREND_BOX_H
 

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "growth/kept.h"
+#include "growth/kept_trend.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-void kept__free(struct kept_trend *kept)
+void kept_trend__free(struct kept_trend *kept)
 {
 	free(kept->name);
 	free(kept->container);
@@ -18,15 +18,15 @@ static void replace(struct kept_trend **all, struct kept_trend *kept)
 	HASH_FIND_STR(*all, kept->name, other);
 	if (other) {
 		HASH_DEL(*all, other);
-		kept__free(other);
+		kept_trend__free(other);
 	}
 	HASH_ADD_KEYPTR(hh, *all, kept->name, strlen(kept->name), kept);
 	if (!HASH_HAS(kept))
-		kept__free(kept);
+		kept_trend__free(kept);
 }
 
-void kept__add(struct kept_trend **all, const char *name, const char *container, int64_t offset,
-	       const struct trend *trend)
+void kept_trend__add(struct kept_trend **all, const char *name, const char *container,
+		     int64_t offset, const struct trend *trend)
 {
 	struct kept_trend *kept = calloc(1, sizeof(*kept));
 
@@ -39,10 +39,10 @@ void kept__add(struct kept_trend **all, const char *name, const char *container,
 	if (kept->name && kept->container)
 		replace(all, kept);
 	else
-		kept__free(kept);
+		kept_trend__free(kept);
 }
 
-struct kept_trend *kept__take(struct kept_trend **all, const struct buf *name)
+struct kept_trend *kept_trend__take(struct kept_trend **all, const struct buf *name)
 {
 	struct kept_trend *kept = NULL;
 
@@ -53,12 +53,12 @@ struct kept_trend *kept__take(struct kept_trend **all, const struct buf *name)
 	return kept;
 }
 
-void kept__free_all(struct kept_trend **all)
+void kept_trend__free_all(struct kept_trend **all)
 {
 	struct kept_trend *kept, *next;
 
 	HASH_ITER (hh, *all, kept, next) {
 		HASH_DEL(*all, kept);
-		kept__free(kept);
+		kept_trend__free(kept);
 	}
 }

@@ -4,8 +4,8 @@
  * hour ago, or of the daemon's end, and each is given back when its process or container is seen.
  * What has been seen for less than a minute is not kept: it begins anew as well.
  */
-#ifndef MEMPROV_KEPT_TRENDS_H
-#define MEMPROV_KEPT_TRENDS_H
+#ifndef MEMPROV_TREND_FILE_H
+#define MEMPROV_TREND_FILE_H
 
 #include <stdint.h>
 
@@ -14,10 +14,10 @@
 
 /* Copies of all that are worth it, those that wait to be given back too, to a set that was empty.
  * Where memory is short some are missing. */
-void kept_trends__save(const struct growers *growers, struct trend_set *ret);
+void trend_file__save(const struct growers *growers, struct trend_set *ret);
 
 /* One that was kept, for what it is of. What is not sound is passed over: a file may say anything.
  */
-void kept_trends__restore(struct growers *growers, const struct trend_entry *entry, uint32_t now_s);
+void trend_file__restore(struct growers *growers, const struct trend_entry *entry, uint32_t now_s);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "growth/kept_trends.h"
+#include "growth/trend_file.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -71,7 +71,7 @@ static void save_kept(const struct kept_trend *kept, struct trend_set *set)
 	add(set, entry, &kept->trend);
 }
 
-void kept_trends__save(const struct growers *growers, struct trend_set *ret)
+void trend_file__save(const struct growers *growers, struct trend_set *ret)
 {
 	for (const struct grower *p = growers->processes; p; p = p->hh.next)
 		save_process(p, ret);
@@ -83,7 +83,7 @@ void kept_trends__save(const struct growers *growers, struct trend_set *ret)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-void kept_trends__restore(struct growers *growers, const struct trend_entry *entry, uint32_t now_s)
+void trend_file__restore(struct growers *growers, const struct trend_entry *entry, uint32_t now_s)
 {
 	struct value value;
 
@@ -93,6 +93,6 @@ void kept_trends__restore(struct growers *growers, const struct trend_entry *ent
 	memcpy(&value, entry->value.data, sizeof(value));
 	if (value.layout == LAYOUT && value.size == sizeof(value) &&
 	    trend__is_sound(&value.trend, now_s))
-		kept__add(&growers->kept, entry->name.data, entry->container.data ?: "",
-			  entry->offset, &value.trend);
+		kept_trend__add(&growers->kept, entry->name.data, entry->container.data ?: "",
+				entry->offset, &value.trend);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* Trends as of before a restart of the daemon, by name, until what had them is seen again. */
-#ifndef MEMPROV_GROWTH_KEPT_H
-#define MEMPROV_GROWTH_KEPT_H
+#ifndef MEMPROV_KEPT_TREND_H
+#define MEMPROV_KEPT_TREND_H
 
 #include <stddef.h>
 #include <stdint.h>
@@ -20,13 +20,13 @@ struct kept_trend {
 
 /* With copies of the texts, in the place of another one of that name. Nothing when memory is short.
  */
-void kept__add(struct kept_trend **all, const char *name, const char *container, int64_t offset,
-	       const struct trend *trend);
+void kept_trend__add(struct kept_trend **all, const char *name, const char *container,
+		     int64_t offset, const struct trend *trend);
 
 /* The caller's from now on. NULL: there is none. */
-struct kept_trend *kept__take(struct kept_trend **all, const struct buf *name);
+struct kept_trend *kept_trend__take(struct kept_trend **all, const struct buf *name);
 
-void kept__free(struct kept_trend *kept);
-void kept__free_all(struct kept_trend **all);
+void kept_trend__free(struct kept_trend *kept);
+void kept_trend__free_all(struct kept_trend **all);
 
 #endif
