@@ -309,6 +309,13 @@ test-fresh: ## both commands of the README on a Debian 12 with nothing but make 
 	$(call needs,fresh)
 	@tests/fresh-root
 
+.PHONY: test-deb
+test-deb: ## build the Debian packages, check, install, upgrade and purge them in a clean Debian 12 (root)
+	$(call needs,build|deb|fresh)
+	@$(MAKE) --no-print-directory deb
+	lintian --fail-on=error,warning build/deb/*.changes
+	@tests/fresh-root deb
+
 # make bench ROUNDS=1 ONLY=pairs,idle PAGE=page.md
 ROUNDS ?= 5
 ONLY   ?=
@@ -444,6 +451,34 @@ uninstall: ## remove what install put there
 		$(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_FUNCTIONS)/_memprov \
 		$(DESTDIR)$(PREFIX)/share/fish/vendor_completions.d/memprov.fish
 	rm -rf $(DESTDIR)$(PREFIX)/share/doc/memprov
+
+# --- packages ---------------------------------------------------------------------------------
+
+# The same bytes from the same files, whoever makes it, when and where: sorted, of nobody, and as old as the changelog.
+DIST := build/memprov-$(VERSION).tar.gz
+.PHONY: dist
+dist: ## make the source archive, reproducible (build/memprov-VERSION.tar.gz)
+	@mkdir -p build
+	@if [ -e .git ]; then git ls-files -z; else \
+		find . -name .git -prune -o -path ./build -prune -o -name __pycache__ -prune -o \
+			-name .pytest_cache -prune -o ! -type d -printf '%P\0'; fi | LC_ALL=C sort -z | \
+		tar --create --file=$(DIST:.gz=) --null --no-recursion --format=gnu --numeric-owner --owner=0 --group=0 \
+			--mode=u=rwX,go=rX --mtime="$$(sed -n 's/^ -- .*>  //p' debian/changelog | head -n 1)" \
+			--transform='flags=r;s,^,memprov-$(VERSION)/,' --files-from=-
+	@gzip -nf9 $(DIST:.gz=)
+	@echo $(DIST)
+
+# Of the archive, in a directory of its own; what this make was told is not told to that one.
+.PHONY: deb
+deb: ## make Debian packages: memprov and memprov-dbgsym (build/deb)
+	$(call needs,build|deb)
+	@$(MAKE) --no-print-directory dist
+	rm -rf build/deb
+	mkdir -p build/deb
+	tar -C build/deb -xzf $(DIST)
+	cd build/deb/memprov-$(VERSION) && env -u MAKEFLAGS -u MFLAGS -u MAKELEVEL -u CFLAGS \
+		dpkg-buildpackage --build=binary --unsigned-changes >../build.log 2>&1 || { tail -n 40 ../build.log; exit 1; }
+	@ls build/deb/*.deb
 
 .PHONY: clean
 clean: ## remove everything that was built

@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """A fresh machine gets what it needs: each target of make installs its own classes of packages, and what the tests use
 is in a line of `packages`."""
+import io
 import os
 import re
+import shutil
 import subprocess
+import tarfile
 
 import pytest
 
@@ -33,13 +36,50 @@ def installs(*words):
     (["deps"], ["build"]), (["deps", "DEPS_FOR=web"], ["web"]), (["run"], ["build"]),
     (["test"], ["build", "test"]), (["check"], ["build", "test"]), (["fuzz"], ["build", "test", "fuzz"]),
     (["pictures"], ["build", "test"]), (["web"], ["web"]), (["test-vm"], ["build", "test", "vm"]),
-    (["bench"], ["build", "bench"]), (["test-fresh"], ["fresh"])], ids=lambda words: "+".join(words))
+    (["bench"], ["build", "bench"]), (["test-fresh"], ["fresh"]), (["deb"], ["build", "deb"])], ids=lambda words: "+".join(words))
 def test_a_target_installs_its_packages(words, classes):
     assert installs(*words) == [listed(*classes)]
 
 
 def test_each_of_two_targets_installs_its_packages():
     assert installs("run", "test") == [listed("build"), listed("build", "test")]
+
+
+def test_a_debian_package_is_built_with_what_is_built_with_elsewhere():
+    """And is of the same version. What every build has is not said again in debian/control."""
+    control = (ROOT / "debian" / "control").read_text()
+    depends = re.search(r"^Build-Depends: (.*?)^\S", control, re.M | re.S)[1]
+    names = {word.split()[0] for word in depends.split(",")}
+    assert names == listed("build") - {"gcc", "libc6-dev"} | {"debhelper-compat"}
+    version = (ROOT / "VERSION").read_text().strip()
+    assert (ROOT / "debian" / "changelog").read_text().startswith(f"memprov ({version}) ")
+
+
+def test_the_source_archive_is_reproducible(tmp_path):
+    """The same bytes from two copies of the tree, of other times, modes, users and places, built and not."""
+    made = []
+    for name, umask, zone in ("one", 0o022, "UTC"), ("another-place", 0o077, "Pacific/Auckland"):
+        copy = tmp_path / name
+        ignore = shutil.ignore_patterns("build", ".git", "__pycache__", ".pytest_cache")
+        shutil.copytree(ROOT, copy, symlinks=True, ignore=ignore, copy_function=shutil.copy2 if umask == 0o022 else shutil.copy)
+        if umask == 0o077:
+            (copy / "build").mkdir()
+            (copy / "build" / "memprov.o").touch()
+            subprocess.run(["chmod", "-R", "go-rwx", copy], check=True)
+            subprocess.run(["chown", "-R", "65534:65534", copy], check=True)
+            (copy / "VERSION").touch()
+        subprocess.run(["make", "-s", "dist"], cwd=copy, env=ENVIRONMENT | {"TZ": zone, "LC_ALL": "C.UTF-8"}, check=True,
+                       umask=umask, stdout=subprocess.DEVNULL)
+        made.append(next((copy / "build").glob("memprov-*.tar.gz")).read_bytes())
+    assert made[0] == made[1]
+    with tarfile.open(fileobj=io.BytesIO(made[0])) as archive:
+        members = archive.getmembers()
+    assert members == sorted(members, key=lambda member: member.name.encode()) and len(members) > 500
+    assert {(member.uid, member.gid, member.mtime) for member in members} == {(0, 0, members[0].mtime)}
+    top = f"memprov-{(ROOT / 'VERSION').read_text().strip()}"
+    names = {member.name for member in members}
+    assert {f"{top}/Makefile", f"{top}/debian/rules", f"{top}/user/main.c"} <= names
+    assert not [name for name in names if not name.startswith(f"{top}/") or "/.git/" in name or f"{top}/build/" in name]
 
 
 CMOCKA = ("printf '#include <%s>\\n' stdarg.h stddef.h setjmp.h stdint.h cmocka.h | "
