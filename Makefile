@@ -433,8 +433,9 @@ ZSH_FUNCTIONS ?= $(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions
 .PHONY: install
 install: all completions ## install below DESTDIR/PREFIX
 	install -Dm755 $(BUILD)/memprov $(DESTDIR)$(PREFIX)/bin/memprov
-	sed 's/@VERSION@/$(VERSION)/' man/memprov.1 | \
-		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1
+	install -Dm755 deploy/kubectl-memprov $(DESTDIR)$(PREFIX)/bin/kubectl-memprov
+	for page in memprov.1 kubectl-memprov.1; do sed 's/@VERSION@/$(VERSION)/' man/$$page | \
+		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/share/man/man1/$$page || exit 1; done
 	sed 's|@PREFIX@|$(PREFIX)|' deploy/memprov.service.in | \
 		install -Dm644 /dev/stdin $(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service
 	install -Dm644 build/completions/memprov.bash $(DESTDIR)$(PREFIX)/share/bash-completion/completions/memprov
@@ -445,7 +446,8 @@ install: all completions ## install below DESTDIR/PREFIX
 
 .PHONY: uninstall
 uninstall: ## remove what install put there
-	rm -f $(DESTDIR)$(PREFIX)/bin/memprov $(DESTDIR)$(PREFIX)/share/man/man1/memprov.1 \
+	rm -f $(DESTDIR)$(PREFIX)/bin/memprov $(DESTDIR)$(PREFIX)/bin/kubectl-memprov \
+		$(DESTDIR)$(PREFIX)/share/man/man1/memprov.1 $(DESTDIR)$(PREFIX)/share/man/man1/kubectl-memprov.1 \
 		$(DESTDIR)$(PREFIX)/lib/systemd/system/memprov.service \
 		$(DESTDIR)$(PREFIX)/share/bash-completion/completions/memprov \
 		$(DESTDIR)$(PREFIX)/share/zsh/$(ZSH_FUNCTIONS)/_memprov \
