@@ -2,6 +2,7 @@
 """What deploy/ has: the manifests are well-formed, and the daemon runs from the image's root with exactly
 what they give it."""
 import copy
+import hashlib
 import json
 import os
 import pathlib
@@ -157,6 +158,7 @@ def test_all_users_can_use_what_is_installed(installed):
     found = {str(path.relative_to(installed)): path.stat().st_mode & 0o7777
              for path in installed.rglob("*")}
     files = {"usr/bin/memprov": 0o755, "usr/share/man/man1/memprov.1": 0o644,
+             "usr/bin/kubectl-memprov": 0o755, "usr/share/man/man1/kubectl-memprov.1": 0o644,
              "usr/lib/systemd/system/memprov.service": 0o644,
              "usr/share/bash-completion/completions/memprov": 0o644,
              "usr/share/zsh/vendor-completions/_memprov": 0o644,
@@ -178,6 +180,30 @@ def test_how_exposed_the_systemd_unit_is(installed):
     # What it does not count.
     assert {name: settings.get(name) for name in ("MemoryMax", "CPUQuota", "LimitCORE", "UMask")} == {
         "MemoryMax": "512M", "CPUQuota": "100%", "LimitCORE": "0", "UMask": "0077"}
+
+
+def test_the_bill_of_materials(tmp_path):
+    """Of what dpkg has installed, and of no more: each once, by what it is called, its version and its architecture."""
+    (tmp_path / "status").write_text("".join(
+        f"Package: {name}\nStatus: {status}\nArchitecture: {architecture}\nVersion: {version}\nMaintainer: x\n"
+        f"Source: {source}\nDescription: x\n\n" for name, status, architecture, version, source in (
+            ("libstdc++6", "install ok installed", "amd64", "12.2.0-14+deb12u1", "gcc-12"),
+            ("zlib1g", "install ok installed", "amd64", "1:1.2.13.dfsg-1", "zlib (1.2)"),
+            ("gone", "deinstall ok config-files", "all", "1~rc", "gone"))))
+    made = subprocess.run([ROOT / "deploy" / "sbom", MEMPROV], capture_output=True, text=True, check=True, env={
+        **os.environ, "DPKG_ADMINDIR": str(tmp_path), "SOURCE_DATE_EPOCH": "0"})
+    bill = json.loads(made.stdout)
+    assert (bill["spdxVersion"], bill["dataLicense"], bill["SPDXID"]) == ("SPDX-2.3", "CC0-1.0", "SPDXRef-DOCUMENT")
+    assert bill["creationInfo"]["created"] == "1970-01-01T00:00:00Z"
+    ours, *packages = bill["packages"]
+    assert ours["checksums"] == [{"algorithm": "SHA256", "checksumValue":
+                                  hashlib.sha256(pathlib.Path(MEMPROV).read_bytes()).hexdigest()}]
+    assert [(p["SPDXID"], p["name"], p["versionInfo"], p["sourceInfo"], p["externalRefs"][0]["referenceLocator"])
+            for p in packages] == [
+        ("SPDXRef-libstdc.plus.plus6-amd64", "libstdc++6", "12.2.0-14+deb12u1", "gcc-12 12.2.0-14+deb12u1",
+         "pkg:deb/debian/libstdc%2B%2B6@12.2.0-14%2Bdeb12u1?arch=amd64"),
+        ("SPDXRef-zlib1g-amd64", "zlib1g", "1:1.2.13.dfsg-1", "zlib 1.2", "pkg:deb/debian/zlib1g@1%3A1.2.13.dfsg-1?arch=amd64")]
+    assert [r["relatedSpdxElement"] for r in bill["relationships"]] == [p["SPDXID"] for p in bill["packages"]]
 
 
 def test_no_image_is_the_latest():
