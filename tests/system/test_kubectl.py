@@ -85,7 +85,7 @@ def test_each_question(kubectl, cluster, tmp_path):
     assert cluster.answer("-n", "prod", "pod/web-0", "pprof", "-o", tmp_path / "pod.pb.gz") == ""
     assert (tmp_path / "pod.pb.gz").read_bytes()[:2] == b"\x1f\x8b"
     until(lambda: "RSS" in cluster.ask("web-0", "-n", "prod", "history").stdout, "history of the pod")
-    assert "kills" in cluster.answer("web-0", "-n", "prod", "oom")
+    assert "=== Killed For Want Of Memory ===" in cluster.answer("web-0", "-n", "prod", "oom")
 
 
 @needs_kubectl
