@@ -208,7 +208,8 @@ static int take(struct said *said)
 	int err = -ENOMEM;
 
 	if (taker)
-		err = taker__process(taker, faults_subject, &CALLER_OURSELVES, NULL, &report);
+		err = taker__process(taker, faults_subject, DETAIL_FULL, &CALLER_OURSELVES, NULL,
+				     &report);
 	if (!err) {
 		for (size_t i = 0; i < report->n_regions; i++)
 			sum += report->regions[i].rss;
