@@ -80,6 +80,8 @@ void model__free(struct model *model)
 
 	if (!model)
 		return;
+	/* Our end is none of theirs: history would say that all have ended. */
+	model->config.on_forgotten = NULL;
 	HASH_ITER (hh, model->processes, process, next)
 		forget_process(model, process);
 	forget_losses(model);
