@@ -76,9 +76,9 @@ needs = +@$(MAKE) --no-print-directory deps DEPS_FOR='$(1)'
 
 .PHONY: deps
 deps: ## install what is missing of the packages in ./packages
-	@missing=; for p in $(PACKAGES); do \
-		dpkg-query -W -f='$${Status}' "$$p" 2>/dev/null | grep -q '^install ok installed' || \
-		missing="$$missing $$p"; done; \
+	@missing=; for p in $(PACKAGES); do for name in $$(echo $$p | tr / ' '); do \
+		dpkg-query -W -f='$${Status}' "$$name" 2>/dev/null | grep -q '^install ok installed' && \
+		continue 2; done; missing="$$missing $${p%%/*}"; done; \
 	if [ -n "$$missing" ]; then echo "installing:$$missing"; \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
 		apt-get install -y -qq --no-install-recommends $$missing >/dev/null; fi

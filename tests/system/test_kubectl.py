@@ -2,7 +2,6 @@
 """`kubectl memprov`, by the real kubectl: against an API server of the test's own (api_server.py), which forwards to a real
 daemon, and a pod that has a process here."""
 import os
-import shutil
 import subprocess
 
 import pytest
@@ -16,7 +15,6 @@ from memprov import HANG, ROOT, Daemon, until
 pytestmark = pytest.mark.plain
 
 PLUGIN = ROOT / "deploy" / "kubectl-memprov"
-KUBECTL = shutil.which("kubectl")
 TOKEN, SECRET = "api-server-token", "memprov-secret-of-16"
 LABELS = {"app.kubernetes.io/name": "memprov"}
 PODS = [manifest("prod", "web-0", "node-1"), manifest("default", "web-1", "node-1"), manifest("prod", "pending", None, "Pending"),
@@ -71,11 +69,7 @@ def cluster(bpf, tmp_path_factory, authority, request):
         yield Cluster(tmp_path, daemon, server)
 
 
-needs_kubectl = pytest.mark.parametrize("kubectl", [KUBECTL] if KUBECTL else [])
-
-
-@needs_kubectl
-def test_each_question(kubectl, cluster, tmp_path):
+def test_each_question(cluster, tmp_path):
     until(lambda: cluster.ask("web-0", "-n", "prod").returncode == 0, "the daemon to know the pod")
     report = cluster.answer("web-0", "-n", "prod")
     assert "\nPod: prod/web-0\n" in report and "RSS (Resident): " in report
@@ -88,18 +82,16 @@ def test_each_question(kubectl, cluster, tmp_path):
     assert "=== Killed For Want Of Memory ===" in cluster.answer("web-0", "-n", "prod", "oom")
 
 
-@needs_kubectl
-def test_of_a_context_and_elsewhere(kubectl, cluster):
+def test_of_a_context_and_elsewhere(cluster):
     assert "Pod: prod/web-0" in cluster.answer("web-0", "--context", "of prod")
     assert "Pod: prod/web-0" in cluster.answer("--context=of prod", "web-0", "--agents", "tools", "--port", "7000")
     posted = [path for method, path, _ in cluster.server.asked if path.endswith("/portforward")]
     assert posted[-1] == "/api/v1/namespaces/tools/pods/agent/portforward"
 
 
-@needs_kubectl
 @pytest.mark.parametrize("cluster", [["--tls-cert", "CERT", "--tls-key", "KEY", "--token-file", "SECRET", "--require-token"]],
                          indirect=True)
-def test_token_and_tls(kubectl, cluster, authority):
+def test_token_and_tls(cluster, authority):
     """Of the daemon; those of the API server are there in every test."""
     tmp_path = cluster.directory
     tls = ["--cacert", authority.cert, "--server-name", "127.0.0.1"]
@@ -114,7 +106,6 @@ def test_token_and_tls(kubectl, cluster, authority):
         assert SECRET not in done.stderr
 
 
-@needs_kubectl
 @pytest.mark.parametrize("words, code, said", [
     (["web-0"], 1, 'pods "web-0" not found'), (["pending", "-n", "prod"], 1, "pod prod/pending is on no node yet"),
     (["alone", "-n", "prod"], 1, "no memprov runs on node node-3"), (["web-1"], 1, "memprov on node-1: "),
@@ -123,7 +114,7 @@ def test_token_and_tls(kubectl, cluster, authority):
     (["web-0", "--bogus"], 2, "unknown option '--bogus'"), (["web-0", "-n"], 2, "-n: the value is missing"),
     (["web-0", "--port", "x"], 2, "--port"), (["web-0", "show", "more"], 2, "unexpected argument 'more'")],
     ids=lambda value: " ".join(value) or "nothing" if isinstance(value, list) else "")
-def test_what_goes_wrong(kubectl, cluster, words, code, said):
+def test_what_goes_wrong(cluster, words, code, said):
     done = cluster.ask(*words)
     assert (done.returncode, done.stdout) == (code, ""), done
     assert said in done.stderr
