@@ -1,12 +1,8 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""`make soak` finds what grows, and calls nothing growth that does not: a short one, of a daemon that is made to leak."""
+"""How `make soak` judges: what grows is found, and nothing that does not."""
 import math
-import os
 import random
-import subprocess
 import sys
-
-import pytest
 
 from memprov import ROOT
 
@@ -42,19 +38,3 @@ def test_only_what_is_certain_is_judged():
     assert growing(slopes) == []
     slopes["rss"], slopes["descriptors"], slopes["cpu"] = Slope(0.3, 0.2, 0.4), Slope(1, 1, 1), Slope(9, 9, 9)
     assert growing(slopes) == ["rss"]
-
-
-@pytest.mark.plain
-@pytest.mark.seconds(1200)
-def test_a_daemon_that_leaks(bpf, tmp_path):
-    page = tmp_path / "page.md"
-    done = subprocess.run(
-        [ROOT / "tests" / "soak" / "run", "--rounds", "12", "--tick", "0.5", "--seed", "7", "--page", page,
-         "--only", "tenants,clock stepped"], env={**os.environ, "LEAK_BYTES": "65536"}, capture_output=True, text=True)
-    last = done.stderr.splitlines()[-1]
-    assert done.returncode == 1, done.stderr
-    assert last.startswith("soak: seed 7: RSS of the daemon, without its ring grows by "), last
-    assert last.endswith(", and may by 0.1") or "; " in last, last
-    text = page.read_text()
-    assert all(f"\n| {series.name}" in text for series in SERIES.values())
-    assert "| launcher killed | 1 |" in text and "seed 7, 12 rounds" in text
