@@ -106,8 +106,8 @@ static __always_inline int on_exit(struct task_struct *task)
 	forget_python(current_tgid());
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
-		/* The dead have nothing to lose: their places are for the living. That it has died is
-		 * seen in /proc. */
+		/* The dead have nothing to lose: their places are for the living. That it has died
+		 * is seen in /proc. */
 		forget_losses(current_tgid());
 		count_loss(MP_LOSS_RING_FULL);
 		return 0;

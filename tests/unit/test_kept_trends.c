@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* Trends over a restart of the daemon: growth/kept_trend and trend_file, and history/trend_box below them. */
+/* Trends over a restart of the daemon: growth/kept_trend and trend_file, and history/trend_box
+ * below them. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>

@@ -9,7 +9,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-
 #include "util/cleanup.h"
 #include "util/hash.h"
 #include "wire/wire.h"

@@ -4,7 +4,6 @@
 #ifndef MEMPROV_MODEL_PARTS_H
 #define MEMPROV_MODEL_PARTS_H
 
-
 #include "model/model.h"
 #include "util/hash.h"
 

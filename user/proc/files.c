@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 #include "proc/open.h"
 #include "util/cleanup.h"
 #include "util/fnv.h"

@@ -216,10 +216,9 @@ struct report {
 	struct file_row *files; /* in the order of docs/http.md */
 	size_t n_files;
 
-	struct part
-		*regions; /* all of them, as many as were asked for (report/detail.h) in the order
-			     of reconcile/largest.h */
-	size_t n_regions; /* the report holds references to their traces */
+	struct part *regions; /* all of them, as many as were asked for (report/detail.h) in the
+				 order of reconcile/largest.h */
+	size_t n_regions;     /* the report holds references to their traces */
 
 	/* For report__settle(): */
 	const char *binary; /* base name of the program */

@@ -10,7 +10,6 @@
 #include <string.h>
 #include <sys/stat.h>
 
-
 #include "proc/cgroup.h"
 #include "proc/container.h"
 #include "proc/procfs.h"

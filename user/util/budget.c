@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-
 #include "util/clock.h"
 #include "util/hash.h"
 #include "util/refs.h"
