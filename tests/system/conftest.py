@@ -41,7 +41,8 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "seconds(n): may take so long, if that is more than others may")
     config.addinivalue_line("markers", "plain: left out of the sanitized run, because it measures "
                                        "memprov's cost, or what others (a browser, gdb, Prometheus) "
-                                       "make of answers that further tests ask for, too")
+                                       "make of answers that further tests ask for, or waits long for what others do "
+                                       "sanitized, too")
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -141,6 +141,7 @@ def test_the_difference_is_that_of_two_reports(daemon, agent, tmp_path):
     assert ours["callsites"]["rows"][0]["growth"] == 48 * MIB
 
 
+@pytest.mark.plain
 def test_a_process_that_is_gone(daemon):
     with Agent() as gone:
         touch(gone, 16 * MIB)
@@ -161,6 +162,7 @@ def test_a_process_that_is_gone(daemon):
     until(ended, "its end")
 
 
+@pytest.mark.plain
 def test_a_container_and_its_pod(bpf, tmp_path):
     pod = Pod(tmp_path, "prod", "web-0")
     with Daemon("--pod-logs", tmp_path) as daemon, Container(pod.cgroup) as one, Container(pod.cgroup) as two:
@@ -211,6 +213,7 @@ def test_who_may_read_it(daemon, agent, theirs):  # noqa: F811
     assert get_as_nobody(daemon, f"{ROUTE}?pid={theirs.pid}")[0] == 200
 
 
+@pytest.mark.plain
 def test_a_restart_keeps_what_was_written(file):
     with Agent() as agent:
         with Daemon("--history", file) as daemon:
@@ -230,6 +233,7 @@ def test_a_restart_keeps_what_was_written(file):
 
 
 @pytest.mark.seconds(900)
+@pytest.mark.plain
 def test_killed_in_the_middle_of_writing(file):
     """The first write is a second after the start: before it, in it, after it."""
     points = 0
@@ -301,6 +305,7 @@ def test_a_disk_that_is_full(small_disk, bpf):
     assert integrity(file) == "ok"
 
 
+@pytest.mark.plain
 def test_a_disk_that_was_full_before(small_disk, bpf):
     with contextlib.suppress(OSError), open(small_disk / "filler", "wb") as f:
         while True:
@@ -313,6 +318,7 @@ def test_a_disk_that_was_full_before(small_disk, bpf):
         assert "until the next start it is kept in memory only" in daemon.stderr()
 
 
+@pytest.mark.plain
 def test_a_disk_that_is_read_only(small_disk, bpf):
     file = small_disk / "history.db"
     with Daemon("--history", file) as daemon:
@@ -351,6 +357,7 @@ def test_in_memory_there_is_history_too(daemon):
     assert found["pid"] is None and found["start_time"] is None and found["comm"] is None
 
 
+@pytest.mark.plain
 def test_the_command(daemon, agent):
     def run(*args):
         return subprocess.run([MEMPROV, "history", "--socket", daemon.socket, *map(str, args)], capture_output=True,
