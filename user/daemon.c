@@ -329,12 +329,10 @@ static void announce(const struct server *server)
 static bool stop(struct daemon *d)
 {
 	int err = notifier__stop(d->notifier);
-
 	bool stuck = d->server && server__stop(d->server);
 
-	/* The tracer's end is that of all processes that it knows. */
 	if (d->growth)
-		growth__keep(d->growth);
+		growth__keep(d->growth); /* history writes it at its own end */
 	if (stuck) {
 		history__stop(d->history);
 		return false;

@@ -42,7 +42,7 @@ const struct observer *growth__observer(const struct growth *growth);
  * its call sites. It must outlive the crew. 0 or -errno. */
 int growth__start(struct growth *growth, struct taker *taker, struct crew *crew);
 
-/* Has history keep the trends as they are now: at the end, before that of what observes. */
+/* Has history keep the trends as they are now: at the end, before history's. */
 void growth__keep(struct growth *growth);
 
 /* Whether the caller may see what is said of the alert, asked with the lock held. */
