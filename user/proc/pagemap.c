@@ -303,47 +303,44 @@ static uint64_t find_zero_pfn(void)
 	return pfn;
 }
 
+/* Some of the next ones, from *start on, which moves behind them; 0 at the end, also that of user
+ * space. */
+static ssize_t read_next(int fd, uint64_t *start, uint64_t end, uint64_t entries[ENTRIES_AT_ONCE])
+{
+	uint64_t want = *start < end ? (end - *start) / page_size() : 0;
+	ssize_t n;
+
+	if (!want)
+		return 0;
+	n = read_entries(fd, *start, entries, want < ENTRIES_AT_ONCE ? want : ENTRIES_AT_ONCE);
+	if (n > 0)
+		*start += n * page_size();
+	return n;
+}
+
 int pagemap__count_entries(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret)
 {
-	uint64_t entries[ENTRIES_AT_ONCE], page = page_size(), zero_pfn = find_zero_pfn();
+	uint64_t entries[ENTRIES_AT_ONCE], zero_pfn = find_zero_pfn();
 	struct pagemap_counts counts = {};
+	ssize_t n;
 
-	while (start < end) {
-		uint64_t want = (end - start) / page;
-		ssize_t n = read_entries(fd, start, entries,
-					 want < ENTRIES_AT_ONCE ? want : ENTRIES_AT_ONCE);
-
-		if (n < 0)
-			return n;
-		/* Behind the last address of user space. */
-		if (!n)
-			break;
+	while ((n = read_next(fd, &start, end, entries)) > 0)
 		pagemap__add_entries(entries, n, zero_pfn, &counts);
-		start += n * page;
-	}
 	*ret = counts;
-	return 0;
+	return n;
 }
 
 int pagemap__count_exclusive(int fd, uint64_t start, uint64_t end, uint64_t *ret)
 {
-	uint64_t entries[ENTRIES_AT_ONCE], page = page_size(), exclusive = 0;
+	uint64_t entries[ENTRIES_AT_ONCE], exclusive = 0;
+	ssize_t n;
 
-	while (start < end) {
-		uint64_t want = (end - start) / page;
-		ssize_t n = read_entries(fd, start, entries,
-					 want < ENTRIES_AT_ONCE ? want : ENTRIES_AT_ONCE);
-
-		if (n < 0)
-			return n;
-		if (!n)
-			break;
+	while ((n = read_next(fd, &start, end, entries)) > 0) {
 		for (ssize_t i = 0; i < n; i++)
 			exclusive += entries[i] & ENTRY_PRESENT && entries[i] & ENTRY_EXCLUSIVE;
-		start += n * page;
 	}
-	*ret = exclusive * page;
-	return 0;
+	*ret = exclusive * page_size();
+	return n;
 }
 
 int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret)
