@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "history/history.h"
+#include "history/history_parts.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -29,54 +29,22 @@
 #define QUEUE_MAX     8192 /* notes that wait */
 #define QUEUE_BYTES   (4u << 20)
 #define SPAN_S	      3600
-#define OPEN_NS	      (5 * NSEC_PER_SEC) /* that the daemon's start waits for the store */
-#define RELEASE_NS    (4 * NSEC_PER_SEC) /* that a daemon which ends may still hold the file */
-#define RETRY_NS      (NSEC_PER_SEC / 20)
 #define MEMORY_SPAN_S 900
-_Static_assert(RELEASE_NS < OPEN_NS, "the daemon's start waits for the file, not for memory");
 
 /* A clock that is further from where the span's began has been set; a longer pause was no delay. */
 #define STEP_NS	 NSEC_PER_SEC
 #define PAUSE_NS (60 * NSEC_PER_SEC)
 
-struct history {
-	struct history_config config;
-	struct observer observer;
-	pthread_t thread;
-	bool started;
-	struct kill_box kills;
-	struct trend_box trends;
-
-	pthread_mutex_t lock; /* for all of these */
-	pthread_cond_t wake, opened;
-	struct note_queue queue;
-	size_t queued, queued_bytes;
-	bool stopping;
-	uint64_t errors[HISTORY_CAUSES];
-	struct store *store; /* replaced under the lock; used by the thread */
-	bool tried;	     /* to open the store */
-	uint64_t bytes;
-
-	/* The thread's own: */
-	struct note_queue pending; /* taken from the queue, not yet written */
-	struct members *members;
-	struct target target;
-	uint64_t last_ns; /* CLOCK_BOOTTIME: the last write */
-	bool told[HISTORY_CAUSES];
-	bool in_memory;
-	char boot[40];
-};
-
 /* --- what went wrong -------------------------------------------------------------------------- */
 
-static void count(struct history *h, int err)
+void history__count(struct history *h, int err)
 {
 	pthread_mutex_lock(&h->lock);
 	h->errors[cause__of(err)]++;
 	pthread_mutex_unlock(&h->lock);
 }
 
-__attribute__((format(printf, 2, 3))) static void say(struct history *h, const char *fmt, ...)
+void history__say(struct history *h, const char *fmt, ...)
 {
 	char text[STORE_NOTE_LEN + 128];
 	va_list args;
@@ -92,11 +60,11 @@ static void fail(struct history *h, int err)
 {
 	size_t cause = cause__of(err);
 
-	count(h, err);
+	history__count(h, err);
 	if (h->told[cause])
 		return;
 	h->told[cause] = true;
-	say(h, "history: %s (%s); tracing goes on", causes[cause].text, strerror(-err));
+	history__say(h, "history: %s (%s); tracing goes on", causes[cause].text, strerror(-err));
 }
 
 /* --- what waits ------------------------------------------------------------------------------- */
@@ -106,7 +74,7 @@ static void enqueue(struct history *h, struct note *note)
 	bool full;
 
 	if (!note) {
-		count(h, -ENOMEM);
+		history__count(h, -ENOMEM);
 		return;
 	}
 	pthread_mutex_lock(&h->lock);
@@ -199,177 +167,6 @@ static void let_go_of_pending(struct history *h)
 		let_go(h, TAILQ_FIRST(&h->pending));
 }
 
-/* --- the store -------------------------------------------------------------------------------- */
-
-static void set_store(struct history *h, struct store *store)
-{
-	pthread_mutex_lock(&h->lock);
-	h->store = store;
-	pthread_mutex_unlock(&h->lock);
-	h->target.store = store;
-	h->target.span.id = 0;
-}
-
-static int open_in_memory(struct history *h, struct store **ret)
-{
-	char note[STORE_NOTE_LEN];
-	int cause;
-
-	h->in_memory = true;
-	return store__open(NULL, HISTORY_MEMORY_BYTES, note, &cause, ret);
-}
-
-/* False at the deadline, or when history ends. */
-static bool pause_until(struct history *h, uint64_t deadline_ns)
-{
-	uint64_t until_ns = clock__monotonic_ns() + RETRY_NS;
-	bool go_on;
-
-	pthread_mutex_lock(&h->lock);
-	while (!h->stopping && waiter__wait(&h->wake, &h->lock, until_ns))
-		;
-	go_on = !h->stopping && until_ns < deadline_ns;
-	pthread_mutex_unlock(&h->lock);
-	return go_on;
-}
-
-/* A daemon that is being replaced closes its port first and the file last. */
-static int open_file(struct history *h, char note[STORE_NOTE_LEN], int *ret_cause,
-		     struct store **ret)
-{
-	uint64_t deadline_ns = clock__monotonic_ns() + RELEASE_NS;
-	int err;
-
-	do
-		err = store__open(h->config.file, h->config.max_bytes, note, ret_cause, ret);
-	while (err == -EAGAIN && pause_until(h, deadline_ns));
-	return err;
-}
-
-static int open_store(struct history *h)
-{
-	char note[STORE_NOTE_LEN];
-	struct store *store = NULL;
-	int cause = 0, err;
-
-	if (!h->config.file || h->in_memory) {
-		err = open_in_memory(h, &store);
-	} else {
-		err = open_file(h, note, &cause, &store);
-		if (cause) {
-			count(h, cause);
-			h->told[cause__of(cause)] = true;
-		}
-		if (!err && note[0])
-			say(h, "history: %s", note);
-		if (err) {
-			size_t i = cause__of(err);
-
-			count(h, err);
-			h->told[i] = true;
-			say(h,
-			    "history: %s: %s (%s); until the next start it is kept in memory "
-			    "only",
-			    h->config.file, causes[i].text, strerror(-err));
-			err = open_in_memory(h, &store);
-		}
-	}
-	if (!err)
-		set_store(h, store);
-	return err;
-}
-
-/* Numbers mean something else in another store. */
-static int reopen(struct history *h)
-{
-	struct store *old = h->store;
-
-	set_store(h, NULL);
-	store__close(old);
-	words__forget(h->target.words);
-	members__free(h->members);
-	h->members = members__new(h->boot);
-	return h->members ? open_store(h) : -ENOMEM;
-}
-
-int history__open(struct history *h, sqlite3 **ret)
-{
-	_cleanup_free_ char *file = NULL;
-	char uri[64] = "";
-	int err = -EAGAIN;
-
-	pthread_mutex_lock(&h->lock);
-	if (h->store && h->bytes) {
-		err = 0;
-		memcpy(uri, h->store->uri, sizeof(uri));
-		if (h->store->file) {
-			file = strdup(h->store->file);
-			err = file ? 0 : -ENOMEM;
-		}
-	}
-	pthread_mutex_unlock(&h->lock);
-	return err ?: store__open_reader(file, uri, ret);
-}
-
-const char *history__boot(const struct history *h)
-{
-	return h->boot;
-}
-
-/* --- what others keep ------------------------------------------------------------------------- */
-
-/* Of the file, once it is open; that is waited for, but not for long. -ENOENT: there is none. */
-static int open_kept(struct history *h, sqlite3 **ret)
-{
-	uint64_t until_ns = clock__monotonic_ns() + OPEN_NS;
-	_cleanup_free_ char *file = NULL;
-
-	pthread_mutex_lock(&h->lock);
-	while (!h->tried && waiter__wait(&h->opened, &h->lock, until_ns))
-		;
-	if (h->store && h->store->file)
-		file = strdup(h->store->file);
-	pthread_mutex_unlock(&h->lock);
-	return file ? store__open_reader(file, NULL, ret) : -ENOENT;
-}
-
-void history__keep_kill(struct history *h, uint64_t id, int64_t uid,
-			const struct buf texts[KILL_TEXTS])
-{
-	int err = h->in_memory ? 0 : kill_box__put(&h->kills, id, uid, texts);
-
-	if (err)
-		count(h, err);
-}
-
-void history__each_kill(struct history *h, kill_visit_fn *visit, void *ctx)
-{
-	_cleanup_db_ sqlite3 *db = NULL;
-	int err = open_kept(h, &db);
-
-	err = err ?: kills__each(db, visit, ctx);
-	if (err && err != -ENOENT)
-		count(h, err);
-}
-
-void history__keep_trends(struct history *h, struct trend_set *set)
-{
-	if (h->in_memory)
-		trend_set__free(set);
-	else
-		trend_box__put(&h->trends, set);
-}
-
-void history__each_trend(struct history *h, trend_visit_fn *visit, void *ctx)
-{
-	_cleanup_db_ sqlite3 *db = NULL;
-	int err = open_kept(h, &db);
-
-	err = err ?: trend_box__each(db, h->boot, visit, ctx);
-	if (err && err != -ENOENT)
-		count(h, err);
-}
-
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static int64_t wall_ms(const struct history *h, uint64_t boot_ns)
@@ -413,7 +210,7 @@ static int write_notes(struct history *h, uint64_t boot_ns)
 	TAILQ_FOREACH (note, &h->pending, entry) {
 		err = members__apply(h->members, &h->target, note);
 		if (err == -ENOBUFS) {
-			count(h, err);
+			history__count(h, err);
 			err = 0;
 		}
 		if (err)
@@ -498,14 +295,14 @@ static void measure(struct history *h)
 
 static void tick(struct history *h, uint64_t number)
 {
-	int err = h->store ? 0 : open_store(h);
+	int err = h->store ? 0 : history__open_store(h);
 
 	take_queue(h);
 	err = err ?: write_all(h);
 	if (err)
 		fail(h, err);
 	if (err == -EBADMSG) {
-		err = reopen(h);
+		err = history__reopen(h);
 		if (err)
 			fail(h, err);
 		return;
@@ -524,7 +321,7 @@ static void *run(void *arg)
 {
 	struct history *h = arg;
 	bool stopping = false;
-	int err = open_store(h);
+	int err = history__open_store(h);
 
 	if (err)
 		fail(h, err);
