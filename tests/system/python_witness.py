@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from memprov import HANG, Daemon, Target, site_at, until
+from memprov import HANG, Daemon, Target, known_site, site_at, until
 
 PYTHON = "/usr/bin/python3"
 
@@ -48,12 +48,18 @@ SIMPLE = """
 """
 
 
+def knows_python(daemon):
+    """Whether the first mapping of a process has its frames."""
+    with Target(PYTHON, "-c", "import ctypes, mmap; a = mmap.mmap(-1, 1 << 20);"
+                "print(ctypes.addressof(ctypes.c_char.from_buffer(a)), flush=True); input()") as target:
+        return python_frames(known_site(daemon, target.pid, int(target.line())))
+
+
 @pytest.fixture(scope="module")
 def daemon(bpf):
     """That knows the interpreter already: what its first process does at its start may be seen before it is."""
     with Daemon() as daemon:
-        with Target(PYTHON, "-c", "import mmap, time\nwhile 1: mmap.mmap(-1, 1 << 16); time.sleep(.01)"):
-            until(lambda: daemon.metrics()['memprov_python_stacks_total{result="taken"}'], "the first frames")
+        until(lambda: knows_python(daemon), "a process whose first mapping has frames")
         yield daemon
 
 
@@ -84,7 +90,9 @@ def python_frames(site):
 
 
 def dropped(daemon):
-    return daemon.metrics()["memprov_stacks_dropped_total"]
+    """Stacks that found no room, and those whose frames found none."""
+    metrics = daemon.metrics()
+    return metrics["memprov_stacks_dropped_total"] + metrics['memprov_python_stacks_total{result="lost"}']
 
 
 def undropped(test):

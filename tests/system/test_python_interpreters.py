@@ -5,7 +5,9 @@ import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
+import time
 
 import pytest
 
@@ -47,6 +49,31 @@ def test_in_a_container(daemon, program, tmp_path):
                    env=["PYTHONHOME=/usr", "PYTHONDONTWRITEBYTECODE=1"],
                    paths=("usr/lib/python3.11", "program")) as target:
         check_repeated(daemon, target)
+
+
+def test_behind_one_that_ended_too_soon(bpf, tmp_path):
+    """Its file was asked about, of a process that is gone; the next one asks again, and not only a second later."""
+    path = tmp_path / "python3"
+
+    def asked_twice():
+        shutil.copy(PYTHON, path)
+        before, start = questions(), time.monotonic()
+        os.kill(daemon.pid, signal.SIGSTOP)
+        subprocess.run([path, "-c", ""], check=True)
+        os.kill(daemon.pid, signal.SIGCONT)
+        until(lambda: questions() > before, "the question")
+        time.sleep(0.1)
+        subprocess.run([path, "-c", ""], check=True)
+        soon = time.monotonic() < start + 0.9
+        path.unlink()
+        return soon and questions() == before + 2
+
+    def questions():
+        daemon.report(os.getpid())
+        return daemon.metrics()['memprov_events_total{type="interpreter"}']
+
+    with Daemon() as daemon:
+        until(asked_twice, "the second question")
 
 
 EMBED = """

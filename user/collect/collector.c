@@ -568,6 +568,11 @@ void collector__know_python_file(struct collector *c, const struct mp_file_key *
 	bpf_map_update_elem(bpf_map__fd(c->skel->maps.python_files), key, file, BPF_ANY);
 }
 
+void collector__forget_python_file(struct collector *c, const struct mp_file_key *key)
+{
+	bpf_map_delete_elem(bpf_map__fd(c->skel->maps.python_files), key);
+}
+
 void collector__stats(struct collector *c, struct collector_stats *ret)
 {
 	*ret = c->stats;

@@ -85,6 +85,8 @@ void collector__know_python(struct collector *collector, uint32_t tgid,
 			    const struct mp_python_process *process);
 void collector__know_python_file(struct collector *collector, const struct mp_file_key *key,
 				 const struct mp_python_file *file);
+/* The next process that maps it asks. */
+void collector__forget_python_file(struct collector *collector, const struct mp_file_key *key);
 
 struct collector_stats {
 	uint64_t events[MP_EVENT_TYPES];

@@ -148,11 +148,30 @@ static void know_python(struct unwinder *u, const struct interpreter *interprete
 		.layout = found->file.layout,
 	};
 
-	if (interpreter->has_file && found->looked)
-		collector__know_python_file(collector, &interpreter->file, &found->file);
 	owner__call(u->owner, check_space, &finding);
 	if (found->runtime && finding.is_there)
 		collector__know_python(collector, interpreter->tgid, &process);
+}
+
+/* The process cannot be looked into now, and may be later. */
+static bool is_for_now(int err)
+{
+	return err == -ETIMEDOUT || err == -EUSERS || err == -EAGAIN;
+}
+
+/* If the process has ended, the next one that maps the file asks at once; what takes too long is
+ * not asked about by each. */
+static void answer_of_file(struct unwinder *u, const struct interpreter *interpreter,
+			   const struct found_python *found, int err)
+{
+	struct collector *collector = owner__collector(u->owner);
+
+	if (!interpreter->has_file)
+		return;
+	if (found->looked)
+		collector__know_python_file(collector, &interpreter->file, &found->file);
+	else if (!is_for_now(err))
+		collector__forget_python_file(collector, &interpreter->file);
 }
 
 /* 0, or -ECANCELED as of unwind_stack(). */
@@ -171,6 +190,7 @@ static int look_at(struct unwinder *u, struct visitor *visitor,
 
 	if (visitor->stop)
 		return -ECANCELED;
+	answer_of_file(u, interpreter, &found, err);
 	if (!err)
 		know_python(u, interpreter, &found);
 	return 0;
@@ -210,10 +230,8 @@ static int unwind_stack(struct unwinder *u, struct visitor *visitor, struct batc
 
 	if (visitor->stop)
 		return -ECANCELED;
-	if (err == -ETIMEDOUT || err == -EUSERS || err == -EAGAIN)
-		return err;
 	if (err)
-		return 0;
+		return is_for_now(err) ? err : 0;
 	batch->unwound[i] = unwound;
 	batch->sites[i] = callsite_table__intern(u->table, raw->account, &unwound);
 	return 0;
