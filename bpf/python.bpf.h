@@ -9,7 +9,7 @@
  *	python_processes  by tgid: where _PyRuntime is, and where its structures have what. From
  *	                  user space, and from python_files when a file of those is mapped
  *	python_files      by inode, of interpreters: the next process that maps one of them needs
- *	                  nobody to look at it
+ *	                  no look from user space
  *
  * The process may write what it likes there. Every read is bounded, and a thread's state is only
  * believed if it has this thread's number.

@@ -204,7 +204,7 @@ static int open_object(struct memprov_bpf **ret, char *why, size_t why_len)
 	return -errno;
 }
 
-/* Asked for before the programs are loaded: what nobody will call is not. */
+/* Asked for before the programs are loaded: what will never be called is not. */
 static void open_faults(struct collector *c)
 {
 	struct bpf_program *program;

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What grew within a time: call sites, by who mapped and by who touched, and names; as it is shown.
- */
+/* What grew within a time: call sites that mapped and that touched, and names; as it is shown. */
 #ifndef MEMPROV_CULPRITS_H
 #define MEMPROV_CULPRITS_H
 

@@ -63,7 +63,7 @@ bool stack_queue__is_unseen(struct stack_queue *queue, struct batch *batch,
 			    struct interpreter *ret);
 
 /* Waits until it is a process's turn, and makes that the empty batch's, or until there is an
- * interpreter to look at, then the batch is nobody's; false when *stop is set.
+ * interpreter to look at, then the batch stays empty; false when *stop is set.
  * wake: look at *stop. close: nothing is taken any more. */
 bool stack_queue__take_turn(struct stack_queue *queue, const atomic_bool *stop,
 			    struct batch *batch);

@@ -164,7 +164,7 @@ const struct option option_table[] = {
 	 .max = 3650ULL * 24 * 3600,
 	 .doc = "from one moment to the next (default: as they are kept)"},
 	{"by", 0, KIND_CHOICE, HIST, "map|touch", "map", NULL, bys, FIELD(by_touch),
-	 .doc = "call sites by who mapped or by who touched"},
+	 .doc = "call sites that mapped memory, or that touched it"},
 	{"color", 0, KIND_CHOICE, SHOW | DIFF | HIST | DOCTOR, "auto|always|never", "auto", NULL,
 	 colors, FIELD(color), .doc = "coloured text: on a terminal (auto), or always, or never"},
 	{"interval", 0, KIND_NUMBER, TOP, "SECONDS", "2", "a number of seconds from 1 to 3600",

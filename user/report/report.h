@@ -103,7 +103,7 @@ struct report_container {
 /* RSS of the time until now, cut into n equal parts: the most that was known in each, or
  * UNKNOWN_BYTES. The oldest first. */
 struct trends {
-	size_t n; /* 0: nobody wants them */
+	size_t n; /* 0: they are not asked for */
 	uint64_t step_ms;
 	const uint64_t *node; /* NULL: not known */
 };

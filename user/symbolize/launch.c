@@ -45,7 +45,7 @@ enum launcher_state launcher__state(const struct launcher *launcher)
 {
 	siginfo_t info = {};
 
-	/* It stays to be waited for, so that its number is nobody else's. */
+	/* It stays to be waited for, so that no other process gets its number. */
 	if (waitid(P_PID, launcher->pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
 		return LAUNCHER_HAS_ENDED;
 	return launcher->late ? LAUNCHER_IS_LATE : LAUNCHER_SERVES;
