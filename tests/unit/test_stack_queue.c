@@ -16,8 +16,8 @@ struct fixture {
 	struct budget *budget;
 	struct stack_queue *queue;
 	struct model *model;
-	const struct pending *pending[2]; /* of the processes TGID and TGID + 1 */
-	uint64_t start_ticks;		  /* of the last */
+	const struct pending *pending[32]; /* of the processes from TGID on */
+	uint64_t start_ticks;		   /* of the last */
 	uint64_t start_ns;
 	uint64_t page;
 	bool taken;
@@ -160,6 +160,19 @@ static size_t fill(struct fixture *f)
 	return n;
 }
 
+/* Each that has much leaves as much free as it has; many of them leave nothing. */
+static void a_little_finds_room(void **state)
+{
+	struct fixture *f = *state;
+
+	for (pid_t tgid = TGID; tgid < TGID + 20; tgid++) {
+		while (map_something(f, tgid))
+			;
+	}
+	assert_true(map_something(f, TGID + 20));
+	assert_false(map_something(f, TGID));
+}
+
 /* Samples wait until all else has been unwound, and what went before them leaves its room. */
 static void samples_hold_on_to_no_room(void **state)
 {
@@ -232,7 +245,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(one_being_served_is_hurried), TEST(next_process_of_a_number_is_another),
 		TEST(samples_hold_on_to_no_room),  TEST(interpreters_do_not_wait_for_a_turn),
-		TEST(a_program_is_looked_at_once),
+		TEST(a_program_is_looked_at_once), TEST(a_little_finds_room),
 	};
 
 	return cmocka_run_group_tests_name("stack queue", tests, NULL, NULL);
