@@ -236,6 +236,19 @@ def test_the_daemonset_asks_for_no_more(daemonset):
     assert container["resources"]["limits"] == {"cpu": "1", "memory": "512Mi"}
 
 
+def test_requests_are_what_was_measured(daemonset):
+    """What the bench found beside 2,000 idle processes: half of that again is left for reports, no more."""
+    text = (ROOT / "docs" / "benchmarks-run.md").read_text()
+    header, row = (re.search(rf"^\| {start}.*$", text, re.M)[0].strip("| ").split(" | ")
+                   for start in (r"processes \| CPU", "2,000"))
+    measured = {name: float(value.strip("%").replace(",", "")) for name, value in zip(header, row)}
+    # The ring's pages are mapped twice.
+    memory = (measured["RSS without ring"] + measured["ring"] / 2 + measured["child's RSS"] + measured["BPF maps"])
+    requests = daemonset["spec"]["template"]["spec"]["containers"][0]["resources"]["requests"]
+    assert memory < int(requests["memory"].removesuffix("Mi")) < 1.5 * memory
+    assert measured["CPU, of a core"] * 10 < int(requests["cpu"].removesuffix("m"))
+
+
 def test_alert_rules(tmp_path):
     """Which of them fire, when, and what they say: tests/fixtures/alert_rules_test.yaml has a case for each."""
     spec = documents(KUBERNETES / "overlays" / "monitoring" / "prometheusrule.yaml")[0]["spec"]
