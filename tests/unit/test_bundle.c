@@ -12,6 +12,8 @@
 
 #define SIZE (BUNDLE_BYTES / 8)
 
+static struct spare spare;
+
 struct piece {
 	char *at;
 	struct bundle *bundle;
@@ -21,7 +23,7 @@ static struct piece cut(struct bundle **open, size_t size, int content)
 {
 	struct piece piece;
 
-	piece.at = bundle__cut(open, size, &piece.bundle);
+	piece.at = bundle__cut(&spare, open, size, &piece.bundle);
 	assert_non_null(piece.at);
 	assert_int_equal((uintptr_t)piece.at % 8, 0);
 	memset(piece.at, content, size);
@@ -52,7 +54,7 @@ static void test_a_bundle_goes_with_its_last_piece(void **state)
 		size_t gone;
 
 		assert_untouched(&pieces[n], SIZE, n);
-		gone = bundle__put(pieces[n].bundle);
+		gone = bundle__put(&spare, pieces[n].bundle);
 		if (n == last[bundles])
 			assert_int_equal(gone, bundles++ < 2 ? BUNDLE_BYTES : SIZE);
 		else
@@ -67,12 +69,12 @@ static void test_an_open_bundle_is_filled(void **state)
 	struct bundle *open = NULL;
 	struct piece a = cut(&open, 64, 1), b = cut(&open, 8, 2), c;
 
-	assert_int_equal(bundle__put(a.bundle), 0);
+	assert_int_equal(bundle__put(&spare, a.bundle), 0);
 	c = cut(&open, SIZE, 3);
 	assert_ptr_equal(c.bundle, b.bundle);
 	assert_untouched(&b, 8, 2);
-	assert_int_equal(bundle__put(b.bundle), 0);
-	assert_int_equal(bundle__put(c.bundle), 64 + 8 + SIZE);
+	assert_int_equal(bundle__put(&spare, b.bundle), 0);
+	assert_int_equal(bundle__put(&spare, c.bundle), 64 + 8 + SIZE);
 	assert_null(open);
 }
 
@@ -88,9 +90,35 @@ static void test_pieces_outlive_the_place(void **state)
 	young = cut(&open, SIZE, 2);
 	assert_ptr_not_equal(old.bundle, young.bundle);
 	assert_untouched(&old, SIZE, 1);
-	assert_int_equal(bundle__put(old.bundle), SIZE);
+	assert_int_equal(bundle__put(&spare, old.bundle), SIZE);
 	assert_ptr_equal(open, young.bundle);
-	assert_int_equal(bundle__put(young.bundle), SIZE);
+	assert_int_equal(bundle__put(&spare, young.bundle), SIZE);
+}
+
+/* Bundles that have gone are used again, some of them. */
+static void test_bundles_are_spared(void **state)
+{
+	struct bundle *open[SPARE_MAX + 1] = {}, *again = NULL;
+	struct piece pieces[SPARE_MAX + 1], piece;
+
+	spare__free(&spare);
+	for (int i = 0; i < SPARE_MAX + 1; i++)
+		pieces[i] = cut(&open[i], SIZE, i);
+	for (int i = 0; i < SPARE_MAX + 1; i++)
+		assert_int_equal(bundle__put(&spare, pieces[i].bundle), SIZE);
+	assert_int_equal(spare.n, SPARE_MAX);
+	piece = cut(&again, SIZE, 1);
+	assert_ptr_equal(piece.bundle, pieces[SPARE_MAX - 1].bundle);
+	assert_int_equal(spare.n, SPARE_MAX - 1);
+	assert_int_equal(bundle__put(&spare, piece.bundle), SIZE);
+	spare__free(&spare);
+	assert_int_equal(spare.n, 0);
+}
+
+static int let_go(void **state)
+{
+	spare__free(&spare);
+	return 0;
 }
 
 int main(void)
@@ -99,7 +127,8 @@ int main(void)
 		cmocka_unit_test(test_a_bundle_goes_with_its_last_piece),
 		cmocka_unit_test(test_an_open_bundle_is_filled),
 		cmocka_unit_test(test_pieces_outlive_the_place),
+		cmocka_unit_test(test_bundles_are_spared),
 	};
 
-	return cmocka_run_group_tests_name("bundle", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("bundle", tests, NULL, let_go);
 }

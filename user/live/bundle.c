@@ -17,13 +17,20 @@ void bundle__detach(struct bundle **open)
 	*open = NULL;
 }
 
-void *bundle__cut(struct bundle **open, size_t size, struct bundle **ret_bundle)
+void spare__free(struct spare *spare)
+{
+	while (spare->n)
+		free(spare->bundles[--spare->n]);
+}
+
+void *bundle__cut(struct spare *spare, struct bundle **open, size_t size,
+		  struct bundle **ret_bundle)
 {
 	struct bundle *bundle = *open;
 	void *piece;
 
 	if (!bundle || sizeof(bundle->bytes) - bundle->used < size) {
-		bundle = malloc(sizeof(*bundle));
+		bundle = spare->n ? spare->bundles[--spare->n] : malloc(sizeof(*bundle));
 		if (!bundle)
 			return NULL;
 		bundle->open = open;
@@ -38,7 +45,7 @@ void *bundle__cut(struct bundle **open, size_t size, struct bundle **ret_bundle)
 	return piece;
 }
 
-size_t bundle__put(struct bundle *bundle)
+size_t bundle__put(struct spare *spare, struct bundle *bundle)
 {
 	size_t used = bundle->used;
 
@@ -46,6 +53,9 @@ size_t bundle__put(struct bundle *bundle)
 		return 0;
 	if (bundle->open)
 		*bundle->open = NULL;
-	free(bundle);
+	if (spare->n < SPARE_MAX)
+		spare->bundles[spare->n++] = bundle;
+	else
+		free(bundle);
 	return used;
 }

@@ -155,8 +155,8 @@ struct waiting *source__take_all(struct source *source)
 /* A copy at the end of the source's; false when out of memory. */
 bool source__add(struct stack_queue *queue, struct source *source, const struct raw_stack *raw)
 {
-	struct waiting *waiting =
-		waiting__new(raw->is_touch ? &source->touch_bundle : &source->bundle, raw);
+	struct waiting *waiting = waiting__new(
+		&queue->spare, raw->is_touch ? &source->touch_bundle : &source->bundle, raw);
 
 	if (!waiting)
 		return false;
@@ -170,11 +170,13 @@ bool source__add(struct stack_queue *queue, struct source *source, const struct 
 void stack_queue__drop(struct stack_queue *queue, struct waiting *waiting)
 {
 	bool is_touch = waiting->raw.is_touch;
-	size_t left = waiting__free(waiting);
+	size_t left = waiting__free(&queue->spare, waiting);
 
 	queue->touch_bytes -= is_touch ? left : 0;
 	queue->bytes -= left;
 	budget__put(queue->budget, BUDGET_WAITING_STACKS, left);
+	if (!queue->bytes)
+		spare__free(&queue->spare);
 }
 
 /* It cannot be unwound any more. Called from within the model. */

@@ -49,10 +49,11 @@ struct stack_queue {
 	pthread_cond_t more;
 	struct source *sources;
 	struct source *turns;
-	size_t bytes;		   /* of bundles, with what has gone of them */
-	size_t max_bytes;	   /* without samples, */
-	size_t touch_bytes;	   /* of bundles of samples, which have */
-	size_t max_touch_bytes;	   /* a room of their own */
+	size_t bytes;		/* of bundles, with what has gone of them */
+	size_t max_bytes;	/* without samples, */
+	size_t touch_bytes;	/* of bundles of samples, which have */
+	size_t max_touch_bytes; /* a room of their own */
+	struct spare spare;
 	uint64_t next_unwanted_ns; /* the generic cell rate algorithm's time stamp */
 	bool closed;
 	struct interpreter interpreters[INTERPRETERS_MAX]; /* to be looked at, the oldest first */

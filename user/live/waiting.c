@@ -9,11 +9,11 @@ size_t waiting__bytes(const struct raw_stack *raw)
 	       raw->stack->python * sizeof(uint64_t);
 }
 
-struct waiting *waiting__new(struct bundle **open, const struct raw_stack *raw)
+struct waiting *waiting__new(struct spare *spare, struct bundle **open, const struct raw_stack *raw)
 {
 	size_t bytes = waiting__bytes(raw);
 	struct bundle *bundle;
-	struct waiting *waiting = bundle__cut(open, bytes, &bundle);
+	struct waiting *waiting = bundle__cut(spare, open, bytes, &bundle);
 	struct mp_stack *stack;
 
 	if (!waiting)
@@ -28,8 +28,8 @@ struct waiting *waiting__new(struct bundle **open, const struct raw_stack *raw)
 	return waiting;
 }
 
-size_t waiting__free(struct waiting *waiting)
+size_t waiting__free(struct spare *spare, struct waiting *waiting)
 {
 	trace__unref(waiting->raw.trace);
-	return bundle__put(waiting->bundle);
+	return bundle__put(spare, waiting->bundle);
 }

@@ -18,9 +18,10 @@ struct waiting {
 size_t waiting__bytes(const struct raw_stack *raw);
 
 /* NULL when out of memory. It has a reference to the trace. */
-struct waiting *waiting__new(struct bundle **open, const struct raw_stack *raw);
+struct waiting *waiting__new(struct spare *spare, struct bundle **open,
+			     const struct raw_stack *raw);
 
 /* The bytes of the bundle, if that went with it; else 0. */
-size_t waiting__free(struct waiting *waiting);
+size_t waiting__free(struct spare *spare, struct waiting *waiting);
 
 #endif
