@@ -197,9 +197,13 @@ class Target:
     def __init__(self, *argv, **popen):
         if "/" not in argv[0]:
             argv = (os.path.join(WORKLOADS, argv[0]), *argv[1:])
-        self.process = subprocess.Popen(
-            [str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-            start_new_session=True, **popen)
+        with contextlib.ExitStack() as stack:
+            if "user" in popen:  # which may not enter where the tree is, but may execute an open file
+                program = stack.enter_context(open(argv[0], "rb")).fileno()
+                popen |= {"executable": f"/proc/self/fd/{program}", "pass_fds": (*popen.get("pass_fds", ()), program)}
+            self.process = subprocess.Popen(
+                [str(word) for word in argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+                start_new_session=True, **popen)
         self.pid = self.process.pid
 
     def settle(self):

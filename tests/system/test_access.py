@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Which user may read which process: a local user gets its own processes, and nothing else."""
 import json
+import os
 import subprocess
 
 import pytest
@@ -71,6 +72,25 @@ def test_lists_leave_out_other_users_processes(daemon, agent, theirs):
     status, body = get_as_nobody(daemon, "/metrics")
     assert status == 200
     assert f'pid="{theirs.pid}"' in body and f'pid="{agent.pid}"' not in body
+
+
+def test_zombies_are_not_unreadable(daemon):
+    """They have no memory that could be read, whoever asks. A container whose first process waits for none has many."""
+    def unreadable():
+        paths = ("/debug/memory", "/debug/memory/processes")
+        bodies = [get_as_nobody(daemon, f"{path}?format=json")[1] for path in paths]
+        return [json.loads(body)["unreadable_processes"] for body in bodies] + \
+            [daemon.get(path, format="json").json["unreadable_processes"] for path in paths]
+
+    before = unreadable()
+    zombies = [subprocess.Popen(["/bin/true"]) for _ in range(50)]
+    for process in zombies:
+        os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    counted = [now - then for now, then in zip(unreadable(), before)]
+    for process in zombies:
+        process.wait()
+    # Others come and go meanwhile.
+    assert max(counted) < 25, counted
 
 
 def test_a_process_that_is_not_dumpable_is_root_s(daemon):

@@ -26,7 +26,7 @@ def domains():
     found = set()
     for path in pathlib.Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):
-            status = dict(line.split(":", 1) for line in (path / "status").read_text().splitlines())
+            status = dict(line.split(":", 1) for line in (path / "status").read_text(errors="replace").splitlines())
             if int(status["Uid"].split()[1]) not in OF_CHILDREN:
                 found.add((status["Uid"], status["Gid"], status["CapPrm"], os.readlink(path / "ns/mnt")))
     return found

@@ -6,6 +6,7 @@
 
 #include "live/owner.h"
 #include "proc/crew.h"
+#include "proc/memory.h"
 #include "proc/program.h"
 #include "report/processes.h"
 #include "sampler/sampler_parts.h"
@@ -127,7 +128,7 @@ static int get_theirs(struct list *list, const struct proc_stat *stat, int pidfd
 	int err;
 
 	if (!caller__may_read(list->caller, pidfd))
-		return -EACCES;
+		return process__has_map(pidfd) ? -EACCES : -ESRCH;
 	err = visitor__enter(list->visitor, stat->pid);
 	if (err)
 		return err;
