@@ -8,14 +8,19 @@
  *   what a signal interrupted, when the thread is on the alternate signal stack: the kernel's frame
  *   lies at its upper end;
  *   where the frame pointers lead, when they leave the copy: coroutines, deep stacks, and the two
- *   above where they are not recognised.
+ *   above where they are not recognised;
  *
- * Each is believed only if what is found there confirms it: a register may hold anything.
+ *   this stack itself, beyond pages that were never touched and so cannot be read: a function with
+ *   a large array has its caller above it.
+ *
+ * Each but the last is believed only if what is found there confirms it: a register may hold
+ * anything.
  */
 #ifndef MEMPROV_OTHER_BPF_H
 #define MEMPROV_OTHER_BPF_H
 
 #define OTHER_BELOW    4096 /* of a frame's pointer: what it called last returns to there */
+#define HOLE_PAGES     32
 #define OTHER_FRAMES   2048 /* that are followed through the copy */
 #define SIGNAL_WINDOWS 8    /* of WINDOW bytes: the kernel's frame has up to 11 KiB of registers */
 #define VM_EXEC	       4UL
@@ -239,6 +244,51 @@ static __always_inline __u64 leave_copy(const struct mp_stack_copy *copy, __u64 
 	if (leaving.fp - at < len || !is_frame(leaving.fp))
 		return 0;
 	return leaving.fp;
+}
+
+/* --- holes --------------------------------------------------------------------------------- */
+
+struct hole {
+	__u64 at;
+	__u64 end; /* of the mapping */
+	bool over;
+};
+
+static long note_end(struct task_struct *task, struct vm_area_struct *vma, void *ret)
+{
+	*(__u64 *)ret = vma->vm_end;
+	return 0;
+}
+
+static long try_next_page(__u32 i, void *ctx)
+{
+	struct hole *hole = ctx;
+	__u64 word;
+
+	hole->at = (hole->at | (CHUNK - 1)) + 1;
+	if (hole->at >= hole->end)
+		return 1;
+	hole->over = read_word(hole->at, &word);
+	return hole->over;
+}
+
+/* Where the stack, which has no frames from `top` on, can be read again, above an address where it
+ * cannot; and its end. 0: nowhere near. Usually the copy has come to the end of the mapping, and no
+ * page is tried. */
+static __noinline __u64 find_beyond_hole(__u64 at, __u64 top, __u64 *ret_end)
+{
+	struct hole hole = {.at = at};
+
+	bpf_find_vma(bpf_get_current_task_btf(), at, note_end, &hole.end, 0);
+	if (top > at && top < hole.end)
+		hole.end = top;
+	if (hole.end)
+		bpf_loop(HOLE_PAGES, try_next_page, &hole, 0);
+	if (!hole.over)
+		return 0;
+	if (ret_end)
+		*ret_end = hole.end;
+	return hole.at;
 }
 
 #endif

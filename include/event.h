@@ -109,7 +109,8 @@ _Static_assert(sizeof(struct mp_stack) == 8, "stack");
  * Another stack, from which the thread came to this one (a goroutine's, what a signal interrupted,
  * a coroutine's caller's), or this one further out than the copy goes. The registers are those of
  * the goroutine that waits for its system stack: as its `sched` has them. Where frame pointers led
- * to the other stack, `fp` is the first that lies there, and sp and pc are 0.
+ * to the other stack, `fp` is the first that lies there, and sp and pc are 0. So is fp where this
+ * stack goes on beyond pages that were never touched.
  */
 struct mp_stack_other {
 	__u64 at; /* where its copy begins */

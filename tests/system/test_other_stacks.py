@@ -3,7 +3,7 @@
 resumed a coroutine."""
 import pytest
 
-from memprov import MIB, Target, functions, until
+from memprov import MIB, Target, functions, known_site, until
 
 MAGIC = 0x123000  # of tests/workloads/stacks.c and gostack.c
 
@@ -120,3 +120,15 @@ def test_a_stack_that_was_left_for_another_one(daemon, mode):
     for name, want in zip(names[at:], wanted):
         assert want in (None, name), site
     assert owner(site) == "innermost" and not site["truncated"], site
+
+
+@pytest.mark.parametrize("size", [16, 5000, 20000, 100000])
+def test_pages_that_were_never_touched(daemon, size):
+    """A function with a large array, which has not used it: its caller's frame lies beyond pages that cannot be read.
+    HotSpot has one around all that it maps when it starts."""
+    with Target("holes", size) as target:
+        sites = [known_site(daemon, target.pid, int(target.line())) for _ in range(2)]
+    for site, outermost in zip(sites, ("clone3", "_start")):
+        names = functions(site)
+        assert names[names.index("map_below"):][:3] == ["map_below", f"skip_{size}", "begin_here"], site
+        assert outermost in names[-1] and not site["truncated"], site
