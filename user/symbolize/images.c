@@ -13,7 +13,9 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define REFRESH_NS (NSEC_PER_SEC / 2)
+#define REFRESH_PART                                                                               \
+	10 /* a map is read again when this many times as long has passed as it took, */
+#define REFRESH_NS (NSEC_PER_SEC / 2) /* or so long */
 
 static size_t our_vdso_size(void)
 {
@@ -270,7 +272,7 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 {
 	struct known_image **place = find(images, tgid, start_ticks), *known;
 	int err, told = 0;
-	uint64_t began;
+	uint64_t began, cpu;
 
 	adopt_orphans(images);
 	if (*place)
@@ -283,6 +285,7 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 		return 0;
 	}
 	began = clock__boot_ns();
+	cpu = clock__thread_cpu_ns();
 	images->maps_read++;
 	err = image__read(images, known, visitor, &told);
 	if (err == -ECANCELED)
@@ -298,15 +301,20 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 		;
 	told = told ?: images->teller.rows(images->teller.ctx, &known->public);
 	known->public.told = !told;
+	known->public.cost_ns = clock__thread_cpu_ns() - cpu;
 	*ret = &known->public;
 	return told ? -ECOMM : 0;
 }
 
 bool images__refresh(struct image *image, uint64_t taken_ns, uint64_t code_added_ns)
 {
+	uint64_t pause = image->cost_ns * REFRESH_PART;
+
 	if (image->read_ns > taken_ns)
 		return false;
-	if (code_added_ns < image->read_ns && clock__boot_ns() - image->read_ns < REFRESH_NS)
+	if (pause > REFRESH_NS)
+		pause = REFRESH_NS;
+	if (code_added_ns < image->read_ns && clock__boot_ns() - image->read_ns < pause)
 		return false;
 	image->told = false;
 	return true;

@@ -33,6 +33,7 @@ struct image {
 	uint64_t start_ticks;
 	uint64_t program; /* that it runs (proc/program.h); 0: none has been read */
 	uint64_t read_ns; /* when reading it began */
+	uint64_t cost_ns; /* CPU time that this took */
 	bool told;	  /* the child knows */
 	struct image_row *rows;
 	const char **names; /* of the rows */
@@ -70,8 +71,8 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 /*
  * A stack led to where no code is. True when that may be because the map was read before the stack
  * was taken; then images__get() reads it again. So one reading serves all stacks that waited for
- * it. When no code was mapped since (mprotect(2) makes some, and no event tells), a map is not read
- * again so soon: most such stacks lead nowhere.
+ * it. When no code was mapped since (mprotect(2) makes some, as V8 does, and no event tells), a map
+ * is read again at a tenth of a CPU at most: many such stacks lead nowhere.
  */
 bool images__refresh(struct image *image, uint64_t taken_ns, uint64_t code_added_ns);
 
