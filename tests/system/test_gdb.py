@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: BSD-2-Clause
 """Stacks of programs that others built, without frame pointers, beside gdb's at the same syscalls."""
+import bisect
 import contextlib
 import functools
 import json
@@ -20,6 +21,7 @@ from memprov import HANG, Daemon
 pytestmark = pytest.mark.plain
 
 SCRIPT = pathlib.Path(__file__).with_name("gdb_stacks.py")
+PT_GNU_EH_FRAME = 0x6474e550
 ENOUGH = 0.99  # of the stacks are gdb's to the last frame; the others say that they are truncated
 
 JAVA = """
@@ -173,6 +175,40 @@ def of_gdb(pc, maps):
     return None
 
 
+@functools.cache
+def described(path):
+    """The functions that have call frame information: beginnings, and ends, by address in the file's own numbering."""
+    data = pathlib.Path(path).read_bytes()
+    offset, = struct.unpack_from("<Q", data, 32)
+    size, count = struct.unpack_from("<HH", data, 54)
+    rows = [struct.unpack_from("<IIQQQQ", data, offset + i * size) for i in range(count)]
+    heads = [(row[2], row[3]) for row in rows if row[0] == PT_GNU_EH_FRAME]
+    if not heads:
+        return [], []
+    at, address = heads[0]
+    assert data[at:at + 4] == b"\x01\x1b\x03\x3b"  # pcrel, udata4, and a table of pairs that count from here
+    n, = struct.unpack_from("<I", data, at + 8)
+    begins, ends = [], []
+    for begin, entry in struct.iter_unpack("<ii", data[at + 12:at + 12 + 8 * n]):
+        length, = struct.unpack_from("<I", data, at + entry + 12)  # behind length, CIE and beginning
+        begins.append(address + begin)
+        ends.append(address + begin + length)
+    return begins, ends
+
+
+def is_described(place):
+    """Whether gdb is told how to leave a frame there: else it guesses by the function's first instructions. V8's own
+    code in libnode has nothing."""
+    path, in_file = place
+    if not path or not path.startswith("/"):
+        return True
+    begins, ends = described(path)
+    address = next(address - offset + in_file for address, offset, size in segments(path)
+                   if offset <= in_file - 1 < offset + size) - 1
+    i = bisect.bisect(begins, address) - 1
+    return i >= 0 and address < ends[i]
+
+
 def evaluations(frames, ours, theirs, names):
     """With one place for the functions of Python that one call of the interpreter's loop runs: they stand for it."""
     kept = [place for i, place in enumerate(ours)
@@ -189,7 +225,7 @@ def evaluations(frames, ours, theirs, names):
 
 def compare(row):
     """None when the two are the same, "truncated", or what differs. Through code that was made at
-    run time gdb guesses: what it says is believed up to there."""
+    run time, or says nothing of its frames, gdb guesses: what it says is believed up to there."""
     site = row["site"]
     if not site:
         return "no call site"
@@ -204,6 +240,9 @@ def compare(row):
             break
         if place != other:
             return f"frame {i} is {place}, and not {other}"
+        if i and not is_described(other):
+            theirs = theirs[:i + 1]
+            break
     if site["truncated"]:
         return "truncated"
     if len(ours) < len(theirs) and theirs[len(ours)] is not None:

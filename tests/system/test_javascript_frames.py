@@ -95,7 +95,10 @@ def test_the_text_has_file_line_and_column(daemon, node):
         assert target.line() == "ready"
         text = until(lambda: re.search(r"  OWNER leak in (\S+)\n", found := daemon.text(target.pid)) and found,
                      "the owner")
-    assert re.search(rf"^    leak +{target.path}:7:14$", text, re.M), text
+        told = pathlib.Path(f"/tmp/perf-{target.pid}.map").read_text()
+    # Node 18 has no column there, 20 has.
+    place, = set(re.findall(rf":[~^+*]*leak ({target.path}:7(?::14)?)$", told, re.M))
+    assert re.search(rf"^    leak +{place}$", text, re.M), text
 
 
 def test_without_the_flag(daemon, node):
