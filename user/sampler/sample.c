@@ -141,8 +141,8 @@ static int fill_for_observer(const struct taker *taker, const struct snapshot *s
 						       sums->strings, &sums->container);
 }
 
-/* Stacks that no request waits for are unwound when there is time, which a busy node may not have for
- * minutes. What is observed of a larger process is not to lack its call sites for so long. */
+/* Stacks that no request waits for are unwound when there is time, which a busy node may not have
+ * for minutes. What is observed of a larger process is not to lack its call sites for so long. */
 static bool wants_stacks(const struct taker *taker, const struct sample *before)
 {
 	return taker->config.observer && before && before->unsettled &&
