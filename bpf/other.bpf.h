@@ -249,14 +249,19 @@ static __always_inline __u64 leave_copy(const struct mp_stack_copy *copy, __u64 
 /* --- holes --------------------------------------------------------------------------------- */
 
 struct hole {
+	__u64 sp;
 	__u64 at;
-	__u64 end; /* of the mapping */
+	__u64 end; /* of the stack */
 	bool over;
 };
 
-static long note_end(struct task_struct *task, struct vm_area_struct *vma, void *ret)
+/* Beyond the stack's mapping another may lie that cannot be read either. */
+static long note_end(struct task_struct *task, struct vm_area_struct *vma, void *ctx)
 {
-	*(__u64 *)ret = vma->vm_end;
+	struct hole *hole = ctx;
+
+	if (vma->vm_start <= hole->sp)
+		hole->end = vma->vm_end;
 	return 0;
 }
 
@@ -275,11 +280,12 @@ static long try_next_page(__u32 i, void *ctx)
 /* Where the stack, which has no frames from `top` on, can be read again, above an address where it
  * cannot; and its end. 0: nowhere near. Usually the copy has come to the end of the mapping, and no
  * page is tried. */
-static __noinline __u64 find_beyond_hole(__u64 at, __u64 top, __u64 *ret_end)
+static __noinline __u64 find_beyond_hole(__u64 sp, __u64 len, __u64 top, __u64 *ret_end)
 {
-	struct hole hole = {.at = at};
+	struct hole hole = {.sp = sp, .at = sp + len};
+	__u64 at = hole.at;
 
-	bpf_find_vma(bpf_get_current_task_btf(), at, note_end, &hole.end, 0);
+	bpf_find_vma(bpf_get_current_task_btf(), at, note_end, &hole, 0);
 	if (top > at && top < hole.end)
 		hole.end = top;
 	if (hole.end)

@@ -197,7 +197,7 @@ static __always_inline bool find_other(struct scratch *s, struct mp_stack_copy *
 	}
 	fp = leave_copy(copy, at, len, USER_FP(regs));
 	if (!fp && len < MP_STACK_MAX && len < (room_above(at) & ~7ULL))
-		other->at = find_beyond_hole(at + len, at + room_above(at), ret_end);
+		other->at = find_beyond_hole(at, len, at + room_above(at), ret_end);
 	if (!fp)
 		return other->at;
 	other->fp = fp;
