@@ -12,7 +12,7 @@
 
 #define MAX_BYTES	(32u << 20) /* of stacks that wait, and of their bundles */
 #define MUCH_OF		16 /* of that: queues with less are left alone when memory is short */
-#define LITTLE_OF	64 /* so much finds room in the last quarter */
+#define LITTLE_OF	64 /* so much finds room in a quarter more */
 #define WAITING_SHARE	4  /* of the tables' share, if that is less */
 #define MAX_TOUCH_BYTES (16u << 20) /* of samples' stacks */
 #define TOUCHES_SHARE	8
@@ -201,8 +201,8 @@ static bool has_room(const struct stack_queue *queue, const struct source *sourc
 	own = source->bytes - source->touch_bytes;
 	all = queue->bytes - queue->touch_bytes;
 	if (own + bytes <= queue->max_bytes / LITTLE_OF)
-		return all + bytes <= queue->max_bytes;
-	return budget__is_fair(own, bytes, all, queue->max_bytes / 4 * 3);
+		return all + bytes <= queue->max_bytes + queue->max_bytes / 4;
+	return budget__is_fair(own, bytes, all, queue->max_bytes);
 }
 
 bool stack_queue__take(struct stack_queue *queue, const struct raw_stack *raw)
