@@ -10,19 +10,22 @@ import subprocess
 import pytest
 
 import test_gdb
-from memprov import HANG, MIB, Daemon, Target, children, span, until
+from memprov import HANG, MIB, SANITIZED, Daemon, Target, children, span, until
+
+
+def without_call_site(report):
+    """Of the anonymous memory that the process itself made: what has none, and all of it, in bytes."""
+    rows = [r for r in report["regions"]
+            if not r["inode"] and r["origin"] not in ("stack", "kernel", "exec")]
+    return sum(r["rss"] for r in rows if r["callsite"] is None), sum(r["rss"] for r in rows)
 
 
 def check_anonymous(report):
-    """At least 99 % of the anonymous memory that the process itself made."""
-    rows = [r for r in report["regions"]
-            if not r["inode"] and r["origin"] not in ("stack", "kernel", "exec")]
-    resident = sum(r["rss"] for r in rows)
-    missing = [r for r in rows if r["callsite"] is None and r["rss"]]
-    print(f"{report['comm']}: {resident / MIB:.1f} MiB, "
-          f"{sum(r['rss'] for r in missing)} B without a call site")
+    """At least 99 % of it have one."""
+    missing, resident = without_call_site(report)
+    print(f"{report['comm']}: {resident / MIB:.1f} MiB, {missing} B without a call site")
     assert resident > 100000
-    assert sum(r["rss"] for r in missing) <= 0.01 * resident, missing[:3]
+    assert missing <= 0.01 * resident
 
 
 def load_redis(tmp):
@@ -104,6 +107,9 @@ def test_anonymous_memory_has_call_sites(daemon, tmp_path, load):
         for pid in pids:
             report = daemon.report(pid, all=1)
             assert report["tracing"]["state"] == "complete"
+            if SANITIZED:  # the symbolizer takes longer than a request waits: a later one has them
+                until(lambda: not without_call_site(daemon.report(pid, all=1))[0], "the call sites")
+                report = daemon.report(pid, all=1)
             check_anonymous(report)
 
 

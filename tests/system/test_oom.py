@@ -86,7 +86,9 @@ def killed(daemon, program):
             return target, oom
 
 
-@pytest.mark.parametrize("program", [("leaks", 100000), ("leaks.go",), (sys.executable, "-c", PYTHON), JAVA],
+# Reports have 2 s of CPU time at once: sanitized, those of Python take more than that.
+@pytest.mark.parametrize("program", [("leaks", 100000), ("leaks.go",),
+                                     pytest.param((sys.executable, "-c", PYTHON), marks=pytest.mark.plain), JAVA],
                          ids=["c", "go", "python", "java"])
 def test_the_victim_s_last_report(daemon, program):
     target, oom = killed(daemon, program)
@@ -126,8 +128,8 @@ def test_the_method_of_java_that_leaked(daemon):
 
 
 def killed_beside(daemon):
-    """The entry, and the process that had no memory left, if the killer has left that one alone: it may take
-    both, before the memory of the first is given back."""
+    """The entry, and the process that had no memory left. Nothing if the killer took that one, too, as it may before the
+    memory of the first is given back; or if reports of what was there before had left no CPU time for the victim's."""
     with memory_cgroup(LIMIT) as group, contextlib.ExitStack() as stack:
         watched(daemon, group)
         reports = daemon.metrics()["memprov_oom_reports_total"]
@@ -138,9 +140,10 @@ def killed_beside(daemon):
         small = stack.enter_context(within(group, "leaks", 20000, LIMIT // 2))
         assert big.process.wait() == -signal.SIGKILL
         oom, = until(lambda: of(daemon, big.pid), "the entry")
-        return (oom, small.pid) if small.line() == "full" else None
+        return (oom, small.pid) if small.line() == "full" and oom["report"] else None
 
 
+@pytest.mark.plain  # for the same reason
 def test_the_trigger_is_another(daemon):
     """What the killer likes best is not what had no memory left."""
     oom, small = until(lambda: killed_beside(daemon), "a kill of one of them")
