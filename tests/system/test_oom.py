@@ -28,7 +28,7 @@ def leak_little():
 while True:
     leak_much()
     leak_little()
-    time.sleep(0.1)
+    time.sleep(0.3)  # not faster than reports can be taken, which wait for new stacks
 """
 
 
