@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * holes BYTES: a thread, and then the main thread, maps 1 MiB in a function whose caller has an
- * array of about so many bytes that nothing has touched: pages of the stack between the two are
- * absent. The addresses, and waits.
+ * holes 16|5000|20000|100000: a thread, and then the main thread, maps 1 MiB in a function whose
+ * caller has an array of so many bytes that nothing has touched: pages of the stack between the two
+ * are absent. Prints the addresses, and waits.
  */
 #include <pthread.h>
 #include <stdint.h>
@@ -20,7 +20,7 @@ static __attribute__((noipa)) void *map_below(void *array)
 }
 
 /* Of a fixed size, so that there is no frame pointer that leads over it. */
-#define SKIP(size)                                                                                 \
+#define OVER(size)                                                                                 \
 	static __attribute__((noipa)) void *skip_##size(void)                                      \
 	{                                                                                          \
 		char array[size];                                                                  \
@@ -29,10 +29,10 @@ static __attribute__((noipa)) void *map_below(void *array)
 		__asm__ volatile("" ::"r"(array) : "memory"); /* no tail call */                   \
 		return mapped;                                                                     \
 	}
-SKIP(16)
-SKIP(5000)
-SKIP(20000)
-SKIP(100000)
+OVER(16)
+OVER(5000)
+OVER(20000)
+OVER(100000)
 
 static __attribute__((noipa)) void *begin_here(void *arg)
 {

@@ -13,9 +13,9 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define REFRESH_PART                                                                               \
-	10 /* a map is read again when this many times as long has passed as it took, */
-#define REFRESH_NS (NSEC_PER_SEC / 2) /* or so long */
+/* A map is read again when so many times as long has passed as that took, or so long. */
+#define REFRESH_PART 10
+#define REFRESH_NS   (NSEC_PER_SEC / 2)
 
 static size_t our_vdso_size(void)
 {

@@ -72,7 +72,7 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
  * A stack led to where no code is. True when that may be because the map was read before the stack
  * was taken; then images__get() reads it again. So one reading serves all stacks that waited for
  * it. When no code was mapped since (mprotect(2) makes some, as V8 does, and no event tells), a map
- * is read again at a tenth of a CPU at most: many such stacks lead nowhere.
+ * is read again at a tenth of a CPU, or twice a second if it takes long: many lead nowhere.
  */
 bool images__refresh(struct image *image, uint64_t taken_ns, uint64_t code_added_ns);
 
