@@ -163,9 +163,9 @@ class Daemon:
             raise AssertionError(f"{sig!r} did not end the daemon: {self.stderr()}")
         stderr, left = self.stderr(), os.path.exists(self.socket)
         self.clean()
-        assert not left, "the socket file was left behind"
         assert code == 0, f"exit {code}: {stderr}"
         assert "Sanitizer" not in stderr and "runtime error" not in stderr, stderr
+        assert not left, "the socket file was left behind"
 
     def kill(self):
         self.process.kill()

@@ -186,7 +186,8 @@ def test_run_shows_it(bpf, tmp_path):
             tid, address = run.line().split()
             made.append((int(tid), int(address, 16)))
         pid, = [pid for pid in children(run.pid) if comm(pid) == "leaderless"]
-        until(lambda: len(threads(pid)) == 1 and all(map(is_traced, threads(pid))), "the last thread")
+        last = until(lambda: threads(pid) - {tid for tid, _ in made}, "the last thread")
+        until(lambda: threads(pid) == last and all(map(is_traced, last)), "it to be seized, and the others to have exited")
         run.process.stdin.close()
         assert run.process.wait(HANG) == 0
     check_made(json.loads(out.read_text())["end"], made)
