@@ -110,8 +110,7 @@ static int compare_shares(struct comparison *c, const struct part_list *parts,
 			  const struct touch_list *list)
 {
 	struct sums sums = {0};
-	int err = touched__share_out(parts->parts, parts->n, list->samples, list->n, PAGE,
-				     add_share, &sums);
+	int err = touched__share_out(parts->parts, parts->n, list, PAGE, add_share, &sums);
 
 	for (size_t i = 0; i < parts->n; i++)
 		sums.resident += parts->parts[i].is_memory ? parts->parts[i].rss : 0;

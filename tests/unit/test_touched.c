@@ -127,8 +127,7 @@ static void share(struct fixture *f, struct part *parts, size_t n)
 	assert_int_equal(touch_list__make(&reading, &f->list), 0);
 	for (size_t i = 0; i < n; i++)
 		rss += parts[i].is_memory ? parts[i].rss : 0;
-	assert_int_equal(
-		touched__share_out(parts, n, f->list.samples, f->list.n, PAGE, add, &f->sums), 0);
+	assert_int_equal(touched__share_out(parts, n, &f->list, PAGE, add, &f->sums), 0);
 	assert_int_equal(f->sums.all, rss);
 }
 

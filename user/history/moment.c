@@ -215,29 +215,22 @@ static int fill(sqlite3 *db, const struct selection *selection, const struct win
 	return err;
 }
 
-static int find_moment(sqlite3 *db, const struct selection *selection, int64_t at_ms, bool back,
-		       struct arena *arena, int64_t *ret, struct windows *ret_windows)
-{
-	/* All that may tell of it, however far off. */
-	int err = windows__read(db, back ? 0 : at_ms, back ? at_ms : INT64_MAX, arena, ret_windows);
-
-	return err ?: windows__known_moment(db, ret_windows, selection, at_ms, back, ret);
-}
-
 int moment__read(sqlite3 *db, const struct selection *selection, uint64_t at_ns, bool back,
 		 struct saved **ret)
 {
 	struct saved *saved = calloc(1, sizeof(*saved));
 	struct windows windows;
-	int64_t at_ms;
+	int64_t at_ms = at_ns / NS_PER_MS;
 	int err;
 
 	if (!saved)
 		return -ENOMEM;
 	saved->arena = arena__new();
-	err = saved->arena ? find_moment(db, selection, at_ns / NS_PER_MS, back, saved->arena,
-					 &at_ms, &windows)
+	/* All that may tell of it, however far off. */
+	err = saved->arena ? windows__read(db, back ? 0 : at_ms, back ? at_ms : INT64_MAX,
+					   saved->arena, &windows)
 			   : -ENOMEM;
+	err = err ?: windows__known_moment(db, &windows, selection, at_ms, back, &at_ms);
 	err = err ?: fill(db, selection, windows__at(&windows, at_ms), at_ms, saved);
 	if (err)
 		saved__free(saved);

@@ -80,15 +80,20 @@ static uint64_t page_size(void)
 
 /* --- PAGEMAP_SCAN -------------------------------------------------------------------------- */
 
-static int scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
-		struct scan_region *regions, size_t len, uint64_t *ret_walked)
+struct found {
+	struct scan_region regions[REGIONS_AT_ONCE];
+	uint64_t walked; /* up to where they are all */
+};
+
+/* How many there are, or -errno. */
+static int scan(int fd, uint64_t start, uint64_t end, uint64_t categories, struct found *ret)
 {
 	struct scan_arg arg = {
 		.size = sizeof(arg),
 		.start = start,
 		.end = end,
-		.vec = (uintptr_t)regions,
-		.vec_len = len,
+		.vec = (uintptr_t)ret->regions,
+		.vec_len = ARRAY_SIZE(ret->regions),
 		.max_pages = PAGES_AT_ONCE,
 		.category_anyof_mask = SCAN_PRESENT | SCAN_SWAPPED,
 		.return_mask = categories,
@@ -100,7 +105,7 @@ static int scan(int fd, uint64_t start, uint64_t end, uint64_t categories,
 	} while (n < 0 && errno == EINTR);
 	if (n < 0)
 		return -errno;
-	*ret_walked = arg.walk_end;
+	ret->walked = arg.walk_end;
 	return n;
 }
 
@@ -110,15 +115,14 @@ typedef void region_fn(const struct scan_region *region, void *ctx);
 static int scan_each(int fd, uint64_t start, uint64_t end, uint64_t categories, region_fn *visit,
 		     void *ctx)
 {
-	struct scan_region regions[REGIONS_AT_ONCE];
-	uint64_t walked, span = SPAN_MIN, scanned_ns = 0;
+	struct found found;
+	uint64_t span = SPAN_MIN, scanned_ns = 0;
 	int n;
 
 	while (start < end) {
 		uint64_t began = clock__boot_ns(), took;
 
-		n = scan(fd, start, end - start < span ? end : start + span, categories, regions,
-			 ARRAY_SIZE(regions), &walked);
+		n = scan(fd, start, end - start < span ? end : start + span, categories, &found);
 		if (n < 0)
 			return n;
 		took = clock__boot_ns() - began;
@@ -127,13 +131,13 @@ static int scan_each(int fd, uint64_t start, uint64_t end, uint64_t categories, 
 		else if (span < SPAN_MAX)
 			span *= 2;
 		for (int i = 0; i < n; i++) {
-			if (!(regions[i].categories & SCAN_GUARD))
-				visit(&regions[i], ctx);
+			if (!(found.regions[i].categories & SCAN_GUARD))
+				visit(&found.regions[i], ctx);
 		}
 		/* A walk that does not move would never end. */
-		if (walked <= start)
+		if (found.walked <= start)
 			return -EIO;
-		start = walked;
+		start = found.walked;
 		scanned_ns += took;
 		if (scanned_ns > PAUSE_AFTER_NS) {
 			usleep(PAUSE_US);
@@ -247,9 +251,9 @@ static int count_vmas_by_scan(int fd, struct vma *vmas, size_t n, uint64_t categ
 
 int pagemap__can_scan(int fd)
 {
-	uint64_t page = page_size(), walked;
-	struct scan_region region;
-	int n = scan(fd, page, 2 * page, SCAN_CATEGORIES, &region, 1, &walked);
+	uint64_t page = page_size();
+	struct found found;
+	int n = scan(fd, page, 2 * page, SCAN_CATEGORIES, &found);
 
 	if (n == -ENOTTY)
 		return 0;

@@ -387,14 +387,14 @@ static const struct part **by_category(const struct part *parts, size_t n, size_
 	return list;
 }
 
-int touched__share_out(const struct part *parts, size_t n_parts, const struct touch_sample *samples,
-		       size_t n, uint64_t page_size, touch_share_fn *fn, void *ctx)
+int touched__share_out(const struct part *parts, size_t n_parts, const struct touch_list *touches,
+		       uint64_t page_size, touch_share_fn *fn, void *ctx)
 {
-	const struct touch_slice all = {samples, n};
+	const struct touch_slice all = {touches->samples, touches->n};
 	double small = small_size(&all, page_size);
 	struct stratum pools[CATEGORIES] = {};
-	_cleanup_free_ struct weighed *own = calloc(n + 1, sizeof(*own));
-	_cleanup_free_ struct weighed *pooled = calloc(n + 1, sizeof(*pooled));
+	_cleanup_free_ struct weighed *own = calloc(all.n + 1, sizeof(*own));
+	_cleanup_free_ struct weighed *pooled = calloc(all.n + 1, sizeof(*pooled));
 	size_t ends[CATEGORIES], used = 0, p = 0;
 	_cleanup_free_ const struct part **list = by_category(parts, n_parts, ends);
 	struct sharing sharing = {fn, ctx, own};

@@ -70,7 +70,7 @@ typedef int touch_share_fn(const struct part *part, const struct touch_share *sh
 
 /* Hands on the shares of each part that is memory, in any order, which add up to its rss. Stops at
  * the first non-zero result, which is returned; or -ENOMEM. */
-int touched__share_out(const struct part *parts, size_t n_parts, const struct touch_sample *samples,
-		       size_t n, uint64_t page_size, touch_share_fn *fn, void *ctx);
+int touched__share_out(const struct part *parts, size_t n_parts, const struct touch_list *touches,
+		       uint64_t page_size, touch_share_fn *fn, void *ctx);
 
 #endif

@@ -284,9 +284,8 @@ static int add_profile_rows(struct node *node, const struct report *process,
 				    s->parts.n);
 
 	return err
-		       ?: touched__share_out(s->parts.parts, s->parts.n, s->touches.samples,
-					     s->touches.n, node->taker->page_size, add_touched_row,
-					     &touched);
+		       ?: touched__share_out(s->parts.parts, s->parts.n, &s->touches,
+					     node->taker->page_size, add_touched_row, &touched);
 }
 
 static int sum_process(struct node *node, struct report *process, const struct snapshot *s)
@@ -304,8 +303,7 @@ static int sum_process(struct node *node, struct report *process, const struct s
 	if (!err)
 		err = add_sites(node->sites, s);
 	if (!err)
-		err = touch_sites__add(node->touch_sites, s->parts.parts, s->parts.n,
-				       s->touches.samples, s->touches.n);
+		err = touch_sites__add(node->touch_sites, s->parts.parts, s->parts.n, &s->touches);
 	if (!err && node->profile_rows)
 		err = add_profile_rows(node, process, s);
 	return err ? err : add_row(node, process, s);

@@ -67,9 +67,9 @@ static int add_share(const struct part *part, const struct touch_share *share, v
 }
 
 int touch_sites__add(struct touch_sites *sites, const struct part *parts, size_t n_parts,
-		     const struct touch_sample *samples, size_t n)
+		     const struct touch_list *touches)
 {
-	return touched__share_out(parts, n_parts, samples, n, sites->page_size, add_share, sites);
+	return touched__share_out(parts, n_parts, touches, sites->page_size, add_share, sites);
 }
 
 static int larger_site(const void *a, const void *b)
@@ -108,9 +108,10 @@ int touch_sites__fill(const struct touch_sites *sites, struct report *report)
 
 int touch_sites__fill_process(struct report *report)
 {
+	const struct touch_list touches = {.samples = report->touch.list,
+					   .n = report->touch.n_list};
 	struct touch_sites *sites = touch_sites__new(sysconf(_SC_PAGESIZE));
-	int err = sites ? touch_sites__add(sites, report->regions, report->n_regions,
-					   report->touch.list, report->touch.n_list)
+	int err = sites ? touch_sites__add(sites, report->regions, report->n_regions, &touches)
 			: -ENOMEM;
 
 	if (!err)

@@ -17,7 +17,7 @@ void touch_sites__free(struct touch_sites *sites);
 
 /* The parts of one process, and its samples. 0 or -ENOMEM. */
 int touch_sites__add(struct touch_sites *sites, const struct part *parts, size_t n_parts,
-		     const struct touch_sample *samples, size_t n);
+		     const struct touch_list *touches);
 
 /* Fills in report->touch but for its state, largest site first. 0 or -ENOMEM. */
 int touch_sites__fill(const struct touch_sites *sites, struct report *report);

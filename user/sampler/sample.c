@@ -124,9 +124,7 @@ static int fill_for_observer(const struct taker *taker, const struct snapshot *s
 	struct touch_sites *touch = touch_sites__new(taker->page_size);
 	int err = sites && touch ? sites__add(sites, s->parts.parts, s->parts.n, NULL, 0) : -ENOMEM;
 
-	err = err
-		      ?: touch_sites__add(touch, s->parts.parts, s->parts.n, s->touches.samples,
-					  s->touches.n);
+	err = err ?: touch_sites__add(touch, s->parts.parts, s->parts.n, &s->touches);
 	err = err ?: sites__fill(sites, sums) ?: touch_sites__fill(touch, sums);
 	sites__free(sites);
 	touch_sites__free(touch);
