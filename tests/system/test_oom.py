@@ -112,7 +112,8 @@ def test_the_victim_s_last_report(daemon, program):
     if program[0] == "leaks":
         most, second = report["callsites"][:2]
         assert "leak_much" in functions(most) and "leak_little" in functions(second)
-        assert most["rss"] == 3 * second["rss"] or most["rss"] == 3 * (second["rss"] + MIB)
+        # By turns 3 MiB and 1 MiB, touched page by page.
+        assert second["rss"] <= most["rss"] / 3 <= second["rss"] + MIB
 
 
 def test_the_method_of_java_that_leaked(daemon):
