@@ -4,6 +4,8 @@ there was is not put back, but as much taken away as was added."""
 import contextlib
 import pathlib
 
+from memprov import alone
+
 HUGE = 2 << 20
 NUMBER = pathlib.Path("/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages")
 
@@ -17,9 +19,10 @@ def add(n):
 @contextlib.contextmanager
 def reserved(size):
     n = size // HUGE
-    got = add(n)
-    try:
-        assert got >= n, f"of {n} huge pages the kernel found memory for {got}"
-        yield
-    finally:
-        add(-got)
+    with alone("huge-pages"):
+        got = add(n)
+        try:
+            assert got >= n, f"of {n} huge pages the kernel found memory for {got}"
+            yield
+        finally:
+            add(-got)

@@ -5,6 +5,7 @@ Nothing here knows the C code: smaps is parsed anew, and sums are made anew, so 
 there does not meet the same mistake here.
 """
 import contextlib
+import fcntl
 import http.client
 import itertools
 import json
@@ -318,6 +319,15 @@ def until(condition, what):
         assert time.monotonic() < end, f"waited {HANG} s in vain for {what}"
         time.sleep(0.02)
     return holds
+
+
+@contextlib.contextmanager
+def alone(what):
+    """The plain and the sanitized tests run side by side: of those that change the same thing of the machine, one at
+    a time."""
+    with open(os.path.join(tempfile.gettempdir(), f"memprov-test-{what}.lock"), "wb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def patiently(ask):

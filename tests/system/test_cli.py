@@ -5,6 +5,7 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 
 import pytest
 
@@ -181,12 +182,11 @@ def test_itself():
 @pytest.fixture
 def public():
     """The program where another user can run it."""
-    directory = "/tmp/memprov-test-public"
-    os.makedirs(directory, exist_ok=True)
-    os.chmod(directory, 0o755)
-    path = os.path.join(directory, "memprov")
-    subprocess.run(["install", "-m", "755", MEMPROV, path], check=True)
-    return path
+    with tempfile.TemporaryDirectory() as directory:
+        os.chmod(directory, 0o755)
+        path = os.path.join(directory, "memprov")
+        subprocess.run(["install", "-m", "755", MEMPROV, path], check=True)
+        yield path
 
 
 def run_as_nobody(public, *args):

@@ -11,7 +11,7 @@ import pytest
 
 from huge_pages import HUGE, reserved
 from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MEMPROV, MIB, PAGE, Refused,
-                     Target, check_sums, exact_report, region_at, smaps, until)
+                     Target, alone, check_sums, exact_report, region_at, smaps, until)
 
 MAP_HUGETLB = 0x40000
 MADV_FREE, MADV_MERGEABLE, MADV_HUGEPAGE = 8, 12, 14
@@ -289,12 +289,13 @@ def test_transparent_huge_pages(daemon, agent):
 @pytest.fixture
 def ksm():
     control = pathlib.Path("/sys/kernel/mm/ksm")
-    before = {name: (control / name).read_text() for name in ("run", "pages_to_scan", "sleep_millisecs")}
-    for name, value in (("pages_to_scan", "5000"), ("sleep_millisecs", "1"), ("run", "1")):
-        (control / name).write_text(value)
-    yield
-    for name, value in before.items():
-        (control / name).write_text(value)
+    with alone("ksm"):
+        before = {name: (control / name).read_text() for name in ("run", "pages_to_scan", "sleep_millisecs")}
+        for name, value in (("pages_to_scan", "5000"), ("sleep_millisecs", "1"), ("run", "1")):
+            (control / name).write_text(value)
+        yield
+        for name, value in before.items():
+            (control / name).write_text(value)
 
 
 def test_merged_pages(daemon, agent, ksm):
