@@ -3,7 +3,7 @@
 #ifndef MEMPROV_KILL_BPF_H
 #define MEMPROV_KILL_BPF_H
 
-#define KILLS_BYTES (64 << 10) /* some 800 kills */
+#define KILLS_BYTES (64 << 10) /* some 300 kills */
 #define PID_LIMIT   (4 << 20)  /* PID_MAX_LIMIT, include/linux/threads.h */
 
 struct {
@@ -28,6 +28,24 @@ static __always_inline __u64 resident_pages(struct task_struct *task)
 	return (file > 0 ? file : 0) + (anon > 0 ? anon : 0) + (shmem > 0 ? shmem : 0);
 }
 
+static __always_inline void put_cgroups(struct task_struct *task, __u64 *ret)
+{
+	struct cgroup_subsys_state *css = NULL, *parent;
+	const char *subsys = (const char *)BPF_CORE_READ(task, cgroups) +
+			     bpf_core_field_offset(struct css_set, subsys);
+
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, memory_cgrp_id))
+		return;
+	subsys += sizeof(css) * bpf_core_enum_value(enum cgroup_subsys_id, memory_cgrp_id);
+	bpf_probe_read_kernel(&css, sizeof(css), subsys);
+	for (int i = 0; i < MP_KILL_CGROUPS && css; i++) {
+		parent = BPF_CORE_READ(css, parent);
+		if (parent)
+			ret[i] = BPF_CORE_READ(css, cgroup, kn, id);
+		css = parent;
+	}
+}
+
 /* Runs in the process whose allocation found no memory. Before 6.9 `victim` is a pid. */
 static __always_inline int on_victim(__u64 victim, __u64 uid)
 {
@@ -42,6 +60,7 @@ static __always_inline int on_victim(__u64 victim, __u64 uid)
 	kill->time_ns = bpf_ktime_get_boot_ns();
 	kill->trigger_tgid = current_tgid();
 	BPF_CORE_READ_STR_INTO(&kill->trigger_comm, trigger, group_leader, comm);
+	put_cgroups(victim <= PID_LIMIT ? trigger : task, kill->cgroups);
 	if (victim <= PID_LIMIT) {
 		kill->tgid = victim;
 	} else {

@@ -130,6 +130,28 @@ struct thread_struct {
 };
 #endif
 
+struct kernfs_node {
+	__u64 id;
+};
+
+struct cgroup {
+	struct kernfs_node *kn;
+};
+
+struct cgroup_subsys_state {
+	struct cgroup *cgroup;
+	struct cgroup_subsys_state *parent;
+};
+
+/* Numbered as the kernel is configured. */
+enum cgroup_subsys_id {
+	memory_cgrp_id,
+};
+
+struct css_set {
+	struct cgroup_subsys_state *subsys[1];
+};
+
 struct task_struct {
 	unsigned int flags;
 	int pid;
@@ -139,6 +161,7 @@ struct task_struct {
 	struct mm_struct *mm;
 	struct pid *thread_pid;
 	struct signal_struct *signal;
+	struct css_set *cgroups;
 	unsigned long sas_ss_sp;
 	unsigned long sas_ss_size;
 #if defined(__TARGET_ARCH_x86)

@@ -294,6 +294,8 @@ _Static_assert(sizeof(struct mp_lost_range) == 32, "lost range");
 
 #define MP_LOST_PROCESSES 4096 /* entries of the map above */
 
+#define MP_KILL_CGROUPS 16 /* of deeper ones those that are the nearest */
+
 /*
  * A process that the out-of-memory killer has chosen. On a ring of its own, so that none is lost
  * among other events. Kernels before 6.9 tell its pid alone, and the rest of what is the victim's
@@ -307,9 +309,13 @@ struct mp_kill {
 	__u32 trigger_tgid; /* the process whose allocation found no memory */
 	__s32 score_adj;
 	__u32 uid; /* of the victim, real */
+	/* The victim's cgroup, as the controller of memory has it, then those around it without the
+	 * root; 0: no further one. Inode numbers (kernfs_ino(), include/linux/kernfs.h). Where the
+	 * kernel tells only a pid, the trigger's, which the same limit has stopped. */
+	__u64 cgroups[MP_KILL_CGROUPS];
 	char comm[MP_COMM_LEN];
 	char trigger_comm[MP_COMM_LEN];
 };
-_Static_assert(sizeof(struct mp_kill) == 72, "kill");
+_Static_assert(sizeof(struct mp_kill) == 200, "kill");
 
 #endif

@@ -173,6 +173,19 @@ def test_none_is_missed(daemon):
     assert daemon.get(f"/debug/memory/oom/{kept[-1]['id'] - 1}").status == 404
 
 
+def test_each_in_its_own_cgroup(daemon):
+    """Cgroups that are full at the same time, whose processes are gone before anything could be asked of them."""
+    with contextlib.ExitStack() as stack:
+        groups = [stack.enter_context(memory_cgroup(LIMIT // 10)) for _ in range(3)]
+        for _ in range(5):
+            targets = [stack.enter_context(within(group, "leaks", 0)) for group in groups]
+            for target in targets:
+                target.process.wait()
+            for group, target in zip(groups, targets):
+                oom, = until(lambda: of(daemon, target.pid), "the entry")
+                assert (oom["scope"], oom["cgroup"], oom["limit"]) == ("cgroup", f"/{group.name}", LIMIT // 10)
+
+
 def test_of_another_user(daemon):
     """Entries have addresses and names, as reports have."""
     with memory_cgroup(8 * MIB) as group:

@@ -16,7 +16,6 @@
 #include "growth/growth.h"
 #include "history/history.h"
 #include "live/owner.h"
-#include "proc/cgroup.h"
 #include "proc/cgroup_tree.h"
 #include "proc/credentials.h"
 #include "proc/crew.h"
@@ -39,9 +38,8 @@
 #define SPEND_NS   (2 * NSEC_PER_SEC)
 #define SPEND_PART 100
 
-#define CGROUP_TEXT_MAX 65536
-#define TICK_NS		(NSEC_PER_SEC / PROC_TICKS_PER_SEC)
-#define MS_NS		1000000
+#define TICK_NS (NSEC_PER_SEC / PROC_TICKS_PER_SEC)
+#define MS_NS	1000000
 
 struct blackbox {
 	const char *proc;
@@ -206,19 +204,6 @@ static bool read_score(int pidfd, int *ret)
 	return true;
 }
 
-/* The victim's cgroup: while it dies it still says so, but the leader of v1 says "/" when it has
- * let go. NULL: not known. */
-static char *cgroup_of(const struct kept_report *report, int pidfd)
-{
-	_cleanup_buf_ struct buf text = {};
-	struct cgroup cgroup;
-
-	if (pidfd >= 0 && !procfs__read(pidfd, "cgroup", CGROUP_TEXT_MAX, &text) &&
-	    !cgroup__parse(text.data ?: "", text.len, &cgroup) && strcmp(cgroup.path, "/"))
-		return strdup(cgroup.path);
-	return report && report->cgroup ? strdup(report->cgroup) : NULL;
-}
-
 static void add_others(struct blackbox *b, struct oom *oom, const struct place *place)
 {
 	struct found found = find_processes(b, place);
@@ -274,8 +259,7 @@ static void on_kill(const struct mp_kill *kill, void *ctx)
 	uint64_t start_ticks = kill->start_ns / TICK_NS;
 	const struct kept_report *report = kept__find(&b->kept, kill->tgid, start_ticks);
 	_cleanup_close_ int pidfd = procfs__open(b->proc, kill->tgid);
-	_cleanup_free_ char *cgroup = cgroup_of(report, pidfd);
-	const struct place *place = watch__hit(b->watch, cgroup);
+	const struct place *place = watch__hit(b->watch, kill->cgroups);
 	struct oom oom = {
 		.at_ns = kill->time_ns,
 		.scope = place ? OOM_CGROUP : OOM_NODE,

@@ -16,7 +16,6 @@
 
 static void drop(struct kept_report *report)
 {
-	free(report->cgroup);
 	buf__free(&report->container);
 	buf__free(&report->json);
 	buf__free(&report->text);
@@ -73,7 +72,6 @@ int kept__add(struct kept *kept, const struct report *report, uint64_t start_tic
 	report_container__put(&container, report->container);
 	encode__json(report, &options, &new.json);
 	encode__text(report, &options, &new.text);
-	new.cgroup = report->cgroup ? strdup(report->cgroup->path) : NULL;
 	if (buf__error(&new.container) || buf__error(&new.json) || buf__error(&new.text)) {
 		drop(&new);
 		return -ENOMEM;

@@ -20,7 +20,6 @@ struct kept_report {
 	uint64_t rss;	   /* bytes */
 	uid_t uid;	   /* of all its user IDs, (uid_t)-1 when they differ */
 	char comm[64];
-	char *cgroup;	      /* its path; NULL: not known */
 	struct buf container; /* JSON */
 	struct buf json;
 	struct buf text;

@@ -11,6 +11,7 @@
 struct place {
 	UT_hash_handle hh; /* by path */
 	char *path;	   /* of the cgroup; "": the node */
+	uint64_t id;	   /* its inode number */
 	uint64_t limit;	   /* bytes, as usage, which leaves out what reclaim gets back first */
 	uint64_t usage;
 	uint64_t noted_ns;

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "proc/cgroup.h"
 #include "proc/cgroup_tree.h"
@@ -109,13 +110,15 @@ static void scan_one(const char *path, int dirfd, void *ctx)
 	struct watch *watch = ctx;
 	uint64_t limit = cgroup_dir__limit(dirfd, watch->v1), strikes;
 	struct place *place;
+	struct stat st;
 
-	if (limit == CGROUP_UNKNOWN || !limit)
+	if (limit == CGROUP_UNKNOWN || !limit || fstat(dirfd, &st))
 		return;
 	place = find(watch, path) ?: add(watch, path);
 	if (!place)
 		return;
 	place->seen = true;
+	place->id = st.st_ino;
 	place->limit = limit;
 	read_usage(watch, place, dirfd);
 	strikes = cgroup_dir__strikes(dirfd, watch->v1);
@@ -237,59 +240,34 @@ static bool was_hit(const struct watch *watch, struct place *place)
 	return strikes != CGROUP_UNKNOWN && strikes > place->strikes_before;
 }
 
-/* One that has come since the last scan has no limit that we know. */
-static struct place *get(struct watch *watch, const char *path)
-{
-	struct cgroup cgroup = {.v1 = watch->v1};
-	struct place *place = find(watch, path);
-	_cleanup_close_ int dirfd = -1;
-	uint64_t limit;
-
-	if (place || strlen(path) >= sizeof(cgroup.path))
-		return place;
-	strcpy(cgroup.path, path);
-	dirfd = cgroup__open(&cgroup);
-	limit = dirfd < 0 ? CGROUP_UNKNOWN : cgroup_dir__limit(dirfd, watch->v1);
-	if (limit == CGROUP_UNKNOWN || !limit)
-		return NULL;
-	place = add(watch, path);
-	if (place)
-		place->limit = limit;
-	return place;
-}
-
-static struct place *any_hit(const struct watch *watch)
+static struct place *find_by_id(const struct watch *watch, uint64_t id)
 {
 	struct place *place = watch->places;
 
-	while (place && !was_hit(watch, place))
+	while (place && place->id != id)
 		place = place->hh.next;
 	return place;
 }
 
-struct place *watch__hit(struct watch *watch, const char *path)
+static struct place *first_hit(const struct watch *watch, const __u64 cgroups[MP_KILL_CGROUPS])
 {
-	char around[CGROUP_PATH_MAX];
-	struct place *place;
-	char *slash;
+	for (int i = 0; i < MP_KILL_CGROUPS && cgroups[i]; i++) {
+		struct place *place = find_by_id(watch, cgroups[i]);
 
-	if (!path) {
-		place = any_hit(watch);
-		/* It may be younger than the last scan. */
-		if (!place && clock__boot_ns() >= watch->hurry_ns) {
-			scan(watch);
-			place = any_hit(watch);
-		}
-		return place;
-	}
-	snprintf(around, sizeof(around), "%s", path);
-	for (;;) {
-		place = get(watch, around);
 		if (place && was_hit(watch, place))
 			return place;
-		slash = strrchr(around, '/');
-		if (!slash || !slash[1])
-			return NULL;
-		slash[slash == around] = '\0';
 	}
+	return NULL;
+}
+
+struct place *watch__hit(struct watch *watch, const __u64 cgroups[MP_KILL_CGROUPS])
+{
+	struct place *place = first_hit(watch, cgroups);
+
+	/* It may be younger than the last scan. */
+	if (!place && cgroups[0] && clock__boot_ns() >= watch->hurry_ns) {
+		scan(watch);
+		place = first_hit(watch, cgroups);
+	}
+	return place;
 }

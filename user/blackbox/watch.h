@@ -3,10 +3,12 @@
 #ifndef MEMPROV_WATCH_H
 #define MEMPROV_WATCH_H
 
+#include <linux/types.h>
 #include <stdbool.h>
 #include <stdint.h>
 
 #include "blackbox/place.h"
+#include "event.h"
 
 struct watch;
 
@@ -28,8 +30,8 @@ int watch__open(const struct watch *watch, const struct place *place);
 
 uint64_t watch__node_limit(const struct watch *watch); /* bytes; 0: not looked at yet */
 
-/* The cgroup whose limit a process in the cgroup `path` has just been killed for: it, or the first
- * around it that has been hit since the last look. path NULL: any. NULL: the node was short. */
-struct place *watch__hit(struct watch *watch, const char *path);
+/* The cgroup whose limit a process has just been killed for: the first of its cgroups, as struct
+ * mp_kill has them, that has been hit since the last look. NULL: the node was short. */
+struct place *watch__hit(struct watch *watch, const __u64 cgroups[MP_KILL_CGROUPS]);
 
 #endif
