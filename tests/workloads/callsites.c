@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * callsites N: maps 64 KiB from each of N places, up to 5832: three calls deep, each from one of 18
- * lines. Slow enough for a tracer to keep up. A page of each is touched. Stays until it is killed.
+ * callsites N [STEP]: maps 64 KiB from each of N places, up to 5832: three calls deep, each from
+ * one of 18 lines. A page of each is touched. After each STEP of them it says how many there are,
+ * and waits for a line; without one it is slow enough for a tracer to keep up. Stays until it is
+ * killed.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -73,9 +75,14 @@ FUNCTION static void outer(int n)
 
 int main(int argc, char **argv)
 {
-	int n = argc > 1 ? atoi(argv[1]) : 5000;
+	int n = argc > 1 ? atoi(argv[1]) : 5000, step = argc > 2 ? atoi(argv[2]) : n;
 
 	for (int i = 0; i < n; i++) {
+		if (i && i % step == 0) {
+			printf("%d\n", i);
+			fflush(stdout);
+			getchar();
+		}
 		outer(i);
 		usleep(500);
 	}
