@@ -241,12 +241,12 @@ static int make_notifier(struct daemon *d, const struct options *options)
 }
 
 /* The notifier is made later than growth, and before that begins. */
-static void judged(void *ctx, const struct notice *notices, size_t n)
+static void evaluated(void *ctx, const struct notice *notices, size_t n)
 {
 	struct daemon *d = ctx;
 
 	if (d->notifier)
-		notifier__judged(d->notifier, notices, n);
+		notifier__evaluated(d->notifier, notices, n);
 }
 
 static int make_growth(struct daemon *d, const struct options *options)
@@ -254,7 +254,7 @@ static int make_growth(struct daemon *d, const struct options *options)
 	const struct growth_config config = {
 		.proc = options->proc,
 		.history = d->history,
-		.notify = judged,
+		.notify = evaluated,
 		.ctx = d,
 	};
 

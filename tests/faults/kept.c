@@ -20,7 +20,7 @@
 #include "child/symbols.h"
 #include "child/symtab.h"
 #include "growth/alert_encode.h"
-#include "growth/judge.h"
+#include "growth/evaluate.h"
 #include "growth/notices.h"
 #include "history/encode.h"
 #include "history/members.h"
@@ -137,7 +137,7 @@ static int notify(struct said *said)
 		const struct notice notice = {labels, 2, summary, 1, 1000, 0};
 
 		snprintf(number, sizeof(number), "%d", i);
-		outbox__judged(outbox, &notice, 1, 10 + i, 1000);
+		outbox__evaluated(outbox, &notice, 1, 10 + i, 1000);
 	}
 	outbox__take(outbox, 0, 100, 1000, &batch, &json);
 	outbox__put_back(outbox, 0, &batch, true, 100);

@@ -164,7 +164,7 @@ static int model(struct said *said)
 
 static int call_sites(struct said *said)
 {
-	struct callsite_table *table = callsite_table__new(do_not_judge, NULL);
+	struct callsite_table *table = callsite_table__new(classify_nothing, NULL);
 	struct callsite_stats stats;
 
 	if (!table)

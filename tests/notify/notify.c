@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
- * Drives the notifier as growth would: each line of standard input is what is judged at that
+ * Drives the notifier as growth would: each line of standard input is what is evaluated at that
  *moment.
  *
  *	notify [--resend MS] [--keep-ended MS] [--timeout MS] [--retry-max MS] [--ca FILE]
  *	       [--seccomp enforce|log] URL...
  *
- *	judged leak cache!	"leak" goes on, "cache" has ended; nothing else does
+ *	evaluated leak cache!	"leak" goes on, "cache" has ended; nothing else does
  *	many 5000 64		5000 notices with 64 bytes of annotation each
  *	stats			one line of figures, by name
  *
@@ -78,7 +78,7 @@ static int parse(struct drive *drive, char **argv)
 	return 0;
 }
 
-static void judged(struct drive *drive, char *words)
+static void evaluated(struct drive *drive, char *words)
 {
 	struct notice_text labels[64][2], annotation = {"summary", "memory grows"};
 	struct notice notices[64];
@@ -100,11 +100,11 @@ static void judged(struct drive *drive, char *words)
 					drive->started_at, ended ? (int64_t)clock__wall_ns() : 0};
 		n++;
 	}
-	notifier__judged(drive->notifier, notices, n);
+	notifier__evaluated(drive->notifier, notices, n);
 	puts("ok");
 }
 
-static void judged_many(struct drive *drive, const char *words)
+static void evaluated_many(struct drive *drive, const char *words)
 {
 	_cleanup_free_ struct notice *notices = calloc(NOTICES_MAX, sizeof(*notices));
 	_cleanup_free_ struct notice_text *labels = calloc(NOTICES_MAX, sizeof(*labels));
@@ -124,7 +124,7 @@ static void judged_many(struct drive *drive, const char *words)
 		labels[i] = (struct notice_text){"alertname", names + i * 32};
 		notices[i] = (struct notice){&labels[i], 1, &annotation, 1, drive->started_at, 0};
 	}
-	notifier__judged(drive->notifier, notices, n);
+	notifier__evaluated(drive->notifier, notices, n);
 	puts("ok");
 }
 
@@ -147,10 +147,10 @@ static void follow(struct drive *drive)
 
 	while (getline(&line, &size, stdin) > 0) {
 		line[strcspn(line, "\n")] = '\0';
-		if (!strncmp(line, "judged", 6))
-			judged(drive, line + 6);
+		if (!strncmp(line, "evaluated", strlen("evaluated")))
+			evaluated(drive, line + strlen("evaluated"));
 		else if (!strncmp(line, "many ", 5))
-			judged_many(drive, line + 5);
+			evaluated_many(drive, line + 5);
 		else
 			print_stats(drive);
 		fflush(stdout);

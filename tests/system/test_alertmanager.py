@@ -49,8 +49,8 @@ class Notifier:
         self.process.stdin.flush()
         return read_line(self.process.stdout).strip()
 
-    def judged(self, *names):
-        assert self.ask(" ".join(["judged", *names])) == "ok"
+    def evaluated(self, *names):
+        assert self.ask(" ".join(["evaluated", *names])) == "ok"
 
     def stats(self):
         return {name: int(value) for name, value in (word.split("=") for word in self.ask("stats").split())}
@@ -222,7 +222,7 @@ def test_an_alert_from_its_beginning_to_its_end(tmp_path):
     with Alertmanager(tmp_path, prefix="/am") as alertmanager:
         alertmanager.start()
         with Notifier(tmp_path, "--resend", "500", alertmanager.url + "/") as notifier:
-            notifier.judged("leak", "cache")
+            notifier.evaluated("leak", "cache")
             first = until(lambda: (known := alertmanager.alerts()).keys() == {"leak", "cache"} and known, "both")
             assert first["leak"]["labels"] == {"alertname": "leak", "comm": '"red\\is"\n'}
             assert first["leak"]["annotations"] == {"summary": "memory grows"}
@@ -232,13 +232,13 @@ def test_an_alert_from_its_beginning_to_its_end(tmp_path):
                   alertmanager.alerts()["leak"]["endsAt"] > after(first["leak"]["endsAt"], 4), "repeats")
             until(lambda: len(alertmanager.notified) == 2, "the notifications")
             # One is said to have ended, the other is not spoken of any more: that is an end, too.
-            notifier.judged("cache!")
+            notifier.evaluated("cache!")
             until(lambda: alertmanager.alerts() == {}, "the ends")
             until(lambda: len(alertmanager.notified) == 4, "the notifications")
             assert sorted(alertmanager.notified) == [
                 ("firing", "cache"), ("firing", "leak"), ("resolved", "cache"), ("resolved", "leak")]
             # And it may begin again.
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             until(lambda: alertmanager.alerts().keys() == {"leak"}, "it again")
             stats = notifier.stats()
             assert (stats["failed"], stats["dropped"], stats["kept"]) == (0, 0, 2)
@@ -254,7 +254,7 @@ def test_an_alert_of_a_daemon_that_is_gone_ends(tmp_path):
     with Alertmanager(tmp_path) as alertmanager:
         alertmanager.start()
         with Notifier(tmp_path, "--resend", "500", alertmanager.url) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             until(lambda: alertmanager.alerts().keys() == {"leak"}, "it")
             with stopped(notifier.pid):
                 until(lambda: alertmanager.alerts() == {}, "its end")
@@ -265,12 +265,12 @@ def test_an_alertmanager_that_is_away(tmp_path):
     with Alertmanager(tmp_path) as alertmanager:
         alertmanager.start()
         with Notifier(tmp_path, "--resend", "500", "--retry-max", "300", alertmanager.url) as notifier:
-            notifier.judged("early")
+            notifier.evaluated("early")
             until(lambda: alertmanager.notified == [("firing", "early")], "it")
             alertmanager.stop()
-            notifier.judged("early", "late")
+            notifier.evaluated("early", "late")
             notifier.until("connect", 3)
-            notifier.judged("early!", "late")
+            notifier.evaluated("early!", "late")
             notifier.until("connect", notifier.stats()["connect"] + 3)
             alertmanager.start()
             until(lambda: alertmanager.alerts().keys() == {"late"}, "what goes on")
@@ -288,17 +288,17 @@ def test_an_alertmanager_that_is_away(tmp_path):
 def test_nothing_grows(tmp_path):
     """While it is away: 5,000 alerts of 1 KiB each time, five times as often as before."""
     with Notifier(tmp_path, "--retry-max", "50", f"http://127.0.0.1:{free_port()}") as notifier:
-        def judge(times):
+        def evaluate(times):
             for _ in range(times):
                 assert notifier.ask("many 5000 1024") == "ok"
             notifier.until("connect", notifier.stats()["connect"] + 3)
             return status_kb(notifier.pid, "VmRSS")
 
-        before = judge(10)
+        before = evaluate(10)
         stats = notifier.stats()
         # A bound of their number, and each that finds no room is counted, each time.
         assert stats["kept"] == 1000 and stats["dropped"] == 10 * 4000 and stats["sent"] == 0
-        assert judge(50) - before < 4 * 1024
+        assert evaluate(50) - before < 4 * 1024
         assert notifier.stats()["kept"] == 1000
 
 
@@ -309,7 +309,7 @@ def test_the_bytes_are_bounded(tmp_path):
         assert notifier.ask("many 1000 60000") == "ok"
         assert 4 * MIB // 60100 - 1 <= notifier.stats()["kept"] <= 4 * MIB // 60000
         # What goes on takes the room of what has ended.
-        notifier.judged()
+        notifier.evaluated()
         kept = notifier.stats()["kept"]
         assert notifier.ask("many 1000 50000") == "ok"
         assert notifier.stats()["kept"] >= kept
@@ -324,13 +324,13 @@ def test_batches_are_bounded(tmp_path):
 
 
 def test_one_that_hangs_keeps_nothing_from_the_others(tmp_path):
-    """Nor from what judges; and not even from ending."""
+    """Nor from what evaluates; and not even from ending."""
     with Server(None) as hanging, Server(OK) as other:
         with Notifier(tmp_path, "--timeout", HOUR, "--resend", HOUR, hanging.url, other.url) as notifier:
-            notifier.judged("first")
+            notifier.evaluated("first")
             until(lambda: hanging.requests, "the request that hangs")
             for number in range(1000):
-                notifier.judged(f"leak{number}")
+                notifier.evaluated(f"leak{number}")
             until(lambda: any("leak999" in request.names() for request in other.requests), "the last one")
             assert len(hanging.requests) == 1
             assert notifier.stats()["failed"] == 0
@@ -358,7 +358,7 @@ def test_a_request_that_fails_is_made_again(tmp_path, answer, cause):
         timeout = "300" if cause == "timeout" else HOUR
         with Notifier(tmp_path, "--timeout", timeout, "--retry-max", "200", "--retry-min", "50", "--resend", HOUR,
                       server.url) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             stats = notifier.until(cause, 3)
             assert stats["sent"] == 0 and stats["failed"] == stats[cause], stats
             assert status_kb(notifier.pid, "VmRSS") < 100 * 1024 or "asan" in str(NOTIFY)
@@ -375,9 +375,9 @@ def test_a_request_that_fails_is_made_again(tmp_path, answer, cause):
 def test_what_is_refused_is_sent_again_only_when_it_is_repeated(tmp_path, code):
     with Server(OK) as elsewhere, Server(status(code, f"Location: {elsewhere.url}\r\n")) as server:
         with Notifier(tmp_path, "--resend", HOUR, "--retry-max", "10", server.url) as notifier:
-            notifier.judged("first")
+            notifier.evaluated("first")
             notifier.until("refused")
-            notifier.judged("first", "second")
+            notifier.evaluated("first", "second")
             stats = notifier.until("refused", 2)
             assert [request.names() for request in server.requests] == [["first"], ["second"]]
             assert (stats["sent"], stats["failed"]) == (0, 2)
@@ -390,7 +390,7 @@ def test_it_waits_as_long_as_it_is_asked_to(tmp_path):
     answers = [status(429, "Retry-After: 3000\r\n"), status(429)]
     with Server(answers[0]) as patient, Server(answers[1]) as other:
         with Notifier(tmp_path, "--retry-min", "1", "--retry-max", HOUR, patient.url, other.url) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             until(lambda: len(patient.requests) and len(other.requests) >= 3, "requests")
             assert len(patient.requests) == 1
 
@@ -403,7 +403,7 @@ def test_what_is_asked(tmp_path):
         url = f"http://me:%40%3apass@127.0.0.1:{server.port}/prefix//"
         environment = {name: proxy.url for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY")}
         with Notifier(tmp_path, "--resend", HOUR, url, env=environment) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             notifier.until("sent")
         request, = server.requests
         assert request.line == "POST /prefix/api/v2/alerts HTTP/1.1"
@@ -415,7 +415,7 @@ def test_what_is_asked(tmp_path):
 
 def test_no_password_is_in_the_log(tmp_path):
     with Server(status(401)) as server, Notifier(tmp_path, f"http://me:secret@127.0.0.1:{server.port}") as notifier:
-        notifier.judged("leak")
+        notifier.evaluated("leak")
         notifier.until("refused")
     assert f"alertmanager http://127.0.0.1:{server.port} takes no" in notifier.stderr()
     assert "secret" not in notifier.stderr()
@@ -437,7 +437,7 @@ def test_tls(tmp_path, wrong):
         alertmanager.start()
         url = alertmanager.url.replace("http:", "https:")
         with Notifier(tmp_path, "--retry-max", "100", "--ca", str(ca.cert), url) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             if not wrong:
                 until(lambda: alertmanager.alerts().keys() == {"leak"}, "it")
                 return
@@ -455,12 +455,12 @@ def test_the_systems_authorities_do_not_know_ours(tmp_path):
         alertmanager.context = ours.context()
         alertmanager.start()
         with Notifier(tmp_path, alertmanager.url) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             notifier.until("tls")
         # And these are looked for where they are.
         files = mounted(f"mount --bind {ours.cert} /etc/ssl/certs/ca-certificates.crt")
         with Notifier(tmp_path, alertmanager.url, prefix=files) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             notifier.until("sent")
 
 
@@ -522,7 +522,7 @@ def test_names_are_asked_of_the_dns(tmp_path, name):
     with Dns(tmp_path, addresses, "hesiod [!UNAVAIL=return] files dns") as dns, Server(OK) as server:
         with Notifier(tmp_path, "--resend", "100", "--retry-max", "100", f"http://{name}:{server.port}",
                       prefix=dns.prefix) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             until(lambda: len(server.requests) >= 2, "requests")
             dns.names = {key: "127.61.61.61" for key in dns.names}
             notifier.until("connect", 2)
@@ -533,13 +533,13 @@ def test_names_are_asked_of_the_dns(tmp_path, name):
 
 
 def test_a_dns_that_does_not_answer(tmp_path):
-    """Keeps neither what judges nor another Alertmanager; that it waits for it is known at the end."""
+    """Keeps neither what evaluates nor another Alertmanager; that it waits for it is known at the end."""
     with Dns(tmp_path, None) as dns, Server(OK) as server:
         with Notifier(tmp_path, "http://nowhere.example:9093", server.url, prefix=dns.prefix) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             until(lambda: dns.asked, "the question")
             for number in range(100):
-                notifier.judged(f"leak{number}")
+                notifier.evaluated(f"leak{number}")
             until(lambda: any("leak99" in request.names() for request in server.requests), "the last one")
             notifier.process.stdin.close()
             assert notifier.process.wait(HANG) in (0, 3)  # it may just have given up
@@ -559,7 +559,7 @@ def test_nothing_is_called_that_is_not_allowed(tmp_path):
         with Notifier(tmp_path, "--seccomp", "log", "--ca", str(ours.cert), "--resend", "100", "--retry-max", "100",
                       alertmanager.url, f"http://away:{free_port()}", "http://unknown", "http://localhost:1",
                       prefix=dns.prefix) as notifier:
-            notifier.judged("leak")
+            notifier.evaluated("leak")
             for name in ("sent", "connect", "resolve"):
                 notifier.until(name, 3)
             assert logged(notifier.pid) == set()

@@ -5,7 +5,7 @@
 
 #include "model/callsite.h"
 
-static inline void do_not_judge(struct callsite *site)
+static inline void classify_nothing(struct callsite *site)
 {
 	(void)site;
 }
@@ -18,7 +18,7 @@ static inline struct callsite *make_site(const struct frame *frames, size_t n, b
 		.source = STACK_SOURCE_CFI, .truncated = truncated, .frames = frames, .n = n};
 
 	if (!table)
-		table = callsite_table__new(do_not_judge, NULL);
+		table = callsite_table__new(classify_nothing, NULL);
 	return table ? callsite_table__intern(table, 1, &stack) : NULL;
 }
 

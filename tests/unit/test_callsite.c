@@ -12,13 +12,13 @@
 #include "model/callsite.h"
 #include "util/cleanup.h"
 
-static void no_judge(struct callsite *site)
+static void classify_nothing(struct callsite *site)
 {
 }
 
 static void test_call_sites_are_kept_once(void **state)
 {
-	struct callsite_table *table = callsite_table__new(no_judge, NULL);
+	struct callsite_table *table = callsite_table__new(classify_nothing, NULL);
 	struct frame frames[] = {
 		{.function = "mmap", .module = "/lib/libc.so", .offset = 5, .ip = 1},
 		{.function = "grow", .module = "/bin/a", .offset = 7, .ip = 2}};
@@ -47,7 +47,7 @@ static void test_call_sites_are_kept_once(void **state)
 /* The account with most of a nearly full table loses; others keep theirs. */
 static void test_the_account_with_most_call_sites_gives_way(void **state)
 {
-	struct callsite_table *table = callsite_table__new(no_judge, NULL);
+	struct callsite_table *table = callsite_table__new(classify_nothing, NULL);
 	struct frame frame = {.function = "f"};
 	struct frame deep[FRAMES_MAX];
 	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = deep, .n = FRAMES_MAX};
@@ -83,7 +83,7 @@ static void test_the_account_with_most_call_sites_gives_way(void **state)
 /* Call sites without references go first; when all are held, further ones become "other". */
 static void test_call_sites_are_bounded(void **state)
 {
-	struct callsite_table *table = callsite_table__new(no_judge, NULL);
+	struct callsite_table *table = callsite_table__new(classify_nothing, NULL);
 	char *name = calloc(1, 1 << 20);
 	struct frame frame = {.function = name};
 	struct unwound stack = {.source = STACK_SOURCE_CFI, .frames = &frame, .n = 1};

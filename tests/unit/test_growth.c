@@ -10,7 +10,7 @@
 #include <jansson.h>
 
 #include "growth/alert_encode.h"
-#include "growth/judge.h"
+#include "growth/evaluate.h"
 #include "growth/notices.h"
 #include "made_sites.h"
 #include "proc/statm.h"
@@ -90,17 +90,17 @@ static void look(struct node *node, pid_t pid, uint64_t anonymous)
 	grower__look(growers__find(&node->growers, pid, start_of(node)), BOOT_S + node->s, &memory);
 }
 
-static void judge(struct node *node)
+static void evaluate(struct node *node)
 {
 	const struct moment now = moment_of(node);
 
-	judge__all(&node->growers, &node->alerts, MAX_COUNT, &now);
+	evaluate__all(&node->growers, &node->alerts, MAX_COUNT, &now);
 }
 
 static void lose(struct node *node, pid_t pid)
 {
-	judge__gone(&node->growers, &node->alerts,
-		    growers__find(&node->growers, pid, start_of(node)), moment_of(node).wall_ns);
+	evaluate__gone(&node->growers, &node->alerts,
+		       growers__find(&node->growers, pid, start_of(node)), moment_of(node).wall_ns);
 }
 
 /* For so long, at so much a second. */
@@ -108,7 +108,7 @@ static void run(struct node *node, pid_t pid, uint32_t seconds, uint64_t *anonym
 {
 	for (uint32_t end = node->s + seconds; node->s < end; node->s += 5) {
 		look(node, pid, *anonymous);
-		judge(node);
+		evaluate(node);
 		*anonymous += 5 * rate;
 	}
 }
@@ -156,7 +156,7 @@ static void a_leak_from_suspicion_to_the_end(void **state)
 	assert_int_equal(only(&node)->state, ALERT_RESOLVED);
 	assert_int_not_equal(only(&node)->ended, 0);
 	node.s += ALERT_SHOWN_S + 1;
-	judge(&node);
+	evaluate(&node);
 	assert_null(node.alerts.all[0]);
 	free_node(&node);
 }
@@ -195,14 +195,14 @@ static void what_is_young_is_waited_for(void **state)
 	alert = node.alerts.all[0];
 	assert_int_equal(only(&node)->state, ALERT_PENDING);
 	alert->limit_at = moment_of(&node).wall_ns + 301 * NSEC_PER_SEC;
-	judge(&node);
+	evaluate(&node);
 	assert_int_equal(alert->state, ALERT_PENDING);
 	alert->limit_at -= 2 * NSEC_PER_SEC;
 	alert->limit_is_node = true;
-	judge(&node);
+	evaluate(&node);
 	assert_int_equal(alert->state, ALERT_PENDING);
 	alert->limit_is_node = false;
-	judge(&node);
+	evaluate(&node);
 	assert_int_equal(alert->state, ALERT_FIRING);
 	/* That is not taken back. */
 	alert->limit_at = 0;
@@ -227,7 +227,7 @@ static void what_is_not_observed_yet(void **state)
 	run(&node, 7, 200, &anonymous, 2 * MB);
 	assert_null(node.alerts.all[0]);
 	observe(&node, 7, NULL, 50, NULL);
-	judge(&node);
+	evaluate(&node);
 	assert_int_equal(only(&node)->state, ALERT_FIRING);
 	assert_string_equal(only(&node)->comm, "leaker");
 	assert_int_equal(HASH_COUNT(node.growers.processes), 1);
@@ -277,7 +277,7 @@ static size_t live(struct node *node, unsigned lives, double leak_mb_min, bool n
 			size_t firing;
 
 			look(node, pid, mb * MB);
-			judge(node);
+			evaluate(node);
 			firing = count(node, ALERT_FIRING);
 			alarms += firing > before;
 			before = firing;
@@ -364,7 +364,7 @@ static void mappings_that_run_out(void **state)
 	observe(&node, 7, NULL, 50, site);
 	for (size_t n = 3000; n < 30000; n += 100, node.s += 5) {
 		observe(&node, 7, NULL, n, site);
-		judge(&node);
+		evaluate(&node);
 	}
 	assert_int_equal(only(&node)->kind, ALERT_MAP_COUNT);
 	assert_int_equal(only(&node)->state, ALERT_FIRING);
@@ -403,21 +403,21 @@ static void mappings_that_have_run_out(void **state)
 
 	(void)state;
 	observe(&node, 7, NULL, MAX_COUNT * 9 / 10 - 1, NULL);
-	judge(&node);
+	evaluate(&node);
 	assert_null(node.alerts.all[0]);
 	node.s += 5;
 	observe(&node, 7, NULL, MAX_COUNT * 9 / 10, NULL);
-	judge(&node);
+	evaluate(&node);
 	assert_int_equal(only(&node)->state, ALERT_FIRING);
 	assert_false(only(&node)->has_slope);
 	/* A few less are no end. */
 	node.s += 5;
 	observe(&node, 7, NULL, MAX_COUNT * 9 / 10 - 100, NULL);
-	judge(&node);
+	evaluate(&node);
 	assert_int_equal(only(&node)->state, ALERT_FIRING);
 	node.s += 5;
 	observe(&node, 7, NULL, MAX_COUNT / 2, NULL);
-	judge(&node);
+	evaluate(&node);
 	assert_int_equal(only(&node)->state, ALERT_RESOLVED);
 	free_node(&node);
 }

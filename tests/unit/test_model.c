@@ -202,7 +202,7 @@ static void test_what_was_there_before_us(void **state)
 	free(set.vmas);
 }
 
-/* Only what was last touched before the snapshot began may be judged by it. */
+/* Only what was last touched before the snapshot began may be evaluated by it. */
 static void test_learning_spares_what_is_newer(void **state)
 {
 	struct fixture *f = *state;

@@ -62,9 +62,9 @@ static const char *take(struct outbox *outbox, size_t receiver, uint64_t now_ns,
 	return batch.n ? text : NULL;
 }
 
-static void judge(struct outbox *outbox, const struct notice *notices, size_t n, uint64_t now_ns)
+static void evaluate(struct outbox *outbox, const struct notice *notices, size_t n, uint64_t now_ns)
 {
-	outbox__judged(outbox, notices, n, now_ns, WALL + (now_ns - NOW));
+	outbox__evaluated(outbox, notices, n, now_ns, WALL + (now_ns - NOW));
 }
 
 static void test_what_goes_on(void **state)
@@ -73,7 +73,7 @@ static void test_what_goes_on(void **state)
 	const struct notice notices[] = {NOTICE(leak, 0), NOTICE(other, 0)};
 
 	assert_true(outbox__due(outbox, 0) == UINT64_MAX);
-	judge(outbox, notices, 2, NOW);
+	evaluate(outbox, notices, 2, NOW);
 	assert_int_equal(outbox__due(outbox, 0), 0);
 	assert_string_equal(
 		take(outbox, 0, NOW, true),
@@ -86,7 +86,7 @@ static void test_what_goes_on(void **state)
 		"\"startsAt\":\"2026-11-22T21:30:05.000000Z\","
 		"\"endsAt\":\"2026-11-22T21:35:05.000000Z\",\"generatorURL\":\"http://here/\"}]");
 	/* Judged again it is the same, in whatever order its labels stand, and not due before. */
-	judge(outbox, (struct notice[]){NOTICE(other, 0), NOTICE(knael, 0)}, 2, NOW + 1);
+	evaluate(outbox, (struct notice[]){NOTICE(other, 0), NOTICE(knael, 0)}, 2, NOW + 1);
 	assert_int_equal(outbox__count(outbox), 2);
 	assert_int_equal(outbox__due(outbox, 0), NOW + MINUTE);
 	assert_null(take(outbox, 0, NOW + MINUTE - 1, true));
@@ -99,7 +99,7 @@ static void test_a_request_that_failed(void **state)
 	_cleanup_outbox_ struct outbox *outbox = new_outbox(2);
 	const struct notice notice = NOTICE(leak, 0);
 
-	judge(outbox, &notice, 1, NOW);
+	evaluate(outbox, &notice, 1, NOW);
 	assert_non_null(take(outbox, 0, NOW, false));
 	assert_non_null(take(outbox, 1, NOW, true));
 	assert_non_null(take(outbox, 0, NOW, true));
@@ -113,16 +113,16 @@ static void test_an_end(void **state)
 	struct notice notice = NOTICE(leak, 0);
 	uint64_t now = NOW, n = 0;
 
-	judge(outbox, &notice, 1, now);
+	evaluate(outbox, &notice, 1, now);
 	assert_non_null(take(outbox, 0, now, true));
 	notice.ends_at = WALL;
 	now += 10 * NSEC_PER_SEC;
-	judge(outbox, &notice, 1, now);
+	evaluate(outbox, &notice, 1, now);
 	assert_int_equal(outbox__due(outbox, 0), 0);
 	assert_non_null(strstr(take(outbox, 0, now, true), "\"endsAt\":\"2026-11-22T21:31:05.000"));
 	/* Repeated every minute for a quarter of an hour, whether it is spoken of or not. */
 	for (; outbox__count(outbox); now += NSEC_PER_SEC) {
-		judge(outbox, &notice, now < NOW + 5 * MINUTE, now);
+		evaluate(outbox, &notice, now < NOW + 5 * MINUTE, now);
 		if (take(outbox, 0, now, true))
 			n++;
 	}
@@ -130,7 +130,7 @@ static void test_an_end(void **state)
 	assert_int_equal(now, NOW + 15 * MINUTE + 11 * NSEC_PER_SEC);
 	assert_int_equal(outbox__dropped(outbox), 0);
 	/* It is not told anew of what it has heard. */
-	judge(outbox, &notice, 1, now);
+	evaluate(outbox, &notice, 1, now);
 	assert_int_equal(outbox__count(outbox), 0);
 }
 
@@ -139,12 +139,12 @@ static void test_an_end_that_is_not_said(void **state)
 	_cleanup_outbox_ struct outbox *outbox = new_outbox(1);
 	const struct notice notice = NOTICE(leak, 0);
 
-	judge(outbox, &notice, 1, NOW);
-	judge(outbox, NULL, 0, NOW + MINUTE);
+	evaluate(outbox, &notice, 1, NOW);
+	evaluate(outbox, NULL, 0, NOW + MINUTE);
 	assert_non_null(
 		strstr(take(outbox, 0, NOW + MINUTE, true), "\"endsAt\":\"2026-11-22T21:32:05."));
 	/* And it begins again. */
-	judge(outbox, &notice, 1, NOW + 2 * MINUTE);
+	evaluate(outbox, &notice, 1, NOW + 2 * MINUTE);
 	assert_non_null(strstr(take(outbox, 0, NOW + 2 * MINUTE, true),
 			       "\"endsAt\":\"2026-11-22T21:37:05."));
 	assert_int_equal(outbox__count(outbox), 1);
@@ -157,7 +157,7 @@ static void test_an_end_without_a_beginning(void **state)
 	const struct notice notices[] = {NOTICE(leak, WALL - 14 * MINUTE),
 					 NOTICE(other, WALL - 15 * MINUTE)};
 
-	judge(outbox, notices, 2, NOW);
+	evaluate(outbox, notices, 2, NOW);
 	assert_int_equal(outbox__count(outbox), 1);
 	assert_non_null(strstr(take(outbox, 0, NOW, true), "leak"));
 }
@@ -169,15 +169,15 @@ static void test_what_ends_while_a_request_is_under_way(void **state)
 	_cleanup_buf_ struct buf json = {};
 	struct outbox_batch batch;
 
-	judge(outbox, &notice, 1, NOW);
+	evaluate(outbox, &notice, 1, NOW);
 	outbox__take(outbox, 0, NOW, WALL, &batch, &json);
-	judge(outbox, NULL, 0, NOW + 1);
-	judge(outbox, NULL, 0, NOW + 20 * MINUTE); /* not forgotten: the request has it */
+	evaluate(outbox, NULL, 0, NOW + 1);
+	evaluate(outbox, NULL, 0, NOW + 20 * MINUTE); /* not forgotten: the request has it */
 	assert_int_equal(outbox__count(outbox), 1);
 	outbox__put_back(outbox, 0, &batch, true, NOW + 20 * MINUTE);
 	assert_int_equal(outbox__due(outbox, 0), 0);
 	assert_non_null(take(outbox, 0, NOW + 20 * MINUTE, true));
-	judge(outbox, NULL, 0, NOW + 20 * MINUTE);
+	evaluate(outbox, NULL, 0, NOW + 20 * MINUTE);
 	assert_int_equal(outbox__count(outbox), 0);
 	assert_int_equal(outbox__dropped(outbox), 0);
 }
@@ -190,12 +190,12 @@ static void test_a_clock_that_was_set(void **state)
 	const char *text;
 
 	notice.starts_at = WALL + 50 * MINUTE;
-	judge(outbox, &notice, 1, NOW);
+	evaluate(outbox, &notice, 1, NOW);
 	text = take(outbox, 0, NOW, true);
 	assert_non_null(strstr(text, "\"startsAt\":\"2026-11-22T21:31:05.000000Z\""));
 	assert_non_null(strstr(text, "\"endsAt\":\"2026-11-22T21:31:05.000000Z\""));
 	notice.ends_at = 0;
-	judge(outbox, &notice, 1, NOW);
+	evaluate(outbox, &notice, 1, NOW);
 	text = take(outbox, 0, NOW, true);
 	assert_non_null(strstr(text, "\"startsAt\":\"2026-11-22T21:35:05.000000Z\""));
 	assert_non_null(strstr(text, "\"endsAt\":\"2026-11-22T21:35:05.000000Z\""));
@@ -214,17 +214,17 @@ static void test_bounds(void **state)
 		labels[i] = (struct notice_text){"alertname", names[i]};
 		notices[i] = (struct notice){&labels[i], 1, summary, 1, WALL, 0};
 	}
-	judge(outbox, notices, OUTBOX_MAX + 1, NOW);
+	evaluate(outbox, notices, OUTBOX_MAX + 1, NOW);
 	assert_int_equal(outbox__count(outbox), OUTBOX_MAX);
 	assert_int_equal(outbox__dropped(outbox), 1);
 	/* What has ended gives way; nobody has heard of it. */
 	notices[0].ends_at = WALL;
-	judge(outbox, notices, OUTBOX_MAX + 1, NOW);
+	evaluate(outbox, notices, OUTBOX_MAX + 1, NOW);
 	assert_int_equal(outbox__count(outbox), OUTBOX_MAX);
 	assert_int_equal(outbox__dropped(outbox), 2);
 	/* But not to another end. */
 	notices[1].ends_at = WALL;
-	judge(outbox, notices, OUTBOX_MAX + 1, NOW);
+	evaluate(outbox, notices, OUTBOX_MAX + 1, NOW);
 	assert_int_equal(outbox__count(outbox), OUTBOX_MAX);
 	assert_int_equal(outbox__dropped(outbox), 3);
 }

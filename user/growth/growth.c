@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "growth/headroom.h"
-#include "growth/judge.h"
+#include "growth/evaluate.h"
 #include "growth/trend_file.h"
 #include "growth/notices.h"
 #include "history/history.h"
@@ -54,7 +54,7 @@ static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
 	pthread_mutex_lock(&g->lock);
 	grower = growers__find(&g->growers, pid, start_ticks);
 	if (grower)
-		judge__gone(&g->growers, &g->alerts, grower, clock__wall_ns());
+		evaluate__gone(&g->growers, &g->alerts, grower, clock__wall_ns());
 	pthread_mutex_unlock(&g->lock);
 }
 
@@ -105,7 +105,7 @@ static void read_all(struct growth *g)
 			grower__look(p, now_s, &readings[i].memory);
 		/* Its end may have been told before it was met. */
 		else if (p && (readings[i].err == -ESRCH || readings[i].err == -ENOENT))
-			judge__gone(&g->growers, &g->alerts, p, clock__wall_ns());
+			evaluate__gone(&g->growers, &g->alerts, p, clock__wall_ns());
 	}
 	pthread_mutex_unlock(&g->lock);
 }
@@ -403,7 +403,7 @@ static void tick(struct growth *g, struct visitor *visitor)
 		return;
 	pthread_mutex_lock(&g->lock);
 	g->max_map_count = max;
-	judge__all(&g->growers, &g->alerts, max, &now);
+	evaluate__all(&g->growers, &g->alerts, max, &now);
 	n = find_due(g, looks);
 	pthread_mutex_unlock(&g->lock);
 	for (size_t i = 0; i < n && !visitor->stop; i++)
@@ -447,7 +447,7 @@ static void wake(void *arg)
 	pthread_mutex_unlock(&g->lock);
 }
 
-static const struct crew_work judging = {.name = "growth", .run = run, .wake = wake};
+static const struct crew_work evaluating = {.name = "growth", .run = run, .wake = wake};
 
 /* --- its life --------------------------------------------------------------------------------- */
 
@@ -474,7 +474,7 @@ const struct observer *growth__observer(const struct growth *g)
 int growth__start(struct growth *g, struct taker *taker, struct crew *crew)
 {
 	g->taker = taker;
-	return crew__start(crew, &judging, g);
+	return crew__start(crew, &evaluating, g);
 }
 
 void growth__free(struct growth *g)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
- * What grows abnormally: it observes, judges every five seconds on a thread of its own, and has
+ * What grows abnormally: it observes, evaluates every five seconds on a thread of its own, and has
  * history say which code it is. Trends are kept with history, every hour and at the end, and go on
  * after a restart of the daemon; what has ended and alerts' numbers are in memory only.
  */
@@ -26,7 +26,7 @@ struct taker;
 struct growth_config {
 	const char *proc;
 	struct history *history;
-	/* All that fire and those that have just ended, each time that they were judged, on the
+	/* All that fire and those that have just ended, each time that they were evaluated, on the
 	 * thread; NULL: nobody is told. The notices live until it returns. */
 	void (*notify)(void *ctx, const struct notice *notices, size_t n);
 	void *ctx;

@@ -101,7 +101,7 @@ bool trend__slope(const struct trend *trend, unsigned window, struct trend_slope
 	return true;
 }
 
-/* --- judging ---------------------------------------------------------------------------------- */
+/* --- evaluating ------------------------------------------------------------------------------- */
 
 static uint32_t peak_before(const struct trend *trend, uint32_t start_s)
 {
@@ -185,7 +185,7 @@ static bool is_held(const struct trend *trend, unsigned window)
 	return trend->last_s - w->rising_s >= hold_s && w->n >= kinds[window].known;
 }
 
-static void judge(struct trend *trend, unsigned window, const struct trend_rule *rule)
+static void evaluate(struct trend *trend, unsigned window, const struct trend_rule *rule)
 {
 	struct trend_window *w = &trend->windows[window];
 	uint32_t hold_s = kinds[window].hold * kinds[window].bucket_s, now_s = trend->last_s;
@@ -276,7 +276,7 @@ void trend__add(struct trend *trend, const struct trend_rule *rule, uint32_t now
 			bool begun = w->n || w->newest > trend->first_s / kinds[i].bucket_s;
 
 			move_to(trend, w, number, value, begun);
-			judge(trend, i, rule);
+			evaluate(trend, i, rule);
 		}
 	}
 	trend->value = value;

@@ -2,8 +2,8 @@
 /*
  * Whether an amount grows for good: pure, of fixed size, O(1) for a value.
  *
- * It is judged over eight windows, from a minute to twenty days: 100 MB a minute must be found in
- * minutes, and 1 MB an hour shows only in days. Each window has 12 buckets, and each bucket keeps
+ * It is evaluated over eight windows, from a minute to twenty days: 100 MB a minute must be found
+ *in minutes, and 1 MB an hour shows only in days. Each window has 12 buckets, and each bucket keeps
  * the least value that fell into it: the lower envelope, which a collector's teeth, bursts and
  * noise do not lift. As many buckets of the window before are kept for comparison.
  *
@@ -37,7 +37,7 @@
  * at most. A window that is shorter than the gap begins anew. Times are those of CLOCK_BOOTTIME,
  * which nobody sets. The bucket in which it begins is left out.
  *
- * It takes 1.2 KB; a value, with what is judged of it, a tenth of a microsecond.
+ * It takes 1.2 KB; a value, with what is evaluated of it, a tenth of a microsecond.
  */
 #ifndef MEMPROV_TREND_H
 #define MEMPROV_TREND_H
@@ -49,7 +49,7 @@
 #define TREND_BUCKETS 12
 #define TREND_PEAKS   48
 
-/* One more is open, and not judged. */
+/* One more is open, and not evaluated. */
 #define TREND_KEPT (2 * TREND_BUCKETS + 1)
 
 enum trend_state {

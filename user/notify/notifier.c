@@ -216,12 +216,12 @@ int notifier__start(struct notifier *n)
 	return err;
 }
 
-void notifier__judged(void *notifier, const struct notice *notices, size_t n)
+void notifier__evaluated(void *notifier, const struct notice *notices, size_t n)
 {
 	struct notifier *self = notifier;
 
 	pthread_mutex_lock(&self->lock);
-	outbox__judged(self->outbox, notices, n, clock__monotonic_ns(), clock__wall_ns());
+	outbox__evaluated(self->outbox, notices, n, clock__monotonic_ns(), clock__wall_ns());
 	pthread_cond_broadcast(&self->wake);
 	pthread_mutex_unlock(&self->lock);
 }

@@ -47,7 +47,7 @@ int notifier__start(struct notifier *notifier);
 /* Everything that goes on, and what has just ended: what is not there any more has ended, too.
  * Copies, and does not block. The first argument is a struct notifier, which growth does not know.
  */
-void notifier__judged(void *notifier, const struct notice *notices, size_t n);
+void notifier__evaluated(void *notifier, const struct notice *notices, size_t n);
 
 struct notifier_stats {
 	uint64_t sent;	  /* alerts, each time that an Alertmanager took one */

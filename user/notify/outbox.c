@@ -20,7 +20,7 @@ struct outgoing {
 	uint64_t ended_ns; /* when that was heard; 0: it goes on */
 	unsigned changes;  /* how often it has begun or ended */
 	unsigned held;	   /* batches that it is in */
-	bool judged;	   /* by what is being judged now */
+	bool evaluated;	   /* by what is being evaluated now */
 	struct {
 		uint64_t due_ns;
 		bool told_end;
@@ -77,7 +77,7 @@ void outbox__free(struct outbox *outbox)
 	free(outbox);
 }
 
-/* --- what is judged --------------------------------------------------------------------------- */
+/* --- what is evaluated ------------------------------------------------------------------------ */
 
 static int by_name(const void *a, const void *b)
 {
@@ -207,8 +207,8 @@ static void annotate(struct outbox *outbox, struct outgoing *alert, const struct
 }
 
 /* Of an end whose beginning a daemon before this one told of, Alertmanager hears, too. */
-static void judge(struct outbox *outbox, const struct notice *notice, uint64_t now_ns,
-		  uint64_t wall_ns)
+static void evaluate(struct outbox *outbox, const struct notice *notice, uint64_t now_ns,
+		     uint64_t wall_ns)
 {
 	_cleanup_free_ char *labels = labels_of(outbox, notice);
 	struct outgoing *alert = NULL;
@@ -223,7 +223,7 @@ static void judge(struct outbox *outbox, const struct notice *notice, uint64_t n
 		outbox->dropped += outbox->config.n_receivers;
 		return;
 	}
-	alert->judged = true;
+	alert->evaluated = true;
 	if (notice->ends_at && !alert->ended_ns) {
 		end(alert, notice->ends_at, now_ns);
 	} else if (!notice->ends_at && alert->ended_ns) { /* it has begun again */
@@ -234,17 +234,17 @@ static void judge(struct outbox *outbox, const struct notice *notice, uint64_t n
 	}
 }
 
-void outbox__judged(struct outbox *outbox, const struct notice *notices, size_t n, uint64_t now_ns,
-		    uint64_t wall_ns)
+void outbox__evaluated(struct outbox *outbox, const struct notice *notices, size_t n,
+		       uint64_t now_ns, uint64_t wall_ns)
 {
 	struct outgoing *alert, *next;
 
 	for (alert = outbox->all; alert; alert = alert->hh.next)
-		alert->judged = false;
+		alert->evaluated = false;
 	for (size_t i = 0; i < n; i++)
-		judge(outbox, &notices[i], now_ns, wall_ns);
+		evaluate(outbox, &notices[i], now_ns, wall_ns);
 	HASH_ITER (hh, outbox->all, alert, next) {
-		if (!alert->judged && !alert->ended_ns)
+		if (!alert->evaluated && !alert->ended_ns)
 			end(alert, wall_ns, now_ns);
 		if (alert->ended_ns && !alert->held &&
 		    now_ns - alert->ended_ns >= outbox->config.keep_ended_ns)

@@ -3,9 +3,9 @@
  * What Alertmanagers have to be told, and when each of them was told it. Pure: no thread, no I/O;
  * the caller has the lock and the clock.
  *
- *	notices ──outbox__judged──▶ one alert for each set of labels ──outbox__take──▶ JSON, a batch
- *	                            due at each Alertmanager: at once when it began or ended, then
- *	                            every resend_ns; forgotten keep_ended_ns after its end
+ *	notices ──outbox__evaluated──▶ one alert for each set of labels ──outbox__take──▶ JSON, a
+ *batch due at each Alertmanager: at once when it began or ended, then every resend_ns; forgotten
+ *keep_ended_ns after its end
  *
  * Alertmanager itself takes an alert for ended when its endsAt has passed: while it goes on, each
  * repeat moves that on by OUTBOX_VALID of them. So an alert of a daemon that is gone ends by
@@ -45,8 +45,8 @@ void outbox__free(struct outbox *outbox); /* accepts NULL */
 
 /* Everything that goes on, and what has just ended; what is no longer there has ended, too. Copies.
  */
-void outbox__judged(struct outbox *outbox, const struct notice *notices, size_t n, uint64_t now_ns,
-		    uint64_t wall_ns);
+void outbox__evaluated(struct outbox *outbox, const struct notice *notices, size_t n,
+		       uint64_t now_ns, uint64_t wall_ns);
 
 /* When the receiver has to be told something next; UINT64_MAX: never. */
 uint64_t outbox__due(const struct outbox *outbox, size_t receiver);

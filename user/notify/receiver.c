@@ -223,7 +223,7 @@ static enum delivery explain_code(struct receiver *receiver, CURLcode code)
 	return DELIVERY_BROKEN;
 }
 
-static enum delivery judge_status(struct receiver *receiver)
+static enum delivery evaluate_status(struct receiver *receiver)
 {
 	long status = 0;
 
@@ -247,7 +247,7 @@ enum delivery receiver__post(struct receiver *receiver, const struct buf *json)
 	    set(receiver->easy, CURLOPT_POSTFIELDS, json->data))
 		return DELIVERY_BROKEN;
 	code = receiver->curl->easy_perform(receiver->easy);
-	return code ? explain_code(receiver, code) : judge_status(receiver);
+	return code ? explain_code(receiver, code) : evaluate_status(receiver);
 }
 
 const char *receiver__why(const struct receiver *receiver)

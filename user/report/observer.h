@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * What is told of every sample and of every report of one process, at the moment when it is made:
- * what history is written from, and growth is judged by. The thread that made it calls, and must
+ * what history is written from, and growth is evaluated by. The thread that made it calls, and must
  * not be kept waiting.
  */
 #ifndef MEMPROV_OBSERVER_H

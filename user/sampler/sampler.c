@@ -150,7 +150,7 @@ static uint64_t next_ns(struct meter *meter)
 	return now + pace__wait_ns(&meter->pace, now);
 }
 
-/* What is not reached before the round ends is judged again in the next one. */
+/* What is not reached before the round ends is evaluated again in the next one. */
 static void run_round(struct sampler *s, struct visitor *visitor, const struct round *round,
 		      uint64_t end_ns, struct meter *meter)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /*
  * The process that opens a file as another process could open it: with that one's file system user
- * and groups and no capability, so that the kernel itself judges. The launcher forks one off for
+ * and groups and no capability, so that the kernel itself decides. The launcher forks one off for
  * each set of paths; what keeps it waiting keeps no other process waiting.
  *
  *	parent                             opener

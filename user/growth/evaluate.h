@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
 /* From trends to alerts: pure but for memory. */
-#ifndef MEMPROV_JUDGE_H
-#define MEMPROV_JUDGE_H
+#ifndef MEMPROV_EVALUATE_H
+#define MEMPROV_EVALUATE_H
 
 #include "growth/alerts.h"
 #include "growth/growers.h"
@@ -12,11 +12,11 @@ struct moment {
 };
 
 /* max_map_count 0: not known. */
-void judge__all(struct growers *growers, struct alerts *alerts, uint64_t max_map_count,
-		const struct moment *now);
+void evaluate__all(struct growers *growers, struct alerts *alerts, uint64_t max_map_count,
+		   const struct moment *now);
 
 /* The process has gone, and so has its growth. It is forgotten. */
-void judge__gone(struct growers *growers, struct alerts *alerts, struct grower *grower,
-		 uint64_t wall_ns);
+void evaluate__gone(struct growers *growers, struct alerts *alerts, struct grower *grower,
+		    uint64_t wall_ns);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-#include "growth/judge.h"
+#include "growth/evaluate.h"
 
 #include <string.h>
 
@@ -13,7 +13,7 @@
  * its own bound first. */
 #define URGENT_NS (5 * 60 * NSEC_PER_SEC)
 
-struct judging {
+struct evaluation {
 	struct growers *growers;
 	struct alerts *alerts;
 	uint64_t max_map_count;
@@ -52,33 +52,33 @@ static void in_bytes(struct trend_slope *slope)
 }
 
 /* Once it fires, that is not taken back because it slows down. */
-static bool is_urgent(const struct judging *j, const struct alert *alert)
+static bool is_urgent(const struct evaluation *e, const struct alert *alert)
 {
 	return alert &&
 	       (alert->state == ALERT_FIRING || (alert->limit_at && !alert->limit_is_node &&
-						 alert->limit_at < j->now->wall_ns + URGENT_NS));
+						 alert->limit_at < e->now->wall_ns + URGENT_NS));
 }
 
 /* What follows from the trend's state. True when there is an alert that goes on. */
-static bool follow(struct judging *j, struct alert **alert, enum alert_kind kind,
+static bool follow(struct evaluation *e, struct alert **alert, enum alert_kind kind,
 		   const struct trend *trend, bool full)
 {
 	unsigned window;
 	enum trend_state state = trend__state(trend, &window);
 
-	if (full || (state == TREND_LIKELY && is_urgent(j, *alert)))
+	if (full || (state == TREND_LIKELY && is_urgent(e, *alert)))
 		state = TREND_CERTAIN;
 	if (state == TREND_QUIET ||
 	    (*alert && (*alert)->state == ALERT_FIRING && state != TREND_CERTAIN)) {
-		end(j->alerts, alert, j->now->wall_ns);
+		end(e->alerts, alert, e->now->wall_ns);
 		return false;
 	}
 	if (!*alert) {
-		*alert = alerts__add(j->alerts, kind);
+		*alert = alerts__add(e->alerts, kind);
 		if (!*alert)
 			return false;
 		(*alert)->since =
-			j->now->wall_ns - (full ? 0 : trend_window__seconds(window) * NSEC_PER_SEC);
+			e->now->wall_ns - (full ? 0 : trend_window__seconds(window) * NSEC_PER_SEC);
 	}
 	if (state == TREND_CERTAIN && (*alert)->state == ALERT_PENDING) {
 		(*alert)->state = ALERT_FIRING;
@@ -90,27 +90,27 @@ static bool follow(struct judging *j, struct alert **alert, enum alert_kind kind
 	return true;
 }
 
-static bool is_full(const struct judging *j, const struct grower *grower)
+static bool is_full(const struct evaluation *e, const struct grower *grower)
 {
 	bool was = grower->map_count && grower->map_count->state == ALERT_FIRING;
-	uint64_t max = j->max_map_count;
+	uint64_t max = e->max_map_count;
 
 	return max && grower->mappings >= (was ? max * NOT_FULL : max * FULL);
 }
 
-static void judge(struct judging *j, struct grower *grower)
+static void evaluate(struct evaluation *e, struct grower *grower)
 {
 	bool was = grower->growing, had = grower->map_count;
 
 	if (!grower->observed)
 		return;
-	if (follow(j, &grower->growing, ALERT_GROWTH, &grower->trend, false)) {
+	if (follow(e, &grower->growing, ALERT_GROWTH, &grower->trend, false)) {
 		if (!was)
 			fill(grower->growing, grower);
 		refresh(grower->growing, grower);
 	}
-	if (grower->maps && follow(j, &grower->map_count, ALERT_MAP_COUNT, &grower->maps->trend,
-				   is_full(j, grower))) {
+	if (grower->maps && follow(e, &grower->map_count, ALERT_MAP_COUNT, &grower->maps->trend,
+				   is_full(e, grower))) {
 		if (!had)
 			fill(grower->map_count, grower);
 		refresh(grower->map_count, grower);
@@ -118,16 +118,16 @@ static void judge(struct judging *j, struct grower *grower)
 }
 
 /* Where one of its processes is told of, that says it all. */
-static bool has_a_grower(const struct judging *j, const struct group *group)
+static bool has_a_grower(const struct evaluation *e, const struct group *group)
 {
-	for (const struct grower *p = j->growers->processes; p; p = p->hh.next) {
+	for (const struct grower *p = e->growers->processes; p; p = p->hh.next) {
 		if (p->group == group && p->growing && p->growing->state == ALERT_FIRING)
 			return true;
 	}
 	return false;
 }
 
-static void judge_container(struct judging *j, struct group *group)
+static void evaluate_container(struct evaluation *e, struct group *group)
 {
 	unsigned window;
 	bool was = group->growing;
@@ -135,12 +135,12 @@ static void judge_container(struct judging *j, struct group *group)
 	if (trend__state(&group->trend, &window) == TREND_QUIET && !was)
 		return;
 	/* It may be started again. */
-	if (has_a_grower(j, group) ||
-	    (group->empty_s && j->now->boot_s - group->empty_s > CONTAINER_START_S)) {
-		end(j->alerts, &group->growing, j->now->wall_ns);
+	if (has_a_grower(e, group) ||
+	    (group->empty_s && e->now->boot_s - group->empty_s > CONTAINER_START_S)) {
+		end(e->alerts, &group->growing, e->now->wall_ns);
 		return;
 	}
-	if (!follow(j, &group->growing, ALERT_GROWTH, &group->trend, false))
+	if (!follow(e, &group->growing, ALERT_GROWTH, &group->trend, false))
 		return;
 	group->growing->rss = group->rss;
 	group->growing->member = group->member;
@@ -148,26 +148,26 @@ static void judge_container(struct judging *j, struct group *group)
 		group->growing->container = report_container__copy(group->container);
 }
 
-void judge__all(struct growers *growers, struct alerts *alerts, uint64_t max_map_count,
-		const struct moment *now)
+void evaluate__all(struct growers *growers, struct alerts *alerts, uint64_t max_map_count,
+		   const struct moment *now)
 {
-	struct judging j = {growers, alerts, max_map_count, now};
+	struct evaluation e = {growers, alerts, max_map_count, now};
 	struct group *group, *next_group;
 	struct grower *grower;
 
 	for (grower = growers->processes; grower; grower = grower->hh.next)
-		judge(&j, grower);
+		evaluate(&e, grower);
 	HASH_ITER (hh, growers->containers, group, next_group) {
 		group__pass(group, now->boot_s);
-		judge_container(&j, group);
+		evaluate_container(&e, group);
 		if (group->empty_s && now->boot_s - group->empty_s > CONTAINER_KEPT_S)
 			growers__forget_container(growers, group);
 	}
 	alerts__expire(alerts, now->wall_ns);
 }
 
-void judge__gone(struct growers *growers, struct alerts *alerts, struct grower *grower,
-		 uint64_t wall_ns)
+void evaluate__gone(struct growers *growers, struct alerts *alerts, struct grower *grower,
+		    uint64_t wall_ns)
 {
 	end(alerts, &grower->growing, wall_ns);
 	end(alerts, &grower->map_count, wall_ns);
