@@ -27,7 +27,7 @@ struct growth_config {
 	const char *proc;
 	struct history *history;
 	/* All that fire and those that have just ended, each time that they were evaluated, on the
-	 * thread; NULL: nobody is told. The notices live until it returns. */
+	 * thread; NULL: none is. The notices live until it returns. */
 	void (*notify)(void *ctx, const struct notice *notices, size_t n);
 	void *ctx;
 };

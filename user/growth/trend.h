@@ -35,7 +35,7 @@
  *
  * Where nothing was seen, the lesser of the values around is assumed: after a gap there is a step
  * at most. A window that is shorter than the gap begins anew. Times are those of CLOCK_BOOTTIME,
- * which nobody sets. The bucket in which it begins is left out.
+ * which no user sets. The bucket in which it begins is left out.
  *
  * It takes 1.2 KB; a value, with what is evaluated of it, a tenth of a microsecond.
  */

@@ -26,7 +26,7 @@
 #define CHECKPOINT_PART 16
 #define CHECKPOINT_MAX	1000
 
-/* A process that has been another's too is nobody's any more. */
+/* A process that has been another's too belongs to no user any more. */
 #define OWNED                                                                                      \
 	"uid = CASE WHEN comm IS NOT NULL AND uid IS NOT ?8 THEN NULL ELSE ?8 END,"                \
 	" gid = CASE WHEN comm IS NOT NULL AND gid IS NOT ?9 THEN NULL ELSE ?9 END"

@@ -80,7 +80,7 @@ struct process_end {
 	pid_t tgid;
 	uint64_t start_ticks;
 	bool lives_on;	 /* it runs another program */
-	bool shared;	 /* others have inherited its ranges; else nobody can ask for its stacks */
+	bool shared;	 /* others have inherited its ranges; else no report asks for its stacks */
 	pid_t successor; /* 0: there is none, or no stack waits */
 	uint64_t successor_start_ticks;
 };

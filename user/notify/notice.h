@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: BSD-2-Clause */
-/* What somebody outside is to be told of: it began, and perhaps it has ended. */
+/* What is to be told outside: it began, and perhaps it has ended. */
 #ifndef MEMPROV_NOTICE_H
 #define MEMPROV_NOTICE_H
 
