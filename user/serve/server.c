@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <microhttpd.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -75,6 +76,7 @@ struct server {
 	struct sources *sources;
 	struct requests requests;
 	bool has_requests;
+	atomic_bool stopping; /* new connections are closed at once */
 };
 
 static struct watched *watched(struct MHD_Connection *connection)
@@ -118,6 +120,13 @@ static uint64_t source_of(const struct server *server, int fd)
 		return UINT64_MAX;
 	address__unmap(&address);
 	return address__number(&address);
+}
+
+static enum MHD_Result on_accept(void *ctx, const struct sockaddr *peer, socklen_t len)
+{
+	const struct server *server = ctx;
+
+	return server->stopping ? MHD_NO : MHD_YES;
 }
 
 static void on_connection(void *ctx, struct MHD_Connection *connection, void **context,
@@ -365,7 +374,7 @@ static int start_listener(struct server *server, int which)
 	listener->daemon = MHD_start_daemon(
 		MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME |
 			(with_tls ? MHD_USE_TLS : 0),
-		0, NULL, NULL, on_request, listener, MHD_OPTION_LISTEN_SOCKET,
+		0, on_accept, server, on_request, listener, MHD_OPTION_LISTEN_SOCKET,
 		take_fd(listener->fd), MHD_OPTION_THREAD_POOL_SIZE, threads > 1 ? threads : 0,
 		MHD_OPTION_CONNECTION_LIMIT, limits[which].connections,
 		MHD_OPTION_PER_IP_CONNECTION_LIMIT, limits[which].per_address,
@@ -509,14 +518,11 @@ const char *server__metrics_address(const struct server *server)
 
 int server__stop(struct server *server)
 {
-	int fd, stuck = 0;
+	int stuck = 0;
 
-	for (int i = 0; i < LISTENERS; i++) {
-		fd = server->listeners[i].daemon ? MHD_quiesce_daemon(server->listeners[i].daemon)
-						 : server->listeners[i].fd;
-		if (fd >= 0)
-			close(fd);
-	}
+	/* MHD_quiesce_daemon() would close the ports by now; but with epoll it may remove a socket
+	 * that the listener's thread removes at the same time, and then that one aborts. */
+	server->stopping = true;
 	unix_socket__remove(&server->unix_socket);
 	if (server->has_requests) {
 		stuck = crew__stop(server->config.crew, STOP_GRACE_NS);
@@ -526,6 +532,8 @@ int server__stop(struct server *server)
 	for (int i = 0; i < LISTENERS; i++) {
 		if (server->listeners[i].daemon)
 			MHD_stop_daemon(server->listeners[i].daemon);
+		else if (server->listeners[i].fd >= 0)
+			close(server->listeners[i].fd);
 	}
 	deadline__free(server->deadline);
 	sources__free(server->sources);
