@@ -81,7 +81,6 @@ static int limit_resources(uint64_t memory)
 	err = err ?: limit(RLIMIT_NOFILE, 3 * WIRE_FILES_MAX + 16);
 	/* That it cannot fork is what matters; where this cannot be lowered, the rest holds. */
 	limit(RLIMIT_NPROC, 0);
-	setpriority(PRIO_PROCESS, 0, 5);
 	return err;
 }
 
