@@ -6,7 +6,7 @@ import subprocess
 
 import pytest
 
-from memprov import MIB, Target, by_owner, check_sums
+from memprov import MIB, Target, by_owner, check_sums, until
 
 LIBRARIES = f"/usr/lib/{platform.machine()}-linux-gnu"
 
@@ -129,10 +129,12 @@ def test_small_growth_is_attributed(daemon, tmp_path):
                     str(program)], check=True)
     with Target(str(program)) as target:
         assert target.line() == "ready"
-        report = daemon.report(target.pid, all=1)
-    owned = sum(site["rss"] for site in report["callsites"]
-                if site["owner"] and site["owner"]["function"] == "malloc_pool_grow")
-    assert owned >= 18 * 1000 * 1000, report["callsites"]
+
+        def owned():
+            return sum(site["rss"] for site in daemon.report(target.pid, all=1)["callsites"]
+                       if site["owner"] and site["owner"]["function"] == "malloc_pool_grow")
+
+        until(lambda: owned() >= 18 * 1000 * 1000, "the owner of nearly all")
 
 
 RUBY = """
@@ -187,12 +189,17 @@ def test_an_interpreters_memory_is_its_heap(daemon, name):
     with Target(*INTERPRETERS[name], stderr=subprocess.DEVNULL) as target:
         while target.line(60) != "ready":
             pass
-        report = daemon.report(target.pid, all=1)
+
+        def known():
+            """On a busy machine stacks take longer than a request waits for them."""
+            report = daemon.report(target.pid, all=1)
+            runtime = sum(report["breakdown"]["runtime"].values())
+            anonymous = sum(report["breakdown"]["anonymous"].values())
+            heap = report["breakdown"]["runtime"]["heap"]
+            return report if heap >= 20 * MIB and runtime >= 0.9 * (runtime + anonymous) else None
+
+        report = until(known, "nearly all to be the runtime's")
     check_sums(report)
-    runtime = sum(report["breakdown"]["runtime"].values())
-    anonymous = sum(report["breakdown"]["anonymous"].values())
-    assert report["breakdown"]["runtime"]["heap"] >= 20 * MIB, report["breakdown"]
-    assert runtime >= 0.9 * (runtime + anonymous), report["breakdown"]
     assert not report["breakdown"]["named"]
     owners = {site["owner"]["module"] for site in report["callsites"] if site["owner"]}
     program = os.path.realpath(INTERPRETERS[name][0])
