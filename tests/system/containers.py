@@ -11,7 +11,7 @@ import subprocess
 import tempfile
 import uuid
 
-from memprov import WORKLOADS, Agent, Target, until
+from memprov import WORKLOADS, Agent, Target, alone, until
 
 NAMESPACES = ("pid", "mount", "ipc", "uts", "network", "cgroup", "user")
 
@@ -83,14 +83,15 @@ class Container(Agent):
         (self.dir / "config.json").write_text(json.dumps(config))
         self.state = str(self.dir / "state")
         pid_file = self.dir / "pid"
-        Target.__init__(self, "/usr/sbin/runc", "--root", self.state, "run", "--bundle",
-                        str(self.dir), "--pid-file", str(pid_file), self.id,
-                        stderr=open(self.dir / "stderr", "wb"))
         try:
+            with alone("cgroups"):
+                Target.__init__(self, "/usr/sbin/runc", "--root", self.state, "run", "--bundle",
+                                str(self.dir), "--pid-file", str(pid_file), self.id,
+                                stderr=open(self.dir / "stderr", "wb"))
+                until(lambda: pid_file.exists() and pid_file.read_text(), "the container's pid")
             if program == "agent":
                 line = self.line()
                 assert line == "ready", self.stderr()
-            until(lambda: pid_file.exists() and pid_file.read_text(), "the container's pid")
         except AssertionError:
             print(self.stderr())
             self.close()
@@ -120,6 +121,11 @@ class Container(Agent):
         self.process.stdin.close()
         self.process.stdout.close()
         shutil.rmtree(self.dir, ignore_errors=True)
+        with alone("cgroups"):
+            self.remove_cgroups()
+
+    def remove_cgroups(self):
+        """Those around its own that are empty."""
         parent = pathlib.PurePath(self.cgroup).parent
         while str(parent) not in ("/", "."):
             for mount in pathlib.Path("/sys/fs/cgroup").iterdir():

@@ -473,8 +473,9 @@ class Dns:
     def __init__(self, tmp_path, names, modules="files dns"):
         self.names, self.asked = names, []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.60.60.60", 53))
-        (tmp_path / "resolv.conf").write_text("nameserver 127.60.60.60\nsearch svc.example\noptions attempts:1\n")
+        address = f"127.60.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
+        self.socket.bind((address, 53))
+        (tmp_path / "resolv.conf").write_text(f"nameserver {address}\nsearch svc.example\noptions attempts:1\n")
         (tmp_path / "nsswitch.conf").write_text(f"hosts: {modules}\n")
         self.prefix = mounted(*(f"mount --bind {tmp_path}/{name} /etc/{name}"
                                 for name in ("resolv.conf", "nsswitch.conf")))
