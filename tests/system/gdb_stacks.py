@@ -15,6 +15,7 @@ MIN = 65536
 OUT = open(os.environ["STACKS_OUT"], "w")
 DAEMON = os.environ["STACKS_DAEMON"]
 MAX = int(os.environ.get("STACKS_MAX", "120"))
+TRIES = 10  # on a busy machine a stack may take longer than a request waits for it
 done = 0
 entered = {}  # by thread: the length that the call that has begun asks for
 
@@ -76,7 +77,10 @@ def stopped():
         return
     pid = thread.ptid[0]
     stack = frames()
-    region, site = ask(pid, address)
+    for _ in range(TRIES):
+        region, site = ask(pid, address)
+        if site:
+            break
     print(json.dumps({"address": address, "length": length, "gdb": stack, "region": region,
                       "site": site, "maps": mappings(pid)}), file=OUT)
     done += 1
