@@ -347,6 +347,29 @@ static void test_lost_events_take_samples(void **state)
 	assert_touches(f, TGID, "");
 }
 
+/* A page that is there already is taken for the parent's, which the child has copied; but not where
+ * the child may have mapped it unseen. */
+static void test_what_was_lost_of_a_range_goes_with_it(void **state)
+{
+	struct fixture *f = *state;
+	struct mp_lost_range lost = {.lo = 10 * PAGE, .hi = 20 * PAGE, .events = 1};
+	union mp_event enter, moved;
+
+	apply(f, event_fork(++f->now, CHILD, 2 * START_NS, false));
+	lost.last_ns = ++f->now;
+	model__lost(f->model, CHILD, &lost);
+	enter = event_mremap_enter(1, ++f->now, 10, 10);
+	enter.head = head(f, enter.head.type, CHILD);
+	apply(f, enter);
+	moved = event_mremap(1, ++f->now, 10, 10, 40, 10, MREMAP_MAYMOVE | MREMAP_FIXED);
+	moved.head = head(f, moved.head.type, CHILD);
+	apply(f, moved);
+	f->present = true;
+	touch(f, CHILD, 40, "A");
+	touch(f, CHILD, 60, "B");
+	assert_touches(f, CHILD, "60B ");
+}
+
 static void test_maps_and_pages_correct(void **state)
 {
 	struct fixture *f = *state;
@@ -385,6 +408,8 @@ int main(void)
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_a_shared_space_has_one_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost_events_take_samples, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_what_was_lost_of_a_range_goes_with_it, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_maps_and_pages_correct, set_up, tear_down),
 	};
 

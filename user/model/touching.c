@@ -72,8 +72,18 @@ void touching__follow(struct space *space, const union mp_event *event)
 	}
 }
 
+static void widen(struct suspect *suspect, uint64_t lo, uint64_t hi, uint64_t until)
+{
+	*suspect = (struct suspect){
+		.lo = suspect->hi && suspect->lo < lo ? suspect->lo : lo,
+		.hi = suspect->hi > hi ? suspect->hi : hi,
+		.until = suspect->until > until ? suspect->until : until,
+	};
+}
+
 void touching__move(struct space *space, const struct touch_move *move)
 {
+	struct suspect *stale = &space->stale;
 	uint64_t old_len = move->old_hi - move->old_lo, new_len = move->new_hi - move->new_lo;
 	uint64_t kept = old_len < new_len ? old_len : new_len;
 
@@ -81,6 +91,9 @@ void touching__move(struct space *space, const struct touch_move *move)
 		touches__erase(&space->touches, move->old_lo + kept, move->old_hi, move->began_ns);
 		return;
 	}
+	/* Where events were lost of a range, they are missing of where it goes, too. */
+	if (move->old_lo < stale->hi && move->old_hi > stale->lo)
+		widen(stale, move->new_lo, move->new_hi, stale->until);
 	touches__erase(&space->touches, move->old_lo, move->old_hi, move->began_ns);
 	touches__erase(&space->touches, move->new_lo, move->new_hi, UINT64_MAX);
 	touches__move(&space->touches, move->before, move->old_lo, move->old_lo + kept,
@@ -89,14 +102,8 @@ void touching__move(struct space *space, const struct touch_move *move)
 
 void touching__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t until)
 {
-	struct suspect *stale = &space->stale;
-
 	if (lo >= hi)
 		return;
 	touches__erase(&space->touches, lo, hi, until);
-	*stale = (struct suspect){
-		.lo = stale->hi && stale->lo < lo ? stale->lo : lo,
-		.hi = stale->hi > hi ? stale->hi : hi,
-		.until = stale->until > until ? stale->until : until,
-	};
+	widen(&space->stale, lo, hi, until);
 }
