@@ -29,6 +29,8 @@ SANITIZED = bool(os.environ.get("SANITIZED"))
 SLOWER = int(os.environ.get("SLOWER", 4 if SANITIZED else 1))
 # No test says how fast the machine is: what takes longer than this does not end.
 HANG = 120 * SLOWER
+PATIENCE = 3  # seconds that a request waits for stacks (user/report/snapshot.h)
+TRIES = 5
 # Which backend every daemon is told to use; nothing: its own choice.
 BACKEND = os.environ.get("MEMPROV_BACKEND")
 
@@ -130,11 +132,16 @@ class Daemon:
         return self.request("GET", path, UnixConnection(self.socket, HANG))
 
     def report(self, pid=None, **parameters):
-        """The JSON report of a process, or of the node."""
+        """The JSON report of a process, or of the node. One that took as long as a request waits for stacks lacks some:
+        on a busy machine it is asked for again."""
         if pid is not None:
             parameters["pid"] = pid
-        answer = self.get("/debug/memory", format="json", **parameters)
-        assert answer.status == 200, answer.text
+        for _ in range(TRIES):
+            begin = time.monotonic()
+            answer = self.get("/debug/memory", format="json", **parameters)
+            assert answer.status == 200, answer.text
+            if time.monotonic() - begin < PATIENCE:
+                break
         return answer.json
 
     def text(self, pid=None, **parameters):
