@@ -11,7 +11,8 @@ import subprocess
 import tempfile
 import uuid
 
-from memprov import WORKLOADS, Agent, Target, alone, until
+from machine import alone
+from memprov import WORKLOADS, Agent, Target, until
 
 NAMESPACES = ("pid", "mount", "ipc", "uts", "network", "cgroup", "user")
 

@@ -5,7 +5,6 @@ Nothing here knows the C code: smaps is parsed anew, and sums are made anew, so 
 there does not meet the same mistake here.
 """
 import contextlib
-import fcntl
 import http.client
 import itertools
 import json
@@ -36,12 +35,6 @@ BACKEND = os.environ.get("MEMPROV_BACKEND")
 
 PAGE = os.sysconf("SC_PAGESIZE")
 MIB = 1 << 20
-
-
-def fexit_works():
-    """Whether a daemon that may choose attaches by fexit here."""
-    doctor = subprocess.run([MEMPROV, "doctor"], capture_output=True, text=True)
-    return bool(re.search(r"attach backend +fexit", doctor.stdout))
 
 
 # --- the daemon ---------------------------------------------------------------------------------
@@ -326,15 +319,6 @@ def until(condition, what):
         assert time.monotonic() < end, f"waited {HANG} s in vain for {what}"
         time.sleep(0.02)
     return holds
-
-
-@contextlib.contextmanager
-def alone(what):
-    """The plain and the sanitized tests run side by side: of those that change the same thing of the machine, one at
-    a time."""
-    with open(os.path.join(tempfile.gettempdir(), f"memprov-test-{what}.lock"), "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def patiently(ask):

@@ -8,7 +8,8 @@ import subprocess
 import pytest
 
 from confine import HELD, mounted, only
-from memprov import HANG, MEMPROV, Agent, Daemon, NotStarted, check_sums, fexit_works, smaps
+from machine import fexit_works
+from memprov import HANG, MEMPROV, Agent, Daemon, NotStarted, check_sums, smaps
 from test_access import get_as_nobody
 
 USER = 61234

@@ -9,9 +9,9 @@ import subprocess
 
 import pytest
 
-from huge_pages import HUGE, reserved
+from machine import HUGE, alone, reserved
 from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MEMPROV, MIB, PAGE, Refused,
-                     Target, alone, check_sums, exact_report, region_at, smaps, until)
+                     Target, check_sums, exact_report, region_at, smaps, until)
 
 MAP_HUGETLB = 0x40000
 MADV_FREE, MADV_MERGEABLE, MADV_HUGEPAGE = 8, 12, 14

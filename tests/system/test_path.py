@@ -4,7 +4,8 @@ import datetime
 import re
 import time
 
-from memprov import (BACKEND, MIB, Target, check_sums, exact_report, fexit_works, region_at,
+from machine import fexit_works
+from memprov import (BACKEND, MIB, Target, check_sums, exact_report, region_at,
                      span)
 
 

@@ -12,7 +12,8 @@ import time
 
 import pytest
 
-from memprov import (HANG, MEMPROV, MIB, SANITIZED, WORKLOADS, check_sums, check_tiling, fexit_works,
+from machine import fexit_works
+from memprov import (HANG, MEMPROV, MIB, SANITIZED, WORKLOADS, check_sums, check_tiling,
                      read_line, until)
 
 ENDINGS = os.path.join(WORKLOADS, "endings")
