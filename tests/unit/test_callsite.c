@@ -59,23 +59,61 @@ static void test_the_account_with_most_call_sites_gives_way(void **state)
 	for (size_t i = 0; i < FRAMES_MAX; i++)
 		deep[i] = frame;
 	few = callsite_table__intern(table, 7, &(struct unwound){.frames = &frame, .n = 1});
-	while (!callsite_table__is_short(table, 7, &most, &much)) {
+	while (!callsite_table__is_short(table, 7, 0, &most, &much)) {
 		deep[0].offset = ++n;
 		held[n] = callsite_table__intern(table, 8, &stack);
 		assert_false(callsite__is_other(held[n]));
 	}
 	assert_int_equal(most, 8);
 	assert_true(much);
-	assert_true(callsite_table__is_short(table, 8, &most, &much));
+	assert_true(callsite_table__is_short(table, 8, 0, &most, &much));
 	assert_false(much);
 	/* There is room for some more all the same, until it gives way. */
 	deep[0].offset = n + 1;
 	callsite__unref(callsite_table__intern(table, 7, &stack));
 	for (size_t i = 1; i <= n; i++)
 		callsite__unref(held[i]);
-	assert_false(callsite_table__is_short(table, 7, &most, &much));
+	assert_false(callsite_table__is_short(table, 7, 0, &most, &much));
 	assert_int_equal(few->frames[0]->offset, 0);
 	callsite__unref(few);
+	callsite_table__free(table);
+	free(held);
+}
+
+/* So does the tenant with most, by its largest account: ten programs that have a little more than
+ * one do not have their share ten times. */
+static void test_the_tenant_with_most_call_sites_gives_way(void **state)
+{
+	struct callsite_table *table = callsite_table__new(classify_nothing, NULL);
+	struct frame deep[FRAMES_MAX] = {};
+	struct unwound stack = {.frames = deep, .n = FRAMES_MAX, .tenant = 1};
+	struct callsite **held = calloc(CALLSITES_MAX_BYTES / 1024, sizeof(*held));
+	uint64_t most = 0;
+	bool much = false;
+	size_t n = 0;
+
+	for (size_t i = 0; i < FRAMES_MAX; i++)
+		deep[i].function = "f";
+	while (!callsite_table__is_short(table, 20, 2, &most, &much)) {
+		uint64_t account = n % 10 ?: 1; /* of the first tenant, 1 has twice as much */
+
+		if (n % 8 == 7)
+			account = 20;
+		stack.tenant = account == 20 ? 2 : 1;
+		deep[0].offset = ++n;
+		held[n] = callsite_table__intern(table, account, &stack);
+	}
+	/* 20 has an eighth, more than half of what 1 has. */
+	assert_int_equal(most, 1);
+	assert_true(much);
+	assert_true(callsite_table__is_short(table, 1, 1, &most, &much));
+	assert_int_equal(most, 1);
+	assert_false(much);
+	/* Of one tenant, each program counts. */
+	assert_true(callsite_table__is_short(table, 50, 1, &most, &much));
+	assert_true(much);
+	for (size_t i = 1; i <= n; i++)
+		callsite__unref(held[i]);
 	callsite_table__free(table);
 	free(held);
 }
@@ -122,6 +160,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_call_sites_are_kept_once),
 		cmocka_unit_test(test_the_account_with_most_call_sites_gives_way),
+		cmocka_unit_test(test_the_tenant_with_most_call_sites_gives_way),
 		cmocka_unit_test(test_call_sites_are_bounded),
 	};
 

@@ -107,15 +107,14 @@ static void let_go(struct model *model, void *arg)
 	model__let_go_sites(model, what->account, what->all);
 }
 
-/* When there is little room in the table of call sites for this one, the account with the most of
- * it gives way: only what it does not need, if it is this one or has not much more. Not for each
- * batch. */
-static void make_room(struct unwinder *u, const struct batch *batch)
+/* When there is little room in the table of call sites for this one, the one with the most of it
+ * gives way: only what it does not need, if it is this one or has not much more. */
+static void make_room(struct unwinder *u, uint64_t account, uint64_t tenant)
 {
-	uint64_t own = batch->stacks[0]->raw.account, now = clock__boot_ns();
+	uint64_t now = clock__boot_ns();
 	struct letting_go what;
 
-	if (!callsite_table__is_short(u->table, own, &what.account, &what.all) ||
+	if (!callsite_table__is_short(u->table, account, tenant, &what.account, &what.all) ||
 	    (!what.all && now - u->made_room_ns < NSEC_PER_SEC))
 		return;
 	u->made_room_ns = now;
@@ -232,6 +231,9 @@ static int unwind_stack(struct unwinder *u, struct visitor *visitor, struct batc
 		return -ECANCELED;
 	if (err)
 		return is_for_now(err) ? err : 0;
+	/* Not for each of a batch. */
+	if (i == 0)
+		make_room(u, raw->account, unwound.tenant);
 	batch->unwound[i] = unwound;
 	batch->sites[i] = callsite_table__intern(u->table, raw->account, &unwound);
 	return 0;
@@ -244,7 +246,6 @@ static int unwind_batch(struct unwinder *u, struct visitor *visitor, struct batc
 	struct interpreter unseen;
 	int err = 0;
 
-	make_room(u, batch);
 	if (arena && stack_queue__is_unseen(u->queue, batch, &unseen))
 		err = look_at(u, visitor, &unseen);
 	for (size_t i = 0; !err && arena && i < batch->n; i++)

@@ -13,10 +13,11 @@
 #define MAX_SHARE 4 /* of the tables' share of the budget */
 #define SHORT_OF  8 /* of the table: so little is free */
 
-/* What an account has of it. */
+/* What an account has of it, or all accounts of a tenant. */
 struct sites_of {
-	UT_hash_handle hh; /* by account */
-	uint64_t account;
+	UT_hash_handle hh; /* by id */
+	uint64_t id;
+	uint64_t tenant; /* of an account: of its first call site */
 	size_t bytes;
 };
 
@@ -29,6 +30,7 @@ struct callsite_table {
 	struct dict sites; /* of struct callsite * */
 	struct callsite *other;
 	struct sites_of *accounts;
+	struct sites_of *tenants;
 	struct callsite_stats stats;
 	size_t counted; /* in the budget */
 };
@@ -113,29 +115,53 @@ static struct callsite *make(const struct unwound *stack, const struct frame *co
 	return site;
 }
 
-static struct sites_of *sites_of(const struct callsite_table *table, uint64_t account)
+static struct sites_of *sites_of(struct sites_of *all, uint64_t id)
 {
 	struct sites_of *of;
 
-	HASH_FIND(hh, table->accounts, &account, sizeof(account), of);
+	HASH_FIND(hh, all, &id, sizeof(id), of);
 	return of;
 }
 
-static bool charge(struct callsite_table *table, const struct callsite *site)
+/* A new one, if need be; NULL when out of memory. */
+static struct sites_of *find(struct sites_of **all, uint64_t id, uint64_t tenant)
 {
-	struct sites_of *of = sites_of(table, site->account);
+	struct sites_of *of = sites_of(*all, id);
 
+	if (of)
+		return of;
+	of = calloc(1, sizeof(*of));
+	if (!of)
+		return NULL;
+	of->id = id;
+	of->tenant = tenant;
+	HASH_ADD(hh, *all, id, sizeof(of->id), of);
+	if (HASH_HAS(of))
+		return of;
+	free(of);
+	return NULL;
+}
+
+static void drop_empty(struct sites_of **all, struct sites_of *of)
+{
+	if (of->bytes)
+		return;
+	HASH_DEL(*all, of);
+	free(of);
+}
+
+static bool charge(struct callsite_table *table, const struct callsite *site, uint64_t tenant)
+{
+	struct sites_of *account = find(&table->accounts, site->account, tenant), *of;
+
+	if (!account)
+		return false;
+	of = find(&table->tenants, account->tenant, account->tenant);
 	if (!of) {
-		of = calloc(1, sizeof(*of));
-		if (!of)
-			return false;
-		of->account = site->account;
-		HASH_ADD(hh, table->accounts, account, sizeof(of->account), of);
-		if (!HASH_HAS(of)) {
-			free(of);
-			return false;
-		}
+		drop_empty(&table->accounts, account);
+		return false;
 	}
+	account->bytes += site->bytes;
 	of->bytes += site->bytes;
 	table->stats.sites++;
 	table->stats.bytes += site->bytes;
@@ -144,15 +170,15 @@ static bool charge(struct callsite_table *table, const struct callsite *site)
 
 static void discharge(struct callsite_table *table, const struct callsite *site)
 {
-	struct sites_of *of = sites_of(table, site->account);
+	struct sites_of *account = sites_of(table->accounts, site->account);
+	struct sites_of *tenant = sites_of(table->tenants, account->tenant);
 
 	table->stats.sites--;
 	table->stats.bytes -= site->bytes;
-	of->bytes -= site->bytes;
-	if (of->bytes)
-		return;
-	HASH_DEL(table->accounts, of);
-	free(of);
+	account->bytes -= site->bytes;
+	tenant->bytes -= site->bytes;
+	drop_empty(&table->accounts, account);
+	drop_empty(&table->tenants, tenant);
 }
 
 static bool is_used(void *entry, void *ctx)
@@ -219,7 +245,8 @@ static size_t bytes_of(const struct callsite_table *table)
 }
 
 /* The site, which becomes the table's. */
-static struct callsite *add(struct callsite_table *table, uint64_t account, struct callsite *site)
+static struct callsite *add(struct callsite_table *table, uint64_t account, uint64_t tenant,
+			    struct callsite *site)
 {
 	site->account = account;
 	table->classify(site);
@@ -230,7 +257,7 @@ static struct callsite *add(struct callsite_table *table, uint64_t account, stru
 		table->stats.turned_away++;
 		return callsite__ref(table->other);
 	}
-	if (!charge(table, site)) {
+	if (!charge(table, site, tenant)) {
 		callsite__unref(site);
 		return NULL;
 	}
@@ -262,7 +289,7 @@ static struct callsite *intern(struct callsite_table *table, uint64_t account,
 	}
 	known = dict__find(&table->sites, &site);
 	if (!known)
-		return add(table, account, site);
+		return add(table, account, stack->tenant, site);
 	callsite__unref(site);
 	return callsite__ref(*known);
 }
@@ -293,26 +320,39 @@ static bool is_short(const struct callsite_table *table)
 	return bytes_of(table) > table->max_bytes - table->max_bytes / SHORT_OF;
 }
 
-bool callsite_table__is_short(struct callsite_table *table, uint64_t account, uint64_t *ret_account,
-			      bool *ret_much)
+static const struct sites_of *with_most(const struct sites_of *all, const struct sites_of *tenant)
 {
-	const struct sites_of *most = NULL, *own;
-	bool is;
+	const struct sites_of *most = NULL;
+
+	for (const struct sites_of *of = all; of; of = of->hh.next) {
+		if ((!tenant || of->tenant == tenant->id) && (!most || of->bytes > most->bytes))
+			most = of;
+	}
+	return most;
+}
+
+static bool has_far_more(const struct sites_of *most, const struct sites_of *own)
+{
+	return most->bytes / 2 > (own ? own->bytes : 0);
+}
+
+bool callsite_table__is_short(struct callsite_table *table, uint64_t account, uint64_t tenant,
+			      uint64_t *ret_account, bool *ret_much)
+{
+	const struct sites_of *of, *most = NULL;
 
 	pthread_mutex_lock(&table->lock);
 	if (is_short(table)) {
 		drop_unused(table);
 		count(table);
 	}
-	is = is_short(table);
-	for (const struct sites_of *of = table->accounts; is && of; of = of->hh.next) {
-		if (!most || of->bytes > most->bytes)
-			most = of;
-	}
-	own = sites_of(table, account);
-	if (most) {
-		*ret_account = most->account;
-		*ret_much = most->bytes / 2 > (own ? own->bytes : 0);
+	of = is_short(table) ? with_most(table->tenants, NULL) : NULL;
+	if (of) {
+		most = with_most(table->accounts, of);
+		*ret_account = most->id;
+		*ret_much = of->id == tenant
+				    ? has_far_more(most, sites_of(table->accounts, account))
+				    : has_far_more(of, sites_of(table->tenants, tenant));
 	}
 	pthread_mutex_unlock(&table->lock);
 	return most;

@@ -44,14 +44,16 @@ struct callsite_table *callsite_table__new(callsite_classify_fn *classify, struc
 void callsite_table__free(struct callsite_table *table); /* accepts NULL; call sites live on */
 
 /* The call site of a stack, with a reference for the caller; NULL when out of memory. account:
- * whose it is, if it is new. */
+ * whose it is, if it is new; that is the tenant's whose first stack it has. */
 struct callsite *callsite_table__intern(struct callsite_table *table, uint64_t account,
 					const struct unwound *stack);
 
-/* Whether there is little room left once what is unused is gone; then *ret_account has the most of
- * the table, and *ret_much says whether that is far more than `account` has. */
-bool callsite_table__is_short(struct callsite_table *table, uint64_t account, uint64_t *ret_account,
-			      bool *ret_much);
+/* Whether there is little room left once what is unused is gone. Then *ret_account has the most of
+ * what the tenant with most of the table has: a user or a container gains nothing by running many
+ * programs. *ret_much says whether that tenant has far more than `tenant`; if it is the same,
+ * whether that account has far more than `account`. */
+bool callsite_table__is_short(struct callsite_table *table, uint64_t account, uint64_t tenant,
+			      uint64_t *ret_account, bool *ret_much);
 
 struct callsite_stats {
 	uint64_t sites;

@@ -437,6 +437,7 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 		return err;
 	symbolizer->stats.unwound++;
 	symbolizer->stats.truncated += unwound.truncated;
+	unwound.tenant = domain__tenant(&asking.cell->domain);
 	*ret = unwound;
 	return 0;
 }
