@@ -11,7 +11,6 @@ import subprocess
 import tempfile
 import uuid
 
-from machine import alone
 from memprov import WORKLOADS, Agent, Target, until
 
 NAMESPACES = ("pid", "mount", "ipc", "uts", "network", "cgroup", "user")
@@ -85,11 +84,10 @@ class Container(Agent):
         self.state = str(self.dir / "state")
         pid_file = self.dir / "pid"
         try:
-            with alone("cgroups"):
-                Target.__init__(self, "/usr/sbin/runc", "--root", self.state, "run", "--bundle",
-                                str(self.dir), "--pid-file", str(pid_file), self.id,
-                                stderr=open(self.dir / "stderr", "wb"))
-                until(lambda: pid_file.exists() and pid_file.read_text(), "the container's pid")
+            Target.__init__(self, "/usr/sbin/runc", "--root", self.state, "run", "--bundle",
+                            str(self.dir), "--pid-file", str(pid_file), self.id,
+                            stderr=open(self.dir / "stderr", "wb"))
+            until(lambda: pid_file.exists() and pid_file.read_text(), "the container's pid")
             if program == "agent":
                 line = self.line()
                 assert line == "ready", self.stderr()
@@ -122,8 +120,7 @@ class Container(Agent):
         self.process.stdin.close()
         self.process.stdout.close()
         shutil.rmtree(self.dir, ignore_errors=True)
-        with alone("cgroups"):
-            self.remove_cgroups()
+        self.remove_cgroups()
 
     def remove_cgroups(self):
         """Those around its own that are empty."""

@@ -1,12 +1,9 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""What is the machine's, and not one test's: what it can do, its huge pages, and turns to change such things."""
+"""What is the machine's, and not one test's: what it can do, and its huge pages."""
 import contextlib
-import fcntl
-import os
 import pathlib
 import re
 import subprocess
-import tempfile
 
 from memprov import MEMPROV
 
@@ -20,26 +17,16 @@ def fexit_works():
     return bool(re.search(r"attach backend +fexit", doctor.stdout))
 
 
-@contextlib.contextmanager
-def alone(what):
-    """The plain and the sanitized tests run side by side: of those that change the same thing of the machine, one at
-    a time."""
-    with open(os.path.join(tempfile.gettempdir(), f"memprov-test-{what}.lock"), "wb") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
-
-
 def add(n):
-    with alone("huge-pages"):
-        before = int(NUMBER.read_text())
-        NUMBER.write_text(str(max(before + n, 0)))
-        return int(NUMBER.read_text()) - before
+    before = int(NUMBER.read_text())
+    NUMBER.write_text(str(max(before + n, 0)))
+    return int(NUMBER.read_text()) - before
 
 
 @contextlib.contextmanager
 def reserved(size):
-    """Huge pages, given back at the end. Others may reserve some meanwhile, so what there was is not put back, but as
-    much taken away as was added."""
+    """Huge pages, given back at the end: as many as were added, because a test may reserve some while another one of its
+    fixtures has some."""
     n = size // HUGE
     got = add(n)
     try:

@@ -19,6 +19,7 @@ from test_docs import documented, paths
 from test_limits import memory_cgroup
 from test_oom import of, within
 
+pytestmark = pytest.mark.plain
 ROUTE = "/debug/memory/alerts"
 LIMIT = 640 * MIB
 OTHERS = 100 * MIB
@@ -129,7 +130,6 @@ def names_of(site):
     return [frame["function"] for frame in site["stack"]]
 
 
-@pytest.mark.plain
 def test_the_mappings_run_out_and_who_makes_them(crowd):
     alert = patiently(lambda: alert_of(crowd.daemon, crowd.mapper.pid, "firing", "map_count"), "the alert")
     assert alert["comm"] == "mapper" and MAPPINGS < alert["mappings"] < MAX_MAP_COUNT
@@ -178,7 +178,6 @@ def test_what_fills_and_what_collects_is_left_alone(crowd):
     assert crowd.daemon.report(crowd.redis.pid)["totals"]["rss"] > 120 * MIB
 
 
-@pytest.mark.plain
 def test_as_text(crowd):
     patiently(lambda: alert_of(crowd.daemon, crowd.service.pid, "firing"), "the service's alert")
     text = crowd.daemon.get(ROUTE).text

@@ -78,6 +78,7 @@ def small_disk(tmp_path):
     subprocess.run(["umount", mountpoint], check=True)
 
 
+@pytest.mark.plain
 def test_a_process_that_grows(daemon, agent):
     start = moment(daemon.report(agent.pid)["start_time"])
     touch(agent, 32 * MIB)
@@ -105,6 +106,7 @@ def test_a_process_that_grows(daemon, agent):
          pid=agent.pid, by="touch")
 
 
+@pytest.mark.plain
 def test_the_difference_is_that_of_two_reports(daemon, agent, tmp_path):
     """Reports are moments of history, to the byte."""
     for _ in range(3):
@@ -282,6 +284,7 @@ def test_a_file_that_is_not_ours_is_kept(file, make, cause):
     assert integrity(file) == "ok"
 
 
+@pytest.mark.plain
 def test_a_disk_that_is_full(small_disk, bpf):
     file, filler = small_disk / "history.db", small_disk / "filler"
     with Agent() as agent, Daemon("--history", file, "--touch", "off", "--unwind", "none") as daemon:

@@ -87,8 +87,9 @@ def killed(daemon, program):
 
 
 # Reports have 2 s of CPU time at once: sanitized, those of Python take more than that.
-@pytest.mark.parametrize("program", [("leaks", 100000), ("leaks.go",),
-                                     pytest.param((sys.executable, "-c", PYTHON), marks=pytest.mark.plain), JAVA],
+@pytest.mark.parametrize("program", [("leaks", 100000), pytest.param(("leaks.go",), marks=pytest.mark.plain),
+                                     pytest.param((sys.executable, "-c", PYTHON), marks=pytest.mark.plain),
+                                     pytest.param(JAVA, marks=pytest.mark.plain)],
                          ids=["c", "go", "python", "java"])
 def test_the_victim_s_last_report(daemon, program):
     target, oom = killed(daemon, program)
@@ -116,6 +117,7 @@ def test_the_victim_s_last_report(daemon, program):
         assert second["rss"] <= most["rss"] / 3 <= second["rss"] + MIB
 
 
+@pytest.mark.plain
 def test_the_method_of_java_that_leaked(daemon):
     """It is on top. On a busy machine stacks may find no room where they wait, and then nothing is known; and another
     try may find the CPU time spent that reports have."""

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from machine import HUGE, alone, reserved
+from machine import HUGE, reserved
 from memprov import (MAP_ANONYMOUS, MAP_PRIVATE, MEMPROV, MIB, PAGE, Refused,
                      Target, check_sums, exact_report, region_at, smaps, until)
 
@@ -289,13 +289,12 @@ def test_transparent_huge_pages(daemon, agent):
 @pytest.fixture
 def ksm():
     control = pathlib.Path("/sys/kernel/mm/ksm")
-    with alone("ksm"):
-        before = {name: (control / name).read_text() for name in ("run", "pages_to_scan", "sleep_millisecs")}
-        for name, value in (("pages_to_scan", "5000"), ("sleep_millisecs", "1"), ("run", "1")):
-            (control / name).write_text(value)
-        yield
-        for name, value in before.items():
-            (control / name).write_text(value)
+    before = {name: (control / name).read_text() for name in ("run", "pages_to_scan", "sleep_millisecs")}
+    for name, value in (("pages_to_scan", "5000"), ("sleep_millisecs", "1"), ("run", "1")):
+        (control / name).write_text(value)
+    yield
+    for name, value in before.items():
+        (control / name).write_text(value)
 
 
 def test_merged_pages(daemon, agent, ksm):

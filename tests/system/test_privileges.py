@@ -71,6 +71,7 @@ def functions(site):
     return [frame["function"] for frame in site["stack"]]
 
 
+@pytest.mark.plain
 def test_only_what_is_used_is_kept(bpf):
     """In every thread, for good; and the child that parses hostile files has none at all, also the
     one that takes its place."""

@@ -419,6 +419,7 @@ def test_nothing_leaks():
         assert process.wait(HANG) == -signal.SIGTERM
 
 
+@pytest.mark.plain
 def test_one_after_the_other():
     for _ in range(5 if SANITIZED else 15):
         assert run("-o", "/dev/null", "--", "sh", "-c", "true & true").returncode == 0

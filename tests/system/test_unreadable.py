@@ -100,6 +100,7 @@ def test_a_process_that_holds_its_map(fs):
         assert gauge(daemon, "unreadable_processes") == 0
 
 
+@pytest.mark.plain
 def test_many_processes_that_hold_their_maps(fs):
     """Of one user, more than there are threads in reserve: half of it stays for all others."""
     with contextlib.ExitStack() as stack:
@@ -154,6 +155,7 @@ def test_new_call_sites_beside_one_that_holds_its_map(fs):
                           for site in daemon.report(holder.pid, all=1)["callsites"]), "its call sites")
 
 
+@pytest.mark.plain
 def test_so_many_users_that_nobody_is_left(fs):
     """Each user may have one thread stuck, whatever the others have: with more users than there are
     threads, /readyz says that work is left undone, and for how long it is."""

@@ -44,6 +44,7 @@ def refused(*words):
 # --- both at once -------------------------------------------------------------------------------
 
 
+@pytest.mark.plain
 def test_a_second_one_ends_with_a_line_and_the_first_goes_on(file):
     with Daemon("--history", file) as first, Agent() as agent:
         start, ours = agent.map(MIB), bpf_ids(first.pid)
@@ -63,6 +64,7 @@ def test_a_second_one_ends_with_a_line_and_the_first_goes_on(file):
     assert sorted(path.name for path in file.parent.iterdir()) == [file.name]
 
 
+@pytest.mark.plain
 def test_a_file_that_the_one_before_still_holds_is_waited_for(file):
     """An ending daemon closes its port first: its successor can start before the file is free."""
     file.touch()
@@ -120,6 +122,7 @@ def points_of(file, pid):
                                            "WHERE series.pid = ? ORDER BY point.span, point.at", [pid])]
 
 
+@pytest.mark.plain
 def test_killed_among_a_thousand_processes(file):
     """What a daemon knows again when it says that it is ready, and what it never will."""
     with Target("forks", PROCESSES) as parent, Agent() as agent:
