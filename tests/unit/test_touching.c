@@ -24,6 +24,7 @@ struct fixture {
 	size_t n;
 	uint64_t now;
 	bool present; /* pages that are touched are there already */
+	struct budget *budget;
 };
 
 static bool take_stack(const struct raw_stack *raw, void *ctx)
@@ -40,8 +41,9 @@ static int set_up(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->model = model__new(
-		&(struct model_config){.page_size = PAGE, .on_stack = take_stack, .stack_ctx = f});
+	f->budget = budget__new(64 << 20);
+	f->model = model__new(&(struct model_config){
+		.page_size = PAGE, .budget = f->budget, .on_stack = take_stack, .stack_ctx = f});
 	f->now = START_NS;
 	*state = f;
 	return 0;
@@ -57,6 +59,7 @@ static int tear_down(void **state)
 		trace__unref(f->waiting[i].trace);
 	}
 	model__free(f->model);
+	budget__unref(f->budget);
 	free(f);
 	return 0;
 }
@@ -370,6 +373,32 @@ static void test_what_was_lost_of_a_range_goes_with_it(void **state)
 	assert_touches(f, CHILD, "60B ");
 }
 
+/* Nor where an mremap that failed may have moved what it mapped, or memory was short. */
+static void test_what_a_child_has_mapped_is_no_copy(void **state)
+{
+	struct fixture *f = *state;
+	union mp_event mapped, enter, failed;
+
+	apply(f, event_fork(++f->now, CHILD, 2 * START_NS, false));
+	mapped = event_mmap(1, ++f->now, 10, 30);
+	mapped.head = head(f, mapped.head.type, CHILD);
+	apply(f, mapped);
+	f->present = true;
+	touch(f, CHILD, 12, "A");
+	enter = event_mremap_enter(1, ++f->now, 60, 4);
+	enter.head = head(f, enter.head.type, CHILD);
+	apply(f, enter);
+	failed = event_mremap(1, ++f->now, 60, 4, 20, 4, MREMAP_MAYMOVE | MREMAP_FIXED);
+	failed.head = head(f, failed.head.type, CHILD);
+	failed.mremap.failed = 1;
+	apply(f, failed);
+	touch(f, CHILD, 21, "B");
+	assert_touches(f, CHILD, "");
+	model__give_up(f->model, 1); /* the largest program's */
+	touch(f, CHILD, 12, "C");
+	assert_touches(f, CHILD, "");
+}
+
 static void test_maps_and_pages_correct(void **state)
 {
 	struct fixture *f = *state;
@@ -409,6 +438,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_shared_space_has_one_set, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_lost_events_take_samples, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_was_lost_of_a_range_goes_with_it, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_what_a_child_has_mapped_is_no_copy, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_maps_and_pages_correct, set_up, tear_down),
 	};

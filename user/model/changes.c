@@ -128,11 +128,7 @@ void changes__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t un
 	/* What was lost spoke of lengths as the programs gave them. */
 	lo &= ~mask;
 	hi = hi > UINT64_MAX - mask ? UINT64_MAX : (hi + mask) & ~mask;
-	*suspect = (struct suspect){
-		.lo = suspect->hi && suspect->lo < lo ? suspect->lo : lo,
-		.hi = suspect->hi > hi ? suspect->hi : hi,
-		.until = suspect->until > until ? suspect->until : until,
-	};
+	suspect__widen(suspect, lo, hi, until);
 	code__suspect(space, lo, hi, until);
 	touching__suspect(space, lo, hi, until);
 	space->generation++;

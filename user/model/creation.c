@@ -12,6 +12,7 @@ int creation__put(struct space *space, const struct ledger_range *range)
 	if (err) {
 		space->overflowed |= err == -ENOSPC;
 		ledger__erase(&space->ledger, space->tools->pool, range->start, range->end);
+		space__forget_makers(space, range->start, range->end);
 	}
 	return err;
 }
@@ -67,6 +68,7 @@ int creation__apply(struct space *space, const struct creation *what)
 		       : record__new(what->origin, space->id, head, what->comm, what->trace);
 	if (!range.record) {
 		ledger__erase(&space->ledger, space->tools->pool, what->lo, what->hi);
+		space__forget_makers(space, what->lo, what->hi);
 		return -ENOMEM;
 	}
 	if (!growth) {

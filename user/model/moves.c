@@ -134,8 +134,8 @@ static int fail_mremap(struct space *space, const struct mp_event_mremap *e, uin
 	    !moves_several(e, old_hi - old_lo, new_hi - new_lo) ||
 	    (new_lo < old_hi && old_lo < new_hi)) /* refused at once */
 		return 0;
-	touches__erase(&space->touches, old_lo, old_hi, began);
-	touches__erase(&space->touches, new_lo, new_hi, e->head.time_ns);
+	touching__suspect(space, old_lo, old_hi, began);
+	touching__suspect(space, new_lo, new_hi, e->head.time_ns);
 	if (space__may_change(space, old_lo, old_hi))
 		err = ledger__erase_older(&space->ledger, space->tools->pool, old_lo, old_hi,
 					  began);

@@ -104,9 +104,24 @@ void space__unref(struct space *space)
 	free(space);
 }
 
+void suspect__widen(struct suspect *suspect, uint64_t lo, uint64_t hi, uint64_t until)
+{
+	*suspect = (struct suspect){
+		.lo = suspect->hi && suspect->lo < lo ? suspect->lo : lo,
+		.hi = suspect->hi > hi ? suspect->hi : hi,
+		.until = suspect->until > until ? suspect->until : until,
+	};
+}
+
+void space__forget_makers(struct space *space, uint64_t lo, uint64_t hi)
+{
+	suspect__widen(&space->stale, lo, hi, space->forked_ns + 1);
+}
+
 void space__forget(struct space *space)
 {
 	drop_past(space);
+	space__forget_makers(space, 0, UINT64_MAX);
 	space->known_stacks = known_stacks__new(&space->tools->known_stacks, space->account);
 	space->given_up++;
 	space->generation++;
@@ -118,6 +133,7 @@ bool space__may_change(struct space *space, uint64_t lo, uint64_t hi)
 		return true;
 	budget__count(space->tools->budget, GIVE_UP_WORK, 1);
 	ledger__erase(&space->ledger, space->tools->pool, lo, hi);
+	space__forget_makers(space, lo, hi);
 	space->given_up++;
 	return false;
 }

@@ -34,6 +34,8 @@ struct suspect {
 	bool swept;
 };
 
+void suspect__widen(struct suspect *suspect, uint64_t lo, uint64_t hi, uint64_t until);
+
 /* Stacks that have to be unwound: how many were asked for, and how many have been answered. One
  * for a space and all that were forked from it, which have inherited their ranges. */
 struct pending {
@@ -75,7 +77,8 @@ struct space {
 	struct suspect suspect;
 	struct touches touches; /* what touched its pages first: touching.h */
 	uint64_t forked_ns;	/* older ones were the parent's pages; 0: it was not forked */
-	struct suspect stale;	/* where samples that are older may be of pages that are gone */
+	struct suspect stale;	/* where older samples may be of pages that are gone, and
+				 * what is there, its own */
 	bool overflowed;	/* LEDGER_MAX_RANGES was reached */
 };
 
@@ -106,5 +109,9 @@ bool space__whole_pages(const struct space *space, uint64_t addr, uint64_t len, 
 /* One event is about to change every range within [lo, hi). False when that is more work than it
  * may cause (account.h): then nothing is known there any more. */
 bool space__may_change(struct space *space, uint64_t lo, uint64_t hi);
+
+/* The ledger does not know any more what lies in [lo, hi): nothing there is taken for the
+ * parent's. */
+void space__forget_makers(struct space *space, uint64_t lo, uint64_t hi);
 
 #endif

@@ -72,15 +72,6 @@ void touching__follow(struct space *space, const union mp_event *event)
 	}
 }
 
-static void widen(struct suspect *suspect, uint64_t lo, uint64_t hi, uint64_t until)
-{
-	*suspect = (struct suspect){
-		.lo = suspect->hi && suspect->lo < lo ? suspect->lo : lo,
-		.hi = suspect->hi > hi ? suspect->hi : hi,
-		.until = suspect->until > until ? suspect->until : until,
-	};
-}
-
 void touching__move(struct space *space, const struct touch_move *move)
 {
 	struct suspect *stale = &space->stale;
@@ -93,7 +84,7 @@ void touching__move(struct space *space, const struct touch_move *move)
 	}
 	/* Where events were lost of a range, they are missing of where it goes, too. */
 	if (move->old_lo < stale->hi && move->old_hi > stale->lo)
-		widen(stale, move->new_lo, move->new_hi, stale->until);
+		suspect__widen(stale, move->new_lo, move->new_hi, stale->until);
 	touches__erase(&space->touches, move->old_lo, move->old_hi, move->began_ns);
 	touches__erase(&space->touches, move->new_lo, move->new_hi, UINT64_MAX);
 	touches__move(&space->touches, move->before, move->old_lo, move->old_lo + kept,
@@ -105,5 +96,5 @@ void touching__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t u
 	if (lo >= hi)
 		return;
 	touches__erase(&space->touches, lo, hi, until);
-	widen(&space->stale, lo, hi, until);
+	suspect__widen(&space->stale, lo, hi, until);
 }

@@ -22,8 +22,8 @@ struct touch_move {
 };
 void touching__move(struct space *space, const struct touch_move *move);
 
-/* Events that spoke of [lo, hi) are missing, which may have taken its pages away; up to `until`.
- * Older samples may still come. */
+/* Events that spoke of [lo, hi) are missing, or do not tell what they did: its pages may have been
+ * taken away; up to `until`. Older samples may still come. */
 void touching__suspect(struct space *space, uint64_t lo, uint64_t hi, uint64_t until);
 
 #endif
