@@ -11,6 +11,7 @@
 #include "proc/process.h"
 #include "proc/procfs.h"
 #include "util/cleanup.h"
+#include "util/shortage.h"
 
 struct search {
 	const char *proc;
@@ -21,7 +22,7 @@ struct search {
 	void *ctx;
 };
 
-/* 1: it has; 0: it has not, or is gone; -E2BIG. */
+/* 1: it has; 0: it has not, or is gone; -E2BIG, or what there is too little of to look. */
 static int has_socket(struct search *search, int pidfd)
 {
 	int fd = process__openat(pidfd, "fd", O_RDONLY | O_DIRECTORY);
@@ -29,15 +30,22 @@ static int has_socket(struct search *search, int pidfd)
 	size_t len = strlen(search->link);
 	struct dirent *entry;
 	char link[sizeof(search->link)];
+	ssize_t n;
 
-	if (!dir && fd >= 0)
+	if (fd < 0)
+		return is_shortage(fd) ? fd : 0;
+	if (!dir) {
 		close(fd);
-	while (dir && (entry = readdir(dir))) {
+		return -ENOMEM;
+	}
+	while ((entry = readdir(dir))) {
 		if (!search->left)
 			return -E2BIG;
 		search->left--;
-		if (readlinkat(fd, entry->d_name, link, sizeof(link)) == (ssize_t)len &&
-		    !memcmp(link, search->link, len))
+		n = readlinkat(fd, entry->d_name, link, sizeof(link));
+		if (n < 0 && is_shortage(-errno))
+			return -errno;
+		if (n == (ssize_t)len && !memcmp(link, search->link, len))
 			return 1;
 	}
 	return 0;
@@ -50,7 +58,9 @@ static int look_at(pid_t pid, void *ctx)
 	struct stat st;
 	int has;
 
-	if (pidfd < 0 || fstat(pidfd, &st) || st.st_uid != search->uid)
+	if (pidfd < 0)
+		return is_shortage(pidfd) ? pidfd : 0;
+	if (fstat(pidfd, &st) || st.st_uid != search->uid)
 		return 0;
 	has = has_socket(search, pidfd);
 	return has > 0 ? search->visit(pidfd, search->ctx) : has;

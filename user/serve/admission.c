@@ -15,6 +15,7 @@
 #include "util/capability.h"
 #include "util/log.h"
 #include "util/quote.h"
+#include "util/shortage.h"
 
 static void explain_token(const char *path, int err)
 {
@@ -149,13 +150,18 @@ static int look_at_credentials(const struct admission *admission, struct MHD_Con
 
 static void refuse_unknown(struct answer *answer, bool json, int err)
 {
-	answer__fail(answer, ERROR_FORBIDDEN, json,
-		     "it cannot be told whose connection this is: %s",
-		     err == -ENOENT  ? "the other end is closed, or not on this machine"
-		     : err == -ESRCH ? "no process of its user has it open"
-		     : err == -EPERM ? "processes of different rights have it open"
-		     : err == -E2BIG ? "its user's processes have too many descriptors open"
-				     : strerror(-err));
+	static const char whose[] = "it cannot be told whose connection this is";
+	const char *why = err == -ENOENT  ? "the other end is closed, or not on this machine"
+			  : err == -ESRCH ? "no process of its user has it open"
+			  : err == -EPERM ? "processes of different rights have it open"
+			  : err == -E2BIG ? "its user's processes have too many descriptors open"
+					  : NULL;
+
+	answer__fail(answer,
+		     why		? ERROR_FORBIDDEN
+		     : is_shortage(err) ? ERROR_TOO_BUSY
+					: ERROR_KERNEL_REFUSED,
+		     json, "%s: %s", whose, why ?: strerror(-err));
 }
 
 bool admission__client(const struct admission *admission, struct MHD_Connection *connection,

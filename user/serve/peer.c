@@ -23,6 +23,7 @@
 #include "proc/socket_holders.h"
 #include "util/cleanup.h"
 #include "util/number.h"
+#include "util/shortage.h"
 
 #ifndef SO_PEERPIDFD /* since 6.5 */
 #define SO_PEERPIDFD 77
@@ -208,7 +209,8 @@ static int look_unix_inode(int fd, struct peer *ret)
 	return inode ? 0 : -ENOENT;
 }
 
-/* The number, in the PID namespace of the procfs, of a process that has not ended: 0 or -ESRCH. */
+/* The number, in the PID namespace of the procfs, of a process that has not ended: 0, -ESRCH, or
+ * what there is too little of to look. */
 static int pid_of_pidfd(const char *proc, int pidfd, pid_t *ret)
 {
 	static const char key[] = "\nPid:\t";
@@ -217,10 +219,12 @@ static int pid_of_pidfd(const char *proc, int pidfd, pid_t *ret)
 	char path[sizeof("fdinfo/") + 11];
 	const char *at;
 	uint64_t pid;
+	int err;
 
 	snprintf(path, sizeof(path), "fdinfo/%d", pidfd);
-	if (self < 0 || procfs__read(self, path, FDINFO_MAX, &text) || !text.len)
-		return -ESRCH;
+	err = self < 0 ? self : procfs__read(self, path, FDINFO_MAX, &text);
+	if (err || !text.len)
+		return is_shortage(err) ? err : -ESRCH;
 	at = memmem(text.data, text.len, key, strlen(key));
 	if (!at)
 		return -ESRCH;
@@ -253,8 +257,9 @@ static int look_unix(int fd, const char *proc, struct peer *ret)
 		if (!err)
 			peer.process = procfs__open(proc, pid);
 		/* It was still there after its directory was opened: that is its own. */
-		if (!err && (peer.process < 0 || pid_of_pidfd(proc, pidfd, &again)))
-			err = -ESRCH;
+		if (!err && peer.process < 0)
+			err = is_shortage(peer.process) ? peer.process : -ESRCH;
+		err = err ?: pid_of_pidfd(proc, pidfd, &again);
 	}
 	if (err)
 		peer__put(&peer);
@@ -289,14 +294,16 @@ struct holders {
 	struct reader reader;
 };
 
-/* 0, -EPERM when it is of other rights than those before it, or not of the socket's user. */
+/* 0, -EPERM when it is of other rights than those before it, or not of the socket's user, or why it
+ * cannot be told. */
 static int add_holder(int pidfd, void *ctx)
 {
 	struct holders *holders = ctx;
 	struct reader reader;
+	int err = reader__of(pidfd, &reader);
 
-	if (reader__of(pidfd, &reader))
-		return -EPERM;
+	if (err)
+		return err == -EACCES ? -EPERM : err;
 	if (reader.uid != holders->uid ||
 	    (holders->found && !reader__equal(&reader, &holders->reader)))
 		return -EPERM;
