@@ -115,6 +115,8 @@ static void test_what_is_resident_counts(void **state)
 	assert_int_equal(reservation__grow(&a, 89, 0), -ENOBUFS);
 	assert_int_equal(reservation__grow(&a, 88, 0), 0);
 	assert_int_equal(budget__set_resident(budget, 1700, &uncounted), 100);
+	/* However much it is: an eighth of the limit stays. */
+	assert_int_equal(budget__set_resident(budget, 5000, &uncounted), 300);
 	assert_int_equal(budget__set_resident(budget, 100, &uncounted), 0);
 	assert_int_equal(uncounted, 0);
 	reservation__free(&a);

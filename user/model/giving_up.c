@@ -9,6 +9,8 @@
  *
  * The first three as long as one process or program has unusually many.
  */
+#include <stdlib.h>
+
 #include "model/model_parts.h"
 
 #define MUCH_OF 16 /* of the tables' share */
@@ -69,7 +71,49 @@ static void forget_spaces(struct model *model, const struct account *account)
 	}
 }
 
-/* How many bytes; 0: there is nothing left that could be. */
+struct holder {
+	struct process *process;
+	const struct account *account;
+	size_t bytes;
+};
+
+/* The largest first, the processes of an account together. */
+static int compare_holders(const void *a, const void *b)
+{
+	const struct holder *x = a, *y = b;
+
+	if (x->bytes != y->bytes)
+		return x->bytes < y->bytes ? 1 : -1;
+	return x->account < y->account ? -1 : x->account > y->account;
+}
+
+/* There may be thousands, each of which has little. */
+static void forget_largest(struct model *model, uint64_t bytes)
+{
+	size_t n = HASH_COUNT(model->processes), i = 0;
+	struct holder *holders = calloc(n + 1, sizeof(*holders));
+	uint64_t found = 0;
+
+	for (struct process *p = model->processes; holders && p; p = p->hh.next) {
+		const struct account *account = p->space->account;
+
+		holders[i++] = (struct holder){p, account, account__bytes(account, BUDGET_LEDGERS)};
+	}
+	if (holders)
+		qsort(holders, n, sizeof(*holders), compare_holders);
+	for (i = 0; holders && i < n && holders[i].bytes; i++) {
+		bool same = i && holders[i].account == holders[i - 1].account;
+
+		if (!same && found >= bytes)
+			break;
+		found += same ? 0 : holders[i].bytes;
+		space__forget(holders[i].process->space);
+		budget__count(model->config.budget, GIVE_UP_SPACES, 1);
+	}
+	free(holders);
+}
+
+/* How many bytes of what is given up before ledgers; 0: no process or program has much of it. */
 static uint64_t give_up_one(struct model *model, uint64_t bytes)
 {
 	const struct model_config *config = &model->config;
@@ -92,11 +136,7 @@ static uint64_t give_up_one(struct model *model, uint64_t bytes)
 		drop_touches(model, most);
 		return found;
 	}
-	most = greediest(model, BUDGET_LEDGERS);
-	found = account__bytes(most, BUDGET_LEDGERS);
-	if (most)
-		forget_spaces(model, most);
-	return found;
+	return 0;
 }
 
 void model__give_up(struct model *model, uint64_t bytes)
@@ -105,6 +145,8 @@ void model__give_up(struct model *model, uint64_t bytes)
 
 	while (bytes && (found = give_up_one(model, bytes)))
 		bytes -= found < bytes ? found : bytes;
+	if (bytes)
+		forget_largest(model, bytes);
 }
 
 /* What reports still read goes when they are done: until then it is not looked for again. */

@@ -11,6 +11,7 @@
 #include "util/waiter.h"
 
 #define TABLES_SHARE 5 / 8
+#define KEPT	     8 /* of the limit: what the tables keep, whatever is resident */
 #define SPARED	     8 /* the part of the reports' room that large sources cannot have */
 
 /* What reports of a source take; there is one while they take something. */
@@ -139,12 +140,15 @@ uint64_t budget__tables_over(const struct budget *budget)
 
 uint64_t budget__set_resident(struct budget *budget, uint64_t bytes, uint64_t *ret_uncounted)
 {
-	uint64_t counted = tables(budget) + load(&budget->used[BUDGET_REPORTS]);
+	uint64_t used = tables(budget), counted = used + load(&budget->used[BUDGET_REPORTS]);
+	uint64_t over, spare;
 
 	__atomic_store_n(&budget->resident, bytes, __ATOMIC_RELAXED);
 	*ret_uncounted = bytes > counted ? bytes - counted : 0;
 	__atomic_store_n(&budget->uncounted, *ret_uncounted, __ATOMIC_RELAXED);
-	return bytes > budget->limit ? bytes - budget->limit : 0;
+	over = bytes > budget->limit ? bytes - budget->limit : 0;
+	spare = used > budget->limit / KEPT ? used - budget->limit / KEPT : 0;
+	return over < spare ? over : spare;
 }
 
 /* The lock is held, here and in what follows. */

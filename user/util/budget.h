@@ -65,8 +65,9 @@ uint64_t budget__share(const struct budget *budget, unsigned part, uint64_t most
 /* By how much the tables are over their share; 0: they are not, or nothing is counted. */
 uint64_t budget__tables_over(const struct budget *budget);
 
-/* Sets the daemon's resident memory. The result is by how much that exceeds the limit, and
- * *ret_uncounted how much of it is not counted. */
+/* Sets the daemon's resident memory. The result is how much the tables have to give up for what
+ * exceeds the limit: they keep an eighth of it, because what is not counted does not get less by
+ * that, and no process's memory would be known. *ret_uncounted: how much is not counted. */
 uint64_t budget__set_resident(struct budget *budget, uint64_t bytes, uint64_t *ret_uncounted);
 
 /*
