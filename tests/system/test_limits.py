@@ -45,11 +45,19 @@ def test_without_cpu_under_a_storm(bpf):
         assert names == {"before", "after"}
 
 
+# Of the memory controller, which is in one of the hierarchies: of cgroup v1 where there is one.
+CGROUPS = pathlib.Path("/sys/fs/cgroup")
+V1 = (CGROUPS / "memory").is_dir()
+MEMORY_MAX, MEMORY_NOW, MEMORY_PEAK, MEMORY_EVENTS = \
+    ("memory.limit_in_bytes", "memory.usage_in_bytes", "memory.max_usage_in_bytes", "memory.oom_control") if V1 else \
+    ("memory.max", "memory.current", "memory.peak", "memory.events")
+
+
 @contextlib.contextmanager
 def memory_cgroup(size):
     """The directory of a cgroup that may have so much memory."""
-    group = pathlib.Path(tempfile.mkdtemp(dir="/sys/fs/cgroup/memory", prefix="memprov-test-"))
-    (group / "memory.limit_in_bytes").write_text(str(size))
+    group = pathlib.Path(tempfile.mkdtemp(dir=CGROUPS / "memory" if V1 else CGROUPS, prefix="memprov-test-"))
+    (group / MEMORY_MAX).write_text(str(size))
     try:
         yield group
     finally:
@@ -60,8 +68,8 @@ def memory_cgroup(size):
 @contextlib.contextmanager
 def memory_limit(size):
     """What is started within it is in a cgroup of its own, which may have so much memory."""
-    mine = re.search(r":memory:(.*)", pathlib.Path("/proc/self/cgroup").read_text())[1]
-    home = pathlib.Path("/sys/fs/cgroup/memory" + mine)
+    mine = re.search(":memory:(.*)" if V1 else "^0::(.*)", pathlib.Path("/proc/self/cgroup").read_text(), re.M)[1]
+    home = pathlib.Path(f"{CGROUPS}/memory{mine}" if V1 else f"{CGROUPS}{mine}")
 
     @contextlib.contextmanager
     def inside():
@@ -72,9 +80,8 @@ def memory_limit(size):
             (home / "cgroup.procs").write_text(str(os.getpid()))
 
     def figures():
-        control = (group / "memory.oom_control").read_text()
-        return (int((group / "memory.max_usage_in_bytes").read_text()),
-                int(re.search(r"oom_kill (\d+)", control)[1]))
+        return (int((group / MEMORY_PEAK).read_text()),
+                int(re.search(r"oom_kill (\d+)", (group / MEMORY_EVENTS).read_text())[1]))
 
     with memory_cgroup(size) as group:
         yield inside, figures

@@ -11,7 +11,7 @@ import pytest
 
 from memprov import MIB, SLOWER, WORKLOADS, Daemon, Target, functions, until
 from test_fairness import NOBODY
-from test_limits import memory_cgroup
+from test_limits import MEMORY_EVENTS, MEMORY_NOW, memory_cgroup
 
 LIMIT = 160 * MIB
 AS_NOBODY = ["/usr/bin/setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"]
@@ -68,7 +68,7 @@ def watched(daemon, group):
     with within(group, "leaks", 20000, LIMIT * 9 // 10) as probe:
         probe.line()
         until(lambda: daemon.metrics()["memprov_oom_reports_total"] > reports, "a report where memory is short")
-    until(lambda: int((group / "memory.usage_in_bytes").read_text()) < LIMIT // 10, "its memory to be given back")
+    until(lambda: int((group / MEMORY_NOW).read_text()) < LIMIT // 10, "its memory to be given back")
 
 
 # Of which the heap is a small part.
@@ -166,7 +166,7 @@ def test_none_is_missed(daemon):
         for _ in range(100):
             with within(group, "leaks", 0) as target:
                 assert target.process.wait() == -signal.SIGKILL
-        assert "oom_kill 100\n" in (group / "memory.oom_control").read_text()
+        assert "oom_kill 100\n" in (group / MEMORY_EVENTS).read_text()
         until(lambda: sum(kills(daemon).values()) == sum(before.values()) + 100, "all of them counted")
     after = kills(daemon)
     assert after["cgroup"] == before["cgroup"] + 100 and after["unknown"] == 0
