@@ -170,6 +170,8 @@ def ask(daemon, path):
     """What it says: a whole answer, a refusal in one line, or that there is no connection now."""
     try:
         answer = daemon.get(path)
+    except TimeoutError:
+        raise
     except (OSError, http.client.HTTPException):
         return
     new = path.startswith("/debug/memory/history") and answer.status == 404

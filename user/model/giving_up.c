@@ -61,13 +61,17 @@ static void drop_touches(struct model *model, const struct account *account)
 	}
 }
 
+static void forget_space(struct model *model, struct space *space)
+{
+	space__forget(space);
+	budget__count(model->config.budget, GIVE_UP_SPACES, 1);
+}
+
 static void forget_spaces(struct model *model, const struct account *account)
 {
 	for (struct process *p = model->processes; p; p = p->hh.next) {
-		if (p->space->account != account)
-			continue;
-		space__forget(p->space);
-		budget__count(model->config.budget, GIVE_UP_SPACES, 1);
+		if (p->space->account == account)
+			forget_space(model, p->space);
 	}
 }
 
@@ -94,21 +98,23 @@ static void forget_largest(struct model *model, uint64_t bytes)
 	struct holder *holders = calloc(n + 1, sizeof(*holders));
 	uint64_t found = 0;
 
-	for (struct process *p = model->processes; holders && p; p = p->hh.next) {
+	if (!holders) {
+		forget_spaces(model, greediest(model, BUDGET_LEDGERS));
+		return;
+	}
+	for (struct process *p = model->processes; p; p = p->hh.next) {
 		const struct account *account = p->space->account;
 
 		holders[i++] = (struct holder){p, account, account__bytes(account, BUDGET_LEDGERS)};
 	}
-	if (holders)
-		qsort(holders, n, sizeof(*holders), compare_holders);
-	for (i = 0; holders && i < n && holders[i].bytes; i++) {
+	qsort(holders, n, sizeof(*holders), compare_holders);
+	for (i = 0; i < n && holders[i].bytes; i++) {
 		bool same = i && holders[i].account == holders[i - 1].account;
 
 		if (!same && found >= bytes)
 			break;
 		found += same ? 0 : holders[i].bytes;
-		space__forget(holders[i].process->space);
-		budget__count(model->config.budget, GIVE_UP_SPACES, 1);
+		forget_space(model, holders[i].process->space);
 	}
 	free(holders);
 }
