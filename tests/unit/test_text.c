@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include <setjmp.h>
 #include <stdarg.h>
+#include <inttypes.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include "report/container.h"
 #include "report/encode.h"
 #include "sample_report.h"
+#include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/text.h"
 
@@ -502,6 +504,43 @@ static void test_hugetlb_of_processes(void **state)
 			"             -             -       0 s\n");
 }
 
+/* --- the buffer that texts are made in ---------------------------------------------------------
+ */
+
+static void any_length_is_printed_whole(void **state)
+{
+	char expected[600];
+
+	for (int before = 0; before < 300; before++) {
+		_cleanup_buf_ struct buf b = {};
+
+		for (int i = 0; i < before; i++)
+			buf__puts(&b, "x");
+		buf__printf(&b, "%*d", before + 1, -7);
+		snprintf(expected, sizeof(expected), "%*d", before + 1, -7);
+		assert_int_equal(buf__error(&b), 0);
+		assert_int_equal(b.len, before + strlen(expected));
+		assert_string_equal(b.data + before, expected);
+	}
+}
+
+static void numbers_are_as_printf_has_them(void **state)
+{
+	const uint64_t numbers[] = {0, 9, 10, 12345678, UINT64_MAX};
+	char expected[64];
+
+	for (size_t i = 0; i < ARRAY_SIZE(numbers); i++) {
+		for (int width = 0; width < 30; width++) {
+			_cleanup_buf_ struct buf b = {};
+
+			buf__add_u64(&b, numbers[i], width);
+			snprintf(expected, sizeof(expected), "%*" PRIu64, width, numbers[i]);
+			assert_string_equal(b.data, expected);
+			assert_int_equal(b.len, strlen(expected));
+		}
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -521,6 +560,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_processes, setup_node, teardown),
 		cmocka_unit_test(test_containers),
 		cmocka_unit_test(test_control_group),
+		cmocka_unit_test(any_length_is_printed_whole),
+		cmocka_unit_test(numbers_are_as_printf_has_them),
 	};
 
 	return cmocka_run_group_tests_name("text", tests, NULL, NULL);

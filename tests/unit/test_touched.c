@@ -358,6 +358,29 @@ static void test_errors_are_what_they_say(void **state)
 	assert_in_range(within_three, 400 * 99 / 100, 400);
 }
 
+/* Where the kernel has said that all of it is there, without huge pages. The others' states come in
+ * between. */
+static void what_is_all_resident_is_not_looked_at(void **state)
+{
+	struct fixture *f = *state;
+	struct part parts[] = {part(0, 8, 8), part(8, 16, 4), part(16, 24, 8), part(24, 32, 4)};
+
+	memset(f->states, PAGE_ABSENT, sizeof(f->states));
+	f->states[10] = f->states[25] = PAGE_RESIDENT;
+	touch(f, 1, 0, 1);
+	touch(f, 9, 1, 1);
+	touch(f, 10, 1, 1);
+	touch(f, 17, 0, 1);
+	touch(f, 25, 2, 1);
+	share(f, parts, ARRAY_SIZE(parts));
+	assert_int_equal(f->list.n, 4);
+	assert_int_equal(f->list.n_gone, 1);
+	assert_int_equal(f->list.gone[0], 9 * PAGE);
+	assert_int_equal(f->sums.samples[0], 2);
+	assert_int_equal(f->sums.samples[1], 1);
+	assert_int_equal(f->sums.samples[2], 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -372,6 +395,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_a_childs_shared_memory_is_its_own, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_shares_add_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(what_is_all_resident_is_not_looked_at, set_up,
+						tear_down),
 		cmocka_unit_test_setup_teardown(test_errors_are_what_they_say, set_up, tear_down),
 	};
 

@@ -65,6 +65,33 @@ static bool is_all_huge(const struct part *part)
 	return part->rss && (anon == part->rss || shmem == part->rss);
 }
 
+/* Then no page of it has to be looked at. */
+static bool is_all_resident(const struct part *part)
+{
+	return part->rss == part->end - part->start &&
+	       (is_all_huge(part) ||
+		(!part->kinds.bytes[PAGES_ANON_HUGE] && !part->kinds.bytes[PAGES_SHMEM_HUGE]));
+}
+
+/* The state of each page. unknown: room for as many. */
+static int look_at_pages(const struct touch_reading *reading, struct part *const *of,
+			 const uint64_t *pages, size_t n, uint64_t *unknown, uint8_t *ret_states)
+{
+	size_t n_unknown = 0;
+	int err = 0;
+
+	for (size_t i = 0; i < n; i++) {
+		if (!is_all_resident(of[i]))
+			unknown[n_unknown++] = pages[i];
+	}
+	if (n_unknown)
+		err = reading->look(unknown, n_unknown, ret_states, reading->ctx);
+	/* From the last on, whose place is not before that of its state. */
+	for (size_t i = n; !err && i--;)
+		ret_states[i] = is_all_resident(of[i]) ? PAGE_RESIDENT : ret_states[--n_unknown];
+	return err;
+}
+
 /*
  * One fault brings a huge page. Several samples in it are of pages that have become one since
  * (khugepaged): they keep what they stand for.
@@ -94,6 +121,7 @@ int touch_list__make(const struct touch_reading *reading, struct touch_list *ret
 	size_t most = touches__count(reading->touches), n = 0;
 	_cleanup_free_ struct touch_sample *samples = calloc(most + 1, sizeof(*samples));
 	_cleanup_free_ uint64_t *pages = calloc(most + 1, sizeof(*pages));
+	_cleanup_free_ uint64_t *unknown = calloc(most + 1, sizeof(*unknown));
 	_cleanup_free_ struct part **of = calloc(most + 1, sizeof(struct part *));
 	_cleanup_free_ uint8_t *states = calloc(most + 1, sizeof(*states));
 	_cleanup_free_ bool *huge = calloc(most + 1, sizeof(*huge));
@@ -101,10 +129,10 @@ int touch_list__make(const struct touch_reading *reading, struct touch_list *ret
 		reading->parts, reading->parts + reading->n_parts, samples, pages, of, 0};
 
 	touch_list__free(ret);
-	if (!samples || !pages || !of || !states || !huge)
+	if (!samples || !pages || !unknown || !of || !states || !huge)
 		return -ENOMEM;
 	touches__each(reading->touches, 0, UINT64_MAX, gather, &g);
-	if (!g.n || reading->look(pages, g.n, states, reading->ctx))
+	if (!g.n || look_at_pages(reading, of, pages, g.n, unknown, states))
 		return 0;
 	for (size_t i = 0; i < g.n; i++) {
 		if (states[i] == PAGE_ABSENT || is_parents(reading, &samples[i], of[i])) {

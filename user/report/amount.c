@@ -13,11 +13,13 @@ static const struct {
 
 void amount__add(struct buf *out, uint64_t bytes, int width, enum unit unit)
 {
-	if (bytes == UNKNOWN_BYTES)
+	if (bytes == UNKNOWN_BYTES) {
 		buf__printf(out, "%*s", width + 3, "-");
-	else
-		buf__printf(out, "%*" PRIu64 " %s", width, bytes / (uint64_t)units[unit].bytes,
-			    units[unit].name);
+		return;
+	}
+	buf__add_u64(out, bytes / (uint64_t)units[unit].bytes, width);
+	buf__puts(out, " ");
+	buf__puts(out, units[unit].name);
 }
 
 void amount__add_change(struct buf *out, int64_t bytes, int width, enum unit unit)

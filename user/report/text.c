@@ -19,11 +19,12 @@
 #include "util/cleanup.h"
 #include "util/text.h"
 
-#define AMOUNT_WIDTH 10
-#define LABEL_WIDTH  16 /* of "  Heap:", "Virtual Memory:", … */
-#define PSS_WIDTH    20 /* its label is longer than LABEL_WIDTH */
-#define NAME_WIDTH   40
-#define SHARE_WIDTH  8 /* PRIVATE, SHARED */
+#define AMOUNT_WIDTH  10
+#define LABEL_WIDTH   16 /* of "  Heap:", "Virtual Memory:", … */
+#define PSS_WIDTH     20 /* its label is longer than LABEL_WIDTH */
+#define NAME_WIDTH    40
+#define SHARE_WIDTH   8	 /* PRIVATE, SHARED */
+#define ADDRESS_WIDTH 19 /* and a space */
 
 struct text {
 	const struct report *report;
@@ -173,10 +174,13 @@ static void add_list_heading(const struct text *text, const char *what)
 
 static void add_region(const struct text *text, const struct part *part)
 {
-	char address[32];
+	size_t before = text->out->len;
 
-	snprintf(address, sizeof(address), "%08" PRIx64 "...", part->start);
-	buf__printf(text->out, "%-18s %-4s ", address, part->perms);
+	buf__printf(text->out, "%08" PRIx64 "... ", part->start);
+	while (!text->out->failed && text->out->len - before < ADDRESS_WIDTH)
+		buf__puts(text->out, " ");
+	buf__puts(text->out, part->perms);
+	buf__puts(text->out, " ");
 	add_amount(text, part->rss, AMOUNT_WIDTH);
 	buf__puts(text->out, " ");
 	add_amount(text, part->private_, SHARE_WIDTH);

@@ -8,6 +8,9 @@
 #include <string.h>
 #include <unistd.h>
 
+#define PRINTED 64
+#define DIGITS	20 /* of the largest number */
+
 void buf__free(struct buf *b)
 {
 	free(b->data);
@@ -57,22 +60,44 @@ void buf__puts(struct buf *b, const char *s)
 	buf__add(b, s, strlen(s));
 }
 
+void buf__add_u64(struct buf *b, uint64_t number, int width)
+{
+	char text[DIGITS];
+	int at = sizeof(text), pad;
+
+	do
+		text[--at] = '0' + number % 10;
+	while (number /= 10);
+	pad = width - ((int)sizeof(text) - at);
+	if (buf__reserve(b, sizeof(text) + (pad > 0 ? pad : 0)))
+		return;
+	for (; pad > 0; pad--)
+		b->data[b->len++] = ' ';
+	buf__add(b, text + at, sizeof(text) - at);
+}
+
 void buf__printf(struct buf *b, const char *fmt, ...)
 {
 	va_list args, again;
+	size_t room;
 	int n;
 
+	/* Most texts are short, and are printed once. */
+	if (buf__reserve(b, PRINTED))
+		return;
+	room = b->cap - b->len;
 	va_start(args, fmt);
 	va_copy(again, args);
-	n = vsnprintf(NULL, 0, fmt, args);
+	n = vsnprintf(b->data + b->len, room, fmt, args);
 	va_end(args);
-	if (n < 0 || buf__reserve(b, n)) {
-		b->failed = true;
-	} else {
+	if (n >= 0 && (size_t)n >= room && !buf__reserve(b, n))
 		vsnprintf(b->data + b->len, n + 1, fmt, again);
-		b->len += n;
-	}
 	va_end(again);
+	if (n < 0 || b->failed)
+		b->failed = true;
+	else
+		b->len += n;
+	b->data[b->len] = '\0';
 }
 
 int buf__read_fd(struct buf *b, int fd, size_t max)

@@ -11,6 +11,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <sys/types.h>
 
 struct buf {
@@ -24,6 +25,8 @@ void buf__free(struct buf *b);	     /* a zeroed or freed one is fine, and is lef
 int buf__error(const struct buf *b); /* 0, or -ENOMEM when something was not added */
 void buf__add(struct buf *b, const void *bytes, size_t len);
 void buf__puts(struct buf *b, const char *s);
+/* Decimal, right-aligned; without printf, of which a report with all its regions makes 100,000. */
+void buf__add_u64(struct buf *b, uint64_t number, int width);
 void buf__printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* Room for at least n more bytes at data + len, which the caller fills and adds to len. */

@@ -130,10 +130,9 @@ void json__key(struct json *json, const char *key)
 
 void json__u64(struct json *json, uint64_t number)
 {
-	char text[24];
-
-	snprintf(text, sizeof(text), "%" PRIu64, number);
-	value(json, text);
+	begin(json);
+	buf__add_u64(json->out, number, 0);
+	json->comma = true;
 }
 
 void json__i64(struct json *json, int64_t number)
