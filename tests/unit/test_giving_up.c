@@ -25,6 +25,7 @@ struct fixture {
 	size_t found;  /* what on_memory_short finds */
 	size_t wanted; /* by the last on_memory_short */
 	unsigned asked;
+	struct raw_stack raw; /* the last stack; its trace NULL: there was none */
 };
 
 static size_t find_stacks(struct model *model, size_t bytes, void *ctx)
@@ -39,6 +40,15 @@ static size_t find_stacks(struct model *model, size_t bytes, void *ctx)
 	return found;
 }
 
+static bool take_stack(const struct raw_stack *raw, void *ctx)
+{
+	struct fixture *f = ctx;
+
+	f->raw = *raw;
+	trace__ref(raw->trace);
+	return true;
+}
+
 static int set_up_with(void **state, uint64_t limit)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
@@ -47,6 +57,7 @@ static int set_up_with(void **state, uint64_t limit)
 	f->model = model__new(&(struct model_config){.page_size = PAGE,
 						     .budget = f->budget,
 						     .on_memory_short = find_stacks,
+						     .on_stack = take_stack,
 						     .stack_ctx = f});
 	f->now = START_NS;
 	*state = f;
@@ -175,6 +186,46 @@ static void test_forks_have_one_account(void **state)
 	assert_int_equal(knowledge, KNOWS_RESYNCED);
 }
 
+/* By what was unwound of it, as the symbolizer tells. */
+static void belongs_to(struct fixture *f, unsigned tgid, uint64_t tenant)
+{
+	struct {
+		struct mp_event_mmap mmap;
+		struct mp_stack head;
+		uint64_t ips[2];
+	} e = {.mmap = event_mmap(1, ++f->now, 10, 1).mmap,
+	       .head = {.kind = MP_STACK_FP, .bytes = sizeof(e.ips)},
+	       .ips = {0x1000, tgid * 16}};
+
+	e.mmap.head.tgid = tgid;
+	e.mmap.head.start_ns = START_NS;
+	e.mmap.head.stack_bytes = sizeof(e.head) + sizeof(e.ips);
+	model__apply(f->model, (const union mp_event *)&e);
+	model__stack_was_unwound(f->model, &f->raw, &(struct unwound){.tenant = tenant}, NULL);
+	trace__unref(f->raw.trace);
+}
+
+/* Running many programs gains nothing, nor does running one after the other. */
+static void test_a_tenant_loses_as_a_whole(void **state)
+{
+	struct fixture *f = *state;
+	enum knowledge knowledge;
+
+	begin(f, QUIET);
+	belongs_to(f, QUIET, 1);
+	map(f, QUIET, 1000, MANY / 8);
+	for (unsigned i = 1; i <= 200; i++) {
+		begin(f, QUIET + i);
+		belongs_to(f, QUIET + i, 2);
+		begin(f, QUIET + i);
+		map(f, QUIET + i, 1000000, MANY / 40);
+	}
+	assert_int_equal(budget__tables_over(f->budget), 0);
+	assert_true(stats(f).given_up[GIVE_UP_SPACES] > 50);
+	ranges(f, QUIET, &knowledge);
+	assert_int_equal(knowledge, KNOWS_ALL);
+}
+
 /* Stacks that wait go before anything that is known. */
 static void test_waiting_stacks_go_first(void **state)
 {
@@ -298,6 +349,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(test_the_largest_lose, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_forks_have_one_account, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(test_a_tenant_loses_as_a_whole, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_waiting_stacks_go_first, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_a_snapshot_holds_on, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_names_of_many_ranges, set_up_large, tear_down),

@@ -8,6 +8,7 @@
 struct account {
 	unsigned refs;
 	uint64_t id;
+	uint64_t tenant;
 	size_t bytes[BUDGET_TOUCHES + 1]; /* atomic */
 	struct budget *budget;
 	size_t work; /* changes that it may still make */
@@ -29,6 +30,16 @@ struct account *account__new(struct budget *budget, uint64_t id)
 uint64_t account__id(const struct account *account)
 {
 	return account->id;
+}
+
+void account__set_tenant(struct account *account, uint64_t tenant)
+{
+	account->tenant = tenant;
+}
+
+uint64_t account__tenant(const struct account *account)
+{
+	return account->tenant;
 }
 
 struct account *account__ref(struct account *account)

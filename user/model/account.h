@@ -21,6 +21,11 @@ struct account;
  * id: never used twice. */
 struct account *account__new(struct budget *budget, uint64_t id);
 uint64_t account__id(const struct account *account);
+
+/* The tenant that its processes belong to (proc/domain.h); 0: not known yet. On the model's thread.
+ * Memory is given up by what a tenant has of it: running many programs gains nothing. */
+void account__set_tenant(struct account *account, uint64_t tenant);
+uint64_t account__tenant(const struct account *account);
 struct account *account__ref(struct account *account);
 void account__unref(struct account *account); /* accepts NULL */
 

@@ -138,6 +138,8 @@ static void lose(struct model *model, struct process *process, const struct mp_l
 		struct space *space = space__new(&model->tools);
 
 		if (space) {
+			account__set_tenant(space->account,
+					    account__tenant(process->space->account));
 			space__unref(process->space);
 			process->space = space;
 		}
@@ -253,6 +255,7 @@ static void apply_exec(struct model *model, const struct mp_event_exec *e)
 		return;
 	}
 	raw_stacks__leave(model, process, true);
+	account__set_tenant(space->account, account__tenant(process->space->account));
 	space->exec_space = space->id;
 	space->code_gone_ns = e->head.time_ns;
 	space->heap_end = (e->start_brk + mask) & ~mask;

@@ -111,6 +111,8 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	uint64_t newest = space && site ? code__newest_ns(space, unwound) : 0;
 
 	raw->pending->answered++;
+	if (unwound->tenant && space && space->id == raw->space_id)
+		account__set_tenant(space->account, unwound->tenant);
 	/* Of a process that has gone, its children may have inherited what it made. One that runs
 	 * another program may have been unwound in that. */
 	if (space && (process->start_ticks != raw->start_ticks || space->pending != raw->pending))
