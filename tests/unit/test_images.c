@@ -6,6 +6,7 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -18,6 +19,7 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "proc/crew.h"
 #include "proc/procfs.h"
 #include "symbolize/images_parts.h"
 #include "util/clock.h"
@@ -28,11 +30,24 @@ struct fixture {
 	struct images *images;
 	uint64_t start_ticks;
 	size_t files; /* that the child has been told */
+	struct crew *crew;
+	int pipe[2];	     /* what the thread that is in the process reads */
+	atomic_bool invited; /* it may come */
+	atomic_bool there;
+	atomic_int got; /* by images__get(), and 1 until then */
 };
+
+#define UNTIL(condition)                                                                           \
+	while (!(condition))                                                                       \
+		usleep(1000);
 
 static int tell_file(void *ctx, uint32_t number, int fd)
 {
-	((struct fixture *)ctx)->files++;
+	struct fixture *f = ctx;
+
+	f->files++;
+	f->invited = true;
+	UNTIL(!f->crew || f->there);
 	return 0;
 }
 
@@ -114,6 +129,62 @@ static void test_one_reading_for_all_that_wait(void **state)
 	/* Code has gone, or there is another program. */
 	get(f, clock__boot_ns());
 	assert_int_equal(images__maps_read(f->images), 3);
+}
+
+static void get_it(struct visitor *visitor, void *arg)
+{
+	struct fixture *f = arg;
+	struct image *image;
+
+	if (f->got == 1)
+		f->got = images__get(f->images, getpid(), f->start_ticks, 0, visitor, &image);
+}
+
+static void stay_there(struct visitor *visitor, void *arg)
+{
+	struct fixture *f = arg;
+	char byte;
+
+	UNTIL(f->invited);
+	if (f->there) /* the one that takes its place */
+		return;
+	assert_int_equal(visitor__enter(visitor, getpid()), 0);
+	f->there = true;
+	assert_int_equal(read(f->pipe[0], &byte, 1), 1);
+	visitor__leave(visitor);
+}
+
+static void replaced(struct visitor *visitor, void *arg)
+{
+}
+
+/* A process that cannot be entered when the first of its files has been opened is read again later,
+ * and has not lost the others. */
+static void test_a_file_that_cannot_be_looked_at_for_now(void **state)
+{
+	static const struct crew_work gets = {.name = "gets", .run = get_it, .replaced = replaced};
+	static const struct crew_work stays = {
+		.name = "stays", .run = stay_there, .replaced = replaced};
+	struct fixture *f = *state;
+	struct crew *crew;
+
+	assert_int_equal(pipe(f->pipe), 0);
+	assert_int_equal(crew__new("/proc", 2, &crew), 0);
+	f->crew = crew;
+	f->got = 1;
+	assert_int_equal(crew__start(crew, &stays, f), 0);
+	assert_int_equal(crew__start(crew, &gets, f), 0);
+	UNTIL(f->got != 1);
+	assert_int_equal(f->got, -ETIMEDOUT);
+	assert_int_equal(f->files, 0);
+	assert_int_equal(write(f->pipe[1], "x", 1), 1);
+	assert_int_equal(crew__stop(crew, 10 * NSEC_PER_SEC), 0);
+	crew__free(crew);
+	f->crew = NULL;
+	get(f, 0);
+	assert_true(f->files > 1);
+	close(f->pipe[0]);
+	close(f->pipe[1]);
 }
 
 static double cpu(void)
@@ -325,10 +396,14 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_one_reading_for_all_that_wait), TEST(test_many_mappings),
-		TEST(test_one_reading_of_the_mounts),	  TEST(test_an_exec_makes_another_image),
+		TEST(test_a_file_that_cannot_be_looked_at_for_now),
+		TEST(test_one_reading_for_all_that_wait),
+		TEST(test_many_mappings),
+		TEST(test_one_reading_of_the_mounts),
+		TEST(test_an_exec_makes_another_image),
 
-		TEST(test_files_of_other_kinds),	  TEST(test_the_last_reader_frees),
+		TEST(test_files_of_other_kinds),
+		TEST(test_the_last_reader_frees),
 	};
 
 	return cmocka_run_group_tests_name("images", tests, NULL, NULL);

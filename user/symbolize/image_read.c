@@ -63,6 +63,7 @@ struct reading {
 	struct visitor *visitor;
 	pid_t tgid;
 	uint64_t program;
+	int refused;	  /* why a file could not be looked at for now */
 	bool left_behind; /* another thread has the images now */
 };
 
@@ -140,8 +141,9 @@ static uint32_t open_file(struct reading *reading, const struct vma *vma, const 
 	if (vma->kind == VMA_KERNEL && !strcmp(name, "[vdso]")) {
 		fd = copy_vdso(reading->images, vma, &identity);
 	} else if (vma->kind == VMA_FILE || vma->kind == VMA_MEMFD || vma->kind == VMA_DEV_SHM) {
-		fd = begin_visit(reading);
-		if (fd)
+		/* Without the file, the answer would be a poor one for as long as it is known. */
+		reading->refused = begin_visit(reading);
+		if (reading->refused)
 			return 0;
 		fd = open__mapped(reading->pidfd, &reading->mounts, vma, name, &st);
 		end_visit(reading);
@@ -228,11 +230,13 @@ static int add_rows(struct reading *reading)
 	/* Without the mounts no file is known to be safe to open. */
 	reading->mounts_ns = clock__boot_ns();
 	mounts__need(&reading->mounts, reading->pidfd);
-	for (size_t i = 0; !reading->left_behind && reading->n < n && i < reading->set->n; i++) {
+	for (size_t i = 0; reading->n < n && i < reading->set->n; i++) {
 		if (reading->set->vmas[i].perms[2] == 'x')
 			add_row(reading, i);
+		if (reading->left_behind || reading->refused)
+			break;
 	}
-	return reading->left_behind ? -ECANCELED : 0;
+	return reading->left_behind ? -ECANCELED : reading->refused;
 }
 
 static int finish(struct reading *reading, struct known_image *known)
