@@ -343,6 +343,45 @@ static void gone(void **state)
 	free(stack);
 }
 
+static size_t open_files(pid_t pid)
+{
+	struct dirent *entry;
+	char path[64];
+	size_t n = 0;
+	DIR *dir;
+
+	snprintf(path, sizeof(path), "/proc/%d/fd", pid);
+	dir = opendir(path);
+	assert_non_null(dir);
+	while ((entry = readdir(dir)))
+		n++;
+	closedir(dir);
+	return n;
+}
+
+/* With nothing to do for ten seconds the child lets go of all files. A process that comes later has
+ * some of those that one has of before, of which the child has been told already. */
+static void forgotten_while_idle(void **state)
+{
+	struct fixture *fixture = *state;
+	char *argv[] = {STACKS, "chain", NULL};
+	struct traced first = traced__start(argv, MP_STACK_MAX), second;
+	struct unwound unwound = unwind(fixture, &first);
+	size_t files = open_files(child_pid());
+
+	assert_false(unwound.truncated);
+	while (open_files(child_pid()) == files)
+		usleep(10000);
+	second = traced__start(argv, MP_STACK_MAX);
+	unwound = unwind(fixture, &second);
+	print(&unwound);
+	assert_false(unwound.truncated);
+	assert_non_null(unwound.frames[0].function);
+	assert_false(unwind(fixture, &first).truncated);
+	traced__end(&first);
+	traced__end(&second);
+}
+
 /* --- hostile files ------------------------------------------------------------------------- */
 
 struct bytes {
@@ -564,9 +603,11 @@ int main(int argc, char **argv)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(no_privileges), cmocka_unit_test(forbidden),  TEST(killed_between_requests),
-		TEST(hangs),	     TEST(killed_again_and_again), TEST(gone),
-		TEST(hostile_files), TEST(replaced_by_a_fifo),	   TEST(many_files),
+		TEST(no_privileges),	       cmocka_unit_test(forbidden),
+		TEST(killed_between_requests), TEST(hangs),
+		TEST(killed_again_and_again),  TEST(gone),
+		TEST(forgotten_while_idle),    TEST(hostile_files),
+		TEST(replaced_by_a_fifo),      TEST(many_files),
 	};
 
 	if (child__is_meant(argc, argv))

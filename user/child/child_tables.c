@@ -94,6 +94,18 @@ static struct child_process *add_process(struct child_tables *tables, uint32_t n
 	return process;
 }
 
+/* Not where they have been forgotten since they were told of, for another process. */
+static bool has_files(struct child_tables *tables, const struct wire_image *image)
+{
+	for (uint32_t i = 0; i < image->n; i++) {
+		struct elf_module **file = place(tables, image->rows[i].file);
+
+		if (file && !*file)
+			return false;
+	}
+	return true;
+}
+
 int child_tables__add_rows(struct child_tables *tables, const struct wire_image *image, size_t len)
 {
 	struct child_process *process;
@@ -103,6 +115,13 @@ int child_tables__add_rows(struct child_tables *tables, const struct wire_image 
 	    len != sizeof(*image) + image->n * sizeof(image->rows[0]))
 		return -EBADMSG;
 	process = *find(tables, image->head.number);
+	/* The first of them were of no use, and so are the others. */
+	if (!process && !image->first)
+		return 0;
+	if (!has_files(tables, image)) {
+		child_tables__drop_process(tables, image->head.number);
+		return 0;
+	}
 	if (!process)
 		process = add_process(tables, image->head.number);
 	if (!process)
