@@ -49,18 +49,19 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 	__u32 child_tgid = BPF_CORE_READ(child, tgid);
 	struct mm_struct *mm = BPF_CORE_READ(child, mm);
 	struct mp_event_fork *e;
+	enum mp_loss loss;
 
 	if (!mm)
 		return 0; /* a kernel thread */
 	if (child_tgid != (__u32)BPF_CORE_READ(child, pid))
 		return on_new_thread(child);
 	inherit_python(current_tgid(), child_tgid, BPF_CORE_READ(child, start_boottime));
-	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	e = reserve_life(sizeof(*e), &loss);
 	if (!e) {
 		/* Until its exec the child will change the parent's map, unknown to be there. */
 		if (mm == BPF_CORE_READ(parent, mm))
 			note_range(current_tgid(), 0, MP_EVERYTHING);
-		note_loss(MP_LOSS_RING_FULL, child_tgid, 0, MP_EVERYTHING);
+		note_loss(loss, child_tgid, 0, MP_EVERYTHING);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_FORK);
@@ -74,10 +75,11 @@ static __always_inline int on_fork(struct task_struct *parent, struct task_struc
 
 static __always_inline void emit_exec(struct task_struct *task)
 {
-	struct mp_event_exec *e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
+	enum mp_loss loss;
+	struct mp_event_exec *e = reserve_life(sizeof(*e), &loss);
 
 	if (!e) {
-		note_loss(MP_LOSS_RING_FULL, current_tgid(), 0, MP_EVERYTHING);
+		note_loss(loss, current_tgid(), 0, MP_EVERYTHING);
 		return;
 	}
 	fill_head(&e->head, MP_EVENT_EXEC);

@@ -13,6 +13,12 @@
  *	in its burst                  copies ············· events
  *	quiet                                           copies  events
  *
+ * Where the events cost the daemon more CPU time than it may use (user/live/cpu_limit.h), it sets a
+ * pressure. Each step of it halves the common rates, and the first four a process's own, down to
+ * what a quiet one does at once. A storm may be of thousands of young processes, each of which has
+ * a share: under pressure, what they send counts for their tenant, too, which has a share like that
+ * of a process. A tenant is a user, or of root a mount namespace, which containers have.
+ *
  * What a process has taken is kept from its first event to its exit, or until so many others have
  * had events since: then it has all of its share again, as a new process has. CPUs that count for
  * one process at once may lose one of their counts.
@@ -20,7 +26,9 @@
 #ifndef MEMPROV_SHARE_BPF_H
 #define MEMPROV_SHARE_BPF_H
 
-#define SHARES_MAX 16384 /* processes */
+#define SHARES_MAX  16384 /* processes */
+#define TENANTS_MAX 1024
+#define YOUNG_NS    10000000000ULL
 
 /* Rates as the time between two; then how many at once, and of them how many of a quiet process. */
 #define OWN_EVENT_NS	 4000000ULL /* 250 a second */
@@ -29,6 +37,7 @@
 #define OWN_COPY_NS	 10000000ULL /* 100 a second */
 #define OWN_COPIES	 8192
 #define OWN_COPIES_QUIET 512
+#define OWN_STEPS	 4
 #define COMMON_EVENTS	 (1 << 19) /* at once; their rate is common_event_ns */
 #define COMMON_COPY_NS	 500000ULL /* 2,000 a second of large mappings, which cost 1 % of a CPU */
 #define COMMON_COPIES	 5000
@@ -52,9 +61,21 @@ struct {
 	__type(value, struct share);
 } shares SEC(".maps");
 
+/* Tenants, while there is pressure: of their shares, only those of events and copies count. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, TENANTS_MAX);
+	__type(key, __u64); /* tenant_of_current() */
+	__type(value, struct share);
+} tenants SEC(".maps");
+
 __u64 common_next_event_ns;
 __u64 common_next_copy_ns;
 __u64 common_next_small_ns;
+
+__u64 pressure; /* the daemon's to set: at most PRESSURE_MAX */
+
+#define PRESSURE_MAX 10
 
 const volatile __u64 ring_size = 8 << 20;
 const volatile __u64 common_event_ns; /* between two events beyond their process's share; 0: any */
@@ -107,18 +128,73 @@ static __always_inline bool take_common(__u64 *next_ns, __u64 every_ns, __u64 at
 	return false;
 }
 
+static __always_inline __u64 pressure_now(void)
+{
+	__u64 now = *(volatile __u64 *)&pressure;
+
+	return now < PRESSURE_MAX ? now : PRESSURE_MAX;
+}
+
+static __always_inline __u64 tenant_of_current(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 uid = bpf_get_current_uid_gid();
+
+	return uid ?: (1ULL << 32 | BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum));
+}
+
+/* NULL: the current process is not young. */
+static __always_inline struct share *share_of_tenant(void)
+{
+	__u64 start_ns = bpf_get_current_task_btf()->group_leader->start_boottime, tenant;
+	struct share *share, none = {};
+
+	if (bpf_ktime_get_boot_ns() - start_ns > YOUNG_NS)
+		return NULL;
+	tenant = tenant_of_current();
+	share = bpf_map_lookup_elem(&tenants, &tenant);
+	if (share)
+		return share;
+	bpf_map_update_elem(&tenants, &tenant, &none, BPF_NOEXIST);
+	return bpf_map_lookup_elem(&tenants, &tenant);
+}
+
+/* A share of its own is halved so often at most: what is then left of the burst is what a quiet
+ * process has. Rate and burst are halved together, so that a burst is as long under any pressure.
+ */
+static __always_inline __u64 own_steps(__u64 steps)
+{
+	return steps < OWN_STEPS ? steps : OWN_STEPS;
+}
+
 /* Counts an event of the process. */
 static __always_inline enum lane lane_of_event(__u32 tgid)
 {
-	struct share *share = share_of(tgid);
+	__u64 steps = pressure_now(), own = own_steps(steps);
+	struct share *share = share_of(tgid), *tenant = steps ? share_of_tenant() : NULL;
 	enum lane lane = LANE_QUIET;
 
 	if (share)
-		lane = take_own(&share->next_event_ns, OWN_EVENT_NS, OWN_EVENTS, OWN_EVENTS_QUIET);
+		lane = take_own(&share->next_event_ns, OWN_EVENT_NS << own, OWN_EVENTS >> own,
+				OWN_EVENTS_QUIET);
+	if (tenant && lane != LANE_COMMON &&
+	    take_own(&tenant->next_event_ns, OWN_EVENT_NS << own, OWN_EVENTS >> own,
+		     OWN_EVENTS_QUIET) == LANE_COMMON)
+		lane = LANE_COMMON;
 	if (lane == LANE_COMMON && common_event_ns &&
-	    !take_common(&common_next_event_ns, common_event_ns, COMMON_EVENTS))
+	    !take_common(&common_next_event_ns, common_event_ns << steps, COMMON_EVENTS >> steps))
 		lane = LANE_NONE;
 	return lane;
+}
+
+/* Room for an event of the current process's life, which counts under pressure alone; NULL, and why
+ * it is lost. */
+static __always_inline void *reserve_life(__u64 size, enum mp_loss *ret_loss)
+{
+	bool sent = !pressure_now() || lane_of_event(current_tgid()) != LANE_NONE;
+
+	*ret_loss = sent ? MP_LOSS_RING_FULL : MP_LOSS_THROTTLED;
+	return sent ? bpf_ringbuf_reserve(&ring, size, 0) : NULL;
 }
 
 static __always_inline bool is_filled_to(__u64 used, __u64 sixteenths)
@@ -153,19 +229,27 @@ static __always_inline void *reserve(__u64 size, enum mp_loss *ret_loss)
 /* Whether a stack of the process may be copied, behind an event of that lane. */
 static __always_inline bool may_copy(__u32 tgid, enum lane event, bool large)
 {
-	struct share *share = share_of(tgid);
+	__u64 steps = pressure_now(), own = own_steps(steps);
+	struct share *share = share_of(tgid), *tenant = steps ? share_of_tenant() : NULL;
 	/* With this one: a small ring has no room for copies at all. */
 	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX + MP_OTHER_MAX;
 	enum lane lane = LANE_COMMON;
 
 	if (event != LANE_COMMON && share && !is_filled_to(used, 15))
-		lane = take_own(&share->next_copy_ns, OWN_COPY_NS, OWN_COPIES, OWN_COPIES_QUIET);
+		lane = take_own(&share->next_copy_ns, OWN_COPY_NS << own, OWN_COPIES >> own,
+				OWN_COPIES_QUIET);
+	if (tenant && lane != LANE_COMMON &&
+	    take_own(&tenant->next_copy_ns, OWN_COPY_NS << own, OWN_COPIES >> own,
+		     OWN_COPIES_QUIET) == LANE_COMMON)
+		lane = LANE_COMMON;
 	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 6)))
 		return true;
 	if (is_filled_to(used, 5))
 		return false;
-	return large ? take_common(&common_next_copy_ns, COMMON_COPY_NS, COMMON_COPIES)
-		     : take_common(&common_next_small_ns, COMMON_SMALL_NS, COMMON_SMALL);
+	return large ? take_common(&common_next_copy_ns, COMMON_COPY_NS << steps,
+				   COMMON_COPIES >> steps)
+		     : take_common(&common_next_small_ns, COMMON_SMALL_NS << steps,
+				   COMMON_SMALL >> steps);
 }
 
 #endif

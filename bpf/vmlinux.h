@@ -119,6 +119,18 @@ struct vm_area_struct {
 	struct file *vm_file;
 };
 
+struct ns_common {
+	unsigned int inum;
+};
+
+struct mnt_namespace {
+	struct ns_common ns;
+};
+
+struct nsproxy {
+	struct mnt_namespace *mnt_ns;
+};
+
 struct signal_struct {
 	atomic_t live;
 	short oom_score_adj;
@@ -160,6 +172,7 @@ struct task_struct {
 	struct task_struct *group_leader;
 	struct mm_struct *mm;
 	struct pid *thread_pid;
+	struct nsproxy *nsproxy;
 	struct signal_struct *signal;
 	struct css_set *cgroups;
 	unsigned long sas_ss_sp;

@@ -152,6 +152,7 @@ static void write_metrics(void *ctx, const struct report *node, struct buf *ret)
 	tracer.unreadable_processes = crew.processes;
 	owner__stats(d->tracer.owner, &stats);
 	budget__stats(d->tracer.budget, &tracer.memory);
+	cpu_limit__stats(d->tracer.cpu_limit, &tracer.cpu);
 	blackbox__stats(d->tracer.blackbox, &kills);
 	for (enum oom_scope scope = 0; scope < OOM_SCOPES; scope++)
 		oom_kills[scope] =
@@ -409,9 +410,9 @@ int daemon__run(const struct options *options)
 	sigset_t signals;
 	int code;
 
-	/* Reports come and go by the megabyte, and threads share their arenas. The next report takes
-	 * what the last one had, because the kernel's clearing of new pages is a fifth of what a
-	 * large one costs; what none takes goes back every ten seconds. */
+	/* Reports come and go by the megabyte, and threads share their arenas. The next report
+	 * takes what the last one had, because the kernel's clearing of new pages is a fifth of
+	 * what a large one costs; what none takes goes back every ten seconds. */
 	mallopt(M_ARENA_MAX, 2);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);

@@ -255,7 +255,7 @@ static void map_with_stack(struct model *model, unsigned i)
 
 static int stacks(struct said *said)
 {
-	struct waiting_stacks waiting = {.queue = stack_queue__new(NULL)};
+	struct waiting_stacks waiting = {.queue = stack_queue__new(NULL, NULL)};
 	const struct model_config config = {
 		.page_size = PAGE, .on_stack = take_stack, .stack_ctx = &waiting};
 	struct model *model = waiting.queue ? model__new(&config) : NULL;

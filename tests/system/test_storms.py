@@ -8,6 +8,7 @@ import time
 import pytest
 
 from memprov import Agent, Daemon, Target, exact_report, functions, region_at, sites_of, until
+from test_fairness import NOBODY
 
 STORMS = 8
 THROTTLED = 'memprov_events_lost_total{cause="throttled"}'
@@ -16,10 +17,10 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 
 @contextlib.contextmanager
-def storms():
+def storms(**popen):
     """Processes that map and unmap as fast as they can."""
     with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(Target("churn", 1)) for _ in range(STORMS)]
+        yield [stack.enter_context(Target("churn", 1, **popen)) for _ in range(STORMS)]
 
 
 def cpu_seconds(pid):
@@ -29,6 +30,17 @@ def cpu_seconds(pid):
     children = [int(child) for task in pathlib.Path(f"/proc/{pid}/task").glob("*/children")
                 for child in task.read_text().split()]
     return own + sum(cpu_seconds(child) for child in children)
+
+
+def keep(quiet, n):
+    """Where it has mapped and touched 64 KiB each time, not faster than the reader gets a CPU."""
+    kept = []
+    for _ in range(n):
+        kept.append(quiet.map(64 * 1024))
+        quiet.call("fill", kept[-1], 64 * 1024, 1)
+        quiet.call("munmap", quiet.map(64 * 1024), 64 * 1024)
+        time.sleep(0.005)
+    return kept
 
 
 def check_quiet(daemon, quiet, kept):
@@ -54,12 +66,7 @@ def check_quiet(daemon, quiet, kept):
 def test_a_quiet_process_beside_eight_storms(bpf):
     with Daemon() as daemon, Agent() as quiet, storms() as others:
         until(lambda: daemon.metrics().get(THROTTLED, 0) > 1000, "storms beyond their share")
-        kept = []
-        for _ in range(MAPS):
-            kept.append(quiet.map(64 * 1024))
-            quiet.call("fill", kept[-1], 64 * 1024, 1)
-            quiet.call("munmap", quiet.map(64 * 1024), 64 * 1024)
-            time.sleep(0.005)
+        kept = keep(quiet, MAPS)
         check_quiet(daemon, quiet, kept)
         # What was lost is the storms' own, and each says so of itself.
         for other in others:
@@ -104,6 +111,30 @@ def test_storms_cost_a_part_of_a_cpu(bpf):
     print(f"{100 * beside_storms:.1f} % of a CPU, {100 * others:.1f} % without; {throttled:.0f} events throttled")
     assert throttled > 10000
     assert beside_storms - others < 0.1
+
+
+def following(daemon):
+    """CPU seconds that reading events and unwinding stacks has taken."""
+    metrics = daemon.metrics()
+    return sum(metrics[f'memprov_following_cpu_seconds_total{{what="{what}"}}'] for what in ("events", "stacks"))
+
+
+@pytest.mark.plain
+def test_the_cpu_limit_is_kept(bpf):
+    """By storms of events and of processes, each of which has a share. What is neither loses nothing."""
+    behind = {"preexec_fn": lambda: os.nice(19)}  # what others leave of the CPUs is enough for a storm
+    with Daemon("--cpu-limit", "1") as daemon, Agent() as quiet, storms(**behind), \
+            Target("spawn_storm", 500, 120, **behind), Target("spawn_storm", 500, 120, **behind):
+        until(lambda: daemon.metrics()["memprov_storm_pressure"] > 0, "pressure")
+        began, before = time.monotonic(), following(daemon)
+        time.sleep(20)
+        share = (following(daemon) - before) / (time.monotonic() - began)
+        pressure = daemon.metrics()["memprov_storm_pressure"]
+        with Agent(user=NOBODY, group=NOBODY, extra_groups=[]) as young:
+            check_quiet(daemon, young, keep(young, 20))
+        check_quiet(daemon, quiet, keep(quiet, MAPS))
+    print(f"{100 * share:.2f} % of a CPU, pressure {pressure:.0f}")
+    assert share < 0.015
 
 
 def test_a_storm_that_ends_is_known_again(bpf):

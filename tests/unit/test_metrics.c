@@ -130,6 +130,9 @@ static void test_tracer(void **state)
 		.memory = {.limit = 100 * MB,
 			   .used = {[BUDGET_LEDGERS] = 3 * MB},
 			   .given_up = {[GIVE_UP_SPACES] = 4}},
+		.cpu = {.percent = 5,
+			.pressure = 2,
+			.spent_ns = {[CPU_EVENTS] = 1250000000, [CPU_STACKS] = 3000000}},
 		.notification_failures = failures,
 		.n_notification_failures = 1,
 		.notifications_sent = 21,
@@ -152,6 +155,10 @@ static void test_tracer(void **state)
 	assert_int_equal(count(&text, "\nmemprov_memory_bytes{"), BUDGET_USES);
 	assert_has(&text, "\nmemprov_given_up_total{what=\"address_spaces\"} 4\n");
 	assert_int_equal(count(&text, "\nmemprov_given_up_total{"), GIVE_UP_KINDS);
+	assert_has(&text, "\nmemprov_cpu_limit_ratio 0.05\n");
+	assert_has(&text, "\nmemprov_following_cpu_seconds_total{what=\"events\"} 1.250000\n");
+	assert_has(&text, "\nmemprov_following_cpu_seconds_total{what=\"stacks\"} 0.003000\n");
+	assert_has(&text, "\nmemprov_storm_pressure 2\n");
 	assert_has(&text, "\nmemprov_notifications_total{result=\"sent\"} 21\n");
 	assert_has(&text, "\nmemprov_notifications_total{result=\"failed\"} 22\n");
 	assert_has(&text, "\nmemprov_notifications_total{result=\"dropped\"} 23\n");

@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* The sampler's pure parts: how fast it may go, which process comes first, and which was seen when.
- */
+/* The sampler's pure parts: which process comes first, and which was seen when. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -9,51 +8,12 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
-#include "sampler/pace.h"
 #include "sampler/rank.h"
 #include "sampler/table.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 
 #define MS 1000000ULL
-
-/* --- the pace --------------------------------------------------------------------------------- */
-
-/* Spends as fast as it may for an hour; how much it has spent. */
-static uint64_t spend_for_an_hour(uint64_t piece_ns)
-{
-	uint64_t now = NSEC_PER_SEC, end = now + 3600 * NSEC_PER_SEC, spent = 0;
-	struct pace pace = {};
-
-	while (now < end) {
-		pace__spend(&pace, now, piece_ns);
-		spent += piece_ns;
-		now += piece_ns + pace__wait_ns(&pace, now);
-	}
-	return spent;
-}
-
-static void a_share_of_a_core(void **state)
-{
-	const uint64_t hour = 3600 * NSEC_PER_SEC;
-
-	assert_in_range(spend_for_an_hour(MS / 10), hour / 200, hour / 100);
-	assert_in_range(spend_for_an_hour(10 * MS), hour / 200, hour / 100);
-	assert_in_range(spend_for_an_hour(1000 * MS), hour / 200, hour / 100);
-}
-
-static void idle_times_save_up_a_little(void **state)
-{
-	struct pace pace = {};
-	uint64_t spent = 0;
-
-	pace__spend(&pace, NSEC_PER_SEC, 0);
-	while (!pace__wait_ns(&pace, 10000 * NSEC_PER_SEC)) {
-		pace__spend(&pace, 10000 * NSEC_PER_SEC, MS);
-		spent += MS;
-	}
-	assert_in_range(spent, PACE_SAVED_NS, PACE_SAVED_NS + MS);
-}
 
 /* --- the order -------------------------------------------------------------------------------- */
 
@@ -199,8 +159,6 @@ static void what_rests_is_left_alone(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_share_of_a_core),
-		cmocka_unit_test(idle_times_save_up_a_little),
 		cmocka_unit_test(who_is_due),
 		cmocka_unit_test(who_comes_first),
 		cmocka_unit_test(the_first_and_the_newest),

@@ -8,12 +8,15 @@
 #include <unistd.h>
 #include <cmocka.h>
 
+#include "live/sources.h"
 #include "live/stack_queue.h"
+#include "util/clock.h"
 
 #include "events.h"
 
 struct fixture {
 	struct budget *budget;
+	struct cpu_limit *limit;
 	struct stack_queue *queue;
 	struct model *model;
 	const struct pending *pending[32]; /* of the processes from TGID on */
@@ -43,8 +46,13 @@ static int set_up(void **state)
 	struct model_config config = {.page_size = PAGE, .on_stack = take, .stack_ctx = &f};
 
 	*state = &f;
-	f = (struct fixture){.start_ns = START_NS, .page = 16, .budget = budget__new(2 << 20)};
-	f.queue = stack_queue__new(f.budget);
+	f = (struct fixture){
+		.start_ns = START_NS,
+		.page = 16,
+		.budget = budget__new(2 << 20),
+		.limit = cpu_limit__new(10),
+	};
+	f.queue = stack_queue__new(f.budget, f.limit);
 	f.model = model__new(&config);
 	/* A turn that does not come is a failure. */
 	alarm(20);
@@ -59,6 +67,7 @@ static int tear_down(void **state)
 	stack_queue__free(f->queue);
 	model__free(f->model);
 	budget__unref(f->budget);
+	cpu_limit__free(f->limit);
 	return 0;
 }
 
@@ -239,13 +248,36 @@ static void a_program_is_looked_at_once(void **state)
 	}
 }
 
+/* What no request waits for does, until it can be paid. */
+static void without_cpu_time_only_requests_are_served(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t now = clock__boot_ns(), due;
+
+	assert_true(map_something(f, TGID));
+	assert_null(stack_queue__next_turn(f->queue, &due));
+	assert_in_range(due, now, now + 2 * NSEC_PER_SEC);
+	cpu_limit__spend(f->limit, CPU_STACKS, now, 3600 * NSEC_PER_SEC);
+	assert_null(stack_queue__next_turn(f->queue, &due));
+	assert_in_range(due, now + 5 * NSEC_PER_SEC, now + 20 * NSEC_PER_SEC);
+	assert_true(map_something(f, TGID + 1));
+	stack_queue__hurry(f->queue, f->pending[1], TGID + 1);
+	assert_int_equal(take_turn(f), TGID + 1);
+	assert_true(f->batch.wanted);
+	end_turn(f);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(one_being_served_is_hurried), TEST(next_process_of_a_number_is_another),
-		TEST(samples_hold_on_to_no_room),  TEST(interpreters_do_not_wait_for_a_turn),
-		TEST(a_program_is_looked_at_once), TEST(a_little_finds_room),
+		TEST(one_being_served_is_hurried),
+		TEST(next_process_of_a_number_is_another),
+		TEST(samples_hold_on_to_no_room),
+		TEST(interpreters_do_not_wait_for_a_turn),
+		TEST(a_program_is_looked_at_once),
+		TEST(a_little_finds_room),
+		TEST(without_cpu_time_only_requests_are_served),
 	};
 
 	return cmocka_run_group_tests_name("stack queue", tests, NULL, NULL);

@@ -38,7 +38,7 @@ static int set_up(void **state)
 
 	*state = &f;
 	f.model = model__new(&model);
-	return f.model ? unwinder__new(&symbolizer, NULL, &f.unwinder) : -1;
+	return f.model ? unwinder__new(&symbolizer, NULL, NULL, &f.unwinder) : -1;
 }
 
 static int tear_down(void **state)

@@ -425,6 +425,11 @@ int collector__kills_map(const struct collector *c)
 	return bpf_map__fd(c->skel->maps.kills);
 }
 
+void collector__press(struct collector *c, unsigned steps)
+{
+	__atomic_store_n(&c->skel->bss->pressure, steps, __ATOMIC_RELAXED);
+}
+
 uint64_t collector__kills_lost(const struct collector *c)
 {
 	return __atomic_load_n(&c->skel->bss->kills_lost, __ATOMIC_RELAXED);

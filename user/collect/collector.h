@@ -79,6 +79,9 @@ bool collector__is_idle(const struct collector *collector);
  */
 int collector__drain(struct collector *collector);
 
+/* Steps by which storms are to send less (bpf/share.bpf.h), 0 to 10. On any thread. */
+void collector__press(struct collector *collector, unsigned steps);
+
 /* Frames of Python are read of this process from now on; and of those that map this file, as soon
  * as they do. On any thread. */
 void collector__know_python(struct collector *collector, uint32_t tgid,

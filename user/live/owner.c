@@ -20,6 +20,7 @@
 struct owner {
 	struct collector *collector;
 	struct model *model;
+	struct cpu_limit *cpu_limit; /* borrowed; NULL: there is none */
 	pthread_t thread;
 	bool running;
 	uint64_t attached_ns;
@@ -75,13 +76,27 @@ static void end_turn(struct owner *owner)
 	pthread_mutex_unlock(&owner->lock);
 }
 
+/* What the thread's drains cost has to be paid for, and storms are pressed if it is too much. */
+static void pay(struct owner *owner, uint64_t *cpu_ns)
+{
+	uint64_t now = clock__boot_ns(), cpu = clock__thread_cpu_ns();
+
+	if (owner->cpu_limit) {
+		cpu_limit__spend(owner->cpu_limit, CPU_EVENTS, now, cpu - *cpu_ns);
+		collector__press(owner->collector, cpu_limit__pressure(owner->cpu_limit, now));
+	}
+	*cpu_ns = cpu;
+}
+
 static void *owner_thread(void *arg)
 {
 	struct owner *owner = arg;
 	struct epoll_event events[2];
+	uint64_t cpu_ns = clock__thread_cpu_ns();
 	int n;
 
 	while (!owner->stop) {
+		pay(owner, &cpu_ns);
 		n = epoll_wait(owner->epoll, events, ARRAY_SIZE(events), DRAIN_EVERY_MS);
 		if (!n && collector__is_idle(owner->collector))
 			continue;
@@ -152,6 +167,7 @@ int owner__new(const struct owner_config *config, char *why, size_t why_len, str
 		owner__free(owner);
 		return err;
 	}
+	owner->cpu_limit = config->cpu_limit;
 	*ret = owner;
 	return 0;
 }

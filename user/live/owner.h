@@ -10,6 +10,7 @@
 #define MEMPROV_OWNER_H
 
 #include "collect/collector.h"
+#include "live/cpu_limit.h"
 #include "model/model.h"
 
 struct owner;
@@ -23,6 +24,7 @@ struct owner_config {
 	enum mp_unwind unwind;
 	uint64_t stack_min;
 	unsigned (*touch_backlog)(void *stack_ctx); /* likewise, of model.stack_ctx */
+	struct cpu_limit *cpu_limit;		    /* borrowed; NULL: there is none */
 	struct model_config model; /* the owner fills in page_size and attached_ns */
 };
 

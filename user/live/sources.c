@@ -55,17 +55,21 @@ static uint64_t due_ns(const struct stack_queue *queue, const struct source *sou
 	/* The first is only to be forgotten. */
 	if (!source->stacks || source->wanted)
 		return due;
-	return due + ahead > queue->next_unwanted_ns ? due : queue->next_unwanted_ns - ahead;
+	if (due + ahead < queue->next_unwanted_ns)
+		due = queue->next_unwanted_ns - ahead;
+	return due > queue->affordable_ns ? due : queue->affordable_ns;
 }
 
 /* The first in line whose turn has come; else NULL, and *ret_due_ns is when the next one's comes.
  */
-struct source *stack_queue__next_turn(const struct stack_queue *queue, uint64_t *ret_due_ns)
+struct source *stack_queue__next_turn(struct stack_queue *queue, uint64_t *ret_due_ns)
 {
 	uint64_t now = clock__boot_ns(), due;
 	struct source *source;
 
 	*ret_due_ns = UINT64_MAX;
+	if (queue->limit)
+		queue->affordable_ns = now + cpu_limit__wait_ns(queue->limit, now);
 	DL_FOREACH(queue->turns, source)
 	{
 		due = due_ns(queue, source);

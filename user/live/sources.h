@@ -6,6 +6,7 @@
 
 #include <pthread.h>
 
+#include "live/cpu_limit.h"
 #include "live/waiting.h"
 #include "model/model.h"
 #include "util/budget.h"
@@ -44,8 +45,9 @@ struct source {
 };
 
 struct stack_queue {
-	struct budget *budget; /* borrowed; NULL: nothing is counted */
-	pthread_mutex_t lock;  /* guards what follows */
+	struct budget *budget;	 /* borrowed; NULL: nothing is counted */
+	struct cpu_limit *limit; /* likewise; NULL: there is none */
+	pthread_mutex_t lock;	 /* guards what follows */
 	pthread_cond_t more;
 	struct source *sources;
 	struct source *turns;
@@ -55,6 +57,7 @@ struct stack_queue {
 	size_t max_touch_bytes; /* a room of their own */
 	struct spare spare;
 	uint64_t next_unwanted_ns; /* the generic cell rate algorithm's time stamp */
+	uint64_t affordable_ns;	   /* when the CPU limit lets unwanted ones be unwound again */
 	bool closed;
 	struct interpreter interpreters[INTERPRETERS_MAX]; /* to be looked at, the oldest first */
 	size_t n_interpreters;
@@ -77,7 +80,7 @@ void source__leave_line(struct stack_queue *queue, struct source *source);
 
 /* The first in line whose turn has come; else NULL, and *ret_due_ns is when the next one's comes.
  */
-struct source *stack_queue__next_turn(const struct stack_queue *queue, uint64_t *ret_due_ns);
+struct source *stack_queue__next_turn(struct stack_queue *queue, uint64_t *ret_due_ns);
 
 /* So many stacks that no request waits for are about to be unwound. */
 void stack_queue__count_unwanted(struct stack_queue *queue, size_t n);

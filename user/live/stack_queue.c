@@ -34,6 +34,7 @@ void stack_queue__take_batch(struct stack_queue *queue, struct model *model, str
 		else
 			batch->stacks[batch->n++] = waiting;
 	}
+	batch->wanted = source->wanted;
 	if (!source->wanted)
 		stack_queue__count_unwanted(queue, batch->n);
 	pthread_mutex_unlock(&queue->lock);
@@ -369,7 +370,7 @@ void stack_queue__leave(struct stack_queue *queue, struct model *model,
 	pthread_mutex_unlock(&queue->lock);
 }
 
-struct stack_queue *stack_queue__new(struct budget *budget)
+struct stack_queue *stack_queue__new(struct budget *budget, struct cpu_limit *limit)
 {
 	struct stack_queue *queue = calloc(1, sizeof(*queue));
 
@@ -378,6 +379,7 @@ struct stack_queue *stack_queue__new(struct budget *budget)
 	pthread_mutex_init(&queue->lock, NULL);
 	pthread_cond_init(&queue->more, NULL);
 	queue->budget = budget;
+	queue->limit = limit;
 	queue->max_bytes = budget__share(budget, WAITING_SHARE, MAX_BYTES);
 	queue->max_touch_bytes = budget__share(budget, TOUCHES_SHARE, MAX_TOUCH_BYTES);
 	return queue;

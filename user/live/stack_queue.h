@@ -4,8 +4,8 @@
  * all, fairly: a process that makes new stacks without end has its own left out, not those of
  * others. Processes take turns. The turn of a new one comes when it has lived for a while, or has
  * much, or a request asks: most processes of a node that builds or runs scripts are gone before,
- *and cost nothing. Stacks that no request waits for have a rate, so that storms of new ones cost a
- *fixed part of a CPU.
+ * and cost nothing. Stacks that no request waits for have a rate, and wait while the CPU limit is
+ * used up, so that storms of new ones cost a fixed part of a CPU.
  *
  *	model ── take ──▶ source: stacks … ──┐                     ┌── put_back: later
  *	                  source: stacks … ──┼── take_turn, take_batch ── end_batch: answered
@@ -18,6 +18,7 @@
 
 #include <stdatomic.h>
 
+#include "live/cpu_limit.h"
 #include "live/waiting.h"
 #include "model/model.h"
 
@@ -35,11 +36,12 @@ struct batch {
 	struct callsite *sites[MAX_BATCH];
 	bool again[MAX_BATCH]; /* to be unwound once more, by a newer map */
 	size_t n;
+	bool wanted;	   /* a request waits for them */
 	unsigned programs; /* how often the source had begun another one, when it was taken */
 };
 
-/* budget, which may be NULL, must outlive it. NULL when out of memory. */
-struct stack_queue *stack_queue__new(struct budget *budget);
+/* budget and limit, which may be NULL, must outlive it. NULL when out of memory. */
+struct stack_queue *stack_queue__new(struct budget *budget, struct cpu_limit *limit);
 void stack_queue__free(struct stack_queue *queue); /* accepts NULL */
 
 /* What the model calls, as in struct model_config. */

@@ -16,6 +16,7 @@ struct unwinder {
 	struct stack_queue *queue;
 	struct symbolizer *symbolizer; /* the thread's own */
 	struct callsite_table *table;
+	struct cpu_limit *limit; /* borrowed; NULL: there is none */
 	struct owner *owner;
 	struct visitor alone; /* of no crew */
 	pthread_t thread;     /* likewise */
@@ -271,14 +272,27 @@ static void end_turn(struct unwinder *u, struct batch *batch)
 	stack_queue__forget(u->queue, batch);
 }
 
+/* CPU time of the calling thread and of the children. */
+static uint64_t used_ns(const struct unwinder *u)
+{
+	struct symbolizer_stats stats;
+
+	symbolizer__stats(u->symbolizer, &stats);
+	return clock__thread_cpu_ns() + stats.children_ns;
+}
+
 static void take_turn(struct unwinder *u, struct visitor *visitor, struct batch *batch)
 {
+	uint64_t before = used_ns(u);
 	struct arena *arena = take_batch(u, batch) ? arena__new() : NULL;
 	int err = 0;
 
 	while (!err && batch->n)
 		err = unwind_batch(u, visitor, batch, arena);
 	arena__free(arena);
+	/* Else the symbolizer may be another thread's by now. */
+	if (u->limit && !batch->wanted && !visitor->stop)
+		cpu_limit__spend(u->limit, CPU_STACKS, clock__boot_ns(), used_ns(u) - before);
 	if (!err)
 		end_turn(u, batch);
 	else if (batch->source) /* else that was done when the thread was left behind */
@@ -367,7 +381,7 @@ static void classify(struct callsite *site)
 }
 
 int unwinder__new(const struct symbolizer_config *config, struct budget *budget,
-		  struct unwinder **ret)
+		  struct cpu_limit *limit, struct unwinder **ret)
 {
 	struct unwinder *u = calloc(1, sizeof(*u));
 	int err;
@@ -375,7 +389,8 @@ int unwinder__new(const struct symbolizer_config *config, struct budget *budget,
 	if (!u)
 		return -ENOMEM;
 	pthread_mutex_init(&u->lock, NULL);
-	u->queue = stack_queue__new(budget);
+	u->limit = limit;
+	u->queue = stack_queue__new(budget, limit);
 	u->table = callsite_table__new(classify, budget);
 	err = u->queue && u->table ? symbolizer__new(config, &u->symbolizer) : -ENOMEM;
 	if (err) {

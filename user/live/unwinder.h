@@ -8,15 +8,16 @@
 #ifndef MEMPROV_UNWINDER_H
 #define MEMPROV_UNWINDER_H
 
+#include "live/cpu_limit.h"
 #include "live/owner.h"
 #include "proc/crew.h"
 #include "symbolize/symbolizer.h"
 
 struct unwinder;
 
-/* Starts the child. budget, which may be NULL, must outlive it. 0 or -errno. */
+/* Starts the child. budget and limit, which may be NULL, must outlive it. 0 or -errno. */
 int unwinder__new(const struct symbolizer_config *config, struct budget *budget,
-		  struct unwinder **ret);
+		  struct cpu_limit *limit, struct unwinder **ret);
 void unwinder__free(struct unwinder *unwinder); /* accepts NULL; after unwinder__stop */
 
 /* Begins to answer through the owner, on a thread of the crew if there is one; 0 or -errno. Behind

@@ -58,6 +58,7 @@ struct options {
 	const char *tls_client_ca; /* NULL: no certificates of callers */
 	enum seccomp_mode seccomp;
 	uint64_t memory_limit;			      /* bytes; 0: memory_limit__default() */
+	uint64_t cpu_limit;			      /* percent of a core */
 	const char *history;			      /* its file; NULL: in memory */
 	uint64_t history_keep;			      /* seconds */
 	uint64_t history_size;			      /* bytes */

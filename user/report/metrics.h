@@ -75,6 +75,7 @@ struct tracer_stats {
 	const struct unwinder_stats *unwinder; /* NULL: no stacks are unwound */
 	uint64_t stacks_dropped;
 	struct budget_stats memory;
+	struct cpu_limit_stats cpu;
 	uint64_t stuck_readers;	       /* threads */
 	uint64_t unreadable_processes; /* that these are stuck in */
 };

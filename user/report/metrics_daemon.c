@@ -128,6 +128,25 @@ static void add_memory(struct buf *out, const struct budget_stats *memory)
 				      memory->given_up[what]);
 }
 
+static void add_cpu(struct buf *out, const struct cpu_limit_stats *cpu)
+{
+	metrics__add_family(out, "cpu_limit_ratio", "gauge",
+			    "Of one core, what following processes may take on average.");
+	metrics__add_series(out, "cpu_limit_ratio", metrics_no_labels);
+	buf__printf(out, " %u.%02u\n", cpu->percent / 100, cpu->percent % 100);
+	metrics__add_family(out, "following_cpu_seconds_total", "counter",
+			    "What it has taken, without what requests waited for.");
+	for (int use = 0; use < CPU_USES; use++) {
+		const struct metrics_label labels[METRICS_LABELS] = {{"what", cpu_use__name(use)}};
+
+		metrics__add_series(out, "following_cpu_seconds_total", labels);
+		buf__printf(out, " %.6f\n", (double)cpu->spent_ns[use] / NSEC_PER_SEC);
+	}
+	metrics__add_family(out, "storm_pressure", "gauge",
+			    "How often what storms may send has been halved to keep the limit.");
+	metrics__add_sample(out, "storm_pressure", metrics_no_labels, cpu->pressure);
+}
+
 static void add_history(struct buf *out, const struct tracer_stats *stats)
 {
 	metrics__add_family(out, "history_errors_total", "counter",
@@ -248,6 +267,7 @@ void metrics__add_daemon(struct buf *out, const struct tracer_stats *stats,
 	if (stats) {
 		add_stats(out, stats);
 		add_memory(out, &stats->memory);
+		add_cpu(out, &stats->cpu);
 	}
 	if (stats && stats->history_max_bytes)
 		add_history(out, stats);

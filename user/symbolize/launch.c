@@ -190,16 +190,18 @@ bool launch__has_ended(const struct launched *child)
 	return child->pid && poll(&pollfd, 1, 0) > 0;
 }
 
-uint64_t launch__waited_ns(const struct launched *child)
+struct launched_times launch__times(const struct launched *child)
 {
-	uint64_t waited;
+	struct launched_times times;
 	char text[128];
 	ssize_t n = child->pid ? pread(child->schedstat, text, sizeof(text) - 1, 0) : 0;
 
 	if (n <= 0)
-		return 0;
+		return (struct launched_times){};
 	text[n] = '\0';
-	return sscanf(text, "%*u %" SCNu64, &waited) == 1 ? waited : 0;
+	if (sscanf(text, "%" SCNu64 " %" SCNu64, &times.ran_ns, &times.waited_ns) != 2)
+		return (struct launched_times){};
+	return times;
 }
 
 uint64_t launch__bytes(const struct launched *child)

@@ -51,8 +51,12 @@ int launch__start_child(struct launcher *launcher, struct launched *ret);
 /* It has ended by itself, or was killed; launch__end() is still due. */
 bool launch__has_ended(const struct launched *child);
 
-/* How long it has waited for a CPU since it began, as far as is known: that is no fault of its. */
-uint64_t launch__waited_ns(const struct launched *child);
+/* Since it began, as far as is known. */
+struct launched_times {
+	uint64_t ran_ns;    /* CPU time that it has used */
+	uint64_t waited_ns; /* for a CPU: that is no fault of its */
+};
+struct launched_times launch__times(const struct launched *child);
 
 /* Bytes of memory that is its own; 0 when not known. */
 uint64_t launch__bytes(const struct launched *child);

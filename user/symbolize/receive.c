@@ -71,11 +71,11 @@ void symbolizer__begin_request(struct symbolizer *symbolizer)
  * does not hang, and another one would only have to begin anew. */
 static bool is_starved(struct symbolizer *symbolizer, struct cell *cell)
 {
-	uint64_t waited = launch__waited_ns(&cell->child), more = symbolizer->ours_ns;
+	uint64_t waited = launch__times(&cell->child).waited_ns, more = symbolizer->ours_ns;
 	uint64_t max = STARVED_MAX * symbolizer__timeout_ns(symbolizer);
 
-	if (waited > symbolizer->waited)
-		more += waited - symbolizer->waited;
+	if (waited > symbolizer->before.waited_ns)
+		more += waited - symbolizer->before.waited_ns;
 	if (more > max)
 		more = max;
 	more += symbolizer->began + symbolizer__timeout_ns(symbolizer);

@@ -52,7 +52,7 @@ static int start(struct symbolizer *symbolizer, struct cell *cell)
 		return -EBUSY;
 	if (!tenants__may_start(symbolizer->tenants, domain__tenant(&cell->domain), cell->died))
 		return -EAGAIN;
-	symbolizer->waited = 0;
+	symbolizer->before = (struct launched_times){};
 	err = launch__start_child(&symbolizer->launcher, &cell->child);
 	/* A node without room for another process is no turn to wait for either. */
 	if (err)
@@ -405,8 +405,21 @@ static int begin_asking(struct asking *asking)
 	symbolizer__begin_request(symbolizer);
 	err = find_cell(symbolizer, asking->request, &asking->cell);
 	if (!err)
-		symbolizer->waited = launch__waited_ns(&asking->cell->child);
+		symbolizer->before = launch__times(&asking->cell->child);
 	return err;
+}
+
+/* One that has been replaced meanwhile began at nothing. */
+static void end_asking(struct asking *asking)
+{
+	struct symbolizer *symbolizer = asking->symbolizer;
+	uint64_t before = symbolizer->before.ran_ns, now;
+
+	memory_reads__end(&symbolizer->reads);
+	if (!asking->cell)
+		return;
+	now = launch__times(&asking->cell->child).ran_ns;
+	symbolizer->stats.children_ns += now - (now < before ? 0 : before);
 }
 
 int symbolizer__find_python(struct symbolizer *symbolizer, const struct unwind_request *request,
@@ -417,7 +430,7 @@ int symbolizer__find_python(struct symbolizer *symbolizer, const struct unwind_r
 	int err = begin_asking(&asking);
 
 	err = err ?: ask(&asking, NULL, &image);
-	memory_reads__end(&symbolizer->reads);
+	end_asking(&asking);
 	return err < 0 ? err : 0;
 }
 
@@ -432,7 +445,7 @@ int symbolizer__unwind(struct symbolizer *symbolizer, const struct unwind_reques
 		return -EINVAL;
 	err = begin_asking(&asking);
 	err = err ?: unwind(&asking, &unwound);
-	memory_reads__end(&symbolizer->reads);
+	end_asking(&asking);
 	if (err)
 		return err;
 	symbolizer->stats.unwound++;

@@ -93,6 +93,7 @@ struct symbolizer_stats {
 	uint64_t unwound;
 	uint64_t truncated;
 	uint64_t maps_read;
+	uint64_t children_ns; /* CPU time that children have used for requests */
 };
 void symbolizer__stats(struct symbolizer *symbolizer, struct symbolizer_stats *ret);
 

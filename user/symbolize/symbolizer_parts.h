@@ -27,12 +27,12 @@ struct symbolizer {
 	struct tenants *tenants;
 	struct subject subject; /* the last one that was looked at */
 	struct glancer *glancer;
-	struct memory_reads reads; /* for the request */
-	uint64_t began;		   /* the request */
-	uint64_t deadline;	   /* of the request */
-	uint64_t waited;	   /* what the child had waited for a CPU before the request */
-	uint64_t ours_ns;	   /* of the request, when the child waited for us */
-	uint64_t heard_ns;	   /* when it last did not */
+	struct memory_reads reads;    /* for the request */
+	uint64_t began;		      /* the request */
+	uint64_t deadline;	      /* of the request */
+	struct launched_times before; /* the child's, when the request began */
+	uint64_t ours_ns;	      /* of the request, when the child waited for us */
+	uint64_t heard_ns;	      /* when it last did not */
 	struct symbolizer_stats stats;
 	_Alignas(8) uint8_t packet[WIRE_PACKET_MAX];
 };

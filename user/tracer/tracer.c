@@ -7,6 +7,7 @@
 
 #include "blackbox/blackbox.h"
 #include "growth/growth.h"
+#include "live/cpu_limit.h"
 #include "live/name_reader.h"
 #include "live/owner.h"
 #include "live/sweep.h"
@@ -48,6 +49,7 @@ static int attach_owner(struct tracer *t, const struct options *options)
 		.model.ctx = t->names,
 		.unwind = options->unwind,
 		.stack_min = options->stack_min,
+		.cpu_limit = t->cpu_limit,
 	};
 	char why[256];
 
@@ -89,7 +91,7 @@ static int begin_unwinder(struct tracer *t, const struct options *options, uint6
 
 	if (options->unwind == MP_UNWIND_NONE)
 		return EXIT_DONE;
-	err = unwinder__new(&config, t->budget, &t->unwinder);
+	err = unwinder__new(&config, t->budget, t->cpu_limit, &t->unwinder);
 	if (!err)
 		return EXIT_DONE;
 	log_error("the process that unwinds stacks cannot be started (%s); --unwind none goes "
@@ -113,8 +115,12 @@ int tracer__attach(struct tracer *t, const struct options *options, bool sweep)
 	/* `run` has one process, and ends with it. */
 	uint64_t memory = sweep ? set_budget(t, options) : SYMBOLIZER_MEMORY;
 	/* First: the launcher has nothing to do with what the others open. */
-	int code = sweep && !t->budget ? EXIT_FAILED : begin_unwinder(t, options, memory);
+	int code = EXIT_FAILED;
 
+	if (sweep)
+		t->cpu_limit = cpu_limit__new(options->cpu_limit);
+	if (!sweep || (t->budget && t->cpu_limit))
+		code = begin_unwinder(t, options, memory);
 	if (code)
 		return code;
 	t->names = name_reader__new(options->proc);
@@ -173,6 +179,7 @@ void tracer__stop(struct tracer *t)
 	sampler__free(t->sampler);
 	name_reader__free(t->names);
 	unwinder__free(t->unwinder);
+	cpu_limit__free(t->cpu_limit);
 	taker__free(t->taker);
 	pod_logs__free(t->pod_logs);
 	crew__free(t->crew);

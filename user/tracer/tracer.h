@@ -15,7 +15,8 @@ struct tracer {
 	/* Given before tracer__attach(), and outlives the tracer; NULL: there is none. */
 	const struct observer *observer;
 
-	struct budget *budget; /* NULL: there is none */
+	struct budget *budget;	     /* NULL: there is none */
+	struct cpu_limit *cpu_limit; /* likewise */
 	struct name_reader *names;
 	struct unwinder *unwinder; /* NULL: no stacks are taken */
 	struct owner *owner;
