@@ -244,6 +244,34 @@ static void test_names(void **state)
 	assert_int_equal(p[5].category, CATEGORY_NAMED);
 }
 
+static void test_names_that_the_kernel_has(void **state)
+{
+	struct fixture *f = *state;
+	struct trace *trace = trace__new();
+	struct name *name = name__new(NAMED_BY_PRCTL, " Go: heap", trace);
+	const struct part *p;
+
+	add_vma(f, 10, 20, VMA_ANON_NAMED, "[anon: Go: heap]", 0, 2);
+	add_vma(f, 20, 30, VMA_ANON_NAMED, "[anon: another]", 0, 2);
+	add_vma(f, 40, 50, VMA_SHMEM_NAMED, "[anon_shmem:]", 9, 2);
+	ledger__put(&f->ledger, f->pool,
+		    &(struct ledger_range){.start = 10 * PAGE,
+					   .end = 30 * PAGE,
+					   .record = f->a,
+					   .name = name,
+					   .touched_ns = 1});
+	name__unref(name);
+	p = join(f, 3);
+	assert_int_equal(p[0].name_source, NAME_KERNEL);
+	assert_ptr_equal(p[0].name_trace, trace);
+	assert_int_equal(p[1].name_source, NAME_KERNEL);
+	assert_null(p[1].name_trace);
+	assert_int_equal(p[2].name_source, NAME_NONE);
+	assert_null(p[2].name);
+	assert_int_equal(p[2].category, CATEGORY_SHARED_MEMORY);
+	trace__unref(trace);
+}
+
 static void test_thread_stack(void **state)
 {
 	struct fixture *f = *state;
@@ -549,6 +577,7 @@ int main(void)
 		TEST(test_estimates_add_up),
 		TEST(test_evidence),
 		TEST(test_names),
+		TEST(test_names_that_the_kernel_has),
 		TEST(test_grows_down),
 		TEST(test_names_grow_down),
 		TEST(test_thread_stack),

@@ -162,6 +162,7 @@ enum category classify__part(const struct vma *vma, const char *given_name, enum
 	case VMA_FILE:
 		return by_role(role);
 	case VMA_SHARED_ANON:
+	case VMA_SHMEM_NAMED:
 	case VMA_MEMFD:
 	case VMA_SYSV:
 	case VMA_DEV_SHM:
@@ -170,7 +171,6 @@ enum category classify__part(const struct vma *vma, const char *given_name, enum
 		return vma->flags & VMA_SHARED ? CATEGORY_SHARED_MEMORY : by_permission(vma);
 	case VMA_ANON:
 	case VMA_ANON_NAMED:
-	case VMA_SHMEM_NAMED:
 	case VMA_DEV_ZERO:
 		return by_permission(vma);
 	case VMA_KERNEL:

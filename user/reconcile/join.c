@@ -201,6 +201,19 @@ static bool is_thread_stack(const struct vma *vma, const struct cut *cut)
 	return cut->name && cut->name->by == NAMED_BY_CLONE && vma->kind == VMA_ANON;
 }
 
+/* Go and glibc put a space before theirs. */
+static const char *without_space(const char *name)
+{
+	return name + strspn(name, " ");
+}
+
+/* By the call that the ledger knows. A name that the kernel has may be another one. */
+static bool was_seen_named(const struct cut *cut, const struct part *part)
+{
+	return part->given_name && cut->name && cut->name->by == NAMED_BY_PRCTL &&
+	       strcmp(without_space(cut->name->text), part->given_name) == 0;
+}
+
 /* Whether the kernel has the name, or only the attempt to give it was seen. */
 static int name_part(struct join *join, const struct vma *vma, const struct cut *cut,
 		     struct part *part)
@@ -211,15 +224,16 @@ static int name_part(struct join *join, const struct vma *vma, const struct cut 
 
 	if (vma->kind == VMA_ANON_NAMED || vma->kind == VMA_SHMEM_NAMED) {
 		vma_set__anon_name(config->set, vma, given, sizeof(given));
+		/* As empty as one whose attempt was seen. */
+		if (!given[0])
+			return 0;
 		part->name_source = NAME_KERNEL;
 	} else if (is_thread_stack(vma, cut)) {
 		part->name_source = NAME_INFERRED;
 		part->name = arena__printf(config->strings, "[stack: %s]", cut->name->text);
 		return part->name ? 0 : -ENOMEM;
 	} else if (cut->name && cut->name->by == NAMED_BY_PRCTL && classify__can_be_named(vma)) {
-		/* Go and glibc put a space before theirs. */
-		snprintf(given, sizeof(given), "%s",
-			 cut->name->text + strspn(cut->name->text, " "));
+		snprintf(given, sizeof(given), "%s", without_space(cut->name->text));
 		part->name_source = NAME_PRCTL;
 	} else {
 		if (!shown[0])
@@ -296,7 +310,7 @@ static int add_part(struct join *join, const struct vma *vma, size_t i, enum fil
 		part->trace = cut->record->trace;
 		part->reservation = cut->record->reservation;
 	}
-	if (cut->name && part->name_source == NAME_PRCTL)
+	if (was_seen_named(cut, part))
 		part->name_trace = cut->name->trace;
 	if (part->origin == ORIGIN_EXEC)
 		join->exec_end = cut->hi;
