@@ -193,11 +193,14 @@ static int compare_given_name(struct comparison *c, uint64_t addr, const struct 
 			      const struct part *part)
 {
 	const char *expected = names[page->name] + strspn(names[page->name], " ");
+	bool shown = part->name_source == NAME_KERNEL;
 
-	if (part->given_name && part->name_source == NAME_PRCTL &&
-	    strcmp(part->given_name, expected))
+	if (part->given_name && !(shown && page->unshown) && strcmp(part->given_name, expected))
 		return compare__differs(c, "%#lx is named \"%s\", the part \"%s\"", addr, expected,
 					part->given_name);
+	if (expected[0] && can_be_named(page->kind) && !shown && !page->unshown)
+		return compare__differs(c, "%#lx is named \"%s\", and the kernel does not say so",
+					addr, expected);
 	/* Where the heap may be, the kernel says [heap], and that goes first. */
 	if (!part->given_name && expected[0] && can_be_named(page->kind) &&
 	    !(part->name && !strcmp(part->name, "[heap]")) && has_exact_name(c, page) &&

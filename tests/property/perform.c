@@ -374,6 +374,7 @@ static void do_name(struct performer *p, const struct step *s)
 	uint8_t name = s->bits % NAMES;
 	const char *text = names[name];
 	unsigned how = s->bits >> 8 & 15;
+	long result;
 
 	if (how == 0) {
 		text = NULL;
@@ -390,8 +391,9 @@ static void do_name(struct performer *p, const struct step *s)
 		      0);
 		return;
 	}
-	CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, odd(s->bits, n), text, 0);
-	shadow__name(p->shadow, addr, n, name);
+	result = CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, odd(s->bits, n),
+		       text, 0);
+	shadow__name(p->shadow, addr, n, name, result);
 	/* A hole that was given an empty name before that had been read: what was forked
 	 * meanwhile has it until the next look. */
 	for (uint64_t i = 0; how >= 8 && i < n; i++)

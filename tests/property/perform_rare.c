@@ -175,9 +175,10 @@ static void name_down(struct performer *p, const struct step *s, uint32_t low)
 	const struct window *w = &p->shadow->windows[WINDOW_DOWN];
 	uint64_t addr = w->base + (low + (s->bits >> 2 & 1) * 2) * PAGE, n = 1 + (s->m & 3);
 	uint8_t name = s->bits >> 3 & 3;
+	long result = CALL(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, n * PAGE,
+			   names[name], 0);
 
-	CALL(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, n * PAGE, names[name], 0);
-	shadow__name(p->shadow, addr, n, name);
+	shadow__name(p->shadow, addr, n, name, result);
 }
 
 /* A mapping that grows by faults below it, where there is room, and is called as it was; then it

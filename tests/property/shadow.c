@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "shadow.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -77,13 +78,17 @@ void shadow__unmap(struct shadow *shadow, uint64_t addr, uint64_t n)
 		*shadow__at(shadow, addr + i * PAGE) = (struct page){0};
 }
 
-void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name)
+void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name, long result)
 {
+	/* ENOMEM: there are holes; what is mapped was named. */
+	bool taken = result == 0 || result == -ENOMEM;
+
 	for (uint64_t i = 0; i < n; i++) {
 		struct page *page = shadow__at(shadow, addr + i * PAGE);
 
 		page->name_born = shadow->step;
 		page->name_doubt = false;
+		page->unshown = !taken;
 		if (page->mapped)
 			page->name = name;
 		else
@@ -177,6 +182,7 @@ void shadow__remap(struct shadow *shadow, uint64_t addr, uint64_t old_n, uint64_
 				    .limit = last.limit,
 				    .attach = last.attach,
 				    .name = last.name,
+				    .unshown = last.unshown,
 				    .name_doubt = last.doubt || last.vague || last.name_doubt,
 				    .pgoff = last.pgoff + (old_n ? 1 : 0)};
 

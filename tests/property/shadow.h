@@ -60,7 +60,8 @@ struct page {
 	bool grown;	 /* by a fault: no event tells of it */
 	bool vague;	 /* the target itself cannot tell what it is; its limit is 0 */
 	bool name_doubt; /* it continues a page that was in doubt, and may lack that one's name */
-	bool inherited;	 /* by fork, and not written since */
+	bool unshown; /* the kernel refused its name: that what it shows is another is no mistake */
+	bool inherited; /* by fork, and not written since */
 };
 
 struct window {
@@ -95,7 +96,9 @@ bool shadow__holds(struct shadow *shadow, uint64_t addr, uint64_t n);
  * pgoff counted on. */
 void shadow__map(struct shadow *shadow, uint64_t addr, uint64_t n, const struct page *like);
 void shadow__unmap(struct shadow *shadow, uint64_t addr, uint64_t n);
-void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name);
+/* As prctl(PR_SET_VMA) with that result: what is named by a call that the kernel refuses is named
+ * for the ledger alone. */
+void shadow__name(struct shadow *shadow, uint64_t addr, uint64_t n, uint8_t name, long result);
 /* A function touches the page (which is mapped), by writing or not. */
 void shadow__touch(const struct shadow *shadow, struct page *page, unsigned who);
 /* The page is mapped, and nothing is on it any more. */
