@@ -33,6 +33,9 @@ TRIES = 5
 # Which backend every daemon is told to use; nothing: its own choice.
 BACKEND = os.environ.get("MEMPROV_BACKEND")
 
+# What a region's name has come from that was given by prctl: the kernel, if it keeps names, else the attempt.
+GIVEN = ("kernel", "prctl")
+
 PAGE = os.sysconf("SC_PAGESIZE")
 MIB = 1 << 20
 
@@ -488,10 +491,19 @@ def check_against(report, vmas, sharing=True):
         for field, lines in (("pss", ["Pss"]), ("private", ["Private_Clean", "Private_Dirty"]),
                              ("shared", ["Shared_Clean", "Shared_Dirty"])) if sharing else ():
             same_sharing(sum(p[field] for p in parts), vma.bytes(*lines), field, vma, parts)
-        if vma.name and not vma.name.startswith("[anon") and \
+        kept = KEPT.fullmatch(vma.name or "")
+        if kept:
+            name = readable(f"[{kept[1]}: {kept[2]}]")
+            assert {(p["name"], p["name_source"]) for p in parts} == \
+                {(name, "kernel") if kept[2] else (None, "none")}, (vma, parts)
+        elif vma.name and \
                 not any(p["name_source"] == "prctl" for p in parts):
             assert {p["name"] for p in parts} == {readable(vma.name)}, (vma, parts)
     assert next(left, None) is None
+
+
+# As the kernel shows a name that it keeps.
+KEPT = re.compile(r"\[(anon|anon_shmem): *(.*)\]")
 
 
 def readable(name):

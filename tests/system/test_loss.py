@@ -6,7 +6,7 @@ import signal
 
 import pytest
 
-from memprov import (MIB, PAGE, WORKLOADS, Agent, Daemon, Target, check_sums, exact_report, region_at, span,
+from memprov import (GIVEN, MIB, PAGE, WORKLOADS, Agent, Daemon, Target, check_sums, exact_report, region_at, span,
                      task_states, until)
 from shadow import Shadow
 
@@ -33,7 +33,7 @@ def check_nothing_wrong(report, shadow):
         if region["tid"] is not None and inside:
             assert {p.creator.tid for p in inside} == {region["tid"]}, (region, inside)
             assert inside[0].start <= start and end <= inside[-1].end, (region, inside)
-        if region["name_source"] == "prctl":
+        if region["name_source"] in GIVEN and (region["name"] or "").startswith("[anon: "):
             assert {f"[anon: {p.name.decode()}]" for p in inside if p.name} == {region["name"]} \
                 and all(p.name for p in inside), (region, inside)
 

@@ -51,6 +51,11 @@ def test_every_range_is_called_what_the_kernel_would_call_it(daemon, operations,
         for what, (start, end, name) in ranges.items():
             names = {n for lo, hi, n in own if lo < end and hi > start}
             assert names == {name}, (what, names, "by the kernel itself")
+        for start, end, name in own:
+            regions = regions_in(report, start, end)
+            assert {r["name"] for r in regions} == {name}, (hex(start), name, regions)
+        sources = {r["name_source"] for r in report["regions"] if (r["name"] or "").startswith("[anon")}
+        assert sources == {"kernel"}
 
 
 def test_what_mremap_adds(daemon, operations):
@@ -62,7 +67,6 @@ def test_what_mremap_adds(daemon, operations):
     assert [(r["origin"], span(r)) for r in regions] == \
         [("mmap", (start, start + 4 * MIB)), ("mremap", (start + 4 * MIB, end))]
     assert regions[0]["callsite"] != regions[1]["callsite"]
-    if regions[0]["name_source"] == "prctl":
-        assert regions[0]["named_by"] == regions[1]["named_by"] is not None
+    assert regions[0]["named_by"] == regions[1]["named_by"] is not None
     assert {"name": "grown", "rss": 6 * MIB, "virtual": 6 * MIB, "regions": 2} in \
         report["breakdown"]["named"]

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from memprov import (MAP_PRIVATE, MIB, PAGE, SANITIZED, Agent, Daemon, Refused, Target, check_sums,
+from memprov import (GIVEN, MAP_PRIVATE, MIB, PAGE, SANITIZED, Agent, Daemon, Refused, Target, check_sums,
                      exact_report, region_at, span, until)
 
 SIZE = 16 * PAGE
@@ -33,7 +33,7 @@ def name_of(daemon, agent, address):
 
     region = region_at(until(settled, "all names to be read"), address)
     assert (region["name"] is None) == (region["name_source"] == "none"), region
-    assert region["name"] is None or region["name_source"] in ("prctl", "kernel"), region
+    assert region["name"] is None or region["name_source"] in GIVEN, region
     return region["name"]
 
 
