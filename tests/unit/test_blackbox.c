@@ -56,6 +56,25 @@ static void pressure_counts_as_full(void **state)
 	assert_true(place__wants_reports(&place, SECOND));
 }
 
+/* A usage that is low forgets its reports: they were taken anew at every look, once a second. */
+static void pressure_wants_reports_now_and_then(void **state)
+{
+	struct place place = {.path = (char[]){""}, .limit = 100 * MB, .pressed = true};
+	unsigned n = 0;
+
+	for (uint64_t second = 1; second <= 61; second++) {
+		place__note(&place, 50 * MB, second * SECOND);
+		if (!place__wants_reports(&place, second * SECOND))
+			continue;
+		place.reported = place.usage;
+		place.reported_ns = second * SECOND;
+		n++;
+	}
+	assert_int_equal(n, 3);
+	place__note(&place, 81 * MB, 62 * SECOND);
+	assert_true(place__wants_reports(&place, 62 * SECOND));
+}
+
 static void looks_at_its_rate(void **state)
 {
 	struct place place = {.path = (char[]){"/a"}, .limit = 100 * MB};
@@ -237,6 +256,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reports_near_the_limit),
 		cmocka_unit_test(pressure_counts_as_full),
+		cmocka_unit_test(pressure_wants_reports_now_and_then),
 		cmocka_unit_test(looks_at_its_rate),
 		cmocka_unit_test(texts),
 		cmocka_unit_test(records),

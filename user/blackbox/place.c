@@ -19,10 +19,12 @@ uint64_t place__due_ns(const struct place *place)
 
 bool place__wants_reports(const struct place *place, uint64_t now_ns)
 {
-	if (!place->pressed && place->usage < place->limit / 5 * 4)
-		return false;
-	return !place->reported || place->usage >= place->reported + place->limit / 25 ||
-	       now_ns - place->reported_ns >= AGAIN_NS;
+	bool full = place->usage >= place->limit / 5 * 4;
+
+	if (full && (!place->reported || place->usage >= place->reported + place->limit / 25))
+		return true;
+	return (full || place->pressed) &&
+	       (!place->reported_ns || now_ns - place->reported_ns >= AGAIN_NS);
 }
 
 void place__note(struct place *place, uint64_t usage, uint64_t now_ns)

@@ -32,7 +32,8 @@ uint64_t place__due_ns(const struct place *place);
 /*
  * Whether reports of its processes are wanted now: from four fifths of the limit on, then at each
  * further twenty-fifth, and now and then as long as it stays there. So the last report before the
- * limit has 96 % of what there is, unless memory grows faster than it is looked at.
+ * limit has 96 % of what there is, unless memory grows faster than it is looked at. Under pressure
+ * alone: now and then.
  */
 bool place__wants_reports(const struct place *place, uint64_t now_ns);
 
