@@ -298,7 +298,7 @@ system: all test-programs ## only the system tests (root)
 	@tests/run-system $(BUILD)
 
 # make test-vm KERNELS=6.12: one of them
-KERNELS ?= 6.1 6.12 6.12-arm64
+KERNELS ?= 6.1 6.12 6.12-arm64 6.12-built
 .PHONY: test-vm
 test-vm: ## the system tests on other kernels, in virtual machines (qemu, no KVM)
 	$(call needs,build|test|vm)
