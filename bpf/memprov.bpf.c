@@ -25,7 +25,7 @@ char LICENSE[] SEC("license") = "Dual BSD/GPL";
  * The system calls are watched in one of two ways, and user/collect/backend.c says which half of
  * these programs is loaded: tracepoints, which every call of every program on the node pays for, or
  * fentry and fexit, for which only these calls do. Those come to where a task can lose its CPU in
- * the middle; Linux 6.10 lets a program forbid it.
+ * the middle; Linux 6.10 lets a program forbid that, but not at its end.
  */
 extern void bpf_preempt_disable(void) __ksym __weak;
 extern void bpf_preempt_enable(void) __ksym __weak;

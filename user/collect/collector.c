@@ -318,13 +318,13 @@ static int probe_fexit(bool *ret_keep_cpu, char *why, size_t why_len)
 	return err;
 }
 
-static bool loses_events(bool keep_cpu, char *why, size_t why_len)
+/* Even if a program keeps its CPU: a task that is preempted as soon as the program lets go of it
+ * still counts as running the program, which the kernel leaves out for all others on that CPU. */
+static bool loses_events(char *why, size_t why_len)
 {
-	if (keep_cpu || !preemption__is_on())
+	if (!preemption__is_on())
 		return false;
-	snprintf(
-		why, why_len,
-		"it loses events where tasks preempt each other (preempt=full, before Linux 6.10)");
+	snprintf(why, why_len, "it loses events where tasks preempt each other (preempt=full)");
 	return true;
 }
 
@@ -335,7 +335,7 @@ int collector__prefers_fexit(char *why, size_t why_len)
 
 	libbpf_set_print(silent);
 	err = probe_fexit(&keep_cpu, why, why_len);
-	return err ? err : loses_events(keep_cpu, why, why_len) ? -EAGAIN : 0;
+	return err ? err : loses_events(why, why_len) ? -EAGAIN : 0;
 }
 
 static int start_fexit(struct collector *c, char *why, size_t why_len)
@@ -358,7 +358,7 @@ static int start_either(struct collector *c, char *why, size_t why_len)
 
 	if (err)
 		return start_tracepoints(c, why, why_len);
-	loses = loses_events(keep_cpu, why, why_len);
+	loses = loses_events(why, why_len);
 	err = start(c, loses ? ATTACH_BY_TRACEPOINTS : ATTACH_BY_FEXIT, keep_cpu, why, why_len);
 	/* To lose some is better than to see none. */
 	if (err)

@@ -24,7 +24,7 @@ const struct privilege privileges[] = {
 	{PRIVILEGE(SYS_ADMIN), HELD_AT_START | HELD_BY_LAUNCHER,
 	 "a tracefs mount of its own, and for a moment debugfs, to see whether the kernel "
 	 "preempts; the symbolizer's namespaces and empty root",
-	 "tracefs must be mounted and readable, but for fexit; before Linux 6.10 a kernel that "
+	 "tracefs must be mounted and readable, but for fexit; a kernel that "
 	 "could preempt is taken for one that does, and traced by tracepoints; the symbolizer is "
 	 "confined by its user, its limits and seccomp alone; kernels without PAGEMAP_SCAN cannot "
 	 "tell the zero page",
