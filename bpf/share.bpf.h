@@ -167,6 +167,18 @@ static __always_inline __u64 own_steps(__u64 steps)
 	return steps < OWN_STEPS ? steps : OWN_STEPS;
 }
 
+/* Of the process's share, and of its tenant's if that counts. */
+static __always_inline enum lane take_both(__u64 *own_ns, __u64 *tenants_ns, __u64 every_ns,
+					   __u64 at_once, __u64 at_once_quiet)
+{
+	enum lane lane = take_own(own_ns, every_ns, at_once, at_once_quiet);
+
+	if (tenants_ns && lane != LANE_COMMON &&
+	    take_own(tenants_ns, every_ns, at_once, at_once_quiet) == LANE_COMMON)
+		return LANE_COMMON;
+	return lane;
+}
+
 /* Counts an event of the process. */
 static __always_inline enum lane lane_of_event(__u32 tgid)
 {
@@ -175,12 +187,8 @@ static __always_inline enum lane lane_of_event(__u32 tgid)
 	enum lane lane = LANE_QUIET;
 
 	if (share)
-		lane = take_own(&share->next_event_ns, OWN_EVENT_NS << own, OWN_EVENTS >> own,
-				OWN_EVENTS_QUIET);
-	if (tenant && lane != LANE_COMMON &&
-	    take_own(&tenant->next_event_ns, OWN_EVENT_NS << own, OWN_EVENTS >> own,
-		     OWN_EVENTS_QUIET) == LANE_COMMON)
-		lane = LANE_COMMON;
+		lane = take_both(&share->next_event_ns, tenant ? &tenant->next_event_ns : NULL,
+				 OWN_EVENT_NS << own, OWN_EVENTS >> own, OWN_EVENTS_QUIET);
 	if (lane == LANE_COMMON && common_event_ns &&
 	    !take_common(&common_next_event_ns, common_event_ns << steps, COMMON_EVENTS >> steps))
 		lane = LANE_NONE;
@@ -236,12 +244,8 @@ static __always_inline bool may_copy(__u32 tgid, enum lane event, bool large)
 	enum lane lane = LANE_COMMON;
 
 	if (event != LANE_COMMON && share && !is_filled_to(used, 15))
-		lane = take_own(&share->next_copy_ns, OWN_COPY_NS << own, OWN_COPIES >> own,
-				OWN_COPIES_QUIET);
-	if (tenant && lane != LANE_COMMON &&
-	    take_own(&tenant->next_copy_ns, OWN_COPY_NS << own, OWN_COPIES >> own,
-		     OWN_COPIES_QUIET) == LANE_COMMON)
-		lane = LANE_COMMON;
+		lane = take_both(&share->next_copy_ns, tenant ? &tenant->next_copy_ns : NULL,
+				 OWN_COPY_NS << own, OWN_COPIES >> own, OWN_COPIES_QUIET);
 	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 6)))
 		return true;
 	if (is_filled_to(used, 5))

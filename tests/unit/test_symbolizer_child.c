@@ -23,64 +23,12 @@
 #include "child/child.h"
 #include "wire/wire.h"
 #include "child/sandbox.h"
+#include "child_process.h"
 #include "symbolizer_fixture.h"
 #include "util/clock.h"
 #include "util/sanitized.h"
 
 /* --- the child, seen from outside ---------------------------------------------------------- */
-
-/* 0 for a zombie, and for a process that is not there. */
-static pid_t parent_of(pid_t pid)
-{
-	char path[64], text[4096];
-	struct proc_stat stat;
-	int parent = 0;
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", pid);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (n <= 0)
-		return 0;
-	text[n] = '\0';
-	if (proc_stat__parse(text, n, &stat) || stat.state == 'Z')
-		return 0;
-	sscanf(strrchr(text, ')'), ") %*c %d", &parent);
-	return parent;
-}
-
-/* The launcher's, which is ours. */
-static int find_child(pid_t pid, void *ctx)
-{
-	pid_t *ret = ctx;
-	char path[64], text[4096];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), "/proc/%d/cmdline", pid);
-	fd = open(path, O_RDONLY);
-	n = fd < 0 ? -1 : read(fd, text, sizeof(text));
-	close(fd);
-	if (n > 0 && memmem(text, n, WIRE_CHILD, sizeof(WIRE_CHILD)) &&
-	    parent_of(parent_of(pid)) == getpid())
-		*ret = pid;
-	return 0;
-}
-
-static pid_t child_pid(void)
-{
-	pid_t pid = 0;
-
-	/* It has no name before its exec. */
-	for (int i = 0; i < 6000 && !pid; i++) {
-		procfs__each("/proc", find_child, &pid);
-		usleep(pid ? 0 : 10000);
-	}
-	assert_true(pid > 0);
-	return pid;
-}
 
 static void read_text(pid_t pid, const char *file, char *text, size_t size)
 {
