@@ -143,16 +143,11 @@ static __always_inline __u64 tenant_of_current(void)
 	return uid ?: (1ULL << 32 | BPF_CORE_READ(task, nsproxy, mnt_ns, ns.inum));
 }
 
-/* NULL: the current process is not young. */
 static __always_inline struct share *share_of_tenant(void)
 {
-	__u64 start_ns = bpf_get_current_task_btf()->group_leader->start_boottime, tenant;
-	struct share *share, none = {};
+	__u64 tenant = tenant_of_current();
+	struct share *share = bpf_map_lookup_elem(&tenants, &tenant), none = {};
 
-	if (bpf_ktime_get_boot_ns() - start_ns > YOUNG_NS)
-		return NULL;
-	tenant = tenant_of_current();
-	share = bpf_map_lookup_elem(&tenants, &tenant);
 	if (share)
 		return share;
 	bpf_map_update_elem(&tenants, &tenant, &none, BPF_NOEXIST);
@@ -167,28 +162,45 @@ static __always_inline __u64 own_steps(__u64 steps)
 	return steps < OWN_STEPS ? steps : OWN_STEPS;
 }
 
-/* Of the process's share, and of its tenant's if that counts. */
-static __always_inline enum lane take_both(__u64 *own_ns, __u64 *tenants_ns, __u64 every_ns,
-					   __u64 at_once, __u64 at_once_quiet)
+/*
+ * Whether the current process is young and its tenant's share of events, or of copies, is used up;
+ * else it is taken from. A function that the verifier walks once, and not in each program.
+ */
+__noinline int take_tenants(bool copy)
 {
-	enum lane lane = take_own(own_ns, every_ns, at_once, at_once_quiet);
+	__u64 start_ns = bpf_get_current_task_btf()->group_leader->start_boottime;
+	__u64 own = own_steps(pressure_now());
+	struct share *share;
+	enum lane lane;
 
-	if (tenants_ns && lane != LANE_COMMON &&
-	    take_own(tenants_ns, every_ns, at_once, at_once_quiet) == LANE_COMMON)
-		return LANE_COMMON;
-	return lane;
+	if (bpf_ktime_get_boot_ns() - start_ns > YOUNG_NS)
+		return 0;
+	share = share_of_tenant();
+	if (!share)
+		return 0;
+	lane = copy ? take_own(&share->next_copy_ns, OWN_COPY_NS << own, OWN_COPIES >> own,
+			       OWN_COPIES_QUIET)
+		    : take_own(&share->next_event_ns, OWN_EVENT_NS << own, OWN_EVENTS >> own,
+			       OWN_EVENTS_QUIET);
+	return lane == LANE_COMMON;
 }
 
-/* Counts an event of the process. */
+/* Counts an event of the process. The pressure is looked at again where it is used: the verifier
+ * walks less than if it went along. */
 static __always_inline enum lane lane_of_event(__u32 tgid)
 {
-	__u64 steps = pressure_now(), own = own_steps(steps);
-	struct share *share = share_of(tgid), *tenant = steps ? share_of_tenant() : NULL;
+	struct share *share = share_of(tgid);
 	enum lane lane = LANE_QUIET;
+	__u64 steps;
 
-	if (share)
-		lane = take_both(&share->next_event_ns, tenant ? &tenant->next_event_ns : NULL,
-				 OWN_EVENT_NS << own, OWN_EVENTS >> own, OWN_EVENTS_QUIET);
+	if (share) {
+		steps = own_steps(pressure_now());
+		lane = take_own(&share->next_event_ns, OWN_EVENT_NS << steps, OWN_EVENTS >> steps,
+				OWN_EVENTS_QUIET);
+	}
+	if (pressure_now() && take_tenants(false))
+		lane = LANE_COMMON;
+	steps = pressure_now();
 	if (lane == LANE_COMMON && common_event_ns &&
 	    !take_common(&common_next_event_ns, common_event_ns << steps, COMMON_EVENTS >> steps))
 		lane = LANE_NONE;
@@ -238,14 +250,16 @@ static __always_inline void *reserve(__u64 size, enum mp_loss *ret_loss)
 static __always_inline bool may_copy(__u32 tgid, enum lane event, bool large)
 {
 	__u64 steps = pressure_now(), own = own_steps(steps);
-	struct share *share = share_of(tgid), *tenant = steps ? share_of_tenant() : NULL;
+	struct share *share = share_of(tgid);
 	/* With this one: a small ring has no room for copies at all. */
 	__u64 used = bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) + MP_STACK_MAX + MP_OTHER_MAX;
 	enum lane lane = LANE_COMMON;
 
 	if (event != LANE_COMMON && share && !is_filled_to(used, 15))
-		lane = take_both(&share->next_copy_ns, tenant ? &tenant->next_copy_ns : NULL,
-				 OWN_COPY_NS << own, OWN_COPIES >> own, OWN_COPIES_QUIET);
+		lane = take_own(&share->next_copy_ns, OWN_COPY_NS << own, OWN_COPIES >> own,
+				OWN_COPIES_QUIET);
+	if (pressure_now() && take_tenants(true))
+		lane = LANE_COMMON;
 	if (lane == LANE_QUIET || (lane == LANE_BURST && !is_filled_to(used, 6)))
 		return true;
 	if (is_filled_to(used, 5))
