@@ -4,7 +4,7 @@ import math
 import statistics
 
 from page import machine, table
-from record import SERIES
+from record import SERIES, too_large
 from slopes import CONFIDENCE
 
 BARS = "▁▂▃▄▅▆▇█"
@@ -31,7 +31,9 @@ def number(value):
 def row(key, moments, rests, slope):
     series, at_rest = SERIES[key], [moment.values[key] for moment in rests]
     what = f"{series.name}, {series.unit}" if series.unit else series.name
-    if series.bound is None:
+    if series.most is not None:
+        verdict = [f"{number(series.most)} in all", "**no**" if key in too_large(moments) else "yes"]
+    elif series.bound is None:
         verdict = ["-", "-"]
     else:
         verdict = [number(series.bound), "**no**" if slope.low > series.bound else
@@ -59,7 +61,7 @@ def render(soak, recorder, warm_up, slopes):
         "## What was recorded",
         f"What grows is judged by the moments at rest alone, by the median of the slopes of all pairs (Theil–Sen), with an "
         f"interval of {CONFIDENCE:.1%}; a figure may not be certain to grow by more than its bound. `yes`: the whole interval "
-        f"lies below it. The line shows the moments at rest, from the least to the most; *most* is of all moments.",
+        f"lies below it. History fills up to its size, and may not be larger. The line shows the moments at rest, from the least to the most; *most* is of all moments.",
         table(["figure", "at rest", "median", "most", "slope, an hour", "interval", "bound", "below"],
               [row(key, recorder.moments, rests, slopes[key]) for key in SERIES]),
         "## What happened",

@@ -7,7 +7,7 @@ import sys
 from memprov import ROOT
 
 sys.path.insert(0, str(ROOT / "tests" / "soak"))
-from record import SERIES, growing  # noqa: E402
+from record import SERIES, Moment, growing, too_large  # noqa: E402
 from slopes import Slope, theil_sen  # noqa: E402
 
 # Long enough for it on a machine that is busy with more.
@@ -38,3 +38,12 @@ def test_only_what_is_certain_is_judged():
     assert growing(slopes) == []
     slopes["rss"], slopes["descriptors"], slopes["cpu"] = Slope(0.3, 0.2, 0.4), Slope(1, 1, 1), Slope(9, 9, 9)
     assert growing(slopes) == ["rss"]
+
+
+def test_what_has_a_size_of_its_own_may_fill_up_to_it():
+    moment = Moment(1, True, {key: 0 for key in SERIES})
+    assert too_large([moment]) == []
+    moment.values |= {"history": 1.0, "rss": 1e9}
+    assert too_large([moment]) == []
+    full = Moment(2, False, moment.values | {"history": 1.01})
+    assert too_large([moment, full]) == ["history"]
