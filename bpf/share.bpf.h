@@ -164,9 +164,10 @@ static __always_inline __u64 own_steps(__u64 steps)
 
 /*
  * Whether the current process is young and its tenant's share of events, or of copies, is used up;
- * else it is taken from. A function that the verifier walks once, and not in each program.
+ * else it is taken from. A function, since it is seldom needed; a global one, which the verifier
+ * walks but once, may not be called where preemption is off.
  */
-__noinline int take_tenants(bool copy)
+static __noinline int take_tenants(bool copy)
 {
 	__u64 start_ns = bpf_get_current_task_btf()->group_leader->start_boottime;
 	__u64 own = own_steps(pressure_now());
