@@ -155,8 +155,7 @@ static __always_inline struct share *share_of_tenant(void)
 }
 
 /* A share of its own is halved so often at most: what is then left of the burst is what a quiet
- * process has. Rate and burst are halved together, so that a burst is as long under any pressure.
- */
+ * process has. Rate and burst are halved together: a burst is as long under any pressure. */
 static __always_inline __u64 own_steps(__u64 steps)
 {
 	return steps < OWN_STEPS ? steps : OWN_STEPS;

@@ -17,7 +17,8 @@ import pytest
 from containers import libraries
 from hanging_fs import HangingFs
 from memprov import (HANG, MIB, WORKLOADS, Agent, Target, check_sums, exact_report, family,
-                     readable, region_at, symbolizer, until)
+                     readable, region_at, until)
+from symbolizers import symbolizer
 from pprof import Profile, go
 from test_pprof import folded
 

@@ -9,7 +9,8 @@ import subprocess
 import pytest
 
 from memprov import (MIB, SANITIZED, SLOWER, Agent, Daemon, Target, family, functions, known_site, open_files,
-                     status_kb, symbolizer, until)
+                     status_kb, until)
+from symbolizers import symbolizer
 
 
 def shared_object(tmp):

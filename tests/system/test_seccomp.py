@@ -10,7 +10,8 @@ import subprocess
 import pytest
 
 from confine import status
-from memprov import HANG, WORKLOADS, Agent, Daemon, family, symbolizer, until
+from memprov import HANG, WORKLOADS, Agent, Daemon, family, until
+from symbolizers import symbolizer
 
 # Of x86-64, as a line for inject.
 GETSID = "124,0"  # harmless, and nothing calls it

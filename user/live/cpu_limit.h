@@ -4,11 +4,12 @@
  * that no request waits for. Both together have --cpu-limit of one core on average, and before that
  * what idle times have saved up: of the default of 10 %, a second, or two when it is for events.
  *
- *	drain    ── spends ──▶ events: half of it  ──debt──▶ pressure ──▶ bpf/share.bpf.h
- *	    │                                                 each step: half of what storms may
- *send └────── spends ──▶ all of it unwinder ── spends ──▶     │ ▲                      │ └──────
- *waits ─────────┘ while it is in debt; what then finds no room in the queue is left out, the
- *greediest process's first (live/stack_queue.h)
+ *	drain    -- spends --> events, half of it -- debt --> pressure --> bpf/share.bpf.h
+ *	drain    -- spends --> all of it
+ *	unwinder -- spends --> all of it          -- debt --> the unwinder waits
+ *
+ * Each step of the pressure halves what storms may send. What finds no room in the queue while the
+ * unwinder waits is left out, the greediest process's first (live/stack_queue.h).
  *
  * Thread-safe.
  */

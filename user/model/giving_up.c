@@ -21,8 +21,7 @@
 /* A little more than what is wanted, so that not every event finds it short again. */
 #define MORE_OF 16
 
-/* --- which tenant has most of it ----------------------------------------------------------------
- */
+/* --- which tenant has most of it ------------------------------------------------------------- */
 
 /* A process, and what its account has. */
 struct holder {
