@@ -101,7 +101,9 @@ def test_the_victim_s_last_report(daemon, program):
     assert oom["trigger"] == {"pid": target.pid, "comm": comm[:15]}
     report = oom["report"]
     assert report["pid"] == target.pid and report["schema"] == 1
-    assert 0 <= report["age_ms"] < 2000 * SLOWER
+    # At the limit a program stands still, for seconds if the disk is slow, while the kernel takes its files' pages.
+    assert report["age_ms"] >= 0
+    assert report["age_ms"] < 2000 * SLOWER or report["totals"]["rss"] >= 0.98 * oom["victim"]["rss"]
     # Files that it maps may be charged to another cgroup.
     assert 0.9 * oom["victim"]["rss"] <= report["totals"]["rss"] <= oom["victim"]["rss"] * 1.1
     text = daemon.get(f"/debug/memory/oom/{oom['id']}").text
