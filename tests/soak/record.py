@@ -10,7 +10,7 @@ import re
 import struct
 import time
 
-from memprov import MIB, family, patiently, smaps
+from memprov import MIB, family, pagemap_server, patiently, smaps
 from slopes import theil_sen
 
 LIBC = ctypes.CDLL(None)
@@ -124,7 +124,7 @@ class Recorder:
         return 100 * (sum(self.used.values()) - before) / (now - since)
 
     def take(self, rest):
-        daemon, others = self.daemon.pid, family(self.daemon)[1:]
+        daemon, others = self.daemon.pid, [*family(self.daemon)[1:], pagemap_server(self.daemon)]
         metrics = patiently(self.daemon.metrics)
         vmas = smaps(daemon)
         ring = sum(v.rss for v in vmas if v.name == "anon_inode:bpf-map")

@@ -19,7 +19,7 @@ import pytest
 
 from certificates import Authority
 from confine import mounted
-from memprov import HANG, MEMPROV, MIB, Daemon, children, read_line, status_kb, stopped, until
+from memprov import HANG, MEMPROV, MIB, Daemon, children, launcher_of, read_line, status_kb, stopped, until
 from test_seccomp import SOCKET_INET, call, logged
 
 NOTIFY = pathlib.Path(MEMPROV).parent / "notify"
@@ -578,7 +578,7 @@ def test_only_a_daemon_that_has_an_alertmanager_may_connect(bpf):
     with Daemon("--alertmanager", f"http://127.0.0.1:{free_port()}") as daemon:
         assert call(daemon.pid, SOCKET_INET)[0] > 0
         assert libraries(daemon.pid)
-        launcher, = children(daemon.pid)
+        launcher = launcher_of(daemon)
         until(lambda: not any(map(libraries, children(launcher))), "children that have none, once past their exec")
         metrics = daemon.metrics()
         assert {name: value for name, value in metrics.items() if name.startswith("memprov_notifications_")} == {

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""A report of the largest regions says of these what smaps says; the text without reading it."""
+"""A report of the largest regions says of these what smaps says, without reading it."""
 import itertools
+import os
 import re
+import signal
 import time
 
 import pytest
-from memprov import HANG, SharingMoved, Target, same_sharing, smaps, span, stopped, until
+from memprov import (HANG, MADV_NOHUGEPAGE, MIB, PAGE, Agent, Daemon, SharingMoved, Target, pagemap_server, region_at, same_sharing, smaps, span,
+                     stopped, until)
+
+MADV_HUGEPAGE = 14
+MANY = 3000  # VMAs: for few, smaps is read
 
 # What a small process has of pages that others map, too, smaps rounds down in each VMA.
 ROUNDING = 1024
@@ -48,7 +54,7 @@ def settled(pid, check):
 @pytest.mark.parametrize("top", [1, 20, 500])
 def test_the_regions_that_are_shown(daemon, top):
     """Programs of many VMAs, with libraries that others share."""
-    with Target("many_vmas", 3000) as target:
+    with Target("many_vmas", MANY) as target:
         target.line()
         settled(target.pid, lambda vmas: check_shown(daemon.report(target.pid, top=top), vmas, top))
 
@@ -60,20 +66,63 @@ def rows(text):
             for row in (line.split() for line in section.splitlines()[2:])]
 
 
+def check_text(text, vmas):
+    expected = regions_of([vma for vma in vmas if vma.rss], 20)
+    assert int(re.search(r"RSS \(Resident\): +(\d+) kB", text)[1]) * 1024 == sum(v.rss for v in vmas)
+    for row, vma in itertools.zip_longest(rows(text), expected):
+        assert row[:2] == (f"{vma.start:08x}...", vma.rss >> 10)
+        same_sharing(row[2:], tuple(vma.bytes(f"{what}_Clean", f"{what}_Dirty") >> 10
+                                    for what in ("Private", "Shared")), vma)
+
+
 def test_the_text(daemon):
     """It has no PSS, so the pages alone tell what is shared."""
-    def check(vmas):
-        text = daemon.text(target.pid, unit="kB")
-        expected = regions_of([vma for vma in vmas if vma.rss], 20)
-        assert int(re.search(r"RSS \(Resident\): +(\d+) kB", text)[1]) * 1024 == sum(v.rss for v in vmas)
-        for row, vma in itertools.zip_longest(rows(text), expected):
-            assert row[:2] == (f"{vma.start:08x}...", vma.rss >> 10)
-            same_sharing(row[2:], tuple(vma.bytes(f"{what}_Clean", f"{what}_Dirty") >> 10
-                                        for what in ("Private", "Shared")), vma)
-
-    with Target("many_vmas", 3000) as target:
+    with Target("many_vmas", MANY) as target:
         target.line()
-        settled(target.pid, check)
+        settled(target.pid, lambda vmas: check_text(daemon.text(target.pid, unit="kB"), vmas))
+
+
+def map_apart(agent, size):
+    """Whole huge pages, which no neighbour merges with."""
+    start = agent.map(size + 4 * MIB)
+    aligned = (start // (2 * MIB) + 1) * 2 * MIB
+    agent.call("munmap", start, aligned - start)
+    agent.call("munmap", aligned + size, start + 4 * MIB - aligned)
+    return aligned
+
+
+def test_pages_that_a_child_shares(daemon):
+    """Huge ones, too, of which the kernel says that all are what the first one is."""
+    with Agent() as agent:
+        many = agent.map(MANY * PAGE)
+        for i in range(0, MANY, 2):
+            agent.call("mprotect", many + i * PAGE, PAGE, 1)
+        huge, small = map_apart(agent, 4 * MIB), map_apart(agent, 2 * MIB)
+        agent.call("madvise", huge, 4 * MIB, MADV_HUGEPAGE)
+        agent.call("madvise", small, 2 * MIB, MADV_NOHUGEPAGE)
+        agent.call("fill", huge, 4 * MIB, 1)
+        agent.call("fill", small, 2 * MIB, 1)
+        child = agent.fork()
+        agent.call("fill", huge, 1, 2, by=child)
+        agent.call("fill", small, 1, 2, by=child)
+        found = {vma.start: vma for vma in smaps(agent.pid)}
+        assert [found[at].bytes("Private_Clean", "Private_Dirty") for at in (huge, small)] == [PAGE, PAGE]
+        assert found[huge].bytes("AnonHugePages") == 4 * MIB
+        report, text = daemon.report(agent.pid, top=20), daemon.text(agent.pid, unit="kB")
+        for at in (huge, small):
+            region, vma = region_at(report, at), found[at]
+            expected = vma.bytes("Pss"), vma.bytes("Private_Clean", "Private_Dirty"), vma.bytes("Shared_Dirty")
+            assert (region["pss"], region["private"], region["shared"]) == expected
+            assert [row[2:] for row in rows(text) if row[0] == f"{at:08x}..."] == [(PAGE >> 10, expected[2] >> 10)]
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
+def test_the_process_that_opens_pagemaps_does_not_answer(bpf, number):
+    """Then smaps is read."""
+    with Daemon() as daemon, Target("many_vmas", MANY) as target:
+        target.line()
+        os.kill(pagemap_server(daemon), number)
+        settled(target.pid, lambda vmas: check_shown(daemon.report(target.pid, top=20), vmas, 20))
 
 
 def reads_of(daemon):
@@ -82,17 +131,18 @@ def reads_of(daemon):
         return int(re.search(r"rchar: (\d+)", io.read())[1])
 
 
-def test_smaps_is_not_read(daemon):
-    """What a text report reads grows with maps, whose lines are a tenth of the records of smaps."""
-    with Target("many_vmas", 3000) as target:
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_smaps_is_not_read(daemon, form):
+    """What such a report reads grows with maps, whose lines are a tenth of the records of smaps."""
+    with Target("many_vmas", MANY) as target:
         target.line()
-        daemon.text(target.pid)
+        daemon.get("/debug/memory", pid=target.pid, format=form)
         with open(f"/proc/{target.pid}/maps", "rb") as maps, open(f"/proc/{target.pid}/smaps", "rb") as records:
             assert 8 * len(maps.read()) < (whole := len(records.read()))
 
         def is_less():
             before = reads_of(daemon)
-            daemon.text(target.pid)
+            assert daemon.get("/debug/memory", pid=target.pid, format=form).status == 200
             return reads_of(daemon) - before < whole / 2
 
         # Samples are read, too, and what others do.

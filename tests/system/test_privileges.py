@@ -10,12 +10,14 @@ import subprocess
 import pytest
 
 from confine import HELD, mask, mounted, only, status
-from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, stopped, until)
+from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, launcher_of, pagemap_server,
+                     region_at, stopped, until)
 from symbolizers import symbolizer
 
 # As user/tracer/privilege.c has them.
 OF_DAEMON = ["bpf", "sys_ptrace", "checkpoint_restore", "dac_read_search"]
 OF_LAUNCHER = ["sys_admin", "setuid", "setgid", "setpcap", "sys_chroot", "kill"]
+OF_PAGEMAP_SERVER = ["sys_admin", "sys_ptrace", "dac_read_search"]
 # Where one is missing, another one does some of its work.
 STANDS_IN = {"bpf": "sys_admin", "checkpoint_restore": "sys_admin", "sys_ptrace": "perfmon"}
 NOBODY = 65534
@@ -81,32 +83,32 @@ def test_only_what_is_used_is_kept(bpf):
                 assert caps(task.name, field) == kept(), (task.name, field)
             assert caps(task.name, "CapInh") == 0
             assert status(task.name, "NoNewPrivs") == "1"
-        launcher, = children(daemon.pid)
-        for field in ("CapEff", "CapPrm", "CapBnd"):
-            assert caps(launcher, field) == mask(n for n in OF_LAUNCHER if n in HELD), field
-        assert status(launcher, "NoNewPrivs") == "1"
+        launcher = launcher_of(daemon)
+        opener = pagemap_server(daemon)
+        for pid, names in ((launcher, OF_LAUNCHER), (opener, OF_PAGEMAP_SERVER)):
+            for field in ("CapEff", "CapPrm", "CapBnd"):
+                assert caps(pid, field) == mask(n for n in names if n in HELD), (pid, field)
+            assert status(pid, "NoNewPrivs") == "1"
         first = symbolizer(daemon, agent)
         os.kill(first, signal.SIGKILL)
         until(lambda: first not in children(launcher), "its end")
         child = symbolizer(daemon, agent)
-        assert children(daemon.pid) == [launcher]
+        assert launcher_of(daemon) == launcher
         until(lambda: status(child, "Seccomp") == "2", "its filter")
         for field in ("CapEff", "CapPrm", "CapBnd", "CapInh", "CapAmb"):
             assert caps(child, field) == 0, field
         assert int(status(child, "Uid")) in OWN_USERS
-        pids = (launcher, child)
-    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "both to be gone")
+        pids = (launcher, child, opener)
+    until(lambda: not any(os.path.exists(f"/proc/{pid}") for pid in pids), "all to be gone")
 
 
 def test_no_process_outlives_a_killed_daemon(bpf):
     daemon = Daemon()
-    launcher, = children(daemon.pid)
     with Agent() as agent:
-        child = symbolizer(daemon, agent)
+        pids = [symbolizer(daemon, agent), launcher_of(daemon), pagemap_server(daemon)]
     daemon.kill()
     # Another process reaps an orphan: it may stay as a zombie.
-    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in (launcher, child)),
-          "both to be gone")
+    until(lambda: not any(os.path.exists(f"/proc/{pid}/exe") for pid in pids), "all to be gone")
 
 
 def says(daemon, words):
@@ -119,7 +121,7 @@ def says(daemon, words):
 def test_a_launcher_that_was_killed(bpf):
     """Then no symbolizer is started any more, which is said, and all the rest goes on."""
     with Daemon() as daemon, Agent() as agent:
-        launcher, = children(daemon.pid)
+        launcher = launcher_of(daemon)
         started = children(launcher)
         os.kill(launcher, signal.SIGKILL)
         for symbolizer in started:
@@ -133,7 +135,7 @@ def test_a_launcher_that_was_killed(bpf):
 def test_a_launcher_that_does_not_answer(bpf):
     """Call sites are module and offset while it does not, at once but for the first, and have names when it does."""
     with Daemon() as daemon, Agent() as agent:
-        launcher, = children(daemon.pid)
+        launcher = launcher_of(daemon)
         with stopped(launcher):
             for symbolizer in children(launcher):
                 os.kill(symbolizer, signal.SIGKILL)
@@ -221,7 +223,7 @@ def test_file_capabilities(bpf, tmp_path):
     with Daemon(prefix=user, user=NOBODY, program=program) as daemon, Agent() as agent:
         assert status(daemon.pid, "Uid") == str(NOBODY)
         assert caps(daemon.pid) == kept()
-        launcher, = children(daemon.pid)
+        launcher = launcher_of(daemon)
         assert caps(launcher) == 0
         call_site(daemon, agent)
         assert status(children(launcher)[0], "Seccomp") == "2"

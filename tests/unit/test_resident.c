@@ -196,7 +196,7 @@ static void compare_report(void (*make)(size_t page), bool cheaply)
 	pid_t pid = start(make);
 	_cleanup_close_ int pidfd = procfs__open("/proc", pid);
 
-	assert_int_equal(resident__read_report(pidfd, NULL, &ours), 0);
+	assert_int_equal(resident__read_report(pidfd, 0, NULL, &ours), 0);
 	assert_int_equal(resident__read_smaps(pidfd, NULL, &smaps), 0);
 	assert_same(&ours, &smaps);
 	assert_true(ours.summed && ours.pss <= ours.rss);

@@ -44,15 +44,7 @@ struct scan_arg { /* struct pm_scan_arg */
 
 _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the kernel has it");
 
-/* An entry of /proc/PID/pagemap. */
-#define ENTRY_PRESENT	(1ULL << 63)
-#define ENTRY_SWAPPED	(1ULL << 62)
-#define ENTRY_EXCLUSIVE (1ULL << 56) /* mapped by this process alone, and once: since 4.2 */
-#define ENTRY_GUARD	(1ULL << 58) /* madvise(MADV_GUARD_INSTALL), shown since 6.15 */
-#define ENTRY_PFN	((1ULL << 55) - 1)
-
 #define REGIONS_AT_ONCE 512
-#define ENTRIES_AT_ONCE 2048
 
 /*
  * The kernel keeps the target's mmap_lock for a whole ioctl, or until its 512 regions are full
@@ -270,9 +262,10 @@ void pagemap__add_entries(const uint64_t *entries, size_t n, uint64_t zero_pfn,
 	for (size_t i = 0; i < n; i++) {
 		uint64_t entry = entries[i];
 
-		if (entry & ENTRY_SWAPPED && !(entry & ENTRY_GUARD))
+		if (entry & PAGEMAP_SWAPPED && !(entry & PAGEMAP_GUARD))
 			counts->swapped += page;
-		else if (entry & ENTRY_PRESENT && (!zero_pfn || (entry & ENTRY_PFN) != zero_pfn))
+		else if (entry & PAGEMAP_PRESENT &&
+			 (!zero_pfn || (entry & PAGEMAP_FRAME) != zero_pfn))
 			counts->resident += page;
 	}
 }
@@ -301,22 +294,20 @@ static uint64_t find_zero_pfn(void)
 	if (page == MAP_FAILED)
 		return 0;
 	(void)*page;
-	if (read_entries(fd, (uintptr_t)page, &entry, 1) == 1 && entry & ENTRY_PRESENT)
-		pfn = entry & ENTRY_PFN;
+	if (read_entries(fd, (uintptr_t)page, &entry, 1) == 1 && entry & PAGEMAP_PRESENT)
+		pfn = entry & PAGEMAP_FRAME;
 	munmap((void *)page, page_size());
 	return pfn;
 }
 
-/* Some of the next ones, from *start on, which moves behind them; 0 at the end, also that of user
- * space. */
-static ssize_t read_next(int fd, uint64_t *start, uint64_t end, uint64_t entries[ENTRIES_AT_ONCE])
+ssize_t pagemap__read_next(int fd, uint64_t *start, uint64_t end, uint64_t entries[PAGEMAP_ENTRIES])
 {
 	uint64_t want = *start < end ? (end - *start) / page_size() : 0;
 	ssize_t n;
 
 	if (!want)
 		return 0;
-	n = read_entries(fd, *start, entries, want < ENTRIES_AT_ONCE ? want : ENTRIES_AT_ONCE);
+	n = read_entries(fd, *start, entries, want < PAGEMAP_ENTRIES ? want : PAGEMAP_ENTRIES);
 	if (n > 0)
 		*start += n * page_size();
 	return n;
@@ -324,11 +315,11 @@ static ssize_t read_next(int fd, uint64_t *start, uint64_t end, uint64_t entries
 
 int pagemap__count_entries(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret)
 {
-	uint64_t entries[ENTRIES_AT_ONCE], zero_pfn = find_zero_pfn();
+	uint64_t entries[PAGEMAP_ENTRIES], zero_pfn = find_zero_pfn();
 	struct pagemap_counts counts = {};
 	ssize_t n;
 
-	while ((n = read_next(fd, &start, end, entries)) > 0)
+	while ((n = pagemap__read_next(fd, &start, end, entries)) > 0)
 		pagemap__add_entries(entries, n, zero_pfn, &counts);
 	*ret = counts;
 	return n;
@@ -336,12 +327,12 @@ int pagemap__count_entries(int fd, uint64_t start, uint64_t end, struct pagemap_
 
 int pagemap__count_exclusive(int fd, uint64_t start, uint64_t end, uint64_t *ret)
 {
-	uint64_t entries[ENTRIES_AT_ONCE], exclusive = 0;
+	uint64_t entries[PAGEMAP_ENTRIES], exclusive = 0;
 	ssize_t n;
 
-	while ((n = read_next(fd, &start, end, entries)) > 0) {
+	while ((n = pagemap__read_next(fd, &start, end, entries)) > 0) {
 		for (ssize_t i = 0; i < n; i++)
-			exclusive += entries[i] & ENTRY_PRESENT && entries[i] & ENTRY_EXCLUSIVE;
+			exclusive += entries[i] & PAGEMAP_PRESENT && entries[i] & PAGEMAP_EXCLUSIVE;
 	}
 	*ret = exclusive * page_size();
 	return n;

@@ -20,6 +20,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/ioctl.h>
+#include <sys/types.h>
 
 /* PAGEMAP_SCAN of uapi/linux/fs.h, for filters of system calls. */
 #define PAGEMAP_SCAN_REQUEST _IOC(_IOC_READ | _IOC_WRITE, 'f', 16, 96)
@@ -36,7 +37,8 @@ struct pagemap_counts {
  * failure. Chooses PAGEMAP_SCAN where the kernel has it. */
 int pagemap__count(int fd, uint64_t start, uint64_t end, struct pagemap_counts *ret);
 
-/* Bytes of a range that this process alone has mapped: what smaps counts as private. As above. */
+/* Bytes of a range without huge pages that this process alone has mapped: what smaps counts as
+ * private. As above. */
 int pagemap__count_exclusive(int fd, uint64_t start, uint64_t end, uint64_t *ret);
 
 /*
@@ -46,6 +48,22 @@ int pagemap__count_exclusive(int fd, uint64_t start, uint64_t end, uint64_t *ret
  * they are more than max_entries. Otherwise 0 or -errno; after an error the amounts are of no use.
  */
 int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries);
+
+/* An entry of /proc/PID/pagemap, of one page. */
+#define PAGEMAP_PRESENT (1ULL << 63)
+#define PAGEMAP_SWAPPED (1ULL << 62)
+/* Mapped by this process alone, and once: since 4.2. Where a huge page is mapped as one, its first
+ * page speaks for all of them before Linux 6.11 (pagemap_pmd_range()), and in 6.18 again. */
+#define PAGEMAP_EXCLUSIVE (1ULL << 56)
+#define PAGEMAP_GUARD	  (1ULL << 58) /* madvise(MADV_GUARD_INSTALL), shown since 6.15 */
+#define PAGEMAP_FRAME	  ((1ULL << 55) - 1)
+
+#define PAGEMAP_ENTRIES 2048 /* are read at once */
+
+/* The next entries, from *start on, which moves behind them. How many; 0 at the end, also that of
+ * user space; or -errno. */
+ssize_t pagemap__read_next(int fd, uint64_t *start, uint64_t end,
+			   uint64_t entries[PAGEMAP_ENTRIES]);
 
 enum page_state {
 	PAGE_ABSENT, /* or the zero page, or swapped out */

@@ -30,7 +30,8 @@
 /* What a reader needs. */
 struct wanted {
 	uint64_t largest;    /* as resident__read() has it */
-	uint64_t most_bytes; /* to a VMA; where there are more, smaps is as cheap */
+	uint64_t most_bytes; /* to a VMA; where there are more, smaps is as cheap, */
+	size_t least_vmas;   /* and where there are fewer of these */
 	bool exact;	     /* kinds of pages and swap of each VMA, too */
 	const atomic_bool *stop;
 };
@@ -146,7 +147,7 @@ static int read_cheaply(int pidfd, const struct wanted *wanted, struct resident 
 
 	if (!err)
 		err = procfs__vmas(pidfd, SMAPS_MAPS, wanted->stop, &r->set);
-	if (!err && before.rss / r->set.n > wanted->most_bytes)
+	if (!err && (before.rss / r->set.n > wanted->most_bytes || r->set.n < wanted->least_vmas))
 		return -E2BIG;
 	if (!err && wanted->exact)
 		err = add_sums(pidfd, r, &rss);
@@ -222,10 +223,15 @@ int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct 
 	return read_as_wanted(pidfd, &wanted, ret);
 }
 
-int resident__read_report(int pidfd, const atomic_bool *stop, struct resident *ret)
+int resident__read_report(int pidfd, size_t least_vmas, const atomic_bool *stop,
+			  struct resident *ret)
 {
 	const struct wanted wanted = {
-		.most_bytes = PAGES_PER_VMA * sysconf(_SC_PAGESIZE), .exact = true, .stop = stop};
+		.most_bytes = PAGES_PER_VMA * sysconf(_SC_PAGESIZE),
+		.least_vmas = least_vmas,
+		.exact = true,
+		.stop = stop,
+	};
 	int err = read_as_wanted(pidfd, &wanted, ret);
 
 	/* Of one that touches memory meanwhile. */

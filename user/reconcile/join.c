@@ -360,6 +360,7 @@ int parts__share_out(const struct vma *vma, struct part *parts, size_t n)
 		shares[i].rss = parts[i].rss;
 	share__sharing(vma, shares, n);
 	for (size_t i = 0; i < n; i++) {
+		parts[i].pss = shares[i].pss;
 		parts[i].private_ = shares[i].private_;
 		parts[i].shared = shares[i].shared;
 	}

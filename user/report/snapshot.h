@@ -81,6 +81,7 @@ struct snapshot {
 	bool summed;
 	bool sharing;	  /* of every VMA pss, private and shared are known */
 	bool needs_smaps; /* what else tells does not suffice */
+	int frames;	  /* a pagemap that shows them; -1: not opened */
 	struct part_list parts;
 	struct touch_list touches; /* their traces are the view's */
 	bool traced;		   /* view holds what the events told */

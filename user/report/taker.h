@@ -8,6 +8,7 @@
 
 struct budget;
 struct file_cache;
+struct mapcounts;
 struct observer;
 struct owner;
 struct pod_logs;
@@ -20,12 +21,13 @@ struct selector {
 };
 
 struct taker_config {
-	const char *proc;	   /* where the host's procfs is */
-	struct owner *owner;	   /* has the events; NULL: from smaps alone */
-	struct budget *budget;	   /* borrowed; NULL: there is no limit */
-	const char *why_off;	   /* with no owner: why there are no call sites, one sentence */
-	bool stacks_later;	   /* reports do not wait for stacks: report__settle() does */
-	struct pod_logs *pod_logs; /* what pods are called; NULL: not known */
+	const char *proc;      /* where the host's procfs is */
+	struct owner *owner;   /* has the events; NULL: from smaps alone */
+	struct budget *budget; /* borrowed; NULL: there is no limit */
+	const char *why_off;   /* with no owner: why there are no call sites, one sentence */
+	const struct mapcounts *mapcounts; /* borrowed; NULL: smaps alone tells PSS */
+	bool stacks_later;		 /* reports do not wait for stacks: report__settle() does */
+	struct pod_logs *pod_logs;	 /* what pods are called; NULL: not known */
 	const struct observer *observer; /* of samples and reports; NULL: there is none */
 };
 

@@ -4,13 +4,11 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -18,6 +16,7 @@
 #include "symbolize/opener.h"
 #include "util/capability.h"
 #include "util/cleanup.h"
+#include "util/descriptors.h"
 #include "util/waiter.h"
 #include "wire/channel.h"
 #include "wire/wire.h"
@@ -142,26 +141,12 @@ static void end(pid_t pids[LAUNCHED_MAX], pid_t pid)
 	reap(pids);
 }
 
-static void close_between(int first, int last)
-{
-	if (first <= last)
-		syscall(SYS_close_range, first, last, 0);
-}
-
-/* Whatever the daemon had open; standard error is where sanitizers write. */
-static void close_all_but(int keep)
-{
-	close_between(STDIN_FILENO, keep > STDOUT_FILENO ? STDOUT_FILENO : keep - 1);
-	close_between(STDERR_FILENO + 1, keep - 1);
-	close_between(keep > STDERR_FILENO ? keep + 1 : STDERR_FILENO + 1, INT_MAX);
-}
-
 void launcher__main(const struct launcher_config *config)
 {
 	pid_t pids[LAUNCHED_MAX] = {};
 
 	prctl(PR_SET_NAME, "memprov-launch");
-	close_all_but(config->socket);
+	descriptors__close_all_but(config->socket);
 	if (capability__keep(config->capabilities))
 		_exit(1);
 	for (;;) {

@@ -21,15 +21,16 @@ const struct privilege privileges[] = {
 	 "BPF is refused, unless CAP_SYS_ADMIN is there", AS_ROOT},
 	{PRIVILEGE(PERFMON), HELD_AT_START, "attaching, reading kernel memory",
 	 "attaching and reading kernel memory are refused, unless CAP_SYS_ADMIN is there", AS_ROOT},
-	{PRIVILEGE(SYS_ADMIN), HELD_AT_START | HELD_BY_LAUNCHER,
+	{PRIVILEGE(SYS_ADMIN), HELD_AT_START | HELD_BY_LAUNCHER | HELD_BY_PAGEMAP_SERVER,
 	 "a tracefs mount of its own, and for a moment debugfs, to see whether the kernel "
-	 "preempts; the symbolizer's namespaces and empty root",
+	 "preempts; the symbolizer's namespaces and empty root; page frames, by which "
+	 "/proc/kpagecount tells how often a page is mapped",
 	 "tracefs must be mounted and readable, but for fexit; a kernel that "
 	 "could preempt is taken for one that does, and traced by tracepoints; the symbolizer is "
-	 "confined by its user, its limits and seccomp alone; kernels without PAGEMAP_SCAN cannot "
-	 "tell the zero page",
+	 "confined by its user, its limits and seccomp alone; JSON reports read smaps, twice the "
+	 "work; kernels without PAGEMAP_SCAN cannot tell the zero page",
 	 AS_ROOT},
-	{PRIVILEGE(SYS_PTRACE), HELD_AT_START | HELD_BY_DAEMON,
+	{PRIVILEGE(SYS_PTRACE), HELD_AT_START | HELD_BY_DAEMON | HELD_BY_PAGEMAP_SERVER,
 	 "smaps and maps of other users' processes; /proc with hidepid",
 	 "only processes of its own user that may do no more than it are in reports; since Linux "
 	 "6.14, with CAP_PERFMON, others are, too, but without names of functions",
@@ -38,7 +39,7 @@ const struct privilege privileges[] = {
 	 "files that were deleted, or have another name in their container, are not read: no names "
 	 "of functions there, unless CAP_SYS_ADMIN is there",
 	 AS_ROOT},
-	{PRIVILEGE(DAC_READ_SEARCH), HELD_AT_START | HELD_BY_DAEMON,
+	{PRIVILEGE(DAC_READ_SEARCH), HELD_AT_START | HELD_BY_DAEMON | HELD_BY_PAGEMAP_SERVER,
 	 "files that their users keep to themselves",
 	 "such files are not read: no names of functions there", AS_ROOT},
 	{PRIVILEGE(SYS_RESOURCE), HELD_AT_START, "the maps' memory",

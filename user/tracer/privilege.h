@@ -14,6 +14,7 @@ enum {
 	HELD_AT_START = 1,    /* until the programs are attached and the listeners are open */
 	HELD_BY_DAEMON = 2,   /* as long as it runs */
 	HELD_BY_LAUNCHER = 4, /* that starts the symbolizer, as long as it runs */
+	HELD_BY_PAGEMAP_SERVER = 8,
 };
 
 struct privilege {

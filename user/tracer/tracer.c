@@ -14,6 +14,7 @@
 #include "live/unwinder.h"
 #include "options/options.h"
 #include "proc/crew.h"
+#include "proc/mapcounts.h"
 #include "proc/pod_logs.h"
 #include "report/take.h"
 #include "sampler/sampler.h"
@@ -123,6 +124,9 @@ int tracer__attach(struct tracer *t, const struct options *options, bool sweep)
 		code = begin_unwinder(t, options, memory);
 	if (code)
 		return code;
+	if (sweep)
+		t->mapcounts =
+			mapcounts__new(options->proc, privilege__held(HELD_BY_PAGEMAP_SERVER));
 	t->names = name_reader__new(options->proc);
 	t->sampler = sweep ? sampler__new(t->observer) : NULL;
 	return t->names && (t->sampler || !sweep) ? attach_owner(t, options) : EXIT_FAILED;
@@ -136,6 +140,7 @@ int tracer__start(struct tracer *t, const struct options *options, size_t worker
 		.owner = t->owner,
 		.budget = t->budget,
 		.observer = t->observer,
+		.mapcounts = t->mapcounts,
 		.stacks_later = !sweep,
 	};
 	int err = owner__start(t->owner);
@@ -181,6 +186,7 @@ void tracer__stop(struct tracer *t)
 	unwinder__free(t->unwinder);
 	cpu_limit__free(t->cpu_limit);
 	taker__free(t->taker);
+	mapcounts__free(t->mapcounts);
 	pod_logs__free(t->pod_logs);
 	crew__free(t->crew);
 	budget__unref(t->budget);

@@ -18,7 +18,8 @@ struct tracer {
 	struct budget *budget;	     /* NULL: there is none */
 	struct cpu_limit *cpu_limit; /* likewise */
 	struct name_reader *names;
-	struct unwinder *unwinder; /* NULL: no stacks are taken */
+	struct unwinder *unwinder;   /* NULL: no stacks are taken */
+	struct mapcounts *mapcounts; /* NULL: they are not to be had, or not wanted */
 	struct owner *owner;
 	struct crew *crew;	 /* those that sweep, sample and take reports; NULL: not wanted */
 	struct sweeper *sweeper; /* NULL: not wanted */
@@ -31,8 +32,9 @@ struct tracer {
 };
 
 /* Attaches: from its return on, every event is recorded. Before the first thread, for it forks off
- * the symbolizer's launcher. The exit code to end with, EXIT_DONE when all is well; tracer__stop in
- * any case. sweep: what tracer__start() will be told. */
+ * the symbolizer's launcher and the process that opens pagemaps. The exit code to end with,
+ * EXIT_DONE when all is well; tracer__stop in any case. sweep: what tracer__start() will be told.
+ */
 int tracer__attach(struct tracer *tracer, const struct options *options, bool sweep);
 
 /*
