@@ -22,7 +22,7 @@ int buf__error(const struct buf *b)
 	return b->failed ? -ENOMEM : 0;
 }
 
-int buf__reserve(struct buf *b, size_t n)
+int buf__grow(struct buf *b, size_t n)
 {
 	size_t need, cap = b->cap ? b->cap : 256;
 	char *data;
@@ -31,8 +31,6 @@ int buf__reserve(struct buf *b, size_t n)
 		b->failed = true;
 		return -ENOMEM;
 	}
-	if (need <= b->cap)
-		return 0;
 	while (cap < need)
 		cap += cap / 2;
 	data = realloc(b->data, cap);

@@ -29,8 +29,14 @@ void buf__puts(struct buf *b, const char *s);
 void buf__add_u64(struct buf *b, uint64_t number, int width);
 void buf__printf(struct buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
-/* Room for at least n more bytes at data + len, which the caller fills and adds to len. */
-int buf__reserve(struct buf *b, size_t n);
+int buf__grow(struct buf *b, size_t n); /* buf__reserve() where there is no room yet */
+
+/* Room for at least n more bytes at data + len, and a NUL, which the caller fills and adds to len.
+ * 0 or -ENOMEM. */
+static inline int buf__reserve(struct buf *b, size_t n)
+{
+	return n < b->cap - b->len ? 0 : buf__grow(b, n);
+}
 
 /* Reads fd to its end, at most max bytes: 0, -EFBIG, -ENOMEM or read(2)'s -errno. */
 int buf__read_fd(struct buf *b, int fd, size_t max);

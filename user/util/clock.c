@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "util/clock.h"
 
-#include <stdio.h>
 #include <time.h>
 
 #define NSEC_PER_USEC 1000
@@ -58,14 +57,29 @@ uint64_t clock__boot_to_wall(uint64_t boot_ns)
 	return (offset_ns() + NSEC_PER_USEC / 2) / NSEC_PER_USEC * NSEC_PER_USEC + boot_ns;
 }
 
+static void put_digits(char *at, unsigned number, int n, char behind)
+{
+	at[n] = behind;
+	while (n--) {
+		at[n] = '0' + number % 10;
+		number /= 10;
+	}
+}
+
 void clock__format(uint64_t wall_ns, char text[CLOCK_TEXT_LEN])
 {
 	time_t seconds = wall_ns / NSEC_PER_SEC;
-	char date[32];
+	uint64_t us = wall_ns % NSEC_PER_SEC / 1000;
 	struct tm tm;
 
+	/* Of a report with all its regions strftime() and snprintf() would take some percent. */
 	gmtime_r(&seconds, &tm);
-	strftime(date, sizeof(date), "%Y-%m-%dT%H:%M:%S", &tm);
-	snprintf(text, CLOCK_TEXT_LEN, "%.19s.%06uZ", date,
-		 (unsigned)(wall_ns % NSEC_PER_SEC / 1000));
+	put_digits(text, tm.tm_year + 1900, 4, '-');
+	put_digits(text + 5, tm.tm_mon + 1, 2, '-');
+	put_digits(text + 8, tm.tm_mday, 2, 'T');
+	put_digits(text + 11, tm.tm_hour, 2, ':');
+	put_digits(text + 14, tm.tm_min, 2, ':');
+	put_digits(text + 17, tm.tm_sec, 2, '.');
+	put_digits(text + 20, us, 6, 'Z');
+	text[27] = '\0';
 }

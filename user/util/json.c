@@ -8,24 +8,40 @@
 
 #include "util/utf8.h"
 
-static void begin(struct json *json)
+#define HEX_LEN 20 /* "0x" and 16 digits in quotes */
+
+/* Room for len bytes behind the comma that is due, if one is; NULL when there is none. */
+static char *begin(struct json *json, size_t len)
 {
+	struct buf *out = json->out;
+
+	if (buf__reserve(out, len + 1))
+		return NULL;
 	if (json->comma)
-		buf__add(json->out, ",", 1);
+		out->data[out->len++] = ',';
+	return out->data + out->len;
+}
+
+/* Up to there it has been filled. */
+static void end(struct json *json, char *at, bool comma)
+{
+	*at = '\0';
+	json->out->len = at - json->out->data;
+	json->comma = comma;
 }
 
 /* A whole value in one piece. */
-static void value(struct json *json, const char *text)
+static void value(struct json *json, const char *text, size_t len)
 {
-	begin(json);
-	buf__puts(json->out, text);
-	json->comma = true;
+	char *at = begin(json, len);
+
+	if (at)
+		end(json, mempcpy(at, text, len), true);
 }
 
 static void open(struct json *json, const char *bracket)
 {
-	begin(json);
-	buf__add(json->out, bracket, 1);
+	value(json, bracket, 1);
 	json->comma = false;
 }
 
@@ -84,15 +100,31 @@ static bool is_plain(char c)
 	return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
 }
 
-void json__bytes(struct json *json, const char *bytes, size_t len)
+static bool all_plain(const char *bytes, size_t len)
+{
+	for (size_t i = 0; i < len; i++) {
+		if (!is_plain(bytes[i]))
+			return false;
+	}
+	return true;
+}
+
+static char *quote(char *at, const char *bytes, size_t len)
+{
+	*at++ = '"';
+	at = mempcpy(at, bytes, len);
+	*at++ = '"';
+	return at;
+}
+
+static void escaped(struct json *json, const char *bytes, size_t len)
 {
 	struct buf *out = json->out;
 	size_t plain = 0, i, n; /* bytes[plain..i) can be copied as they are */
 	const char *escape;
 	uint32_t code;
 
-	begin(json);
-	buf__add(out, "\"", 1);
+	value(json, "\"", 1);
 	for (i = 0; i < len; i += n) {
 		n = 1;
 		if (is_plain(bytes[i]))
@@ -110,7 +142,19 @@ void json__bytes(struct json *json, const char *bytes, size_t len)
 	}
 	buf__add(out, bytes + plain, len - plain);
 	buf__add(out, "\"", 1);
-	json->comma = true;
+}
+
+void json__bytes(struct json *json, const char *bytes, size_t len)
+{
+	char *at;
+
+	if (!all_plain(bytes, len)) {
+		escaped(json, bytes, len);
+		return;
+	}
+	at = begin(json, len + 2);
+	if (at)
+		end(json, quote(at, bytes, len), true);
 }
 
 void json__string(struct json *json, const char *s)
@@ -130,8 +174,8 @@ void json__key(struct json *json, const char *key)
 
 void json__u64(struct json *json, uint64_t number)
 {
-	begin(json);
-	buf__add_u64(json->out, number, 0);
+	if (begin(json, 0))
+		buf__add_u64(json->out, number, 0);
 	json->comma = true;
 }
 
@@ -139,26 +183,35 @@ void json__i64(struct json *json, int64_t number)
 {
 	char text[24];
 
-	snprintf(text, sizeof(text), "%" PRId64, number);
-	value(json, text);
+	value(json, text, snprintf(text, sizeof(text), "%" PRId64, number));
 }
 
 void json__hex(struct json *json, uint64_t address)
 {
-	char text[24];
+	char text[HEX_LEN];
+	size_t at = sizeof(text);
 
-	snprintf(text, sizeof(text), "\"0x%" PRIx64 "\"", address);
-	value(json, text);
+	text[--at] = '"';
+	do
+		text[--at] = "0123456789abcdef"[address & 0xf];
+	while (address >>= 4);
+	text[--at] = 'x';
+	text[--at] = '0';
+	text[--at] = '"';
+	value(json, text + at, sizeof(text) - at);
 }
 
 void json__bool(struct json *json, bool yes)
 {
-	value(json, yes ? "true" : "false");
+	if (yes)
+		value(json, "true", 4);
+	else
+		value(json, "false", 5);
 }
 
 void json__null(struct json *json)
 {
-	value(json, "null");
+	value(json, "null", 4);
 }
 
 void json__put_string(struct json *json, const char *key, const char *s)
