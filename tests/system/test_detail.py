@@ -8,8 +8,8 @@ import signal
 import time
 
 import pytest
-from memprov import (HANG, MADV_NOHUGEPAGE, MIB, PAGE, Agent, Daemon, SharingMoved, Target, pagemap_server, region_at, same_sharing, smaps, span,
-                     stopped, until)
+from memprov import (HANG, MADV_NOHUGEPAGE, MIB, PAGE, Agent, Daemon, SharingMoved, Target, pagemap_server, region_at,
+                     same_sharing, smaps, span, stopped, until)
 
 MADV_HUGEPAGE = 14
 MANY = 3000  # VMAs: for few, smaps is read
@@ -52,12 +52,13 @@ def settled(pid, check):
                 moved = difference
 
 
-@pytest.mark.parametrize("top", [1, 20, 500])
+@pytest.mark.parametrize("top", [1, 20, 500, None])
 def test_the_regions_that_are_shown(daemon, top):
     """Programs of many VMAs, with libraries that others share."""
+    parameters = {"top": top} if top else {"all": 1}
     with Target("many_vmas", MANY) as target:
         target.line()
-        settled(target.pid, lambda vmas: check_shown(daemon.report(target.pid, top=top), vmas, top))
+        settled(target.pid, lambda vmas: check_shown(daemon.report(target.pid, **parameters), vmas, top))
 
 
 def rows(text):
@@ -110,11 +111,13 @@ def test_pages_that_a_child_shares(daemon):
         assert [found[at].bytes("Private_Clean", "Private_Dirty") for at in (huge, small)] == [PAGE, PAGE]
         enabled = pathlib.Path("/sys/kernel/mm/transparent_hugepage/enabled").read_text()
         assert ("[never]" in enabled) == (found[huge].bytes("AnonHugePages") == 0)
-        report, text = daemon.report(agent.pid, top=20), daemon.text(agent.pid, unit="kB")
+        reports = [daemon.report(agent.pid, top=20), daemon.report(agent.pid, all=1)]
+        text = daemon.text(agent.pid, unit="kB")
         for at in (huge, small):
-            region, vma = region_at(report, at), found[at]
+            vma = found[at]
             expected = vma.bytes("Pss"), vma.bytes("Private_Clean", "Private_Dirty"), vma.bytes("Shared_Dirty")
-            assert (region["pss"], region["private"], region["shared"]) == expected
+            for region in (region_at(report, at) for report in reports):
+                assert (region["pss"], region["private"], region["shared"]) == expected
             assert [row[2:] for row in rows(text) if row[0] == f"{at:08x}..."] == [(PAGE >> 10, expected[2] >> 10)]
 
 
@@ -133,18 +136,19 @@ def reads_of(daemon):
         return int(re.search(r"rchar: (\d+)", io.read())[1])
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-def test_smaps_is_not_read(daemon, form):
+@pytest.mark.parametrize("parameters", [{"format": "text"}, {"format": "json"}, {"format": "text", "all": 1},
+                                        {"format": "json", "all": 1}], ids=["text", "json", "text-all", "json-all"])
+def test_smaps_is_not_read(daemon, parameters):
     """What such a report reads grows with maps, whose lines are a tenth of the records of smaps."""
     with Target("many_vmas", MANY) as target:
         target.line()
-        daemon.get("/debug/memory", pid=target.pid, format=form)
+        daemon.get("/debug/memory", pid=target.pid, **parameters)
         with open(f"/proc/{target.pid}/maps", "rb") as maps, open(f"/proc/{target.pid}/smaps", "rb") as records:
             assert 8 * len(maps.read()) < (whole := len(records.read()))
 
         def is_less():
             before = reads_of(daemon)
-            assert daemon.get("/debug/memory", pid=target.pid, format=form).status == 200
+            assert daemon.get("/debug/memory", pid=target.pid, **parameters).status == 200
             return reads_of(daemon) - before < whole / 2
 
         # Samples are read, too, and what others do.

@@ -48,14 +48,17 @@ static int file_of(const uint64_t *values, size_t n)
 	return fd;
 }
 
-static struct sharing sum_of(const uint64_t *entries, size_t n, const uint64_t *counts,
-			     size_t n_counts)
+/* Of one VMA, or of several that have so many pages each. */
+static void add(const uint64_t *entries, size_t n, const uint64_t *counts, size_t n_counts,
+		struct vma *vmas, size_t n_vmas)
 {
 	_cleanup_close_ int pagemap = file_of(entries, n), kpagecount = file_of(counts, n_counts);
-	struct sharing sharing;
 
-	assert_int_equal(sharing__sum(kpagecount, pagemap, 0, n * page, &sharing), 0);
-	return sharing;
+	for (size_t i = 0; i < n_vmas; i++) {
+		vmas[i].start = i * (n / n_vmas) * page;
+		vmas[i].end = (i + 1) * (n / n_vmas) * page;
+	}
+	assert_int_equal(sharing__add(kpagecount, pagemap, vmas, n_vmas), 0);
 }
 
 #define SHARED(frame) (PAGEMAP_PRESENT | (frame))
@@ -82,50 +85,102 @@ static void sums_of_entries(void **state)
 		OURS(7),
 		OURS(8), /* as the first one is */
 	};
-	struct sharing sharing = sum_of(entries, ARRAY_SIZE(entries), counts, ARRAY_SIZE(counts));
+	struct vma vma = {.rss = 10 * page};
 	uint64_t pss = (page << 12) / 3 + 4 * ((page << 12) / 2) + 2 * ((page << 12) / 1000);
 
-	assert_int_equal(sharing.private_, 3 * page);
-	assert_int_equal(sharing.shared, 7 * page);
-	assert_int_equal(sharing.pss, (3 * page + (pss >> 12)) / 1024 * 1024);
+	add(entries, ARRAY_SIZE(entries), counts, ARRAY_SIZE(counts), &vma, 1);
+	assert_int_equal(vma.private_dirty, 3 * page);
+	assert_int_equal(vma.shared_dirty, 7 * page);
+	assert_int_equal(vma.pss, (3 * page + (pss >> 12)) / 1024 * 1024);
 }
 
-static void no_entries(void **state)
+/* It was touched between the two readings: no more than was there before. */
+static void more_than_was_resident(void **state)
 {
-	static const uint64_t count = 1;
-	struct sharing sharing = sum_of(NULL, 0, &count, 1);
+	static const uint64_t counts[] = {9, 1, 1, 2};
+	const uint64_t entries[] = {OURS(1), SHARED(3), OURS(2)};
+	struct vma vma = {.rss = page};
 
-	assert_int_equal(sharing.private_ | sharing.shared | sharing.pss, 0);
+	add(entries, ARRAY_SIZE(entries), counts, ARRAY_SIZE(counts), &vma, 1);
+	assert_int_equal(vma.private_dirty, page);
+	assert_int_equal(vma.shared_dirty, 0);
+	assert_int_equal(vma.pss, page);
 }
 
-/* More than are read at once, whose runs end there. */
+/* More than are read at once, whose runs end there; in VMAs of odd sizes beside each other. */
 static void many_entries(void **state)
 {
-	const size_t n = 2 * PAGEMAP_ENTRIES + 7;
+	static const size_t sizes[] = {1, 7, 100, PAGEMAP_ENTRIES - 1, PAGEMAP_ENTRIES + 1, 8192};
+	const size_t n = 8192;
 	_cleanup_free_ uint64_t *entries = calloc(n, sizeof(*entries));
 	_cleanup_free_ uint64_t *counts = calloc(n, sizeof(*counts));
-	struct sharing sharing;
+	_cleanup_free_ struct vma *vmas = calloc(n, sizeof(*vmas));
 
-	assert_true(entries && counts);
+	assert_true(entries && counts && vmas);
 	for (size_t i = 0; i < n; i++) {
 		entries[i] = SHARED(i);
-		counts[i] = 2;
+		counts[i] = 1 + i % 2;
 	}
-	sharing = sum_of(entries, n, counts, n);
-	assert_int_equal(sharing.shared, n * page);
-	assert_int_equal(sharing.pss, n * page / 2 / 1024 * 1024);
+	for (size_t i = 0; i < ARRAY_SIZE(sizes); i++) {
+		size_t size = sizes[i], n_vmas = n / size;
+
+		for (size_t at = 0; at < n_vmas; at++)
+			vmas[at] = (struct vma){.rss = at % 3 ? size * page : 0};
+		add(entries, n_vmas * size, counts, n, vmas, n_vmas);
+		for (size_t at = 0; at < n_vmas; at++) {
+			uint64_t first = at * size, ours = size / 2 + (size % 2 && first % 2 == 0);
+			uint64_t pss = ours * page + (size - ours) * (page / 2);
+
+			assert_int_equal(vmas[at].private_dirty, at % 3 ? ours * page : 0);
+			assert_int_equal(vmas[at].pss, at % 3 ? pss / 1024 * 1024 : 0);
+		}
+	}
 }
 
-/* Of a frame that kpagecount has no count of; nothing is said then. */
+/* VMAs far from each other, one of which goes through several reads. */
+static void far_from_each_other(void **state)
+{
+	const size_t n = 9000;
+	_cleanup_free_ uint64_t *entries = calloc(n, sizeof(*entries));
+	static const uint64_t counts[] = {9, 9, 2};
+	struct vma vmas[] = {
+		{.start = page, .end = 3 * page, .rss = page},
+		{.start = 60 * page, .end = 61 * page, .rss = page},
+		{.start = 3000 * page, .end = 9000 * page, .rss = 3 * page},
+	};
+	_cleanup_close_ int pagemap = -1, kpagecount = file_of(counts, ARRAY_SIZE(counts));
+
+	assert_non_null(entries);
+	entries[2] = SHARED(2);
+	entries[60] = entries[3000] = entries[6000] = OURS(2);
+	entries[8999] = SHARED(2);
+	pagemap = file_of(entries, n);
+	assert_int_equal(sharing__add(kpagecount, pagemap, vmas, ARRAY_SIZE(vmas)), 0);
+	assert_int_equal(vmas[0].pss, page / 2);
+	assert_int_equal(vmas[1].pss, page);
+	assert_int_equal(vmas[2].private_dirty, 2 * page);
+	assert_int_equal(vmas[2].pss, 2 * page + page / 2);
+}
+
+/* The map became smaller meanwhile. */
+static void fewer_entries_than_pages(void **state)
+{
+	const uint64_t entry = OURS(1);
+	_cleanup_close_ int pagemap = file_of(&entry, 1), kpagecount = file_of(&entry, 1);
+	struct vma vma = {.end = 2 * page, .rss = page};
+
+	assert_int_equal(sharing__add(kpagecount, pagemap, &vma, 1), -ENODATA);
+}
+
+/* Of a frame that kpagecount has no count of. */
 static void a_frame_beyond_the_end(void **state)
 {
 	static const uint64_t count = 1;
 	const uint64_t entry = SHARED(77);
 	_cleanup_close_ int pagemap = file_of(&entry, 1), kpagecount = file_of(&count, 1);
-	struct sharing sharing = {.pss = 42};
+	struct vma vma = {.end = page, .rss = page};
 
-	assert_int_equal(sharing__sum(kpagecount, pagemap, 0, page, &sharing), -EIO);
-	assert_int_equal(sharing.pss, 42);
+	assert_int_equal(sharing__add(kpagecount, pagemap, &vma, 1), -EIO);
 	assert_int_equal(sharing__mapcount(kpagecount, pagemap, 0), -EIO);
 }
 
@@ -225,16 +280,13 @@ static void stop(pid_t pid)
 	waitpid(pid, NULL, 0);
 }
 
-static void assert_as_smaps(const struct mapcounts *m, int pagemap, const struct vma *vma)
+static void assert_as_smaps(const struct vma *ours, const struct vma *vma)
 {
-	struct sharing sharing;
-
-	assert_int_equal(mapcounts__sum(m, pagemap, vma->start, vma->end, &sharing), 0);
-	if (sharing.pss != vma->pss ||
-	    sharing.private_ != vma->private_clean + vma->private_dirty ||
-	    sharing.shared != vma->shared_clean + vma->shared_dirty)
+	if (ours->pss != vma->pss ||
+	    ours->private_dirty != vma->private_clean + vma->private_dirty ||
+	    ours->shared_dirty != vma->shared_clean + vma->shared_dirty)
 		fail_msg("%lx: pss %lu private %lu shared %lu, smaps %lu %lu %lu", vma->start,
-			 sharing.pss, sharing.private_, sharing.shared, vma->pss,
+			 ours->pss, ours->private_dirty, ours->shared_dirty, vma->pss,
 			 vma->private_clean + vma->private_dirty,
 			 vma->shared_clean + vma->shared_dirty);
 }
@@ -244,24 +296,27 @@ static void agrees_with_smaps(void **state)
 	struct mapcounts *m = mapcounts__new("/proc", ANY);
 	pid_t pid = start();
 	_cleanup_close_ int pidfd = procfs__open("/proc", pid), pagemap = -1;
+	struct vma ours[64], *vmas;
 	struct resident smaps = {};
 	uint64_t shared = 0, halved = 0;
-	size_t n = 0;
+	size_t n = 0, first = 0;
 
 	assert_non_null(m);
 	pagemap = mapcounts__open(m, pidfd);
 	assert_true(pagemap >= 0);
 	assert_int_equal(resident__read_smaps(pidfd, NULL, &smaps), 0);
-	for (size_t i = 0; i < smaps.set.n; i++) {
-		const struct vma *vma = &smaps.set.vmas[i];
-
-		/* Above are libraries, which others map and let go of. */
-		if (vma->start < FIRST || vma->end > FIRST + (1ULL << 30))
-			continue;
-		assert_as_smaps(m, pagemap, vma);
-		shared += vma->shared_clean + vma->shared_dirty;
-		halved += vma->pss < vma->rss;
-		n++;
+	/* Above are libraries, which others map and let go of. */
+	while (smaps.set.vmas[first].start < FIRST)
+		first++;
+	vmas = &smaps.set.vmas[first];
+	for (; n < ARRAY_SIZE(ours) && vmas[n].end < FIRST + (1ULL << 30); n++)
+		ours[n] = (struct vma){
+			.start = vmas[n].start, .end = vmas[n].end, .rss = vmas[n].rss};
+	assert_int_equal(mapcounts__add(m, pagemap, ours, n), 0);
+	for (size_t i = 0; i < n; i++) {
+		assert_as_smaps(&ours[i], &vmas[i]);
+		shared += vmas[i].shared_clean + vmas[i].shared_dirty;
+		halved += vmas[i].pss < vmas[i].rss;
 	}
 	/* So that there is something to be wrong about. */
 	assert_true(n >= 9 && halved >= 6 && shared > 4 * MB);
@@ -393,8 +448,10 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sums_of_entries),
-		cmocka_unit_test(no_entries),
+		cmocka_unit_test(more_than_was_resident),
 		cmocka_unit_test(many_entries),
+		cmocka_unit_test(far_from_each_other),
+		cmocka_unit_test(fewer_entries_than_pages),
 		cmocka_unit_test(a_frame_beyond_the_end),
 		cmocka_unit_test(the_count_of_a_page),
 		cmocka_unit_test(agrees_with_smaps),

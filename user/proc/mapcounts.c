@@ -126,8 +126,7 @@ int mapcounts__open(const struct mapcounts *m, int pidfd)
 	return pagemap >= 0 ? take_fd(pagemap) : answer ?: -EBADMSG;
 }
 
-int mapcounts__sum(const struct mapcounts *m, int pagemap, uint64_t start, uint64_t end,
-		   struct sharing *ret)
+int mapcounts__add(const struct mapcounts *m, int pagemap, struct vma *vmas, size_t n)
 {
-	return sharing__sum(m->kpagecount, pagemap, start, end, ret);
+	return sharing__add(m->kpagecount, pagemap, vmas, n);
 }

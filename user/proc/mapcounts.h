@@ -24,8 +24,7 @@ void mapcounts__free(struct mapcounts *mapcounts);
  * it keeps its readers waiting. pidfd as proc/process.h has it. */
 int mapcounts__open(const struct mapcounts *mapcounts, int pidfd);
 
-/* sharing__sum() of such a pagemap. */
-int mapcounts__sum(const struct mapcounts *mapcounts, int pagemap, uint64_t start, uint64_t end,
-		   struct sharing *ret);
+/* sharing__add() by such a pagemap. */
+int mapcounts__add(const struct mapcounts *mapcounts, int pagemap, struct vma *vmas, size_t n);
 
 #endif

@@ -12,10 +12,12 @@
 #define PSS_SHIFT 12
 #define KB	  1024
 
+/* To read an entry costs some 5 ns, and a read 500. */
+#define GAP_PAGES 64
+
 struct sums {
 	uint64_t private_; /* pages */
-	uint64_t shared;
-	uint64_t pss; /* bytes << PSS_SHIFT, of what is shared */
+	uint64_t pss;	   /* bytes << PSS_SHIFT, of what is shared */
 };
 
 static int read_counts(int kpagecount, uint64_t frame, uint64_t *counts, size_t n)
@@ -54,7 +56,6 @@ static void add_counts(const uint64_t *counts, size_t n, uint64_t page, struct s
 {
 	for (size_t i = 0; i < n; i++) {
 		sums->private_ += counts[i] == 1;
-		sums->shared += counts[i] > 1;
 		if (counts[i] > 1)
 			sums->pss += (page << PSS_SHIFT) / counts[i];
 	}
@@ -80,25 +81,72 @@ static int add_entries(int kpagecount, const uint64_t *entries, size_t n, uint64
 	return err;
 }
 
-int sharing__sum(int kpagecount, int pagemap, uint64_t start, uint64_t end, struct sharing *ret)
-{
-	uint64_t entries[PAGEMAP_ENTRIES], page = sysconf(_SC_PAGESIZE);
-	struct sums sums = {};
-	ssize_t n;
-	int err;
+/* Entries that were read at once: often those of several VMAs. */
+struct window {
+	uint64_t start; /* addresses */
+	uint64_t end;
+	uint64_t entries[PAGEMAP_ENTRIES];
+};
 
-	while ((n = pagemap__read_next(pagemap, &start, end, entries)) > 0) {
-		err = add_entries(kpagecount, entries, n, page, &sums);
-		if (err)
-			return err;
+/* Up to where one read may go: through the VMAs behind this one, if little lies between them. */
+static uint64_t reach(const struct vma *vma, const struct vma *last, uint64_t page)
+{
+	uint64_t far = vma->start + PAGEMAP_ENTRIES * page;
+
+	while (vma < last && vma->end < far && vma[1].start - vma->end <= GAP_PAGES * page)
+		vma++;
+	return vma->end;
+}
+
+static int move(struct window *w, int pagemap, uint64_t addr, uint64_t end)
+{
+	ssize_t n;
+
+	w->start = w->end = addr;
+	n = pagemap__read_next(pagemap, &w->end, end, w->entries);
+	if (n > 0)
+		return 0;
+	return n ?: -ENODATA; /* it ended before the VMA did */
+}
+
+static uint64_t at_most(uint64_t value, uint64_t max)
+{
+	return value < max ? value : max;
+}
+
+static void keep(struct vma *vma, const struct sums *sums, uint64_t page)
+{
+	uint64_t pss = sums->private_ * page + (sums->pss >> PSS_SHIFT);
+
+	vma->private_dirty = at_most(sums->private_ * page, vma->rss);
+	vma->shared_dirty = vma->rss - vma->private_dirty;
+	vma->pss = at_most(pss / KB * KB, vma->rss);
+}
+
+int sharing__add(int kpagecount, int pagemap, struct vma *vmas, size_t n)
+{
+	uint64_t page = sysconf(_SC_PAGESIZE), some;
+	struct window w = {};
+	int err = 0;
+
+	for (struct vma *vma = vmas; vma < vmas + n; vma++) {
+		struct sums sums = {};
+
+		if (!vma->rss)
+			continue;
+		for (uint64_t addr = vma->start; addr < vma->end; addr += some * page) {
+			if (addr < w.start || addr >= w.end)
+				err = move(&w, pagemap, addr, reach(vma, vmas + n - 1, page));
+			some = err ? 0 : (at_most(vma->end, w.end) - addr) / page;
+			err = err
+				      ?: add_entries(kpagecount,
+						     &w.entries[(addr - w.start) / page], some,
+						     page, &sums);
+			if (err)
+				return err;
+		}
+		keep(vma, &sums, page);
 	}
-	if (n < 0)
-		return n;
-	*ret = (struct sharing){
-		.private_ = sums.private_ * page,
-		.shared = sums.shared * page,
-		.pss = (sums.private_ * page + (sums.pss >> PSS_SHIFT)) / KB * KB,
-	};
 	return 0;
 }
 
