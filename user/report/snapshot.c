@@ -9,11 +9,9 @@
 #include "live/owner.h"
 #include "live/sweep.h"
 #include "model/ledger_names.h"
-#include "proc/mapcounts.h"
 #include "proc/memory.h"
 #include "proc/process.h"
 #include "reconcile/classify.h"
-#include "reconcile/largest.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
 #include "util/waiter.h"
@@ -23,14 +21,6 @@
 
 /* Of the time for stacks, what those of samples, of which there may be very many, leave. */
 #define TOUCHES_LEAVE_NS (1 * NSEC_PER_SEC)
-
-/* To ask for a pagemap costs as much as so many VMAs of smaps: where PSS is told, fewer are read
- * from there. */
-#define LEAST_VMAS 1000
-
-/* A VMA of smaps costs 1.2 us; a mapcount 0.3, and an entry of pagemap 0.005. */
-#define MAPCOUNTS_PER_VMA 2
-#define ENTRIES_PER_VMA	  100
 
 /* How often a process is taken anew that runs another program by the time it was read. */
 #define PROGRAM_TRIES 3
@@ -136,12 +126,6 @@ static int look_at_pages(const uint64_t *pages, size_t n, uint8_t *ret_states, v
 	return pagemap__look(s->program.pagemap, pages, n, ret_states);
 }
 
-/* Where a report of one process tells more than the pages do. */
-static bool asks_mapcounts(const struct reading *reading)
-{
-	return reading->report && (reading->detail.pss || reading->detail.regions == SIZE_MAX);
-}
-
 /* Reads the process, too. */
 static int join_there(struct snapshot *s)
 {
@@ -178,39 +162,14 @@ static int join_there(struct snapshot *s)
 		&s->touches);
 }
 
-static int add_sharing_of(struct snapshot *s, struct vma *vmas, size_t n)
+static bool asks_mapcounts(const struct reading *reading)
 {
-	const struct mapcounts *mapcounts = s->config->taker->config.mapcounts;
-
-	if (s->frames < 0 && mapcounts)
-		s->frames = mapcounts__open(mapcounts, s->pidfd);
-	return s->frames < 0 ? -ENODATA : mapcounts__add(mapcounts, s->frames, vmas, n);
+	return reading->report && region_sharing__asks_mapcounts(&reading->detail);
 }
 
-/* So many resident pages may be asked about. */
-static uint64_t affordable(const struct snapshot *s)
+static size_t least_vmas(const struct reading *reading)
 {
-	return s->set.n * MAPCOUNTS_PER_VMA * s->config->taker->page_size;
-}
-
-static int add_sharing_of_all(struct snapshot *s)
-{
-	uint64_t page_size = s->config->taker->page_size, size = 0;
-	int err;
-
-	for (size_t i = 0; i < s->set.n; i++)
-		size += s->set.vmas[i].rss ? s->set.vmas[i].end - s->set.vmas[i].start : 0;
-	if (s->totals.rss > affordable(s) || size > s->set.n * ENTRIES_PER_VMA * page_size)
-		return -E2BIG;
-	err = add_sharing_of(s, s->set.vmas, s->set.n);
-	if (err)
-		return err;
-	s->sharing = true;
-	/* Rounded down in each, as in smaps. */
-	s->totals.pss = 0;
-	for (size_t i = 0; i < s->set.n; i++)
-		s->totals.pss += s->set.vmas[i].pss;
-	return 0;
+	return asks_mapcounts(reading) ? REGION_SHARING_LEAST_VMAS : 0;
 }
 
 static int read_resident(struct snapshot *s)
@@ -223,8 +182,7 @@ static int read_resident(struct snapshot *s)
 	if (s->needs_smaps)
 		err = resident__read_smaps(s->pidfd, stop, &resident);
 	else if (reading->report)
-		err = resident__read_report(s->pidfd, asks_mapcounts(reading) ? LEAST_VMAS : 0,
-					    stop, &resident);
+		err = resident__read_report(s->pidfd, least_vmas(reading), stop, &resident);
 	else
 		err = resident__read(s->pidfd, reading->largest, stop, &resident);
 	if (err)
@@ -232,7 +190,7 @@ static int read_resident(struct snapshot *s)
 	vma_set__free(&s->set);
 	s->set = resident.set;
 	s->summed = resident.summed;
-	s->sharing = resident.sharing;
+	s->sharing_known = resident.sharing;
 	s->totals = (struct totals){
 		.size = resident.size,
 		.rss = resident.rss,
@@ -243,94 +201,38 @@ static int read_resident(struct snapshot *s)
 	return 0;
 }
 
+/* As smaps would have them. */
+static int add_sharing(struct snapshot *s)
+{
+	int err = region_sharing__of_all(&s->sharing, &s->set);
+
+	if (err)
+		return err;
+	s->sharing_known = true;
+	/* Rounded down in each. */
+	s->totals.pss = 0;
+	for (size_t i = 0; i < s->set.n; i++)
+		s->totals.pss += s->set.vmas[i].pss;
+	return 0;
+}
+
 static int read_memory(struct snapshot *s)
 {
 	int err = read_resident(s);
 
-	if (err || s->sharing || s->config->reading.detail.regions != SIZE_MAX ||
-	    !add_sharing_of_all(s))
+	if (err || s->sharing_known || s->config->reading.detail.regions != SIZE_MAX ||
+	    !add_sharing(s))
 		return err;
 	s->needs_smaps = true;
 	return read_resident(s);
-}
-
-static bool has_huge_pages(const struct vma *vma)
-{
-	const uint64_t *bytes = vma->kinds.bytes;
-
-	return bytes[PAGES_ANON_HUGE] || bytes[PAGES_SHMEM_HUGE] || bytes[PAGES_FILE_HUGE];
-}
-
-/* By the pages alone: PSS is not told then. */
-static int add_private(const struct snapshot *s, struct vma *vma)
-{
-	uint64_t private_;
-	int err = pagemap__count_exclusive(s->program.pagemap, vma->start, vma->end, &private_);
-
-	if (err)
-		return err;
-	/* It may have been touched since. */
-	vma->private_dirty = private_ < vma->rss ? private_ : vma->rss;
-	vma->shared_dirty = vma->rss - vma->private_dirty;
-	return 0;
-}
-
-/* What of a VMA is private; -ENODATA: its pages do not tell. */
-static int add_sharing(struct snapshot *s, struct vma *vma)
-{
-	int err = s->config->reading.detail.pss || has_huge_pages(vma) ? add_sharing_of(s, vma, 1)
-								       : add_private(s, vma);
-
-	return err ? -ENODATA : 0;
-}
-
-/* Of the VMA that the part at this place lies in, once, unless it is more than is left. */
-static int add_sharing_at(struct snapshot *s, size_t place, uint64_t *left)
-{
-	struct part *part = &s->parts.parts[place], *end = s->parts.parts + s->parts.n;
-	struct vma *vma = (struct vma *)vma_set__find(&s->set, part->start);
-	size_t n = 1;
-	int err;
-
-	if (!vma->rss || vma->private_dirty || vma->shared_dirty)
-		return 0;
-	if (vma->rss > *left)
-		return -ENODATA;
-	*left -= vma->rss;
-	err = add_sharing(s, vma);
-	if (err)
-		return err;
-	while (part > s->parts.parts && part[-1].start >= vma->start)
-		part--;
-	while (part + n < end && part[n].start < vma->end)
-		n++;
-	return parts__share_out(vma, part, n);
-}
-
-/* Of the largest parts. */
-static int add_detail(struct snapshot *s)
-{
-	const struct detail *detail = &s->config->reading.detail;
-	_cleanup_free_ size_t *places = NULL;
-	uint64_t left = UINT64_MAX;
-	size_t n = 0;
-	int err = 0;
-
-	if (s->sharing || !detail->regions)
-		return 0;
-	if (detail->pss)
-		left = affordable(s);
-	err = parts__largest(s->parts.parts, s->parts.n, detail->regions, &places, &n);
-	for (size_t i = 0; !err && i < n; i++)
-		err = add_sharing_at(s, places[i], &left);
-	return err;
 }
 
 static int join_in_detail(struct snapshot *s)
 {
 	int err = join_there(s);
 
-	err = err ?: add_detail(s);
+	if (!err && !s->sharing_known)
+		err = region_sharing__of_largest(&s->sharing, &s->set, &s->parts);
 	if (err != -ENODATA)
 		return err;
 	s->needs_smaps = true;
@@ -521,11 +423,19 @@ static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *con
 	s->config = config;
 	s->pid = pid;
 	s->program.pagemap = -1;
-	s->frames = -1;
+	s->sharing.frames = -1;
 	s->needs_smaps = asks_mapcounts(&config->reading) && !config->taker->config.mapcounts;
 	err = open_process(s);
 	if (err)
 		return err;
+	s->sharing = (struct region_sharing){
+		.mapcounts = config->taker->config.mapcounts,
+		.pidfd = s->pidfd,
+		.pagemap = s->program.pagemap,
+		.frames = -1,
+		.page_size = config->taker->page_size,
+		.detail = config->reading.detail,
+	};
 	if (owner)
 		s->traced = !view_now(s, &s->view);
 	do
@@ -577,8 +487,7 @@ void snapshot__free(struct snapshot *s)
 	touch_list__free(&s->touches);
 	vma_set__free(&s->set);
 	program__close(&s->program);
-	if (s->frames >= 0)
-		close(s->frames);
+	region_sharing__close(&s->sharing);
 	mounts__free(&s->mounts);
 	if (s->pidfd > 0)
 		close(s->pidfd);

@@ -20,6 +20,7 @@
 #include "report/summary.h"
 #include "report/caller.h"
 #include "report/detail.h"
+#include "report/region_sharing.h"
 #include "report/report.h"
 #include "report/taker.h"
 #include "util/clock.h"
@@ -79,9 +80,9 @@ struct snapshot {
 	struct vma_set set;
 	struct totals totals; /* pss, swap and kinds only when `summed` */
 	bool summed;
-	bool sharing;	  /* of every VMA pss, private and shared are known */
+	bool sharing_known; /* of every VMA pss, private and shared are */
+	struct region_sharing sharing;
 	bool needs_smaps; /* what else tells does not suffice */
-	int frames;	  /* a pagemap that shows them; -1: not opened */
 	struct part_list parts;
 	struct touch_list touches; /* their traces are the view's */
 	bool traced;		   /* view holds what the events told */
