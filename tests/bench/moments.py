@@ -9,8 +9,9 @@ import subprocess
 import tempfile
 import time
 
-from memprov import MEMPROV, MIB, WORKLOADS, Agent, Daemon, Target, known_site, stopped, symbolizer
+from memprov import MEMPROV, MIB, WORKLOADS, Agent, Daemon, Target, known_site, stopped
 from page import Goal, Section, table
+from symbolizers import symbolizer
 
 PAIRS = 1_000_000  # of each of two threads
 

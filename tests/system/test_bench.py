@@ -4,11 +4,19 @@ import re
 import subprocess
 import sys
 
+import pytest
+
 from memprov import MIB, ROOT, Target, smaps
 
 sys.path.insert(0, str(ROOT / "tests" / "bench"))
 import peers  # noqa: E402
 from contest import DoesNotRun, contest  # noqa: E402
+
+
+@pytest.mark.parametrize("program", ["bench/run", "soak/run"])
+def test_all_of_its_parts_can_be_had(program):
+    """They share the tests' helpers, and are run by hand."""
+    subprocess.run([ROOT / "tests" / program, "--help"], check=True, capture_output=True)
 
 
 class Fake(peers.Peer):
