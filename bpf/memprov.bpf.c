@@ -16,6 +16,7 @@
 #include "stack.bpf.h"
 #include "memory.bpf.h"
 #include "kill.bpf.h"
+#include "lazyfree.bpf.h"
 #include "process.bpf.h"
 #include "touch.bpf.h"
 

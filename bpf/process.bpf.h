@@ -90,6 +90,7 @@ static __always_inline void emit_exec(struct task_struct *task)
 
 static __always_inline int on_exec(struct task_struct *task)
 {
+	forget_lazyfree(current_tgid());
 	emit_exec(task);
 	look_at_program(task); /* behind it: what this tells is of the new program */
 	return 0;
@@ -106,6 +107,7 @@ static __always_inline int on_exit(struct task_struct *task)
 		return 0;
 	forget_share(current_tgid());
 	forget_python(current_tgid());
+	forget_lazyfree(current_tgid());
 	e = bpf_ringbuf_reserve(&ring, sizeof(*e), 0);
 	if (!e) {
 		/* The dead have nothing to lose: their places are for the living. That it has died

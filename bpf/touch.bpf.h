@@ -41,6 +41,7 @@
 #define TMPFS_MAGIC   0x01021994 /* shared anonymous memory, memfd, System V, tmpfs */
 
 #define MP_MADV_DONTNEED	4
+#define MP_MADV_FREE		8
 #define MP_MADV_REMOVE		9
 #define MP_MADV_DONTNEED_LOCKED 24
 #define MP_MADV_GUARD_INSTALL	102
@@ -280,6 +281,8 @@ static __always_inline bool empties(__u64 advice)
 
 static __always_inline int on_madvise(struct pt_regs *regs)
 {
+	if ((__u32)SYSARG2(regs) == MP_MADV_FREE)
+		note_lazyfree();
 	if (empties((__u32)SYSARG2(regs)))
 		emit_empty(SYSARG0(regs), SYSARG1(regs));
 	return 0;
@@ -296,6 +299,8 @@ static __always_inline int on_process_madvise(struct pt_regs *regs)
 	__u64 n = SYSARG2(regs);
 	struct piece piece;
 
+	if ((__u32)SYSARG3(regs) == MP_MADV_FREE)
+		note_lazyfree();
 	if (!empties((__u32)SYSARG3(regs)))
 		return 0;
 	for (__u32 i = 0; i < PIECES_MAX && i < n; i++) {

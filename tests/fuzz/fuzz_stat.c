@@ -27,7 +27,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = proc_statm__parse((const char *)data, size, 4096, &memory);
 	if (err ? memory.rss != UINT64_MAX : memory.rss % 4096)
 		abort();
-	err = proc_status__parse_peak((const char *)data, size, &peak);
+	err = proc_status__parse((const char *)data, size, "VmHWM", &peak);
 	if (err ? peak != UINT64_MAX : peak % 1024)
 		abort();
 	while (!proc_children__next(&pos, end, &pid)) {

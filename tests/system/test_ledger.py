@@ -561,6 +561,7 @@ class Random:
                           counted=(self.base, self.base + ARENA * PAGE))
 
 
+LARGE = 66 * MIB
 SEED = int(os.environ.get("MEMPROV_SEED", "0"))
 SEQUENCES = int(os.environ.get("MEMPROV_SEQUENCES", "40"))
 
@@ -572,6 +573,8 @@ def test_random_sequences(daemon, seed):
         number = seed * 1000 + i
         print("seed", number)
         with Agent() as agent:
+            if i % 2:  # so much that smaps is not read, until it forks
+                agent.call("fill", agent.map(LARGE), LARGE, 1)
             sequence = Random(daemon, agent, number)
             for _ in range(12):
                 for _ in range(4):

@@ -63,14 +63,18 @@ static void bad_statm_is_refused(void **state)
 static void peak_in_status(void **state)
 {
 	static const char text[] =
-		"Name:\tx\nVmPeak:\t  90 kB\nVmHWM:\t    1724 kB\nVmRSS:\t 9 kB\n";
+		"Name:\tx\nVmPeak:\t  90 kB\nVmHWM:\t    1724 kB\nVmRSS:\t 9 kB\n"
+		"HugetlbPages:\t    2048 kB\nCoreDumping:\t0\n";
 	/* The name is the process's own choice; the kernel writes its newline as "\n". */
 	static const char named[] = "Name:\tVmHWM:\t5 kB\\nVmHWM:\t6 kB\nVmHWM:\t7 kB\n";
 	uint64_t peak;
 
-	assert_int_equal(proc_status__parse_peak(text, strlen(text), &peak), 0);
+	assert_int_equal(proc_status__parse(text, strlen(text), "VmHWM", &peak), 0);
 	assert_int_equal(peak, 1724 << 10);
-	assert_int_equal(proc_status__parse_peak(named, strlen(named), &peak), 0);
+	assert_int_equal(proc_status__parse(text, strlen(text), "HugetlbPages", &peak), 0);
+	assert_int_equal(peak, 2048 << 10);
+	assert_int_equal(proc_status__parse(text, strlen(text), "Hugetlb", &peak), -ENODATA);
+	assert_int_equal(proc_status__parse(named, strlen(named), "VmHWM", &peak), 0);
 	assert_int_equal(peak, 7 << 10);
 }
 
@@ -95,7 +99,8 @@ static void bad_status_is_refused(void **state)
 	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
 		const char *text = cases[i].text;
 
-		assert_int_equal(proc_status__parse_peak(text, strlen(text), &peak), cases[i].err);
+		assert_int_equal(proc_status__parse(text, strlen(text), "VmHWM", &peak),
+				 cases[i].err);
 		assert_int_equal(peak, 7);
 	}
 }

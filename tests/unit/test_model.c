@@ -146,6 +146,52 @@ static void test_fork_then_each_its_own(void **state)
 	assert_int_equal(knowledge(f, 200), KNOWS_ALL);
 }
 
+static bool is_unshared(struct fixture *f, pid_t tgid)
+{
+	struct view view;
+	bool unshared;
+
+	assert_int_equal(model__view(f->model, tgid, &view), 0);
+	unshared = view.unshared;
+	view__free(&view);
+	return unshared;
+}
+
+/* Since an exec that was seen, and until a fork: then of both, for good. */
+static void test_whose_pages_are_its_own(void **state)
+{
+	struct fixture *f = *state;
+	struct view before;
+
+	apply(f, event_mmap(1, 1, 10, 4));
+	assert_false(is_unshared(f, TGID));
+	apply(f, event_exec(2, PAGE));
+	assert_true(is_unshared(f, TGID));
+	apply(f, event_fork(3, 200, NEW_START, true));
+	assert_true(is_unshared(f, TGID));
+	apply(f, by(event_exec(4, PAGE), 200, NEW_START));
+	assert_true(is_unshared(f, TGID) && is_unshared(f, 200));
+
+	model__view(f->model, TGID, &before);
+	apply(f, event_fork(5, 300, NEW_START, false));
+	assert_false(model__view_holds(f->model, &before));
+	view__free(&before);
+	assert_false(is_unshared(f, TGID) || is_unshared(f, 300));
+	apply(f, by(event_exec(6, PAGE), 300, NEW_START));
+	assert_true(is_unshared(f, 300));
+	assert_false(is_unshared(f, TGID));
+}
+
+/* The fork may be what was lost. */
+static void test_whose_pages_are_its_own_is_lost(void **state)
+{
+	struct fixture *f = *state;
+
+	apply(f, event_exec(2, PAGE));
+	model__lost(f->model, TGID, &(struct mp_lost_range){0, UINT64_MAX, 3, 1});
+	assert_false(is_unshared(f, TGID));
+}
+
 /* vfork and posix_spawn: the child works in the parent's map until its exec. */
 static void test_vfork_shares_until_exec(void **state)
 {
@@ -516,6 +562,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(test_exec_clears),
 		TEST(test_fork_then_each_its_own),
+		TEST(test_whose_pages_are_its_own),
+		TEST(test_whose_pages_are_its_own_is_lost),
 		TEST(test_vfork_shares_until_exec),
 		TEST(test_exit_and_reuse),
 		TEST(test_what_was_there_before_us),

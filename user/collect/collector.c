@@ -425,6 +425,17 @@ int collector__kills_map(const struct collector *c)
 	return bpf_map__fd(c->skel->maps.kills);
 }
 
+bool collector__may_free_lazily(const struct collector *c, pid_t tgid)
+{
+	uint32_t key = tgid;
+	uint8_t yes;
+
+	/* Without touches, madvise is not traced. */
+	return !c->faults ||
+	       __atomic_load_n(&c->skel->bss->freed_lazily_untold, __ATOMIC_RELAXED) ||
+	       bpf_map_lookup_elem(bpf_map__fd(c->skel->maps.freed_lazily), &key, &yes) != -ENOENT;
+}
+
 void collector__press(struct collector *c, unsigned steps)
 {
 	__atomic_store_n(&c->skel->bss->pressure, steps, __ATOMIC_RELAXED);

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "collect/backend.h"
 #include "collect/decode.h"
@@ -65,6 +66,10 @@ int collector__prefers_fexit(char *why, size_t why_len);
  * room on it. From any thread. */
 int collector__kills_map(const struct collector *collector);
 uint64_t collector__kills_lost(const struct collector *collector);
+
+/* Whether the process may have memory that it gave back with MADV_FREE: true also where that is not
+ * known. What the process did before its exec does not count. From any thread. */
+bool collector__may_free_lazily(const struct collector *collector, pid_t tgid);
 
 /* Readable once enough of the ring is filled to be worth waking up. */
 int collector__fd(const struct collector *collector);

@@ -215,6 +215,11 @@ uint64_t owner__attached_ns(const struct owner *owner)
 	return owner->attached_ns;
 }
 
+bool owner__may_free_lazily(const struct owner *owner, pid_t tgid)
+{
+	return collector__may_free_lazily(owner->collector, tgid);
+}
+
 int owner__kills_map(const struct owner *owner)
 {
 	return collector__kills_map(owner->collector);

@@ -46,6 +46,7 @@ const char *owner__why_no_touch(const struct owner *owner);
 
 /* As the collector has them. */
 int owner__kills_map(const struct owner *owner);
+bool owner__may_free_lazily(const struct owner *owner, pid_t tgid);
 uint64_t owner__kills_lost(const struct owner *owner);
 
 /* Drains, and runs fn, when the calls before are done. Not from fn itself, nor from what

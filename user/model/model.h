@@ -170,6 +170,7 @@ struct view {
 	struct ledger ledger;	/* a snapshot; view__free lets it go, on any thread */
 	struct touches touches; /* likewise */
 	uint64_t forked_ns;	/* as in struct space */
+	bool unshared;		/* no other process has, or has ever had, its anonymous pages */
 };
 
 /* 0, or -ESRCH when no such process is known. */

@@ -225,6 +225,7 @@ static void apply_fork(struct model *model, const struct mp_event_fork *e)
 
 	if (!parent)
 		return;
+	parent->space->forked_from |= !e->shares_vm;
 	space = e->shares_vm ? space__ref(parent->space) : space__fork(parent->space);
 	child = enter(model, e->child_tgid, e->child_start_ns / NSEC_PER_TICK, space);
 	if (!child)
@@ -397,6 +398,14 @@ static enum knowledge knowledge_of(const struct process *process)
 	return process->space->given_up ? KNOWS_RESYNCED : process->knowledge;
 }
 
+static bool is_unshared(const struct process *process)
+{
+	const struct space *space = process->space;
+
+	return knowledge_of(process) == KNOWS_ALL && space->exec_space == space->id &&
+	       !space->forked_from;
+}
+
 int model__view(struct model *model, pid_t tgid, struct view *ret)
 {
 	const struct process *process = model__find(model, tgid);
@@ -418,6 +427,7 @@ int model__view(struct model *model, pid_t tgid, struct view *ret)
 		.ledger = ledger__copy(&process->space->ledger),
 		.touches = touches__copy(&process->space->touches),
 		.forked_ns = process->space->forked_ns,
+		.unshared = is_unshared(process),
 	};
 	ret->uses = uses__list(process->space->uses, &ret->n_uses);
 	memcpy(ret->comm, process->comm, sizeof(ret->comm));
@@ -431,7 +441,8 @@ bool model__view_holds(const struct model *model, const struct view *view)
 	return process && process->start_ticks == view->start_ticks &&
 	       process->space->id == view->space_id &&
 	       process->space->generation == view->generation &&
-	       knowledge_of(process) == view->knowledge && losses_of(process) == view->lost_events;
+	       is_unshared(process) == view->unshared && knowledge_of(process) == view->knowledge &&
+	       losses_of(process) == view->lost_events;
 }
 
 void view__free(struct view *view)

@@ -77,6 +77,7 @@ struct space {
 	struct suspect suspect;
 	struct touches touches; /* what touched its pages first: touching.h */
 	uint64_t forked_ns;	/* older ones were the parent's pages; 0: it was not forked */
+	bool forked_from;	/* some of its pages may be a child's, too */
 	struct suspect stale;	/* where older samples may be of pages that are gone, and
 				 * what is there, its own */
 	bool overflowed;	/* LEDGER_MAX_RANGES was reached */

@@ -20,15 +20,18 @@
 #define AMOUNT_MAX (UINT64_MAX >> 16)
 
 /* The first line is the name, which the process chose; the kernel escapes newlines in it. */
-int proc_status__parse_peak(const char *text, size_t len, uint64_t *ret)
+int proc_status__parse(const char *text, size_t len, const char *name, uint64_t *ret)
 {
-	static const char key[] = "\nVmHWM:", unit[] = " kB\n";
-	const char *end = text + len, *pos = len ? memmem(text, len, key, sizeof(key) - 1) : NULL;
+	static const char unit[] = " kB\n";
+	const char *end = text + len, *pos;
+	char key[32];
 	uint64_t kb;
+	int n = snprintf(key, sizeof(key), "\n%s:", name);
 
+	pos = len ? memmem(text, len, key, n) : NULL;
 	if (!pos)
 		return -ENODATA;
-	for (pos += sizeof(key) - 1; pos < end && (*pos == ' ' || *pos == '\t'); pos++)
+	for (pos += n; pos < end && (*pos == ' ' || *pos == '\t'); pos++)
 		;
 	if (number__scan(&pos, end, 10, &kb) || kb > AMOUNT_MAX ||
 	    (size_t)(end - pos) < sizeof(unit) - 1 || memcmp(pos, unit, sizeof(unit) - 1))
@@ -81,6 +84,19 @@ int procfs__peak(int pidfd, uint64_t *ret)
 	int err = process__read(pidfd, "status", STATUS_MAX, &text);
 
 	if (!err)
-		err = proc_status__parse_peak(text.data, text.len, ret);
+		err = proc_status__parse(text.data, text.len, "VmHWM", ret);
 	return err == -ENODATA ? -ESRCH : err;
+}
+
+int procfs__hugetlb(int pidfd, uint64_t *ret)
+{
+	_cleanup_buf_ struct buf text = {};
+	int err = process__read(pidfd, "status", STATUS_MAX, &text);
+
+	if (!err)
+		err = proc_status__parse(text.data, text.len, "HugetlbPages", ret);
+	if (err != -ENODATA)
+		return err;
+	*ret = 0; /* CONFIG_HUGETLB_PAGE is off */
+	return 0;
 }

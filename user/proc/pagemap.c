@@ -65,6 +65,9 @@ _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the 
 #define PAUSE_AFTER_NS 500000
 #define PAUSE_US       10 /* some 60 with the timer's slack */
 
+/* The upper half of the address space is the kernel's: of that, maps shows [vsyscall] alone. */
+#define IS_KERNEL_ADDRESS(addr) ((addr) >> 63)
+
 static uint64_t page_size(void)
 {
 	return sysconf(_SC_PAGESIZE);
@@ -373,8 +376,11 @@ static int count_vmas_by_entries(int fd, struct vma *vmas, size_t n)
 int pagemap__count_vmas(int fd, struct vma *vmas, size_t n, uint64_t max_entries)
 {
 	uint64_t entries = 0;
-	int err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES | SCAN_HUGE | SCAN_GUARD);
+	int err;
 
+	while (n && IS_KERNEL_ADDRESS(vmas[n - 1].start))
+		n--;
+	err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES | SCAN_HUGE | SCAN_GUARD);
 	if (err == -EINVAL)
 		err = count_vmas_by_scan(fd, vmas, n, SCAN_CATEGORIES | SCAN_HUGE);
 	if (err != -ENOTTY)

@@ -21,12 +21,6 @@
  * third of that, but a page more. */
 #define PAGES_PER_VMA 30
 
-/* Bytes by which statm may be wrong: before Linux 6.17 it left out what each CPU had yet to add. */
-#define STATM_ERROR (2 << 20)
-
-/* The upper half of the address space is the kernel's: of that, maps shows [vsyscall] alone. */
-#define IS_KERNEL_ADDRESS(addr) ((addr) >> 63)
-
 /* What a reader needs. */
 struct wanted {
 	uint64_t largest;    /* as resident__read() has it */
@@ -39,13 +33,8 @@ struct wanted {
 static int count_pages(int pidfd, struct vma_set *set)
 {
 	_cleanup_close_ int fd = process__openat(pidfd, "pagemap", O_RDONLY);
-	size_t n = set->n;
 
-	if (fd < 0)
-		return fd;
-	while (n && IS_KERNEL_ADDRESS(set->vmas[n - 1].start))
-		n--;
-	return pagemap__count_vmas(fd, set->vmas, n, n * ENTRIES_PER_VMA);
+	return fd < 0 ? fd : pagemap__count_vmas(fd, set->vmas, set->n, set->n * ENTRIES_PER_VMA);
 }
 
 static int add_sums(int pidfd, struct resident *r, uint64_t *ret_rss)
@@ -125,14 +114,6 @@ static bool settle_kinds(struct resident *r, const struct found *found)
 	return known;
 }
 
-static bool lies_between(uint64_t rss, const struct proc_memory *a, const struct proc_memory *b)
-{
-	uint64_t low = a->rss < b->rss ? a->rss : b->rss;
-	uint64_t high = a->rss < b->rss ? b->rss : a->rss;
-
-	return rss + STATM_ERROR >= low && rss <= high + STATM_ERROR;
-}
-
 /*
  * 0, or why this will not do: -EUCLEAN when the pages that were found are not what the kernel
  * counts. Of a process that touches memory meanwhile, each figure is of another moment.
@@ -177,7 +158,7 @@ static int read_cheaply(int pidfd, const struct wanted *wanted, struct resident 
 	if (r->summed &&
 	    (r->kinds.bytes[PAGES_HUGETLB] || !memcmp(&before, &after, sizeof(before))))
 		return -EUCLEAN;
-	return lies_between(r->rss, &before, &after) ? 0 : -EUCLEAN;
+	return proc_memory__lies_between(r->rss, &before, &after) ? 0 : -EUCLEAN;
 }
 
 int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret)

@@ -17,7 +17,8 @@
 
 struct sums {
 	uint64_t private_; /* pages */
-	uint64_t pss;	   /* bytes << PSS_SHIFT, of what is shared */
+	uint64_t shared;
+	uint64_t pss; /* bytes << PSS_SHIFT, of what is shared */
 };
 
 static int read_counts(int kpagecount, uint64_t frame, uint64_t *counts, size_t n)
@@ -56,6 +57,7 @@ static void add_counts(const uint64_t *counts, size_t n, uint64_t page, struct s
 {
 	for (size_t i = 0; i < n; i++) {
 		sums->private_ += counts[i] == 1;
+		sums->shared += counts[i] > 1;
 		if (counts[i] > 1)
 			sums->pss += (page << PSS_SHIFT) / counts[i];
 	}
@@ -119,7 +121,7 @@ static void keep(struct vma *vma, const struct sums *sums, uint64_t page)
 	uint64_t pss = sums->private_ * page + (sums->pss >> PSS_SHIFT);
 
 	vma->private_dirty = at_most(sums->private_ * page, vma->rss);
-	vma->shared_dirty = vma->rss - vma->private_dirty;
+	vma->shared_dirty = at_most(sums->shared * page, vma->rss - vma->private_dirty);
 	vma->pss = at_most(pss / KB * KB, vma->rss);
 }
 

@@ -15,10 +15,10 @@
 
 /*
  * Fills in pss, private_dirty and shared_dirty (of private and shared, clean is not told apart) of
- * the VMAs, which rise, and whose rss is known; all of them are no more than that, should a VMA
- * have been touched since. kpagecount is open for reading; pagemap was opened with CAP_SYS_ADMIN,
- * else it shows no frames and what is shared counts as absent. The zero page, which nothing is said
- * to map, is left out, as smaps does. 0 or -errno: then they are of no use.
+ * the VMAs, which rise, and whose rss is known; private and shared are no more than that together,
+ * should a VMA have been touched since. kpagecount is open for reading; pagemap was opened with
+ * CAP_SYS_ADMIN, else it shows no frames and what is shared counts as absent. The zero page, which
+ * nothing is said to map, is left out, as smaps does. 0 or -errno: then they are of no use.
  */
 int sharing__add(int kpagecount, int pagemap, struct vma *vmas, size_t n);
 

@@ -6,6 +6,8 @@
 
 #include "util/number.h"
 
+#define STATM_ERROR (2 << 20) /* bytes */
+
 #define STATM_MAX 256
 
 /* Amounts are multiplied: what the kernel cannot mean must not wrap around. */
@@ -38,4 +40,13 @@ int procfs__statm(int fd, struct proc_memory *ret)
 		return -ESRCH;
 	*ret = memory;
 	return 0;
+}
+
+bool proc_memory__lies_between(uint64_t rss, const struct proc_memory *a,
+			       const struct proc_memory *b)
+{
+	uint64_t low = a->rss < b->rss ? a->rss : b->rss;
+	uint64_t high = a->rss < b->rss ? b->rss : a->rss;
+
+	return rss + STATM_ERROR >= low && rss <= high + STATM_ERROR;
 }

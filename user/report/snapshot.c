@@ -11,6 +11,7 @@
 #include "model/ledger_names.h"
 #include "proc/memory.h"
 #include "proc/process.h"
+#include "proc/unshared.h"
 #include "reconcile/classify.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
@@ -172,6 +173,30 @@ static size_t least_vmas(const struct reading *reading)
 	return asks_mapcounts(reading) ? REGION_SHARING_LEAST_VMAS : 0;
 }
 
+/* It has given nothing back by MADV_FREE before the reading if it has not after it. */
+static int read_unshared(struct snapshot *s, const atomic_bool *stop, struct resident *ret)
+{
+	const struct taker_config *config = &s->config->taker->config;
+	int err;
+
+	if (!config->mapcounts || !s->traced || !s->view.unshared)
+		return -ENODATA;
+	err = unshared__read(s->pidfd, config->mapcounts, stop, ret);
+	if (err || !owner__may_free_lazily(config->owner, s->view.tgid))
+		return err;
+	vma_set__free(&ret->set);
+	return -ENODATA;
+}
+
+static int read_report(struct snapshot *s, const atomic_bool *stop, struct resident *ret)
+{
+	int err = read_unshared(s, stop, ret);
+
+	if (!err || err == -ENOMEM || err == -ECANCELED)
+		return err;
+	return resident__read_report(s->pidfd, least_vmas(&s->config->reading), stop, ret);
+}
+
 static int read_resident(struct snapshot *s)
 {
 	const atomic_bool *stop = visitor__stop(s->config->visitor);
@@ -182,7 +207,7 @@ static int read_resident(struct snapshot *s)
 	if (s->needs_smaps)
 		err = resident__read_smaps(s->pidfd, stop, &resident);
 	else if (reading->report)
-		err = resident__read_report(s->pidfd, least_vmas(reading), stop, &resident);
+		err = read_report(s, stop, &resident);
 	else
 		err = resident__read(s->pidfd, reading->largest, stop, &resident);
 	if (err)
