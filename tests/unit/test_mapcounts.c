@@ -32,8 +32,8 @@
 
 #define MB	 (1ULL << 20)
 #define CHILDREN 2
-#define ANY	 (~0ULL) /* capabilities: all that we have */
-#define FIRST	 0x100000000
+#define ANY	 (~0ULL)	/* capabilities: all that we have */
+#define FIRST	 0x200000000000 /* above what sanitizers use */
 
 static uint64_t page;
 
@@ -262,6 +262,7 @@ static void make_mappings(void)
 static pid_t start(void)
 {
 	pid_t pid = fork();
+	int status;
 
 	assert_true(pid >= 0);
 	if (!pid) {
@@ -270,7 +271,8 @@ static pid_t start(void)
 		raise(SIGSTOP);
 		_exit(1);
 	}
-	assert_int_equal(waitpid(pid, NULL, WUNTRACED), pid);
+	assert_int_equal(waitpid(pid, &status, WUNTRACED), pid);
+	assert_true(WIFSTOPPED(status));
 	return pid;
 }
 
