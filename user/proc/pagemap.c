@@ -58,11 +58,11 @@ _Static_assert(PAGEMAP_SCAN_REQUEST == _IOWR('f', 16, struct scan_arg), "as the 
  * there is a pause in which it gets it.
  */
 #define PAGES_AT_ONCE  4096
-#define VMAS_AT_ONCE   2048
+#define VMAS_AT_ONCE   512
 #define SPAN_MIN       (1ULL << 30)
 #define SPAN_MAX       (1ULL << 36)
 #define NO_TABLES_NS   50000 /* an empty span that took no longer had none */
-#define PAUSE_AFTER_NS 500000
+#define PAUSE_AFTER_NS 150000
 #define PAUSE_US       10 /* some 60 with the timer's slack */
 
 /* The upper half of the address space is the kernel's: of that, maps shows [vsyscall] alone. */

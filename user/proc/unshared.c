@@ -20,7 +20,7 @@
 #define LEAST_VMAS  1000
 #define LEAST_BYTES (64ULL << 20)
 
-#define KSM_STAT_MAX 4096
+#define KSM_MAX 64
 
 /* Pages of files and shared memory, and their address space, so many for each VMA and besides:
  * these are looked at one by one. */
@@ -36,15 +36,22 @@ static bool nothing_is_swapped(void)
 	return !sysinfo(&info) && info.freeswap == info.totalswap;
 }
 
-/* KSM has looked at no page of its. Linux 6.1 and later; without CONFIG_KSM there is no such file.
- */
+static bool is_zero(const struct buf *text)
+{
+	return text->len && !strcmp(text->data, "0\n");
+}
+
+/* Without CONFIG_KSM there are no such files. ksm_stat has both, but looks at each VMA for that;
+ * which process has zero pages of KSM (Linux 6.6) only that tells, so no process may have any. */
 static bool has_no_ksm(int pidfd)
 {
-	static const char none[] = "ksm_rmap_items 0\n";
-	_cleanup_buf_ struct buf text = {};
-	int err = process__read(pidfd, "ksm_stat", KSM_STAT_MAX, &text);
+	_cleanup_buf_ struct buf own = {}, zero = {};
+	_cleanup_close_ int fd = open("/sys/kernel/mm/ksm/ksm_zero_pages", O_RDONLY | O_CLOEXEC);
+	int err = process__read(pidfd, "ksm_merging_pages", KSM_MAX, &own);
 
-	return err == -ENOENT || (!err && text.len && !strncmp(text.data, none, strlen(none)));
+	if (err)
+		return err == -ENOENT;
+	return is_zero(&own) && (fd < 0 || (!buf__read_fd(&zero, fd, KSM_MAX) && is_zero(&zero)));
 }
 
 /* Those that this kernel tells, 0, and the others unknown: as it has them of ourselves. */

@@ -7,9 +7,8 @@
  *	RSS	is what pagemap shows of each VMA
  *	PSS	of its own anonymous memory, its RSS; of what it has of files and shared memory,
  *		by mapcounts
- *	kinds	are none but huge pages, which pagemap shows, once status and ksm_stat say that it
- *		has none of hugetlb and KSM
- *	swap	is none while the machine has none in use
+ *	kinds	are none but huge pages, which pagemap shows, once the kernel says that it has none
+ *of hugetlb and KSM swap	is none while the machine has none in use
  *
  * This process's mmap waits for a page table's worth of pages at most, where smaps and smaps_rollup
  * take the lock for the largest VMA, and keep a writer waiting for 4 ms while they come back for
