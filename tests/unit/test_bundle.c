@@ -3,14 +3,19 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "live/bundle.h"
+#include "proc/memory.h"
 
-#define SIZE (BUNDLE_BYTES / 8)
+#define SIZE  (BUNDLE_BYTES / 8)
+#define MANY  64
+#define SLACK (2 << 20) /* bytes: what statm may be wrong by, before Linux 6.17 */
 
 static struct spare spare;
 
@@ -115,6 +120,42 @@ static void test_bundles_are_spared(void **state)
 	assert_int_equal(spare.n, 0);
 }
 
+static uint64_t resident(void)
+{
+	struct proc_memory memory;
+
+	assert_int_equal(procfs__memory_of("/proc", getpid(), &memory), 0);
+	return memory.rss;
+}
+
+/* Whatever malloc is told to keep, as the daemon does, and what else is made meanwhile. */
+static void test_memory_goes_back_to_the_kernel(void **state)
+{
+	struct bundle *open[MANY] = {};
+	struct piece pieces[MANY];
+	void *between[MANY];
+	uint64_t before;
+
+	mallopt(M_TRIM_THRESHOLD, 64 << 20);
+	mallopt(M_MMAP_THRESHOLD, 32 << 20);
+	before = resident();
+	for (int i = 0; i < MANY; i++) {
+		pieces[i] = cut(&open[i], 64, i);
+		between[i] = malloc(64);
+	}
+	assert_in_range(resident() - before, 0, MANY * 16 * 1024 + SLACK);
+	for (int i = 0; i < MANY; i++)
+		bundle__put(&spare, pieces[i].bundle);
+	for (int i = 0; i < MANY; i++)
+		pieces[i] = cut(&open[i], BUNDLE_BYTES / 2, i);
+	assert_true(resident() > before + MANY * (uint64_t)BUNDLE_BYTES / 2);
+	for (int i = 0; i < MANY; i++)
+		bundle__put(&spare, pieces[i].bundle);
+	assert_true(resident() < before + SPARE_MAX * BUNDLE_BYTES + SLACK);
+	for (int i = 0; i < MANY; i++)
+		free(between[i]);
+}
+
 static int let_go(void **state)
 {
 	spare__free(&spare);
@@ -128,6 +169,7 @@ int main(void)
 		cmocka_unit_test(test_an_open_bundle_is_filled),
 		cmocka_unit_test(test_pieces_outlive_the_place),
 		cmocka_unit_test(test_bundles_are_spared),
+		cmocka_unit_test(test_memory_goes_back_to_the_kernel),
 	};
 
 	return cmocka_run_group_tests_name("bundle", tests, NULL, let_go);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "live/bundle.h"
 
-#include <stdlib.h>
+#include <sys/mman.h>
 
 struct bundle {
 	struct bundle **open; /* where this is noted as the one to cut from; NULL: nowhere */
@@ -9,6 +9,19 @@ struct bundle {
 	size_t used;
 	_Alignas(max_align_t) char bytes[BUNDLE_BYTES];
 };
+
+static struct bundle *make(void)
+{
+	void *bundle = mmap(NULL, sizeof(struct bundle), PROT_READ | PROT_WRITE,
+			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	return bundle == MAP_FAILED ? NULL : bundle;
+}
+
+static void unmake(struct bundle *bundle)
+{
+	munmap(bundle, sizeof(*bundle));
+}
 
 void bundle__detach(struct bundle **open)
 {
@@ -20,7 +33,7 @@ void bundle__detach(struct bundle **open)
 void spare__free(struct spare *spare)
 {
 	while (spare->n)
-		free(spare->bundles[--spare->n]);
+		unmake(spare->bundles[--spare->n]);
 }
 
 void *bundle__cut(struct spare *spare, struct bundle **open, size_t size,
@@ -30,7 +43,7 @@ void *bundle__cut(struct spare *spare, struct bundle **open, size_t size,
 	void *piece;
 
 	if (!bundle || sizeof(bundle->bytes) - bundle->used < size) {
-		bundle = spare->n ? spare->bundles[--spare->n] : malloc(sizeof(*bundle));
+		bundle = spare->n ? spare->bundles[--spare->n] : make();
 		if (!bundle)
 			return NULL;
 		bundle->open = open;
@@ -56,6 +69,6 @@ size_t bundle__put(struct spare *spare, struct bundle *bundle)
 	if (spare->n < SPARE_MAX)
 		spare->bundles[spare->n++] = bundle;
 	else
-		free(bundle);
+		unmake(bundle);
 	return used;
 }

@@ -7,8 +7,8 @@
  * ones meanwhile: a build has a bundle for each of its processes, and to map and to fault in each
  * anew took a quarter of the daemon's CPU time.
  *
- * A bundle is larger than what malloc takes from the heap (daemon.c), and only what is used of it
- * becomes resident.
+ * A bundle is mapped, whatever malloc would do with its size (daemon.c tells it to keep much in the
+ * heap), and only what is used of it becomes resident.
  */
 #ifndef MEMPROV_BUNDLE_H
 #define MEMPROV_BUNDLE_H
