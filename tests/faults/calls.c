@@ -58,7 +58,7 @@ static bool is_about(int fd, const char *path)
 	if (fd < 0)
 		return false;
 	snprintf(link, sizeof(link), "/proc/self/fd/%d", fd);
-	n = syscall(SYS_readlink, link, target, sizeof(target) - 1);
+	n = syscall(SYS_readlinkat, AT_FDCWD, link, target, sizeof(target) - 1);
 	if (n < 0)
 		return false;
 	target[n] = '\0';
@@ -226,7 +226,7 @@ long OURS(syscall)(long number, ...)
 	va_end(list);
 	if (number == SYS_openat2)
 		path = (const char *)args[1];
-	err = fault_plan->call[0] && number != SYS_readlink && number != SYS_getpid
+	err = fault_plan->call[0] && number != SYS_readlinkat && number != SYS_getpid
 		      ? fails(name_of(number), -1, path)
 		      : 0;
 	if (err) {
