@@ -156,6 +156,26 @@ static void test_memory_goes_back_to_the_kernel(void **state)
 		free(between[i]);
 }
 
+/* A bundle that was full before is not in the way of one that holds little. */
+static void test_a_spared_bundle_is_small(void **state)
+{
+	struct bundle *open[MANY] = {};
+	struct piece pieces[MANY];
+	uint64_t before = resident();
+
+	for (int i = 0; i < MANY; i++) {
+		struct bundle *full = NULL;
+		struct piece large = cut(&full, BUNDLE_BYTES / 2, i);
+
+		bundle__put(&spare, large.bundle);
+		pieces[i] = cut(&open[i], 64, i);
+		assert_ptr_equal(pieces[i].bundle, large.bundle);
+	}
+	assert_true(resident() < before + MANY * (80 << 10) + SLACK);
+	for (int i = 0; i < MANY; i++)
+		bundle__put(&spare, pieces[i].bundle);
+}
+
 static int let_go(void **state)
 {
 	spare__free(&spare);
@@ -170,6 +190,7 @@ int main(void)
 		cmocka_unit_test(test_pieces_outlive_the_place),
 		cmocka_unit_test(test_bundles_are_spared),
 		cmocka_unit_test(test_memory_goes_back_to_the_kernel),
+		cmocka_unit_test(test_a_spared_bundle_is_small),
 	};
 
 	return cmocka_run_group_tests_name("bundle", tests, NULL, let_go);

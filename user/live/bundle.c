@@ -1,7 +1,12 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "live/bundle.h"
 
+#include <stdint.h>
 #include <sys/mman.h>
+#include <unistd.h>
+
+/* Of a bundle that is spared so much stays in memory: most need no more. */
+#define SPARED_BYTES (64u << 10)
 
 struct bundle {
 	struct bundle **open; /* where this is noted as the one to cut from; NULL: nowhere */
@@ -16,6 +21,18 @@ static struct bundle *make(void)
 			    MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	return bundle == MAP_FAILED ? NULL : bundle;
+}
+
+/* The next one may use little of it, and is charged for no more. */
+static void shrink(struct bundle *bundle)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	char *from = bundle->bytes + SPARED_BYTES;
+
+	if (bundle->used <= SPARED_BYTES)
+		return;
+	from += page - (uintptr_t)from % page;
+	madvise(from, (char *)(bundle + 1) - from, MADV_DONTNEED);
 }
 
 static void unmake(struct bundle *bundle)
@@ -66,9 +83,11 @@ size_t bundle__put(struct spare *spare, struct bundle *bundle)
 		return 0;
 	if (bundle->open)
 		*bundle->open = NULL;
-	if (spare->n < SPARE_MAX)
-		spare->bundles[spare->n++] = bundle;
-	else
+	if (spare->n == SPARE_MAX) {
 		unmake(bundle);
+	} else {
+		shrink(bundle);
+		spare->bundles[spare->n++] = bundle;
+	}
 	return used;
 }
