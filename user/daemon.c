@@ -410,10 +410,11 @@ int daemon__run(const struct options *options)
 	sigset_t signals;
 	int code;
 
-	/* Reports come and go by the megabyte, and threads share their arenas. The next report
-	 * takes what the last one had, because the kernel's clearing of new pages is a fifth of
-	 * what a large one costs; what none takes goes back every ten seconds. */
-	mallopt(M_ARENA_MAX, 2);
+	/* Reports come and go by the megabyte. The next one takes what the last one had, because
+	 * the kernel's clearing of new pages is a fifth of what a large one costs; what none takes
+	 * goes back every ten seconds. Threads share one arena: of others malloc_trim() does not
+	 * give back the end. */
+	mallopt(M_ARENA_MAX, 1);
 	mallopt(M_TRIM_THRESHOLD, 64 << 20);
 	mallopt(M_MMAP_THRESHOLD, 32 << 20);
 

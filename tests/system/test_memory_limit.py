@@ -12,15 +12,17 @@ import random
 import re
 import statistics
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from memprov import MIB, PAGE, Agent, Daemon, Target, check_sums, exact_report, region_at, status_kb, stopped
+from memprov import MIB, PAGE, Agent, Daemon, Target, check_sums, exact_report, region_at, status_kb, stopped, until
 from test_fairness import CLIENT, NOBODY
 from test_limits import MANIFEST, memory_limit
 
 SECONDS = int(os.environ.get("ATTACK_SECONDS", 10))
 ATTACKERS = 50
+GIVEN_BACK_SECONDS = 11  # what is not used is after ten
 ATTACK_FOR, PAUSE_FOR = 6, 3
 # Pages, mappings, depth of the call chain, kept: ledgers; known stacks by frame pointers; copied
 # stacks and call sites.
@@ -89,6 +91,20 @@ def pause_for(seconds, quiet, daemon, times):
     while time.monotonic() < end:
         time_report(daemon, quiet.pid, times)
     quiet.check(daemon)
+
+
+@pytest.mark.plain
+def test_what_reports_took_goes_back(bpf):
+    """Whichever threads made them."""
+    with Daemon() as daemon, Target("many_vmas", 30000) as target, ThreadPoolExecutor(8) as pool:
+        target.line()
+        daemon.text(target.pid)
+        time.sleep(GIVEN_BACK_SECONDS)
+        before = status_kb(daemon.pid, "VmRSS")
+        answers = pool.map(lambda _: daemon.get("/debug/memory", pid=target.pid, format="json", all=1).status, range(24))
+        assert set(answers) == {200}
+        assert status_kb(daemon.pid, "VmHWM") > before + (32 << 10)
+        until(lambda: status_kb(daemon.pid, "VmRSS") < before + (10 << 10), "the memory to be given back")
 
 
 @pytest.mark.plain
