@@ -114,14 +114,14 @@ def has_open(pid, path):
 
 
 def test_a_process_that_exits_while_it_is_read(daemon):
-    """It is killed when the daemon has its smaps open, and is stopped."""
+    """It is killed when the daemon has its maps open, and is stopped."""
     statuses = set()
     for _ in range(40):
         with Target("many_vmas", "60000") as target:
             assert target.line() == "ready"
             with concurrent.futures.ThreadPoolExecutor(1) as pool:
                 answer = pool.submit(daemon.get, MEMORY, pid=target.pid, format="json")
-                while not answer.done() and not has_open(daemon.pid, f"/proc/{target.pid}/smaps"):
+                while not answer.done() and not has_open(daemon.pid, f"/proc/{target.pid}/maps"):
                     pass
                 with stopped(daemon.pid):
                     target.process.kill()
