@@ -12,6 +12,7 @@
 
 #include "blackbox/ooms.h"
 #include "blackbox/place.h"
+#include "blackbox/victims.h"
 #include "collect/kills.h"
 #include "proc/meminfo.h"
 #include "util/clock.h"
@@ -20,6 +21,24 @@
 #define MB     (1ULL << 20)
 
 /* --- when reports are taken ---------------------------------------------------------------- */
+
+/* Of which several threads are marked. */
+static void a_victim_is_told_once(void **state)
+{
+	struct victims victims = {};
+
+	assert_true(victims__add(&victims, 7, 100));
+	assert_false(victims__add(&victims, 7, 100));
+	/* Another process that has its number, and one of which that is not known. */
+	assert_true(victims__add(&victims, 7, 200));
+	assert_true(victims__add(&victims, 8, 0));
+	assert_true(victims__add(&victims, 8, 0));
+	for (uint32_t tgid = 1000; tgid < 1000 + VICTIMS_MAX - 4; tgid++)
+		assert_true(victims__add(&victims, tgid, 1));
+	assert_false(victims__add(&victims, 7, 100));
+	assert_true(victims__add(&victims, 9, 1));
+	assert_true(victims__add(&victims, 7, 100));
+}
 
 static void reports_near_the_limit(void **state)
 {
@@ -255,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reports_near_the_limit),
+		cmocka_unit_test(a_victim_is_told_once),
 		cmocka_unit_test(pressure_counts_as_full),
 		cmocka_unit_test(pressure_wants_reports_now_and_then),
 		cmocka_unit_test(looks_at_its_rate),

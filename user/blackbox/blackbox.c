@@ -11,6 +11,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "blackbox/victims.h"
 #include "blackbox/watch.h"
 #include "collect/kills.h"
 #include "growth/growth.h"
@@ -55,6 +56,7 @@ struct blackbox {
 	struct watch *watch;
 	struct kills *kills;
 	struct kept kept;
+	struct victims victims;
 	uint64_t spent_until_ns; /* the generic cell rate algorithm's time stamp */
 
 	pthread_mutex_t lock; /* guards what follows */
@@ -253,9 +255,8 @@ static void fill_victim(struct blackbox *b, const struct mp_kill *kill, int pidf
 		victim->rss = oom->report->rss;
 }
 
-static void on_kill(const struct mp_kill *kill, void *ctx)
+static void record_kill(struct blackbox *b, const struct mp_kill *kill)
 {
-	struct blackbox *b = ctx;
 	uint64_t start_ticks = kill->start_ns / TICK_NS;
 	const struct kept_report *report = kept__find(&b->kept, kill->tgid, start_ticks);
 	_cleanup_close_ int pidfd = procfs__open(b->proc, kill->tgid);
@@ -290,6 +291,14 @@ static void on_kill(const struct mp_kill *kill, void *ctx)
 		 err	  ? "no room for it"
 		 : report ? "its last report"
 			  : "what is known");
+}
+
+static void on_kill(const struct mp_kill *kill, void *ctx)
+{
+	struct blackbox *b = ctx;
+
+	if (victims__add(&b->victims, kill->tgid, kill->start_ns))
+		record_kill(b, kill);
 }
 
 /* --- the thread ---------------------------------------------------------------------------- */
