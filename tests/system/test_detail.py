@@ -121,6 +121,7 @@ def test_pages_that_a_child_shares(daemon):
             assert [row[2:] for row in rows(text) if row[0] == f"{at:08x}..."] == [(PAGE >> 10, expected[2] >> 10)]
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGKILL])
 def test_the_process_that_opens_pagemaps_does_not_answer(bpf, number):
     """Then smaps is read."""

@@ -97,6 +97,7 @@ def test_it_forks_meanwhile(daemon, large):
     assert reads_smaps(daemon, large)
 
 
+@pytest.mark.plain
 def test_before_the_daemon(bpf):
     """It may have been forked from anything."""
     with Agent() as agent:
