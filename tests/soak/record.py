@@ -10,8 +10,9 @@ import re
 import struct
 import time
 
-from memprov import MIB, family, pagemap_server, patiently, smaps
+from memprov import MIB, family, patiently, smaps
 from slopes import theil_sen
+from symbolizers import pagemap_server
 
 LIBC = ctypes.CDLL(None)
 BPF_CALL = {"x86_64": 321, "aarch64": 280}[platform.machine()]

@@ -575,21 +575,13 @@ def by_owner(sites):
 
 def family(daemon):
     """The daemon, its launcher, and the processes that unwind."""
-    first = launcher_of(daemon)
+    first = child_named(daemon, "memprov-launch")
     return [daemon.pid, first, *children(first)]
 
 
 def child_named(daemon, comm):
     child, = [pid for pid in children(daemon.pid) if pathlib.Path(f"/proc/{pid}/comm").read_text() == f"{comm}\n"]
     return child
-
-
-def launcher_of(daemon):
-    return child_named(daemon, "memprov-launch")
-
-
-def pagemap_server(daemon):
-    return child_named(daemon, "memprov-pagemap")
 
 
 def open_files(pid):

@@ -1,8 +1,16 @@
 # SPDX-License-Identifier: BSD-2-Clause
-"""The processes that unwind, as /proc shows them."""
+"""The daemon's own processes, as /proc shows them: those that unwind, what starts them, what opens pagemaps."""
 import os
 
-from memprov import MIB, Agent, family, open_files, until
+from memprov import MIB, Agent, child_named, family, open_files, until
+
+
+def launcher_of(daemon):
+    return child_named(daemon, "memprov-launch")
+
+
+def pagemap_server(daemon):
+    return child_named(daemon, "memprov-pagemap")
 
 
 def symbolizer(daemon, agent):

@@ -19,7 +19,8 @@ import pytest
 
 from certificates import Authority
 from confine import mounted
-from memprov import HANG, MEMPROV, MIB, Daemon, children, launcher_of, read_line, status_kb, stopped, until
+from memprov import HANG, MEMPROV, MIB, Daemon, children, read_line, status_kb, stopped, until
+from symbolizers import launcher_of
 from test_seccomp import SOCKET_INET, call, logged
 
 NOTIFY = pathlib.Path(MEMPROV).parent / "notify"

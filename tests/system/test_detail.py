@@ -8,8 +8,9 @@ import signal
 import time
 
 import pytest
-from memprov import (HANG, MADV_NOHUGEPAGE, MIB, PAGE, Agent, Daemon, SharingMoved, Target, pagemap_server, region_at,
-                     same_sharing, smaps, span, stopped, until)
+from memprov import (HANG, MADV_NOHUGEPAGE, MIB, PAGE, Agent, Daemon, SharingMoved, Target, region_at, same_sharing,
+                     smaps, span, stopped, until)
+from symbolizers import pagemap_server
 
 MADV_HUGEPAGE = 14
 MANY = 3000  # VMAs: for few, smaps is read

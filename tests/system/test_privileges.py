@@ -10,9 +10,8 @@ import subprocess
 import pytest
 
 from confine import HELD, mask, mounted, only, status
-from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, launcher_of, pagemap_server,
-                     region_at, stopped, until)
-from symbolizers import symbolizer
+from memprov import (MEMPROV, MIB, ROOT, Agent, Daemon, NotStarted, check_sums, children, region_at, stopped, until)
+from symbolizers import launcher_of, pagemap_server, symbolizer
 
 # As user/tracer/privilege.c has them.
 OF_DAEMON = ["bpf", "sys_ptrace", "checkpoint_restore", "dac_read_search"]

@@ -15,12 +15,12 @@
 #include <unistd.h>
 
 #include "collect/faults.h"
+#include "collect/map_memory.h"
 #include "collect/preemption.h"
 #include "collect/tracefs.h"
 #include "memprov.skel.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "util/number.h"
 
 #define WAKE_SHARE   8 /* the reader is woken when an eighth of the ring is full */
 #define BUSY_WAIT_NS (20 * 1000000ULL)
@@ -173,25 +173,6 @@ static int map_positions(struct collector *c)
 	if (producer == MAP_FAILED)
 		return -errno;
 	c->producer_pos = producer;
-	return 0;
-}
-
-/* The kernel accounts each map's memory in its fdinfo. */
-static uint64_t map_bytes(int fd)
-{
-	char path[64], line[128];
-	_cleanup_file_ FILE *f = NULL;
-	uint64_t bytes;
-
-	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
-	f = fopen(path, "re");
-	while (f && fgets(line, sizeof(line), f)) {
-		const char *pos = line + sizeof("memlock:\t") - 1;
-
-		if (strncmp(line, "memlock:\t", sizeof("memlock:\t") - 1) == 0 &&
-		    !number__scan(&pos, line + strlen(line), 10, &bytes))
-			return bytes;
-	}
 	return 0;
 }
 
@@ -391,7 +372,7 @@ int collector__new(const struct collector_config *config, char *why, size_t why_
 		return err;
 	}
 	bpf_object__for_each_map (map, c->skel->obj)
-		c->stats.map_bytes += map_bytes(bpf_map__fd(map));
+		c->stats.map_bytes += map_memory__bytes(bpf_map__fd(map));
 	c->stats.ring_size = config->ring_size;
 	*ret = c;
 	return 0;
