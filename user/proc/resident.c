@@ -161,22 +161,28 @@ static int read_cheaply(int pidfd, const struct wanted *wanted, struct resident 
 	return proc_memory__lies_between(r->rss, &before, &after) ? 0 : -EUCLEAN;
 }
 
+void resident__add_up(struct resident *r)
+{
+	r->summed = r->sharing = true;
+	for (size_t i = 0; i < r->set.n; i++) {
+		const struct vma *vma = &r->set.vmas[i];
+
+		r->size += vma->end - vma->start;
+		r->rss += vma->rss;
+		r->pss += vma->pss;
+		r->swap += vma->swap;
+		page_kinds__add(&r->kinds, &vma->kinds);
+	}
+}
+
 int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret)
 {
-	struct resident r = {.summed = true, .sharing = true};
+	struct resident r = {};
 	int err = procfs__vmas(pidfd, SMAPS_FULL, stop, &r.set);
 
 	if (err)
 		return err;
-	for (size_t i = 0; i < r.set.n; i++) {
-		const struct vma *vma = &r.set.vmas[i];
-
-		r.size += vma->end - vma->start;
-		r.rss += vma->rss;
-		r.pss += vma->pss;
-		r.swap += vma->swap;
-		page_kinds__add(&r.kinds, &vma->kinds);
-	}
+	resident__add_up(&r);
 	*ret = r;
 	return 0;
 }

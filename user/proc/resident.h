@@ -50,6 +50,9 @@ int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct 
 int resident__read_report(int pidfd, size_t least_vmas, const atomic_bool *stop,
 			  struct resident *ret);
 
+/* Adds up the VMAs, of which all is known. */
+void resident__add_up(struct resident *resident);
+
 /* The same from smaps, in full. */
 int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *ret);
 

@@ -179,7 +179,7 @@ static int add_sharing(int pidfd, const struct mapcounts *mapcounts, struct vma_
 	return err;
 }
 
-/* Of each page that is there somebody says that it is mapped: a driver's are not. */
+/* Each page that is there counts as mapped; a driver's do not. */
 static bool all_are_told(const struct vma_set *set)
 {
 	for (size_t i = 0; i < set->n; i++) {
@@ -189,21 +189,6 @@ static bool all_are_told(const struct vma_set *set)
 			return false;
 	}
 	return true;
-}
-
-static void add_up(struct resident *r, const struct page_kinds *none)
-{
-	r->summed = r->sharing = true;
-	r->kinds = *none;
-	for (size_t i = 0; i < r->set.n; i++) {
-		const struct vma *vma = &r->set.vmas[i];
-
-		r->size += vma->end - vma->start;
-		r->rss += vma->rss;
-		r->pss += vma->pss;
-		r->swap += vma->swap;
-		page_kinds__add(&r->kinds, &vma->kinds);
-	}
 }
 
 static int try(int pidfd, const struct mapcounts *mapcounts, const atomic_bool *stop,
@@ -225,7 +210,7 @@ static int try(int pidfd, const struct mapcounts *mapcounts, const atomic_bool *
 	err = err ?: procfs__memory(pidfd, &after);
 	if (err)
 		return err;
-	add_up(r, none);
+	resident__add_up(r);
 	/* Pages that are not what the kernel counts, or were put elsewhere meanwhile. */
 	return !r->swap && all_are_told(&r->set) &&
 			       proc_memory__lies_between(r->rss, &before, &after)
