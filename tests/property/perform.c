@@ -390,6 +390,8 @@ static void do_name(struct performer *p, const struct step *s)
 		CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr + 8, n * PAGE, text,
 		      0);
 		return;
+	} else { /* fork leaves out the page table entries of the program's file */
+		*(const volatile char *)(text + strlen(text));
 	}
 	result = CALL6(p, prctl, MP_PR_SET_VMA, MP_PR_SET_VMA_ANON_NAME, addr, odd(s->bits, n),
 		       text, 0);
