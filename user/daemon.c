@@ -289,7 +289,7 @@ static int start(struct daemon *d, const struct options *options)
 		return code;
 	warn_of_privileges(privilege__settle());
 	warn_of_proc(options->proc);
-	code = history__start(d->history) ? EXIT_FAILED : EXIT_DONE;
+	code = history__start(d->history, d->tracer.budget) ? EXIT_FAILED : EXIT_DONE;
 	if (!code && d->notifier && notifier__start(d->notifier))
 		code = EXIT_FAILED;
 	code = code ?: tracer__start(&d->tracer, options, REQUEST_WORKERS);

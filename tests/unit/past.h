@@ -117,7 +117,7 @@ static inline struct note *past__note(int64_t s, const struct state *state, bool
 	report->named = &named;
 	report->n_named = 1;
 	note = note__new(&o);
-	note->exact = exact;
+	note->body->exact = exact;
 	report->n_sites = 0;
 	for (size_t i = 0; i < SITES; i++)
 		callsite__unref(rows[i].site);

@@ -263,7 +263,7 @@ static struct history *open_history(const char *file)
 	struct history *history = history__new(&config);
 
 	assert_non_null(history);
-	assert_int_equal(history__start(history), 0);
+	assert_int_equal(history__start(history, NULL), 0);
 	return history;
 }
 

@@ -11,7 +11,6 @@
 #include "history/ages.h"
 #include "history/cause.h"
 #include "history/members.h"
-#include "history/note.h"
 #include "history/store.h"
 #include "history/trend_box.h"
 #include "history/words.h"
@@ -19,15 +18,12 @@
 #include "util/buf.h"
 #include "util/cleanup.h"
 #include "util/clock.h"
-#include "util/hash.h"
 #include "util/thread.h"
 #include "util/waiter.h"
 
 #define NS_PER_MS     1000000
 #define TICK_NS	      (10 * NSEC_PER_SEC)
-#define TICKS_TO_AGE  6	   /* from one look at what is old to the next */
-#define QUEUE_MAX     8192 /* notes that wait */
-#define QUEUE_BYTES   (4u << 20)
+#define TICKS_TO_AGE  6 /* from one look at what is old to the next */
 #define SPAN_S	      3600
 #define MEMORY_SPAN_S 900
 
@@ -71,26 +67,10 @@ static void fail(struct history *h, int err)
 
 static void enqueue(struct history *h, struct note *note)
 {
-	bool full;
+	int err = note_queue__put(&h->notes, note);
 
-	if (!note) {
-		history__count(h, -ENOMEM);
-		return;
-	}
-	pthread_mutex_lock(&h->lock);
-	/* That a process has gone takes little, and is not told again. */
-	full = h->queued >= QUEUE_MAX * (note->gone ? 4 : 1) ||
-	       (h->queued_bytes >= QUEUE_BYTES && !note->gone);
-	if (!full) {
-		TAILQ_INSERT_TAIL(&h->queue, note, entry);
-		h->queued++;
-		h->queued_bytes += note->bytes;
-	} else {
-		h->errors[cause__of(-ENOBUFS)]++;
-	}
-	pthread_mutex_unlock(&h->lock);
-	if (full)
-		note__free(note);
+	if (err)
+		history__count(h, err);
 }
 
 static void observed(void *ctx, const struct observation *observation)
@@ -103,68 +83,20 @@ static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
 	enqueue(ctx, note__gone(pid, start_ticks));
 }
 
-static void let_go(struct history *h, struct note *note)
-{
-	pthread_mutex_lock(&h->lock);
-	h->queued--;
-	h->queued_bytes -= note->bytes;
-	pthread_mutex_unlock(&h->lock);
-	TAILQ_REMOVE(&h->pending, note, entry);
-	note__free(note);
-}
-
-struct newest {
-	UT_hash_handle hh; /* by pid */
-	pid_t pid;
-	struct note *note;
-};
-
-/* Of the samples of a process that wait the newest is enough; what a report has said stays. */
-static void drop_older(struct history *h)
-{
-	struct newest *all = NULL, *newest, *next_newest;
-	struct note *note, *next;
-
-	for (note = TAILQ_FIRST(&h->pending); note; note = next) {
-		next = TAILQ_NEXT(note, entry);
-		HASH_FIND_INT(all, &note->pid, newest);
-		if (newest && !note->gone && !newest->note->gone && !newest->note->exact &&
-		    newest->note->start_ticks == note->start_ticks)
-			let_go(h, newest->note);
-		if (!newest) {
-			newest = calloc(1, sizeof(*newest));
-			if (!newest)
-				break;
-			newest->pid = note->pid;
-			HASH_ADD_INT(all, pid, newest);
-			if (!HASH_HAS(newest)) {
-				free(newest);
-				break;
-			}
-		}
-		newest->note = note;
-	}
-	HASH_ITER (hh, all, newest, next_newest) {
-		HASH_DEL(all, newest);
-		free(newest);
-	}
-}
-
 /* What could not be written waits further, and counts. */
-static void take_queue(struct history *h)
+static void take_all(struct history *h)
 {
-	pthread_mutex_lock(&h->lock);
-	TAILQ_CONCAT(&h->pending, &h->queue, entry);
-	pthread_mutex_unlock(&h->lock);
+	note_queue__take(&h->notes);
+	note_queue__thin(&h->notes, h->members);
 	kill_box__take(&h->kills);
 	trend_box__take(&h->trends);
-	drop_older(h);
 }
 
-static void let_go_of_pending(struct history *h)
+static void let_go_of_all(struct history *h)
 {
-	while (!TAILQ_EMPTY(&h->pending))
-		let_go(h, TAILQ_FIRST(&h->pending));
+	note_queue__let_go(&h->notes);
+	kill_box__let_go(&h->kills);
+	trend_box__let_go(&h->trends);
 }
 
 /* --- writing ---------------------------------------------------------------------------------- */
@@ -207,7 +139,7 @@ static int write_notes(struct history *h, uint64_t boot_ns)
 	int64_t at_ms;
 	int err = 0;
 
-	TAILQ_FOREACH (note, &h->pending, entry) {
+	TAILQ_FOREACH (note, &h->notes.taken, entry) {
 		err = members__apply(h->members, &h->target, note);
 		if (err == -ENOBUFS) {
 			history__count(h, err);
@@ -260,9 +192,7 @@ static int write_all(struct history *h)
 		return err;
 	}
 	h->last_ns = boot_ns;
-	let_go_of_pending(h);
-	kill_box__let_go(&h->kills);
-	trend_box__let_go(&h->trends);
+	let_go_of_all(h);
 	return 0;
 }
 
@@ -297,7 +227,7 @@ static void tick(struct history *h, uint64_t number)
 {
 	int err = h->store ? 0 : history__open_store(h);
 
-	take_queue(h);
+	take_all(h);
 	err = err ?: write_all(h);
 	if (err)
 		fail(h, err);
@@ -366,8 +296,7 @@ struct history *history__new(const struct history_config *config)
 	h->config = *config;
 	h->observer = (struct observer){observed, gone, h};
 	h->in_memory = !config->file;
-	TAILQ_INIT(&h->queue);
-	TAILQ_INIT(&h->pending);
+	note_queue__init(&h->notes);
 	kill_box__init(&h->kills);
 	trend_box__init(&h->trends);
 	pthread_mutex_init(&h->lock, NULL);
@@ -388,10 +317,12 @@ const struct observer *history__observer(const struct history *h)
 	return &h->observer;
 }
 
-int history__start(struct history *h)
+int history__start(struct history *h, struct budget *budget)
 {
-	int err = thread__start(&h->thread, "history", run, h);
+	int err;
 
+	note_queue__limit(&h->notes, budget);
+	err = thread__start(&h->thread, "history", run, h);
 	h->started = !err;
 	return err;
 }
@@ -413,8 +344,7 @@ void history__free(struct history *h)
 	if (!h)
 		return;
 	history__stop(h);
-	note_queue__free(&h->queue);
-	note_queue__free(&h->pending);
+	note_queue__free(&h->notes);
 	kill_box__free(&h->kills);
 	trend_box__free(&h->trends);
 	members__free(h->members);

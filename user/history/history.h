@@ -16,6 +16,7 @@
 #include "history/trend_box.h"
 #include "report/observer.h"
 
+struct budget;
 struct history;
 
 struct history_config {
@@ -36,8 +37,9 @@ struct history *history__new(const struct history_config *config);
 /* Its own, for what observes. */
 const struct observer *history__observer(const struct history *history);
 
-/* Starts the thread, which opens the store. 0 or -errno. */
-int history__start(struct history *history);
+/* Starts the thread, which opens the store. What waits for it is counted in the budget, which may
+ * be NULL. 0 or -errno. */
+int history__start(struct history *history, struct budget *budget);
 
 /* Writes what waits, and ends the thread. When no one observes any more. */
 void history__stop(struct history *history); /* accepts NULL, and one that was not started */

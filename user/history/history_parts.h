@@ -8,20 +8,19 @@
 
 #include "history/history.h"
 #include "history/members.h"
-#include "history/note.h"
+#include "history/note_queue.h"
 
 struct history {
 	struct history_config config;
 	struct observer observer;
 	pthread_t thread;
 	bool started;
+	struct note_queue notes;
 	struct kill_box kills;
 	struct trend_box trends;
 
 	pthread_mutex_t lock; /* for all of these */
 	pthread_cond_t wake, opened;
-	struct note_queue queue;
-	size_t queued, queued_bytes;
 	bool stopping;
 	uint64_t errors[HISTORY_CAUSES];
 	struct store *store; /* replaced under the lock; used by the thread */
@@ -29,7 +28,6 @@ struct history {
 	uint64_t bytes;
 
 	/* The thread's own: */
-	struct note_queue pending; /* taken from the queue, not yet written */
 	struct members *members;
 	struct target target;
 	uint64_t last_ns; /* CLOCK_BOOTTIME: the last write */

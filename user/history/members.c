@@ -210,7 +210,7 @@ static int find_series(struct members *m, const struct target *t, const struct i
 			     process ? note->pid : 0,
 			     process ? (int64_t)note->start_ticks : 0,
 			     0,
-			     process ? (int64_t)note->started : DB_NULL,
+			     process ? (int64_t)note->body->started : DB_NULL,
 			     t->span.id};
 	int err = 0;
 
@@ -218,7 +218,7 @@ static int find_series(struct members *m, const struct target *t, const struct i
 	if (process)
 		err = words__text(t->words, t->store, m->boot, &values[1]);
 	else if (note)
-		err = words__text(t->words, t->store, note->container, &values[4]);
+		err = words__text(t->words, t->store, note->body->container, &values[4]);
 	err = err ?: db__bind(t->store->statements[FIND_SERIES], values, 5);
 	err = err ?: db__get(t->store->statements[FIND_SERIES], ret);
 	if (!err && !*ret)
@@ -233,20 +233,21 @@ static int find_series(struct members *m, const struct target *t, const struct i
 static int name_series(const struct target *t, int64_t series, const struct note *note,
 		       bool process)
 {
-	const char *const texts[] = {process ? note->comm : NULL,
-				     note->runtime,
-				     note->namespace,
-				     note->pod,
-				     note->name,
-				     note->pod_uid};
-	bool owned = process && note->owner.known;
+	const struct note_body *body = note->body;
+	const char *const texts[] = {process ? body->comm : NULL,
+				     body->runtime,
+				     body->namespace,
+				     body->pod,
+				     body->name,
+				     body->pod_uid};
+	bool owned = process && body->owner.known;
 	int64_t values[9] = {series};
 	int err = 0;
 
 	for (int i = 0; !err && i < 6; i++)
 		err = words__text(t->words, t->store, texts[i], &values[1 + i]);
-	values[7] = owned ? (int64_t)note->owner.uid : DB_NULL;
-	values[8] = owned ? (int64_t)note->owner.gid : DB_NULL;
+	values[7] = owned ? (int64_t)body->owner.uid : DB_NULL;
+	values[8] = owned ? (int64_t)body->owner.gid : DB_NULL;
 	return err ?: db__run(t->store->statements[NAME_SERIES], values, 9);
 }
 
@@ -287,6 +288,11 @@ static struct member *find(const struct members *m, pid_t pid)
 	return member;
 }
 
+bool members__has(const struct members *m, pid_t pid)
+{
+	return find(m, pid);
+}
+
 static int64_t at_of(const struct target *t, uint64_t boot_ns)
 {
 	int64_t at = (int64_t)((boot_ns + t->span.to_wall_ns) / NS_PER_MS) - t->span.began_ms;
@@ -307,7 +313,7 @@ static int end_member(struct members *m, const struct target *t, struct member *
 	return err;
 }
 
-static int make_tally(const struct target *t, const struct note *note, struct tally *ret)
+static int make_tally(const struct target *t, const struct note_body *note, struct tally *ret)
 {
 	int64_t what;
 	int err = 0;
@@ -362,7 +368,7 @@ static int regroup(struct members *m, const struct target *t, struct member *mem
 		   const struct note *note)
 {
 	struct group *group = NULL;
-	int err = note->container ? enter_group(m, t, note, &group) : 0;
+	int err = note->body->container ? enter_group(m, t, note, &group) : 0;
 
 	if (err || group == member->group)
 		return err;
@@ -386,10 +392,10 @@ static int update(struct members *m, const struct target *t, struct member *memb
 	member->transaction = m->transaction;
 	err = name_series(t, member->series, note, true);
 
-	err = err ?: regroup(m, t, member, note) ?: make_tally(t, note, &now);
+	err = err ?: regroup(m, t, member, note) ?: make_tally(t, note->body, &now);
 	if (w.at_ms < member->at_ms)
 		w.at_ms = member->at_ms;
-	err = err ?: write_changes(&w, &member->now, &now, note->exact);
+	err = err ?: write_changes(&w, &member->now, &now, note->body->exact);
 	if (err) {
 		tally__free(&now);
 		return err;
@@ -412,7 +418,7 @@ int members__apply(struct members *m, const struct target *t, const struct note 
 	struct member *member = find(m, note->pid);
 	int err = 0;
 
-	if (note->gone)
+	if (!note->body)
 		return member && member->start_ticks == note->start_ticks
 			       ? end_member(m, t, member, note->taken_ns)
 			       : 0;

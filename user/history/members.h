@@ -6,8 +6,10 @@
 #ifndef MEMPROV_HISTORY_MEMBERS_H
 #define MEMPROV_HISTORY_MEMBERS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct members;
 struct note;
@@ -50,6 +52,9 @@ int members__sum(struct members *members, const struct target *target, int64_t a
 
 /* All that is known, for a span that begins. */
 int members__write_all(struct members *members, const struct target *target);
+
+/* A process of that number; which one, only the notes say. */
+bool members__has(const struct members *members, pid_t pid);
 
 size_t members__count(const struct members *members);
 

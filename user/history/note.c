@@ -14,12 +14,17 @@
 /* Categories that are no files, and the totals. */
 #define FEW 16
 
+/* Most have less than so many bytes of texts. */
+#define TEXTS 1024
+
+#define MALLOC_HEAD 16 /* what malloc adds to a piece */
+
 static int64_t known(uint64_t bytes)
 {
 	return bytes == UNKNOWN_BYTES ? DB_NULL : (int64_t)bytes;
 }
 
-static void fill_amounts(struct note *note, const struct observation *o)
+static void fill_amounts(struct note_body *note, const struct observation *o)
 {
 	const struct report *r = o->report;
 
@@ -35,7 +40,7 @@ static void fill_amounts(struct note *note, const struct observation *o)
 	note->amounts[AMOUNT_OTHER] = r->by_category[CATEGORY_OTHER];
 }
 
-static int fill_texts(struct note *note, const struct report *r)
+static int fill_texts(struct note_body *note, const struct report *r)
 {
 	const struct report_container *c = r->container;
 	const struct {
@@ -54,33 +59,39 @@ static int fill_texts(struct note *note, const struct report *r)
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		if (!texts[i].from)
 			continue;
-		*texts[i].to = arena__strdup(note->arena, texts[i].from);
+		*texts[i].to = arena__strdup(note->texts, texts[i].from);
 		if (!*texts[i].to)
 			return -ENOMEM;
 	}
 	return 0;
 }
 
-static void add_total(struct note *note, enum share_total which, int64_t value)
+static void add_total(struct note_body *note, enum share_total which, int64_t value)
 {
 	note->shares[note->n++] =
 		(struct note_share){.of = SHARE_TOTAL, .what = which, .rss = value};
 }
 
-static int add_text(struct note *note, enum share_of of, const char *text, int64_t rss)
+/* The text is the note's, or a constant. */
+static void add_text(struct note_body *note, enum share_of of, const char *text, int64_t rss)
 {
-	struct note_share share = {.of = of, .text = arena__strdup(note->arena, text), .rss = rss};
-
-	if (!share.text)
-		return -ENOMEM;
-	note->bytes += sizeof(share) + strlen(text) + 1;
 	if (rss)
-		note->shares[note->n++] = share;
+		note->shares[note->n++] = (struct note_share){.of = of, .text = text, .rss = rss};
+}
+
+static int add_copy(struct note_body *note, enum share_of of, const char *text, int64_t rss)
+{
+	const char *copy = rss ? arena__strdup(note->texts, text) : "";
+
+	if (!copy)
+		return -ENOMEM;
+	add_text(note, of, copy, rss);
 	return 0;
 }
 
 /* Largest first: what is beyond the bound is the smallest. True when some are. */
-static bool add_sites(struct note *note, enum share_of of, const struct site_row *rows, size_t n)
+static bool add_sites(struct note_body *note, enum share_of of, const struct site_row *rows,
+		      size_t n)
 {
 	size_t kept = n < NOTE_SHARES_MAX ? n : NOTE_SHARES_MAX;
 
@@ -89,12 +100,11 @@ static bool add_sites(struct note *note, enum share_of of, const struct site_row
 			continue;
 		note->shares[note->n++] = (struct note_share){
 			.of = of, .site = callsite__ref(rows[i].site), .rss = rows[i].rss};
-		note->bytes += sizeof(*note->shares);
 	}
 	return n > kept && rows[kept].rss;
 }
 
-static int add_categories(struct note *note, const struct report *r)
+static int add_categories(struct note_body *note, const struct report *r)
 {
 	static const struct {
 		const char *name;
@@ -111,23 +121,31 @@ static int add_categories(struct note *note, const struct report *r)
 	};
 	int err = 0;
 
-	for (size_t i = 0; !err && i < sizeof(fixed) / sizeof(*fixed); i++)
-		err = add_text(note, SHARE_CATEGORY, fixed[i].name,
-			       r->by_category[fixed[i].category]);
+	for (size_t i = 0; i < sizeof(fixed) / sizeof(*fixed); i++)
+		add_text(note, SHARE_CATEGORY, fixed[i].name, r->by_category[fixed[i].category]);
 	for (size_t i = 0; !err && i < r->n_files; i++)
-		err = add_text(note, SHARE_CATEGORY, saved__file_category(r->files[i].name),
+		err = add_copy(note, SHARE_CATEGORY, saved__file_category(r->files[i].name),
 			       r->files[i].rss);
 	return err;
 }
 
-static int fill_shares(struct note *note, const struct report *r)
+/* As many as there are, and no more, wait. */
+static void trim_shares(struct note_body *note)
+{
+	struct note_share *less = realloc(note->shares, (note->n ?: 1) * sizeof(*less));
+
+	if (less)
+		note->shares = less;
+}
+
+static int fill_shares(struct note_body *note, const struct report *r)
 {
 	size_t names = r->n_named < NOTE_SHARES_MAX ? r->n_named : NOTE_SHARES_MAX;
 	int64_t left_out = 0;
 	int err = 0;
 
-	note->shares = arena__alloc(note->arena, (2 * NOTE_SHARES_MAX + names + r->n_files + FEW) *
-							 sizeof(*note->shares));
+	note->shares =
+		calloc(2 * NOTE_SHARES_MAX + names + r->n_files + FEW, sizeof(*note->shares));
 	if (!note->shares)
 		return -ENOMEM;
 	if (add_sites(note, SHARE_MAP, r->sites, r->n_sites))
@@ -135,14 +153,43 @@ static int fill_shares(struct note *note, const struct report *r)
 	if (add_sites(note, SHARE_TOUCH, r->touch.sites, r->touch.n_sites))
 		left_out |= 1 << SHARE_TOUCH;
 	for (size_t i = 0; !err && i < names; i++)
-		err = add_text(note, SHARE_NAME, r->named[i].name, r->named[i].rss);
+		err = add_copy(note, SHARE_NAME, r->named[i].name, r->named[i].rss);
 	if (names < r->n_named)
 		left_out |= 1 << SHARE_NAME;
 	err = err ?: add_categories(note, r);
 	add_total(note, TOTAL_VIRTUAL, r->totals.size);
 	add_total(note, TOTAL_TOUCHABLE, r->touch.resident);
 	add_total(note, TOTAL_LEFT_OUT, left_out);
+	trim_shares(note);
 	return err;
+}
+
+static void free_body(struct note_body *body)
+{
+	for (size_t i = 0; i < body->n; i++)
+		callsite__unref(body->shares[i].site);
+	free(body->shares);
+	arena__free(body->texts);
+	free(body);
+}
+
+static struct note_body *make_body(const struct observation *o)
+{
+	const struct report *r = o->report;
+	struct note_body *body = calloc(1, sizeof(*body));
+
+	if (!body)
+		return NULL;
+	body->exact = r->taken_at;
+	body->started = r->start_time;
+	body->owner = o->owner;
+	body->texts = arena__new_of(TEXTS);
+	fill_amounts(body, o);
+	if (!body->texts || fill_texts(body, r) || fill_shares(body, r)) {
+		free_body(body);
+		return NULL;
+	}
+	return body;
 }
 
 struct note *note__gone(pid_t pid, uint64_t start_ticks)
@@ -153,36 +200,27 @@ struct note *note__gone(pid_t pid, uint64_t start_ticks)
 		return NULL;
 	note->pid = pid;
 	note->start_ticks = start_ticks;
-	note->gone = true;
 	note->taken_ns = clock__boot_ns();
-	note->bytes = sizeof(*note);
+	note->bytes = sizeof(*note) + MALLOC_HEAD;
 	return note;
 }
 
 struct note *note__new(const struct observation *o)
 {
-	const struct report *r = o->report;
-	struct note *note = calloc(1, sizeof(*note));
+	struct note *note = note__gone(o->report->pid, o->start_ticks);
 
 	if (!note)
 		return NULL;
-	note->arena = arena__new();
-	note->pid = r->pid;
-	note->start_ticks = o->start_ticks;
-	note->taken_ns = o->taken_ns;
-	note->started = r->start_time;
-	note->owner = o->owner;
-	note->bytes = sizeof(*note) + 512;
 	/* Of a report, the moment that it says it is of. */
-	if (r->taken_at) {
-		note->exact = true;
-		note->taken_ns = r->taken_at - clock__boot_to_wall(0);
-	}
-	fill_amounts(note, o);
-	if (!note->arena || fill_texts(note, r) || fill_shares(note, r)) {
-		note__free(note);
+	note->taken_ns =
+		o->report->taken_at ? o->report->taken_at - clock__boot_to_wall(0) : o->taken_ns;
+	note->body = make_body(o);
+	if (!note->body) {
+		free(note);
 		return NULL;
 	}
+	note->bytes += sizeof(*note->body) + note->body->n * sizeof(*note->body->shares) +
+		       arena__bytes(note->body->texts);
 	return note;
 }
 
@@ -190,18 +228,7 @@ void note__free(struct note *note)
 {
 	if (!note)
 		return;
-	for (size_t i = 0; i < note->n; i++)
-		callsite__unref(note->shares[i].site);
-	arena__free(note->arena);
+	if (note->body)
+		free_body(note->body);
 	free(note);
-}
-
-void note_queue__free(struct note_queue *queue)
-{
-	struct note *note;
-
-	while ((note = TAILQ_FIRST(queue))) {
-		TAILQ_REMOVE(queue, note, entry);
-		note__free(note);
-	}
 }

@@ -24,29 +24,32 @@ struct note_share {
 	int64_t rss;
 };
 
-struct note {
-	TAILQ_ENTRY(note) entry;
-	pid_t pid;
-	uint64_t start_ticks;
-	bool gone;	   /* and nothing but these two and taken_ns */
-	bool exact;	   /* of a report: smaller changes count, too */
-	uint64_t taken_ns; /* CLOCK_BOOTTIME */
-	uint64_t started;  /* wall clock, ns */
-	const char *comm;  /* texts are the note's; NULL: not known */
+/* Of a process that is there. */
+struct note_body {
+	bool exact;	  /* of a report: smaller changes count, too */
+	uint64_t started; /* wall clock, ns */
+	const char *comm; /* texts are the note's; NULL: not known */
 	const char *container, *runtime, *namespace, *pod, *name, *pod_uid;
 	struct observed_owner owner;
 	int64_t amounts[AMOUNTS];
 	size_t n;
 	struct note_share *shares;
-	struct arena *arena;
-	size_t bytes; /* that it takes, about */
+	struct arena *texts;
 };
-TAILQ_HEAD(note_queue, note);
+
+struct note {
+	TAILQ_ENTRY(note) entry;
+	pid_t pid;
+	uint64_t start_ticks;
+	uint64_t taken_ns;	/* CLOCK_BOOTTIME */
+	size_t bytes;		/* that it takes */
+	struct note_body *body; /* NULL: it has gone */
+};
+TAILQ_HEAD(note_list, note);
 
 /* NULL when out of memory. */
 struct note *note__new(const struct observation *observation);
 struct note *note__gone(pid_t pid, uint64_t start_ticks);
 void note__free(struct note *note); /* accepts NULL */
-void note_queue__free(struct note_queue *queue);
 
 #endif

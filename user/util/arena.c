@@ -23,13 +23,29 @@ struct adopted {
 };
 
 struct arena {
+	size_t block; /* bytes */
+	size_t bytes; /* of all blocks */
 	struct block *blocks;
 	struct adopted *adopted;
 };
 
+struct arena *arena__new_of(size_t block)
+{
+	struct arena *arena = calloc(1, sizeof(*arena));
+
+	if (arena)
+		arena->block = block;
+	return arena;
+}
+
 struct arena *arena__new(void)
 {
-	return calloc(1, sizeof(struct arena));
+	return arena__new_of(BLOCK_SIZE);
+}
+
+size_t arena__bytes(const struct arena *arena)
+{
+	return arena->bytes;
 }
 
 void arena__free(struct arena *arena)
@@ -57,7 +73,7 @@ void *arena__alloc(struct arena *arena, size_t size)
 	if (need < size)
 		return NULL;
 	if (!block || block->size - block->used < need) {
-		size_t room = need > BLOCK_SIZE ? need : BLOCK_SIZE;
+		size_t room = need > arena->block ? need : arena->block;
 
 		block = malloc(sizeof(*block) + room);
 		if (!block)
@@ -66,6 +82,7 @@ void *arena__alloc(struct arena *arena, size_t size)
 		block->used = 0;
 		block->next = arena->blocks;
 		arena->blocks = block;
+		arena->bytes += sizeof(*block) + room;
 	}
 	piece = block->bytes + block->used;
 	block->used += need;

@@ -7,8 +7,13 @@
 
 struct arena;
 
-struct arena *arena__new(void);	       /* NULL when out of memory */
+/* Of blocks of that many bytes, or of 16 KiB. NULL when out of memory. */
+struct arena *arena__new_of(size_t block);
+struct arena *arena__new(void);
 void arena__free(struct arena *arena); /* accepts NULL */
+
+/* What its blocks take. */
+size_t arena__bytes(const struct arena *arena);
 
 static inline void arena__cleanup(struct arena **arena)
 {

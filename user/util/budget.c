@@ -24,7 +24,8 @@ struct reports_of {
 static const char *const use_names[BUDGET_USES] = {
 	[BUDGET_LEDGERS] = "ledgers",	  [BUDGET_KNOWN_STACKS] = "known_stacks",
 	[BUDGET_TOUCHES] = "touches",	  [BUDGET_WAITING_STACKS] = "waiting_stacks",
-	[BUDGET_CALLSITES] = "callsites", [BUDGET_REPORTS] = "reports",
+	[BUDGET_CALLSITES] = "callsites", [BUDGET_HISTORY] = "history",
+	[BUDGET_REPORTS] = "reports",
 };
 
 static const char *const giving_up_names[GIVE_UP_KINDS] = {

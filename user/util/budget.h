@@ -6,7 +6,8 @@
  *     |<------------------------------- limit ------------------------------->|
  *     |<-------------- tables: 5/8 -------------->|                           |
  *     | ledgers, known stacks, touches, waiting   | reports: what the tables  |
- *     | stacks, call sites                        | leave                     |
+ *     | stacks, call sites, what history waits    | leave                     |
+ *     | to write                                  |                           |
  *
  * When the tables have more than their share, the owner of the model gives up some of what they
  * hold (model/giving_up.h). A report waits for room, and is refused when none comes. Memory that is
@@ -28,6 +29,7 @@ enum budget_use {
 	BUDGET_TOUCHES,
 	BUDGET_WAITING_STACKS,
 	BUDGET_CALLSITES,
+	BUDGET_HISTORY, /* what waits to be written */
 	BUDGET_REPORTS, /* being made, or not yet taken by their clients */
 	BUDGET_USES,
 };
