@@ -50,7 +50,8 @@ enum lane { LANE_QUIET, LANE_BURST, LANE_COMMON, LANE_NONE };
 struct share {
 	__u64 next_event_ns;
 	__u64 next_copy_ns;
-	__u64 next_touch_ns; /* these two are touch.bpf.h's */
+	__u64 next_touch_ns; /* these are touch.bpf.h's */
+	__u64 next_spared_ns;
 	__u64 next_empty_ns;
 };
 
@@ -61,7 +62,8 @@ struct {
 	__type(value, struct share);
 } shares SEC(".maps");
 
-/* Tenants, while there is pressure: of their shares, only those of events and copies count. */
+/* Tenants that were looked at lately. Of their shares, those of empties and touches do not count.
+ */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
 	__uint(max_entries, TENANTS_MAX);

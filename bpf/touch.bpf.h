@@ -15,21 +15,39 @@
  *
  * So for each doubling of its faults a process has as many samples: one that touches 100 MB and
  * one that touches 10 GB get shares of equal quality. In the long run it has a quarter of a CPU's
- * rate: a storm of one takes no samples from the others.
+ * rate.
+ *
+ * Many that fault without end fill the CPU's bucket, or the ring, all the same. A fourth of the
+ * CPU's rate is spared for what comes beside them. Each process may have some samples of that at
+ * once, and then a few a second, and k is no more than this:
+ *
+ *	spared samples in the process's bucket   0     16      32   ...   128
+ *	k                                           0       1    ...   7
+ *
+ * Where it is half used up, and for young processes from the first on, their tenant's bucket
+ *counts, too.
  */
 #ifndef MEMPROV_TOUCH_BPF_H
 #define MEMPROV_TOUCH_BPF_H
 
-#define OWN_TOUCHES    512  /* of a process, at once */
-#define OWN_TOUCH_RATE 4    /* the part of a CPU's rate that it has */
-#define CPU_TOUCHES    8192 /* of a CPU, at once */
-#define TOUCHES_A_STEP 256  /* until they get thinner by half */
-#define RING_SPARED    3    /* sixteenths: the daemon is woken at two */
-#define RING_NO_STACKS 5    /* from here on without stacks: the rest is for what maps memory, */
-#define RING_FULL      10   /* and none */
-#define BACKLOG_SPARED 5    /* sixteenths of the room for stacks that wait */
-#define PERIOD_MAX     64   /* more is another CPU's, or time that was not counted */
-#define MAX_CPUS       1024 /* further ones share their places */
+#define OWN_TOUCHES	   512	/* of a process, at once */
+#define OWN_TOUCH_RATE	   4	/* the part of a CPU's rate that it has */
+#define CPU_TOUCHES	   8192 /* of a CPU, at once */
+#define TOUCHES_A_STEP	   256	/* until they get thinner by half */
+#define CPU_SPARED	   1024 /* of a CPU, at once, */
+#define CPU_SPARED_RATE	   4	/* and the part of its rate */
+#define OWN_SPARED	   128
+#define OWN_SPARED_RATE	   64
+#define SPARED_A_STEP	   16
+#define TENANT_SPARED	   256
+#define TENANT_SPARED_RATE 16
+#define RING_SPARED	   3	/* sixteenths: the daemon is woken at two */
+#define RING_NO_STACKS	   5	/* from here on without stacks: the rest is for what maps memory, */
+#define RING_FULL	   10	/* and none; */
+#define RING_QUIET	   13	/* of what is spared neither */
+#define BACKLOG_SPARED	   5	/* sixteenths of the room for stacks that wait */
+#define PERIOD_MAX	   64	/* more is another CPU's, or time that was not counted */
+#define MAX_CPUS	   1024 /* further ones share their places */
 
 #define EMPTY_NS    1000000ULL /* 1,000 a second of a process */
 #define EMPTY_BURST 4096
@@ -95,24 +113,69 @@ static __always_inline __u64 sixteenths_of_ring(void)
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) * 16 / ring_size;
 }
 
-/* k: one in 2^k of what comes here is to be taken, where each stands for so many faults already. */
-static __always_inline __u64 thinning(const struct share *own, const struct mp_touch_cpu *cpu,
-				      __u64 now, __u64 faults)
+/* How many samples are in a bucket. */
+static __always_inline __u64 used_of(__u64 next_ns, __u64 now, __u64 every_ns)
+{
+	return next_ns > now ? (next_ns - now) / every_ns : 0;
+}
+
+static __always_inline bool tenant_has_room(__u64 now)
+{
+	struct share *tenant = share_of_tenant();
+
+	return tenant && used_of(tenant->next_spared_ns, now, TENANT_SPARED_RATE * touch_every_ns) <
+				 TENANT_SPARED;
+}
+
+static __always_inline bool may_spare(const struct mp_touch_cpu *cpu, __u64 own_used, __u64 now)
+{
+	__u64 used = used_of(cpu->spared_ns, now, CPU_SPARED_RATE * touch_every_ns);
+	__u64 start_ns = bpf_get_current_task_btf()->group_leader->start_boottime;
+
+	if (own_used >= OWN_SPARED || used >= CPU_SPARED)
+		return false;
+	if (used < CPU_SPARED / 2 && bpf_ktime_get_boot_ns() - start_ns > YOUNG_NS)
+		return true;
+	return tenant_has_room(now);
+}
+
+static __always_inline void take_spared(struct share *own, struct mp_touch_cpu *cpu, __u64 now)
+{
+	struct share *tenant = share_of_tenant();
+
+	take_from(&own->next_spared_ns, now, OWN_SPARED_RATE * touch_every_ns);
+	take_from(&cpu->spared_ns, now, CPU_SPARED_RATE * touch_every_ns);
+	if (tenant)
+		take_from(&tenant->next_spared_ns, now, TENANT_SPARED_RATE * touch_every_ns);
+}
+
+struct thinning {
+	__u64 k; /* one in 2^k of what comes here is to be taken */
+	bool spared;
+};
+
+/* Where each fault that comes here stands for so many already. */
+static __always_inline struct thinning
+thinning(const struct share *own, const struct mp_touch_cpu *cpu, __u64 now, __u64 faults)
 {
 	__u64 k = steps_at(own->next_touch_ns, now, OWN_TOUCHES, OWN_TOUCH_RATE * touch_every_ns);
 	__u64 common = steps_at(cpu->next_ns, now, CPU_TOUCHES, touch_every_ns);
 	__u64 filled = sixteenths_of_ring(), backlog = *(volatile __u64 *)&touch_backlog;
+	__u64 own_spared = used_of(own->next_spared_ns, now, OWN_SPARED_RATE * touch_every_ns);
+	struct thinning t = {.k = common > k ? common : k};
 
-	if (common > k)
-		k = common;
 	/* The daemon is behind: thinner, before samples find no room. */
 	if (filled > RING_SPARED)
-		k += filled - RING_SPARED;
+		t.k += filled - RING_SPARED;
 	if (backlog > BACKLOG_SPARED)
-		k += backlog - BACKLOG_SPARED;
+		t.k += backlog - BACKLOG_SPARED;
+	if (own_spared / SPARED_A_STEP < t.k && may_spare(cpu, own_spared, now)) {
+		t.k = own_spared / SPARED_A_STEP;
+		t.spared = true;
+	}
 	if (faults >= 8)
-		k = k > 3 ? k - 3 : 0;
-	return k;
+		t.k = t.k > 3 ? t.k - 3 : 0;
+	return t;
 }
 
 struct memory {
@@ -178,18 +241,19 @@ static __always_inline int on_fault(struct bpf_perf_event_data *ctx)
 	__u32 at = bpf_get_smp_processor_id() % MAX_CPUS;
 	struct share *own = share_of(current_tgid());
 	struct mp_touch_cpu *cpu = bpf_map_lookup_elem(&touch_cpus, &at);
-	__u64 now = bpf_ktime_get_ns(), addr = ctx->addr, faults, k;
+	__u64 now = bpf_ktime_get_ns(), addr = ctx->addr, faults;
 	enum mp_touch_outcome outcome = MP_TOUCHES_TAKEN;
 	struct pt_regs *regs = syscall_regs();
 	struct mp_event_touch *e;
+	struct thinning t;
 	struct scratch *s;
 
 	if (!own || !cpu)
 		return 0;
 	cpu->faults++;
 	faults = faults_since(cpu, ctx);
-	k = thinning(own, cpu, now, faults);
-	if (k && (k > 31 || bpf_get_prandom_u32() & ((1U << k) - 1))) {
+	t = thinning(own, cpu, now, faults);
+	if (t.k && (t.k > 31 || bpf_get_prandom_u32() & ((1U << t.k) - 1))) {
 		cpu->thinned++;
 		return 0;
 	}
@@ -202,20 +266,22 @@ static __always_inline int on_fault(struct bpf_perf_event_data *ctx)
 		count_touch(MP_TOUCHES_FILE);
 		return 0;
 	}
-	s = sixteenths_of_ring() < RING_FULL ? take_scratch() : NULL;
+	s = sixteenths_of_ring() < (t.spared ? RING_QUIET : RING_FULL) ? take_scratch() : NULL;
 	if (!s) {
 		count_touch(MP_TOUCHES_LOST);
 		return 0;
 	}
 	take_from(&own->next_touch_ns, now, OWN_TOUCH_RATE * touch_every_ns);
 	take_from(&cpu->next_ns, now, touch_every_ns);
+	if (t.spared)
+		take_spared(own, cpu, now);
 	e = (struct mp_event_touch *)s->record;
 	fill_head(&e->head, MP_EVENT_TOUCH);
 	e->addr = addr;
-	e->faults = faults << k;
+	e->faults = faults << t.k;
 	e->present = is_present(addr);
 	/* Without a stack it still says for how much it is not known what touched it. */
-	if (sixteenths_of_ring() >= RING_NO_STACKS) {
+	if (sixteenths_of_ring() >= RING_NO_STACKS && !t.spared) {
 		regs = NULL;
 		outcome = MP_TOUCHES_NO_STACK;
 	}

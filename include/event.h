@@ -275,7 +275,8 @@ struct mp_touch_cpu {
 	__u64 thinned; /* of them, those that were passed over */
 	__u64 counter; /* the perf event's, at the last one */
 	__u64 next_ns;
-	__u64 pad[4]; /* a cache line */
+	__u64 spared_ns;
+	__u64 pad[3]; /* a cache line */
 };
 _Static_assert(sizeof(struct mp_touch_cpu) == 64, "touches of a CPU");
 

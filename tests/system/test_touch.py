@@ -12,8 +12,12 @@ import time
 
 import pytest
 
-from memprov import HANG, MEMPROV, MIB, SANITIZED, WORKLOADS, Daemon, Target, functions, span, until
+from memprov import HANG, MEMPROV, MIB, ROOT, SANITIZED, WORKLOADS, Daemon, Target, functions, span, until
+from test_fairness import NOBODY
 
+STORM = ROOT / "build" / "bench" / "bench_faults"
+OTHER = NOBODY - 1
+THINNED = 'memprov_touch_samples_total{result="thinned"}'
 WHO = {"first": "touch_first", "second": "touch_second", "third": "touch_third", "thread": "touch_ahead",
        "read": "fill"}
 
@@ -41,8 +45,8 @@ def undisturbed(test):
 
 
 @contextlib.contextmanager
-def touchers(*commands):
-    with Target("touchers") as target:
+def touchers(*commands, **popen):
+    with Target("touchers", **popen) as target:
         assert target.line() == "ready"
         tell(target, *commands)
         yield target
@@ -291,6 +295,18 @@ def test_a_storm_takes_no_samples_from_others(bpf):
         until(sampled, "samples of the quiet one")
 
 
+def test_samples_are_spared_for_a_quiet_process(bpf):
+    """Beside storms that fill the bucket of each CPU: of 1,024 faults at least one in 13 counts, as on a CPU that has many."""
+    with Daemon() as daemon, contextlib.ExitStack() as stack, touchers(user=OTHER, group=OTHER) as quiet:
+        for _ in range(8):
+            stack.enter_context(Target(str(STORM), 64, "storm", user=NOBODY, group=NOBODY))
+        until(lambda: daemon.metrics()[THINNED] > 1000000, "the storms")
+        tell(quiet, "map anon 4 small", "touch second 0 4")
+        touch, bytes_, _ = touched(daemon, quiet.pid)
+        assert touch["samples"] >= 40, touch
+        assert bytes_["touch_second"] > 3 * MIB, touch
+
+
 def test_the_rate_is_a_bound(bpf):
     """40 GiB of faults by two programs at once: what comes through at once, and then 50 a second and CPU."""
     with Daemon("--touch-rate", "50") as daemon, touchers() as one, touchers() as other:
@@ -308,7 +324,7 @@ def test_the_rate_is_a_bound(bpf):
                 assert [target.line(), target.line()] == ["done", "done"]
         # The bucket of each CPU, up to where one in 65,536 is taken. The rest of the machine is in it.
         assert taken() < os.cpu_count() * 12288 + 50 * os.cpu_count() * (time.monotonic() - begun)
-        assert daemon.metrics()['memprov_touch_samples_total{result="thinned"}'] > 10000
+        assert daemon.metrics()[THINNED] > 10000
 
 
 def test_lost_events_take_samples_and_no_more(bpf):
