@@ -38,7 +38,8 @@ struct scenario {
 	int (*run)(struct said *said); /* 0 or -errno */
 };
 
-extern const struct scenario scenarios_pure[], scenarios_proc[], scenarios_kept[];
+extern const struct scenario scenarios_pure[], scenarios_proc[], scenarios_kept[],
+	scenarios_asking[];
 
 /* A process that stands still, of ours. */
 extern pid_t faults_subject;

@@ -48,6 +48,11 @@ static const struct {
 	{"pipe2", {EMFILE, ENFILE}},
 	{"eventfd", {EMFILE, ENOMEM}},
 	{"socketpair", {EMFILE, ENOMEM}},
+	{"sendmsg", {EINTR, EAGAIN, ENOBUFS, ENOMEM, ETOOMANYREFS, EPIPE}},
+	{"recvmsg", {EINTR, EAGAIN, ENOMEM, ECONNRESET}},
+	{"poll", {EINTR, ENOMEM}},
+	{"fork", {EAGAIN, ENOMEM}},
+	{"perf_event_open", {EMFILE, ENOMEM, EACCES, ENODEV}},
 	{"memfd_create", {EMFILE, ENOMEM}},
 	{"process_vm_readv", {ENOMEM, EPERM, ESRCH}},
 	{"pthread_create", {EAGAIN}},
@@ -211,7 +216,7 @@ static void remove_proc(void)
 int main(int argc, char **argv)
 {
 	static const struct scenario *const tables[] = {scenarios_pure, scenarios_kept,
-							scenarios_proc};
+							scenarios_proc, scenarios_asking};
 	struct CMUnitTest tests[128] = {};
 	char names[128][96];
 	size_t n = 0;
