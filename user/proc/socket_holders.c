@@ -1,20 +1,25 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "proc/socket_holders.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "proc/process.h"
 #include "proc/procfs.h"
+#include "proc/self.h"
 #include "util/cleanup.h"
 #include "util/shortage.h"
 
 struct search {
 	const char *proc;
+	int root; /* proc, opened */
+	pid_t self;
 	uid_t uid;
 	char link[32]; /* what the descriptor's name leads to */
 	size_t left;   /* descriptors to look at */
@@ -22,61 +27,121 @@ struct search {
 	void *ctx;
 };
 
-/* 1: it has; 0: it has not, or is gone; -E2BIG, or what there is too little of to look. */
-static int has_socket(struct search *search, int pidfd)
+/* 1: it is the one; 0: it is not, or is closed; or what there is too little of to look. */
+static int is_socket(const struct search *search, int dir, const char *name)
 {
-	int fd = process__openat(pidfd, "fd", O_RDONLY | O_DIRECTORY);
-	_cleanup_dir_ DIR *dir = fd < 0 ? NULL : fdopendir(fd);
-	size_t len = strlen(search->link);
-	struct dirent *entry;
 	char link[sizeof(search->link)];
-	ssize_t n;
+	ssize_t n = readlinkat(dir, name, link, sizeof(link));
 
-	if (fd < 0)
-		return is_shortage(fd) ? fd : 0;
-	if (!dir) {
-		close(fd);
-		return -ENOMEM;
+	if (n < 0)
+		return is_shortage(-errno) ? -errno : 0;
+	return n == (ssize_t)strlen(search->link) && !memcmp(link, search->link, n);
+}
+
+/* The result as above, or -E2BIG; *ret_listed: how many descriptors were seen. */
+static int look_through(struct search *search, int dir, size_t *ret_listed)
+{
+	_Alignas(struct dirent64) char bytes[8192];
+	struct dirent64 *entry;
+	ssize_t n;
+	int has;
+
+	*ret_listed = 0;
+	while ((n = getdents64(dir, bytes, sizeof(bytes))) > 0) {
+		for (char *at = bytes; at < bytes + n; at += entry->d_reclen) {
+			entry = (struct dirent64 *)at;
+			if (entry->d_name[0] == '.')
+				continue;
+			if (!search->left)
+				return -E2BIG;
+			search->left--;
+			++*ret_listed;
+			has = is_socket(search, dir, entry->d_name);
+			if (has)
+				return has;
+		}
 	}
-	while ((entry = readdir(dir))) {
-		if (!search->left)
-			return -E2BIG;
-		search->left--;
-		n = readlinkat(fd, entry->d_name, link, sizeof(link));
-		if (n < 0 && is_shortage(-errno))
-			return -errno;
-		if (n == (ssize_t)len && !memcmp(link, search->link, len))
-			return 1;
-	}
-	return 0;
+	return n < 0 && is_shortage(-errno) ? -errno : 0;
+}
+
+/* Of a leader that has exited while its threads live, /proc shows no descriptors. Links of the
+ * directory of threads: one each, and two (proc_task_getattr() in fs/proc/base.c). */
+static bool has_other_threads(const struct search *search, const char *process)
+{
+	char path[32];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/task", process);
+	return !fstatat(search->root, path, &st, 0) && st.st_nlink > 3;
+}
+
+static int look_through_threads(struct search *search, pid_t pid)
+{
+	_cleanup_close_ int pidfd = procfs__open(search->proc, pid);
+	_cleanup_close_ int dir =
+		pidfd < 0 ? pidfd : process__openat(pidfd, "fd", O_RDONLY | O_DIRECTORY);
+	size_t listed;
+
+	if (dir < 0)
+		return is_shortage(dir) ? dir : 0;
+	return look_through(search, dir, &listed);
+}
+
+static int has_socket(struct search *search, pid_t pid)
+{
+	char process[16], path[32];
+	_cleanup_close_ int dir = -1;
+	struct stat st;
+	size_t listed;
+	int has;
+
+	snprintf(process, sizeof(process), "%d", pid);
+	/* Of fd/, it would be root for what is not dumpable. */
+	if (fstatat(search->root, process, &st, 0))
+		return is_shortage(-errno) ? -errno : 0;
+	if (st.st_uid != search->uid)
+		return 0;
+	snprintf(path, sizeof(path), "%s/fd", process);
+	dir = openat(search->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (dir < 0)
+		return is_shortage(-errno) ? -errno : 0;
+	has = look_through(search, dir, &listed);
+	if (!has && !listed && has_other_threads(search, process))
+		has = look_through_threads(search, pid);
+	return has;
 }
 
 static int look_at(pid_t pid, void *ctx)
 {
 	struct search *search = ctx;
-	_cleanup_close_ int pidfd = procfs__open(search->proc, pid);
-	struct stat st;
-	int has;
+	int has = pid == search->self ? 0 : has_socket(search, pid);
+	_cleanup_close_ int pidfd = has > 0 ? procfs__open(search->proc, pid) : -ESRCH;
 
+	if (has <= 0)
+		return has;
 	if (pidfd < 0)
 		return is_shortage(pidfd) ? pidfd : 0;
-	if (fstat(pidfd, &st) || st.st_uid != search->uid)
-		return 0;
-	has = has_socket(search, pidfd);
+	/* The number may have become another's until it was opened. */
+	has = has_socket(search, pid);
 	return has > 0 ? search->visit(pidfd, search->ctx) : has;
 }
 
 int socket_holders__each(const char *proc, uid_t uid, uint64_t inode,
 			 int (*visit)(int pidfd, void *ctx), void *ctx)
 {
+	_cleanup_close_ int root = open(proc, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	struct search search = {
 		.proc = proc,
+		.root = root,
+		.self = self__pid(proc),
 		.uid = uid,
 		.left = SOCKET_HOLDERS_FDS_MAX,
 		.visit = visit,
 		.ctx = ctx,
 	};
 
+	if (root < 0)
+		return -errno;
 	snprintf(search.link, sizeof(search.link), "socket:[%" PRIu64 "]", inode);
 	return procfs__each(proc, look_at, &search);
 }
