@@ -27,14 +27,15 @@ struct search {
 	void *ctx;
 };
 
-/* 1: it is the one; 0: it is not, or is closed; or what there is too little of to look. */
+/* 1: it is the one; 0: it is not, or is closed; -EACCES: none of the process's may be looked at; or
+ * what there is too little of to look. */
 static int is_socket(const struct search *search, int dir, const char *name)
 {
 	char link[sizeof(search->link)];
 	ssize_t n = readlinkat(dir, name, link, sizeof(link));
 
 	if (n < 0)
-		return is_shortage(-errno) ? -errno : 0;
+		return is_shortage(-errno) || errno == EACCES ? -errno : 0;
 	return n == (ssize_t)strlen(search->link) && !memcmp(link, search->link, n);
 }
 
@@ -58,7 +59,7 @@ static int look_through(struct search *search, int dir, size_t *ret_listed)
 			++*ret_listed;
 			has = is_socket(search, dir, entry->d_name);
 			if (has)
-				return has;
+				return has == -EACCES ? 0 : has;
 		}
 	}
 	return n < 0 && is_shortage(-errno) ? -errno : 0;
