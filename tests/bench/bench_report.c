@@ -1,14 +1,16 @@
 // SPDX-License-Identifier: BSD-2-Clause
 /*
  * What a report takes, beside reading the same smaps with read() alone, by turns:
- * bench_report PID SOCKET ROUNDS [PARAMETERS]. Prints the medians of both, in nanoseconds: first by
- * the clock, then CPU time, which other load moves less: ours, and that of the daemon's threads
- * that answer. SOCKET is a daemon's; PARAMETERS begin with "&".
+ * bench_report PID SOCKET ROUNDS [PARAMETERS [PORT]]. Prints the medians of both, in nanoseconds:
+ * first by the clock, then CPU time, which other load moves less: ours, and that of the daemon's
+ * threads that answer. SOCKET is a daemon's; PARAMETERS begin with "&"; with PORT, it is asked over
+ * loopback.
  */
 #include <dirent.h>
 #include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -108,32 +110,52 @@ static bool read_smaps(const char *pid, struct times *ret)
 	return true;
 }
 
-/* threads are found if there are none. */
-static bool ask(const char *pid, const char *socket_path, const char *parameters,
-		struct threads *threads, struct times *ret)
+struct daemon {
+	const char *socket_path;
+	uint16_t port; /* 0: it is asked over the socket */
+	struct threads threads;
+};
+
+static int connect_to(const struct daemon *daemon)
 {
-	_cleanup_close_ int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	uint64_t before = cpu_of(threads), cpu = clock__thread_cpu_ns(), began = clock__boot_ns();
-	struct ucred daemon;
-	socklen_t len = sizeof(daemon);
+	struct sockaddr_in in = {.sin_family = AF_INET,
+				 .sin_port = htons(daemon->port),
+				 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	struct sockaddr_un un = {.sun_family = AF_UNIX};
+	int fd = socket(daemon->port ? AF_INET : AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(un.sun_path, sizeof(un.sun_path), "%s", daemon->socket_path);
+	if (daemon->port ? connect(fd, (struct sockaddr *)&in, sizeof(in))
+			 : connect(fd, (struct sockaddr *)&un, sizeof(un))) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Threads are found if there are none. */
+static bool ask(struct daemon *daemon, const char *pid, const char *parameters, struct times *ret)
+{
+	uint64_t before = cpu_of(&daemon->threads), cpu = clock__thread_cpu_ns();
+	uint64_t began = clock__boot_ns();
+	_cleanup_close_ int fd = connect_to(daemon);
+	struct ucred credentials;
+	socklen_t len = sizeof(credentials);
 	char request[256], status[16];
 	int n;
 
-	snprintf(address.sun_path, sizeof(address.sun_path), "%s", socket_path);
 	n = snprintf(request, sizeof(request),
 		     "GET /debug/memory?pid=%s%s HTTP/1.1\r\nHost: localhost\r\n"
 		     "Connection: close\r\n\r\n",
 		     pid, parameters);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) ||
-	    write(fd, request, n) != n || read(fd, status, 12) != 12 ||
+	if (fd < 0 || write(fd, request, n) != n || read(fd, status, 12) != 12 ||
 	    memcmp(status, "HTTP/1.1 200", 12) != 0 || read_all(fd) < 0)
 		return false;
 	*ret = (struct times){clock__boot_ns() - began, clock__thread_cpu_ns() - cpu};
-	if (threads->n)
-		ret->cpu += cpu_of(threads) - before;
-	else if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &daemon, &len))
-		find_threads(daemon.pid, threads);
+	if (daemon->threads.n)
+		ret->cpu += cpu_of(&daemon->threads) - before;
+	else if (!getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &credentials, &len))
+		find_threads(credentials.pid, &daemon->threads);
 	return true;
 }
 
@@ -147,19 +169,20 @@ static void print(uint64_t *bare, uint64_t *report, int rounds)
 int main(int argc, char **argv)
 {
 	uint64_t bare[2][MAX_ROUNDS], report[2][MAX_ROUNDS];
-	int rounds = argc == 4 || argc == 5 ? atoi(argv[3]) : 0;
-	const char *parameters = argc == 5 ? argv[4] : "";
-	struct threads threads = {};
+	int rounds = argc >= 4 && argc <= 6 ? atoi(argv[3]) : 0;
+	const char *parameters = argc >= 5 ? argv[4] : "";
+	struct daemon daemon = {.socket_path = argv[2]};
 	struct times smaps, whole;
 
 	if (rounds < 1 || rounds > MAX_ROUNDS)
 		return 2;
-	/* The first report asks for the names of its call sites; no later report waits for that. */
-	if (!ask(argv[1], argv[2], parameters, &threads, &whole))
+	/* The first report asks for the names of its call sites; no later report waits for that.
+	 * Over the socket, which tells of the daemon's threads. */
+	if (!ask(&daemon, argv[1], parameters, &whole))
 		return 1;
+	daemon.port = argc == 6 ? atoi(argv[5]) : 0;
 	for (int i = 0; i < rounds; i++) {
-		if (!read_smaps(argv[1], &smaps) ||
-		    !ask(argv[1], argv[2], parameters, &threads, &whole))
+		if (!read_smaps(argv[1], &smaps) || !ask(&daemon, argv[1], parameters, &whole))
 			return 1;
 		bare[0][i] = smaps.clock;
 		bare[1][i] = smaps.cpu;

@@ -14,6 +14,7 @@ from programs import hot_spots, output
 SIZES = [(200, 0, 101, 1.0), (20_000, 0, 21, 0.6), (64_000, 0, 11, 0.6), (44, 8192, 11, 0.8)]
 # What is asked for, parameters, the goal; none: that of the size
 KINDS = [("text", "", None), ("JSON", "&format=json", None), ("text, all=1", "&all=1", 1.25)]
+OVER_TCP = ("text over TCP", "", None)  # as root, which has most processes to look through
 SPARE_MIB = 2048
 READY_SECONDS = 120
 PROFILE_SECONDS = 2
@@ -52,9 +53,10 @@ def run(rounds):
                 continue
             with target(vmas, mib) as process:
                 reached = True
-                for kind, parameters, limit in KINDS:
+                for kind, parameters, limit in [*KINDS, OVER_TCP]:
+                    port = [daemon.port] if kind == OVER_TCP[0] else []
                     bare, report, bare_cpu, report_cpu = map(int, output(
-                        [peers.BENCH / "bench_report", process.pid, daemon.socket, times, parameters]).split())
+                        [peers.BENCH / "bench_report", process.pid, daemon.socket, times, parameters, *port]).split())
                     goal = Goal(f"a report of {what}, {kind}, against reading smaps", limit or goal_of_size,
                                 report / bare)
                     goals.append(goal)
@@ -66,6 +68,6 @@ def run(rounds):
                              listing(profile(daemon, process.pid))]
     figures = table(["process", "read() of smaps, ms", "report, ms", "ratio", "the same, CPU ms", "report, CPU ms",
                      "ratio"], rows)
-    return [Section("Reports", ["The whole request over the unix socket, top=20, without stacks to be unwound; both by "
+    return [Section("Reports", ["The whole request over the unix socket, or over TCP as root, top=20, without stacks to be unwound; both by "
                                 "turns, the median; by the clock, and the CPU time of the threads that answer.", figures,
                                 *body], goals)], {}
