@@ -58,6 +58,7 @@ static inline void past__open(struct past *p, const char *file, uint64_t bytes)
 
 	*p = (struct past){.members = members__new("boot"), .arena = arena__new()};
 	p->target.words = words__new();
+	p->target.most = NOTE_SHARES_MAX;
 	assert_int_equal(store__open(file, bytes, note, &cause, &p->target.store), 0);
 }
 

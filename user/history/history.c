@@ -27,6 +27,9 @@
 #define SPAN_S	      3600
 #define MEMORY_SPAN_S 900
 
+/* All that is known may be too much for a small file: then half of the call sites have to do. */
+#define NO_ROOM_TICKS 3 /* what is old has been given up by then */
+
 /* A clock that is further from where the span's began has been set; a longer pause was no delay. */
 #define STEP_NS	 NSEC_PER_SEC
 #define PAUSE_NS (60 * NSEC_PER_SEC)
@@ -86,8 +89,7 @@ static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
 /* What could not be written waits further, and counts. */
 static void take_all(struct history *h)
 {
-	note_queue__take(&h->notes);
-	note_queue__thin(&h->notes, h->members);
+	note_queue__take(&h->notes, h->no_room);
 	kill_box__take(&h->kills);
 	trend_box__take(&h->trends);
 }
@@ -163,8 +165,11 @@ static int write_moment(struct history *h, uint64_t boot_ns)
 		err = begin_span(h, boot_ns);
 	}
 	err = err ?: write_notes(h, boot_ns) ?: end_span(h, boot_ns);
-	if (!err && wall_ms(h, boot_ns) - h->target.span.began_ms >= length_s * 1000)
+	if (!err && wall_ms(h, boot_ns) - h->target.span.began_ms >= length_s * 1000) {
+		if (h->target.most < NOTE_SHARES_MAX)
+			h->target.most = h->target.most * 2 ?: 1;
 		err = store__set_bounds(h->store) ?: begin_span(h, boot_ns);
+	}
 	return err;
 }
 
@@ -223,9 +228,16 @@ static void measure(struct history *h)
 	}
 }
 
-static void tick(struct history *h, uint64_t number)
+static void choose_detail(struct history *h, bool no_room)
 {
-	int err = h->store ? 0 : history__open_store(h);
+	h->no_room = no_room ? h->no_room + 1 : 0;
+	if (h->no_room >= NO_ROOM_TICKS)
+		h->target.most /= 2;
+}
+
+void history__tick(struct history *h, uint64_t number)
+{
+	int err = h->store ? 0 : history__open_store(h), aged;
 
 	take_all(h);
 	err = err ?: write_all(h);
@@ -241,9 +253,10 @@ static void tick(struct history *h, uint64_t number)
 		store__shrink(h->store);
 	if (!h->store || (err && err != -ENOSPC))
 		return;
-	err = age(h, number);
-	if (err)
-		fail(h, err);
+	aged = age(h, number);
+	if (aged)
+		fail(h, aged);
+	choose_detail(h, err == -ENOSPC || aged == -ENOSPC);
 	measure(h);
 }
 
@@ -270,7 +283,7 @@ static void *run(void *arg)
 			;
 		stopping = h->stopping;
 		pthread_mutex_unlock(&h->lock);
-		tick(h, number);
+		history__tick(h, number);
 	}
 	return NULL;
 }
@@ -304,6 +317,7 @@ struct history *history__new(const struct history_config *config)
 	pthread_cond_init(&h->opened, NULL);
 	read_boot(h);
 	h->target.words = words__new();
+	h->target.most = NOTE_SHARES_MAX;
 	h->members = members__new(h->boot);
 	if (!h->target.words || !h->members) {
 		history__free(h);

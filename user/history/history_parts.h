@@ -31,6 +31,7 @@ struct history {
 	struct members *members;
 	struct target target;
 	uint64_t last_ns; /* CLOCK_BOOTTIME: the last write */
+	unsigned no_room; /* so many ticks in a row */
 	bool told[HISTORY_CAUSES];
 	bool in_memory;
 	char boot[40];
@@ -40,6 +41,9 @@ struct history {
 void history__count(struct history *history, int err);
 void history__say(struct history *history, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* The writer's: what it does every ten seconds, for the number-th time; the first is 1. */
+void history__tick(struct history *h, uint64_t number);
 
 /* The writer's: opens the file, or memory where that cannot be; and anew, when what was written is
  * damaged. 0 or -errno. */

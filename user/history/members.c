@@ -189,6 +189,8 @@ static int write_all(const struct target *target, int64_t series, struct tally *
 	const struct writing w = {target, series, 0};
 	const struct tally nothing = {};
 
+	if (tally__cut(now, target->most))
+		return -ENOMEM;
 	return db__run_with(target->store->statements[USE_SERIES], series, target->span.id)
 		       ?: write_changes(&w, &nothing, now, true);
 }
@@ -288,11 +290,6 @@ static struct member *find(const struct members *m, pid_t pid)
 	return member;
 }
 
-bool members__has(const struct members *m, pid_t pid)
-{
-	return find(m, pid);
-}
-
 static int64_t at_of(const struct target *t, uint64_t boot_ns)
 {
 	int64_t at = (int64_t)((boot_ns + t->span.to_wall_ns) / NS_PER_MS) - t->span.began_ms;
@@ -313,8 +310,15 @@ static int end_member(struct members *m, const struct target *t, struct member *
 	return err;
 }
 
+static bool is_cut(enum share_of of)
+{
+	return of == SHARE_MAP || of == SHARE_TOUCH || of == SHARE_NAME;
+}
+
+/* Sites and names come the largest first; of those that are left out no frame is written. */
 static int make_tally(const struct target *t, const struct note_body *note, struct tally *ret)
 {
+	size_t n[SHARE_TOTAL + 1] = {};
 	int64_t what;
 	int err = 0;
 
@@ -322,6 +326,10 @@ static int make_tally(const struct target *t, const struct note_body *note, stru
 	for (size_t i = 0; !err && i < note->n; i++) {
 		const struct note_share *share = &note->shares[i];
 
+		if (is_cut(share->of) && n[share->of]++ >= t->most) {
+			err = tally__add(ret, SHARE_TOTAL, TOTAL_LEFT_OUT, 1 << share->of);
+			continue;
+		}
 		what = share->what;
 		if (share->site)
 			err = words__site(t->words, t->store, share->site, t->span.id, &what);
@@ -445,7 +453,8 @@ static int add_member(struct tally *sum, const struct member *member)
 	return tally__add_all(sum, &part);
 }
 
-static int sum_up(struct members *m, const struct group *group, struct tally *ret)
+static int sum_up(struct members *m, const struct target *t, const struct group *group,
+		  struct tally *ret)
 {
 	struct member *member, *next;
 	int err = 0;
@@ -455,14 +464,14 @@ static int sum_up(struct members *m, const struct group *group, struct tally *re
 			err = add_member(ret, member);
 	}
 	tally__settle(ret);
-	return err ?: tally__cut(ret, NOTE_SHARES_MAX);
+	return err ?: tally__cut(ret, t->most);
 }
 
 static int sum_group(struct members *m, const struct target *t, struct group *group, int64_t at_ms)
 {
 	const struct writing w = {t, group->series, at_ms};
 	struct tally now = {};
-	int err = sum_up(m, group, &now);
+	int err = sum_up(m, t, group, &now);
 
 	err = err ?: write_changes(&w, &group->now, &now, false);
 	if (err) {

@@ -6,10 +6,8 @@
 #ifndef MEMPROV_HISTORY_MEMBERS_H
 #define MEMPROV_HISTORY_MEMBERS_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <sys/types.h>
 
 struct members;
 struct note;
@@ -31,11 +29,12 @@ struct open_span {
 struct members *members__new(const char *boot);
 void members__free(struct members *members); /* accepts NULL */
 
-/* Where it is written. */
+/* Where it is written, and in how much detail. */
 struct target {
 	struct store *store;
 	struct words *words;
 	struct open_span span;
+	size_t most; /* of the call sites of each kind and of the names of a series; the largest */
 };
 
 /* A transaction of the store begins; and: it has failed, so what was entered in it is not known any
@@ -52,9 +51,6 @@ int members__sum(struct members *members, const struct target *target, int64_t a
 
 /* All that is known, for a span that begins. */
 int members__write_all(struct members *members, const struct target *target);
-
-/* A process of that number; which one, only the notes say. */
-bool members__has(const struct members *members, pid_t pid);
 
 size_t members__count(const struct members *members);
 

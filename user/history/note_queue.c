@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "history/members.h"
 #include "util/hash.h"
 
 #define BYTES_MAX    (4u << 20)
@@ -24,39 +23,81 @@ void note_queue__limit(struct note_queue *queue, struct budget *budget)
 	queue->max = budget__share(budget, BUDGET_PARTS, BYTES_MAX);
 }
 
-/* That a process has gone takes little and is not told again: it has the last quarter. */
-static bool has_room(const struct note_queue *queue, const struct note *note)
-{
-	size_t max = note->body ? queue->max / 4 * 3 : queue->max;
+/* --- which have been told of ------------------------------------------------------------------ */
 
-	return queue->bytes + note->bytes <= max;
+struct told {
+	UT_hash_handle hh; /* by pid */
+	pid_t pid;
+	uint64_t start_ticks;
+};
+
+static struct told *find(const struct note_queue *queue, pid_t pid)
+{
+	struct told *told;
+
+	HASH_FIND_INT(queue->told, &pid, told);
+	return told;
+}
+
+static int tell(struct note_queue *queue, const struct note *note)
+{
+	struct told *told = find(queue, note->pid);
+
+	if (!told) {
+		told = calloc(1, sizeof(*told));
+		if (!told)
+			return -ENOMEM;
+		told->pid = note->pid;
+		HASH_ADD_INT(queue->told, pid, told);
+		if (!HASH_HAS(told)) {
+			free(told);
+			return -ENOMEM;
+		}
+		budget__take(queue->budget, BUDGET_HISTORY, sizeof(*told));
+	}
+	told->start_ticks = note->start_ticks;
+	return 0;
+}
+
+static void forget(struct note_queue *queue, struct told *told)
+{
+	HASH_DEL(queue->told, told);
+	free(told);
+	budget__put(queue->budget, BUDGET_HISTORY, sizeof(*told));
+}
+
+/* --- what waits ------------------------------------------------------------------------------- */
+
+/* 0: it waits; 1: it tells nothing; -ENOMEM or -ENOBUFS. */
+static int admit(struct note_queue *queue, const struct note *note)
+{
+	struct told *told = find(queue, note->pid);
+
+	if (note->body)
+		return queue->bytes + note->bytes > queue->max ? -ENOBUFS : tell(queue, note);
+	if (!told || told->start_ticks != note->start_ticks)
+		return 1;
+	forget(queue, told);
+	return 0;
 }
 
 int note_queue__put(struct note_queue *queue, struct note *note)
 {
-	bool fits;
+	int result;
 
 	if (!note)
 		return -ENOMEM;
 	pthread_mutex_lock(&queue->lock);
-	fits = has_room(queue, note);
-	if (fits) {
+	result = admit(queue, note);
+	if (!result) {
 		TAILQ_INSERT_TAIL(&queue->waiting, note, entry);
 		queue->bytes += note->bytes;
 		budget__take(queue->budget, BUDGET_HISTORY, note->bytes);
 	}
 	pthread_mutex_unlock(&queue->lock);
-	if (fits)
-		return 0;
-	note__free(note);
-	return -ENOBUFS;
-}
-
-void note_queue__take(struct note_queue *queue)
-{
-	pthread_mutex_lock(&queue->lock);
-	TAILQ_CONCAT(&queue->taken, &queue->waiting, entry);
-	pthread_mutex_unlock(&queue->lock);
+	if (result)
+		note__free(note);
+	return result < 0 ? result : 0;
 }
 
 static void let_go(struct note_queue *queue, struct note *note)
@@ -73,14 +114,6 @@ void note_queue__let_go(struct note_queue *queue)
 {
 	while (!TAILQ_EMPTY(&queue->taken))
 		let_go(queue, TAILQ_FIRST(&queue->taken));
-}
-
-void note_queue__free(struct note_queue *queue)
-{
-	note_queue__take(queue);
-	note_queue__let_go(queue);
-	budget__unref(queue->budget);
-	pthread_mutex_destroy(&queue->lock);
 }
 
 /* --- what tells nothing ----------------------------------------------------------------------- */
@@ -106,15 +139,13 @@ static struct newest *add_newest(struct newest **all, struct note *note)
 	return NULL;
 }
 
-/* Of the samples of a process the newest is enough; what a report has said stays. */
-static bool replaces(const struct note *note, const struct note *older)
+static bool replaces(const struct note *note, const struct note *older, bool no_room)
 {
-	return note->body && older->body && !older->body->exact &&
+	return note->body && older->body && (no_room || !older->body->exact) &&
 	       older->start_ticks == note->start_ticks;
 }
 
-/* Most programs of a storm of short-lived ones end before a sample is taken of them. */
-void note_queue__thin(struct note_queue *queue, const struct members *members)
+static void thin(struct note_queue *queue, bool no_room)
 {
 	struct newest *all = NULL, *newest, *next_newest;
 	struct note *note, *next;
@@ -122,11 +153,7 @@ void note_queue__thin(struct note_queue *queue, const struct members *members)
 	for (note = TAILQ_FIRST(&queue->taken); note; note = next) {
 		next = TAILQ_NEXT(note, entry);
 		HASH_FIND_INT(all, &note->pid, newest);
-		if (!newest && !note->body && !members__has(members, note->pid)) {
-			let_go(queue, note);
-			continue;
-		}
-		if (newest && replaces(note, newest->note))
+		if (newest && replaces(note, newest->note, no_room))
 			let_go(queue, newest->note);
 		newest = newest ?: add_newest(&all, note);
 		if (!newest)
@@ -137,4 +164,24 @@ void note_queue__thin(struct note_queue *queue, const struct members *members)
 		HASH_DEL(all, newest);
 		free(newest);
 	}
+}
+
+void note_queue__take(struct note_queue *queue, bool no_room)
+{
+	pthread_mutex_lock(&queue->lock);
+	TAILQ_CONCAT(&queue->taken, &queue->waiting, entry);
+	pthread_mutex_unlock(&queue->lock);
+	thin(queue, no_room);
+}
+
+void note_queue__free(struct note_queue *queue)
+{
+	struct told *told, *next;
+
+	note_queue__take(queue, true);
+	note_queue__let_go(queue);
+	HASH_ITER (hh, queue->told, told, next)
+		forget(queue, told);
+	budget__unref(queue->budget);
+	pthread_mutex_destroy(&queue->lock);
 }
