@@ -228,16 +228,22 @@ static void measure(struct history *h)
 	}
 }
 
-static void choose_detail(struct history *h, bool no_room)
+/* log_before: the log's bytes when the moment began. */
+static void choose_detail(struct history *h, bool no_room, uint64_t log_before)
 {
+	uint64_t log = store__log_bytes(h->store);
+
 	h->no_room = no_room ? h->no_room + 1 : 0;
-	if (h->no_room >= NO_ROOM_TICKS)
+	if (h->no_room >= NO_ROOM_TICKS ||
+	    (log > log_before && log - log_before > h->store->max_log))
 		h->target.most /= 2;
+	store__is_held_up(h->store); /* what is too long does not stay so until the next moment */
 }
 
 void history__tick(struct history *h, uint64_t number)
 {
 	int err = h->store ? 0 : history__open_store(h), aged;
+	uint64_t log = h->store ? store__log_bytes(h->store) : 0;
 
 	take_all(h);
 	err = err ?: write_all(h);
@@ -256,7 +262,7 @@ void history__tick(struct history *h, uint64_t number)
 	aged = age(h, number);
 	if (aged)
 		fail(h, aged);
-	choose_detail(h, err == -ENOSPC || aged == -ENOSPC);
+	choose_detail(h, err == -ENOSPC || aged == -ENOSPC, log);
 	measure(h);
 }
 

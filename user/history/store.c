@@ -292,19 +292,23 @@ int store__used_pages(struct store *store, uint64_t *ret)
 	return err;
 }
 
-bool store__is_held_up(struct store *store)
+uint64_t store__log_bytes(const struct store *store)
 {
 	char path[4200];
 	struct stat st;
-	int log = 0, moved = 0;
 
 	if (!store->file)
-		return false;
+		return 0;
 	snprintf(path, sizeof(path), "%s-wal", store->file);
-	if (stat(path, &st) || (uint64_t)st.st_size <= store->max_log)
+	return stat(path, &st) ? 0 : st.st_size;
+}
+
+bool store__is_held_up(struct store *store)
+{
+	if (store__log_bytes(store) <= store->max_log)
 		return false;
-	sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, &log, &moved);
-	return !stat(path, &st) && (uint64_t)st.st_size > store->max_log;
+	sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+	return store__log_bytes(store) > store->max_log;
 }
 
 void store__shrink(struct store *store)

@@ -68,7 +68,10 @@ void store__rollback(struct store *store);
 /* Pages in use, and whether they are more than may be. */
 int store__used_pages(struct store *store, uint64_t *ret);
 
-/* A reader keeps the log from being emptied, and it has grown too large. */
+/* Of the log beside the file; 0 in memory. */
+uint64_t store__log_bytes(const struct store *store);
+
+/* Empties a log that has grown too large; true when a reader keeps it from that. */
 bool store__is_held_up(struct store *store);
 
 /* What is in use may grow up to max_bytes, as it may when the store is opened. */
