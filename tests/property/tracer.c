@@ -384,7 +384,7 @@ int tracer__begin(struct tracer *t, tracer_lose_fn *lose, void *ctx)
 
 	model__free(t->model);
 	t->model = NULL;
-	collector__drain(t->collector);
+	collector__drain(t->collector, true);
 	/* Start times are coarse: no process may be taken for older than we are. */
 	config.attached_ns = clock__boot_ns() - 2 * NSEC_PER_TICK;
 	t->model = model__new(&config);
@@ -405,7 +405,7 @@ int tracer__drain(struct tracer *t)
 
 	t->batch.len = 0;
 	recording__begin(&t->batch);
-	err = collector__drain(t->collector);
+	err = collector__drain(t->collector, true);
 	tell_losses(t);
 	if (!err)
 		err = recording__replay(t->batch.data, t->batch.len, apply, NULL, t);

@@ -102,13 +102,13 @@ void test_the_reader_is_woken(void **state)
 		fail_msg("%s", why);
 	assert_int_equal(epoll_ctl(epoll, EPOLL_CTL_ADD, collector__fd(collector), &event), 0);
 	for (int i = 0; i < ROUNDS; i++) {
-		collector__drain(collector);
+		collector__drain(collector, true);
 		seen.events = 0;
 		bursts->round++;
 		futex__wake(&bursts->round);
 		while (!seen.events) {
 			assert_int_equal(epoll_wait(epoll, &event, 1, HANG_MS), 1);
-			collector__drain(collector);
+			collector__drain(collector, true);
 		}
 	}
 	collector__free(collector);

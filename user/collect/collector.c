@@ -22,9 +22,10 @@
 #include "util/cleanup.h"
 #include "util/clock.h"
 
-#define WAKE_SHARE   8 /* the reader is woken when an eighth of the ring is full */
-#define BUSY_WAIT_NS (20 * 1000000ULL)
-#define MAX_PROGRAMS 32
+#define WAKE_SHARE     8 /* the reader is woken when an eighth of the ring is full */
+#define BUSY_WAIT_NS   (20 * 1000000ULL)
+#define ASK_SKIPPED_NS (NSEC_PER_SEC / 10)
+#define MAX_PROGRAMS   32
 
 #define KERNEL_BTF "/sys/kernel/btf/vmlinux"
 
@@ -45,6 +46,7 @@ struct collector {
 	uint64_t lost_nameless_seen;
 	uint64_t empties_lost_seen;
 	uint64_t skipped; /* calls at which the kernel did not run a program of ours */
+	uint64_t skipped_asked_ns;
 };
 
 static int silent(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -496,18 +498,27 @@ static void tell_lost_empties(struct collector *c)
 		tell_everybody(c, until, c->config.on_empty_lost);
 }
 
-static void tell_losses(struct collector *c)
+/* A system call for each program, 30 us together. */
+static void tell_skipped(struct collector *c, bool exact)
+{
+	uint64_t now = clock__boot_ns(), before = c->skipped;
+
+	if (!exact && now - c->skipped_asked_ns < ASK_SKIPPED_NS)
+		return;
+	c->skipped_asked_ns = now;
+	c->skipped = count_skipped(c);
+	if (c->skipped != before)
+		tell_everybody(c, clock__boot_ns(), c->config.on_lost);
+}
+
+static void tell_losses(struct collector *c, bool exact)
 {
 	uint64_t seen = lost(c, MP_LOSS_RING_FULL) + lost(c, MP_LOSS_SHM_SIZE) +
 			lost(c, MP_LOSS_PREEMPTED) + lost(c, MP_LOSS_THROTTLED);
 	uint64_t nameless = lost(c, MP_LOSS_WHO_TABLE_FULL);
-	uint64_t skipped = count_skipped(c);
 
 	tell_lost_empties(c);
-	if (skipped != c->skipped) {
-		c->skipped = skipped;
-		tell_everybody(c, clock__boot_ns(), c->config.on_lost);
-	}
+	tell_skipped(c, exact);
 	if (seen == c->lost_seen)
 		return;
 	c->lost_seen = seen;
@@ -524,14 +535,14 @@ bool collector__is_idle(const struct collector *c)
 	       __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE) == *c->consumer_pos;
 }
 
-int collector__drain(struct collector *c)
+int collector__drain(struct collector *c, bool exact)
 {
 	uint64_t give_up = 0;
 	int n, err = 0;
 
 	/* What was lost before the target was reached is told before the events up to it. */
 	c->target = __atomic_load_n(c->producer_pos, __ATOMIC_ACQUIRE);
-	tell_losses(c);
+	tell_losses(c, exact);
 	if (c->faults)
 		faults__pace(c->faults);
 	if (c->config.touch_backlog)

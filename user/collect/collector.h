@@ -79,10 +79,12 @@ int collector__fd(const struct collector *collector);
 bool collector__is_idle(const struct collector *collector);
 
 /* Hands on every loss up to now, then every event that was on the ring when it was called; some of
- * these are older than the losses. Bounded: what arrives meanwhile waits for the next call. 0, or
- * -EAGAIN when a record that some CPU had not finished writing kept us from the rest for too long.
+ * these are older than the losses. Bounded: what arrives meanwhile waits for the next call. Calls
+ * at which the kernel did not run our programs are asked for ten times a second, or now if it is to
+ * be exact. 0, or -EAGAIN when a record that some CPU had not finished writing kept us from the
+ * rest for too long.
  */
-int collector__drain(struct collector *collector);
+int collector__drain(struct collector *collector, bool exact);
 
 /* Steps by which storms are to send less (bpf/share.bpf.h), 0 to 10. On any thread. */
 void collector__press(struct collector *collector, unsigned steps);

@@ -101,7 +101,7 @@ static void *owner_thread(void *arg)
 		if (!n && collector__is_idle(owner->collector))
 			continue;
 		begin_turn(owner);
-		collector__drain(owner->collector);
+		collector__drain(owner->collector, false);
 		end_turn(owner);
 	}
 	return NULL;
@@ -240,12 +240,22 @@ struct collector *owner__collector(struct owner *owner)
 	return owner->collector;
 }
 
-void owner__call(struct owner *owner, owner_fn *fn, void *arg)
+static void call(struct owner *owner, bool exact, owner_fn *fn, void *arg)
 {
 	begin_turn(owner);
-	collector__drain(owner->collector);
+	collector__drain(owner->collector, exact);
 	fn(owner->model, arg);
 	end_turn(owner);
+}
+
+void owner__call(struct owner *owner, owner_fn *fn, void *arg)
+{
+	call(owner, false, fn, arg);
+}
+
+void owner__call_exact(struct owner *owner, owner_fn *fn, void *arg)
+{
+	call(owner, true, fn, arg);
 }
 
 struct list_call {
@@ -272,7 +282,7 @@ int owner__processes(struct owner *owner, struct known_process **ret, size_t *re
 {
 	struct list_call call = {};
 
-	owner__call(owner, list_processes, &call);
+	owner__call_exact(owner, list_processes, &call);
 	if (call.err)
 		return call.err;
 	qsort(call.list, call.n, sizeof(*call.list), by_tgid);
@@ -306,5 +316,5 @@ void owner__stats(struct owner *owner, struct owner_stats *ret)
 {
 	struct stats_call call = {owner->collector, ret};
 
-	owner__call(owner, take_stats, &call);
+	owner__call_exact(owner, take_stats, &call);
 }

@@ -54,6 +54,9 @@ uint64_t owner__kills_lost(const struct owner *owner);
 typedef void owner_fn(struct model *model, void *arg);
 void owner__call(struct owner *owner, owner_fn *fn, void *arg);
 
+/* For what says whether anything was lost: the same, with what the kernel has skipped until now. */
+void owner__call_exact(struct owner *owner, owner_fn *fn, void *arg);
+
 /* As of collector.h; on any thread. */
 struct collector *owner__collector(struct owner *owner);
 

@@ -46,7 +46,7 @@ static int view_now(const struct snapshot *s, struct view *ret)
 	struct look l = {.pid = s->pid};
 
 	for (int picked_up = 0;; picked_up = 1) {
-		owner__call(s->config->taker->config.owner, look, &l);
+		owner__call_exact(s->config->taker->config.owner, look, &l);
 		if (!l.err && l.view.learned && l.view.start_ticks == s->stat.start_ticks)
 			break;
 		if (!l.err && picked_up)
@@ -314,7 +314,7 @@ static bool settled(struct snapshot *s)
 
 	if (!s->traced)
 		return !s->set.torn;
-	owner__call(s->config->taker->config.owner, look_again, &second);
+	owner__call_exact(s->config->taker->config.owner, look_again, &second);
 	if (second.holds)
 		return !s->set.torn;
 	if (!view_now(s, &newer)) {
