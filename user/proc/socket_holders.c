@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -21,6 +22,7 @@ struct search {
 	int root; /* proc, opened */
 	pid_t self;
 	uid_t uid;
+	bool sized;    /* a directory's size is how many descriptors there are, since Linux 6.2 */
 	char link[32]; /* what the descriptor's name leads to */
 	size_t left;   /* descriptors to look at */
 	int (*visit)(int pidfd, void *ctx);
@@ -88,13 +90,21 @@ static int look_through_threads(struct search *search, pid_t pid)
 	return look_through(search, dir, &listed);
 }
 
+/* Most processes of root are the kernel's threads, which have none. */
+static bool has_none(const struct search *search, const char *path)
+{
+	struct stat st;
+
+	return search->sized && !fstatat(search->root, path, &st, 0) && !st.st_size;
+}
+
 static int has_socket(struct search *search, pid_t pid)
 {
 	char process[16], path[32];
 	_cleanup_close_ int dir = -1;
 	struct stat st;
-	size_t listed;
-	int has;
+	size_t listed = 0;
+	int has = 0;
 
 	snprintf(process, sizeof(process), "%d", pid);
 	/* Of fd/, it would be root for what is not dumpable. */
@@ -103,10 +113,12 @@ static int has_socket(struct search *search, pid_t pid)
 	if (st.st_uid != search->uid)
 		return 0;
 	snprintf(path, sizeof(path), "%s/fd", process);
-	dir = openat(search->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (dir < 0)
-		return is_shortage(-errno) ? -errno : 0;
-	has = look_through(search, dir, &listed);
+	if (!has_none(search, path)) {
+		dir = openat(search->root, path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0)
+			return is_shortage(-errno) ? -errno : 0;
+		has = look_through(search, dir, &listed);
+	}
 	if (!has && !listed && has_other_threads(search, process))
 		has = look_through_threads(search, pid);
 	return has;
@@ -140,9 +152,11 @@ int socket_holders__each(const char *proc, uid_t uid, uint64_t inode,
 		.visit = visit,
 		.ctx = ctx,
 	};
+	struct stat own;
 
 	if (root < 0)
 		return -errno;
 	snprintf(search.link, sizeof(search.link), "socket:[%" PRIu64 "]", inode);
+	search.sized = !fstatat(root, "self/fd", &own, 0) && own.st_size;
 	return procfs__each(proc, look_at, &search);
 }
