@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
-/* History whose file is too small for all that is known at once. */
+/* History whose file is too small for all that is known at once; and processes whose end is not
+ * told. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -25,14 +26,28 @@
 #define TICKS	  16 /* until all are written */
 
 static char dir[] = "/tmp/test-room-XXXXXX";
-static char file[64];
+static char file[64], proc[64];
+
+static const char *directory_of(pid_t pid)
+{
+	static char path[96];
+
+	snprintf(path, sizeof(path), "%s/%d", proc, pid);
+	return path;
+}
 
 static int make_dir(void **state)
 {
+	int err;
+
 	if (!mkdtemp(dir))
 		return -1;
 	snprintf(file, sizeof(file), "%s/history.db", dir);
-	return 0;
+	snprintf(proc, sizeof(proc), "%s/proc", dir);
+	err = mkdir(proc, 0700);
+	for (pid_t pid = 1; pid <= PROCESSES; pid++)
+		err = err ?: mkdir(directory_of(pid), 0700);
+	return err;
 }
 
 static int remove_dir(void **state)
@@ -102,6 +117,16 @@ static int64_t ask(struct history *h, const char *sql)
 	return n;
 }
 
+static struct history *new_history(const char *in_file)
+{
+	const struct history_config config = {
+		.file = in_file, .keep_s = 3600, .max_bytes = MB, .proc = proc};
+	struct history *h = history__new(&config);
+
+	assert_non_null(h);
+	return h;
+}
+
 static void tick_once(struct history *h, uint64_t number)
 {
 	struct stat st;
@@ -116,13 +141,10 @@ static void tick_once(struct history *h, uint64_t number)
  */
 static void what_fits_is_written(void **state)
 {
-	const struct history_config config = {
-		.file = file, .keep_s = 3600, .max_bytes = MB, .proc = "/proc"};
-	struct history *h = history__new(&config);
+	struct history *h = new_history(file);
 	uint64_t before, tick = 1;
 	size_t most;
 
-	assert_non_null(h);
 	for (pid_t pid = 1; pid <= PROCESSES; pid++)
 		observe(h, pid);
 	do {
@@ -153,10 +175,31 @@ static void what_fits_is_written(void **state)
 	history__free(h);
 }
 
+/* As when a sample of it was made before its end was told, and told after. */
+static void one_that_is_gone(void **state)
+{
+	struct history *h = new_history(NULL);
+
+	history__tick(h, 1);
+	observe(h, 1);
+	observe(h, 2);
+	assert_int_equal(rmdir(directory_of(2)), 0);
+	history__tick(h, 2);
+	assert_int_equal(members__count(h->members), 2);
+	history__tick(h, 6);
+	assert_int_equal(members__count(h->members), 1);
+	assert_int_equal(ask(h, "SELECT pid FROM point JOIN series ON id = series"
+				" WHERE kind = 1 AND rss IS NULL"),
+			 2);
+	assert_int_equal(mkdir(directory_of(2), 0700), 0);
+	history__free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_fits_is_written),
+		cmocka_unit_test(one_that_is_gone),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

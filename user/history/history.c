@@ -2,11 +2,13 @@
 #include "history/history_parts.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "history/ages.h"
 #include "history/cause.h"
@@ -87,6 +89,17 @@ static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
 }
 
 /* What could not be written waits further, and counts. */
+/* A sample may come after the end of its process was told. */
+static void end_if_gone(pid_t pid, uint64_t start_ticks, void *ctx)
+{
+	struct history *h = ctx;
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/%d", h->config.proc, pid);
+	if (access(path, F_OK) && errno == ENOENT)
+		gone(h, pid, start_ticks);
+}
+
 static void take_all(struct history *h)
 {
 	note_queue__take(&h->notes, h->no_room);
@@ -245,6 +258,8 @@ void history__tick(struct history *h, uint64_t number)
 	int err = h->store ? 0 : history__open_store(h), aged;
 	uint64_t log = h->store ? store__log_bytes(h->store) : 0;
 
+	if (number % TICKS_TO_AGE == 0)
+		members__each(h->members, end_if_gone, h);
 	take_all(h);
 	err = err ?: write_all(h);
 	if (err)

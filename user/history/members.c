@@ -128,6 +128,14 @@ size_t members__count(const struct members *m)
 	return HASH_COUNT(m->all);
 }
 
+void members__each(const struct members *m, member_fn *fn, void *ctx)
+{
+	struct member *member, *next;
+
+	HASH_ITER (hh, m->all, member, next)
+		fn(member->pid, member->start_ticks, ctx);
+}
+
 /* --- rows ------------------------------------------------------------------------------------- */
 
 struct writing {

@@ -8,6 +8,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct members;
 struct note;
@@ -53,5 +54,9 @@ int members__sum(struct members *members, const struct target *target, int64_t a
 int members__write_all(struct members *members, const struct target *target);
 
 size_t members__count(const struct members *members);
+
+/* Calls fn for each process. */
+typedef void member_fn(pid_t pid, uint64_t start_ticks, void *ctx);
+void members__each(const struct members *members, member_fn *fn, void *ctx);
 
 #endif
