@@ -126,7 +126,7 @@ static int read_cheaply(int pidfd, const struct wanted *wanted, struct resident 
 	bool same;
 	int err = procfs__memory(pidfd, &before);
 
-	if (!err)
+	if (!err && !r->set.n)
 		err = procfs__vmas(pidfd, SMAPS_MAPS, wanted->stop, &r->set);
 	if (!err && (before.rss / r->set.n > wanted->most_bytes || r->set.n < wanted->least_vmas))
 		return -E2BIG;
@@ -187,9 +187,11 @@ int resident__read_smaps(int pidfd, const atomic_bool *stop, struct resident *re
 	return 0;
 }
 
-static int read_as_wanted(int pidfd, const struct wanted *wanted, struct resident *ret)
+/* maps: its map, if it has been read. */
+static int read_as_wanted(int pidfd, const struct wanted *wanted, struct vma_set maps,
+			  struct resident *ret)
 {
-	struct resident r = {.kinds = page_kinds_unknown};
+	struct resident r = {.kinds = page_kinds_unknown, .set = maps};
 	int err = read_cheaply(pidfd, wanted, &r);
 
 	if (!err) {
@@ -207,11 +209,11 @@ int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct 
 {
 	const struct wanted wanted = {.largest = largest, .most_bytes = UINT64_MAX, .stop = stop};
 
-	return read_as_wanted(pidfd, &wanted, ret);
+	return read_as_wanted(pidfd, &wanted, (struct vma_set){}, ret);
 }
 
-int resident__read_report(int pidfd, size_t least_vmas, const atomic_bool *stop,
-			  struct resident *ret)
+int resident__read_report(int pidfd, size_t least_vmas, struct vma_set maps,
+			  const atomic_bool *stop, struct resident *ret)
 {
 	const struct wanted wanted = {
 		.most_bytes = PAGES_PER_VMA * sysconf(_SC_PAGESIZE),
@@ -219,7 +221,7 @@ int resident__read_report(int pidfd, size_t least_vmas, const atomic_bool *stop,
 		.exact = true,
 		.stop = stop,
 	};
-	int err = read_as_wanted(pidfd, &wanted, ret);
+	int err = read_as_wanted(pidfd, &wanted, maps, ret);
 
 	/* Of one that touches memory meanwhile. */
 	if (!err && ret->pss > ret->rss)

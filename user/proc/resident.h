@@ -45,10 +45,11 @@ int resident__read(int pidfd, uint64_t largest, const atomic_bool *stop, struct 
 /*
  * For a report of one process: always summed, each VMA's kinds of pages are known, and what is
  * summed is no more than the VMAs have together. smaps is read where not, and where a process has
- * so many pages to a VMA, or fewer than least_vmas, that nothing would be gained.
+ * so many pages to a VMA, or fewer than least_vmas, that nothing would be gained. maps: its map if
+ * that was read just now, which is taken over; else empty.
  */
-int resident__read_report(int pidfd, size_t least_vmas, const atomic_bool *stop,
-			  struct resident *ret);
+int resident__read_report(int pidfd, size_t least_vmas, struct vma_set maps,
+			  const atomic_bool *stop, struct resident *ret);
 
 /* Adds up the VMAs, of which all is known. */
 void resident__add_up(struct resident *resident);

@@ -103,7 +103,7 @@ static int look_at_maps(int pidfd, const atomic_bool *stop, uint64_t rss, struct
 	if (err)
 		return err;
 	if (set->n < LEAST_VMAS && rss < LEAST_BYTES)
-		return -E2BIG;
+		return -ERANGE;
 	for (size_t i = 0; i < set->n; i++) {
 		if (!is_clear(&set->vmas[i]))
 			return -ENODATA;
@@ -224,9 +224,9 @@ int unshared__read(int pidfd, const struct mapcounts *mapcounts, const atomic_bo
 	struct resident r = {};
 	int err = try(pidfd, mapcounts, stop, &r);
 
-	if (err)
-		vma_set__free(&r.set);
-	else
+	if (!err || err == -ERANGE)
 		*ret = r;
+	else
+		vma_set__free(&r.set);
 	return err;
 }

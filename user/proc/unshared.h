@@ -23,7 +23,8 @@
 #include "proc/resident.h"
 
 /* As resident__read_report(), with private and shared of each VMA, where that is so and is less
- * work: else an error, after which that one will do; -ECANCELED and -ENOMEM are final. */
+ * work: else an error, after which that one will do; -ECANCELED and -ENOMEM are final. With
+ * -ERANGE, of a process that is too small for it, ret->set is its map. */
 int unshared__read(int pidfd, const struct mapcounts *mapcounts, const atomic_bool *stop,
 		   struct resident *ret);
 

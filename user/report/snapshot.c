@@ -191,10 +191,13 @@ static int read_unshared(struct snapshot *s, const atomic_bool *stop, struct res
 static int read_report(struct snapshot *s, const atomic_bool *stop, struct resident *ret)
 {
 	int err = read_unshared(s, stop, ret);
+	struct vma_set maps = {};
 
 	if (!err || err == -ENOMEM || err == -ECANCELED)
 		return err;
-	return resident__read_report(s->pidfd, least_vmas(&s->config->reading), stop, ret);
+	if (err == -ERANGE)
+		maps = ret->set;
+	return resident__read_report(s->pidfd, least_vmas(&s->config->reading), maps, stop, ret);
 }
 
 static int read_resident(struct snapshot *s)
