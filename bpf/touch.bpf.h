@@ -24,8 +24,8 @@
  *	spared samples in the process's bucket   0     16      32   ...   128
  *	k                                           0       1    ...   7
  *
- * Where it is half used up, and for young processes from the first on, their tenant's bucket
- *counts, too.
+ * Storms may be of thousands of processes: young ones share the first quarter of what is spared,
+ * others have the second, too, and the rest is shared by tenants.
  */
 #ifndef MEMPROV_TOUCH_BPF_H
 #define MEMPROV_TOUCH_BPF_H
@@ -119,24 +119,29 @@ static __always_inline __u64 used_of(__u64 next_ns, __u64 now, __u64 every_ns)
 	return next_ns > now ? (next_ns - now) / every_ns : 0;
 }
 
-static __always_inline bool tenant_has_room(__u64 now)
+/* Of n samples that all share, of which so many are used, one may have the same part of what is its
+ * own as is left of them (dynamic thresholds, as in user/util/budget.h): however many take what
+ * they can, there is room for one more. */
+static __always_inline bool is_fair(__u64 own_used, __u64 own, __u64 used, __u64 n)
 {
-	struct share *tenant = share_of_tenant();
-
-	return tenant && used_of(tenant->next_spared_ns, now, TENANT_SPARED_RATE * touch_every_ns) <
-				 TENANT_SPARED;
+	return used < n && own_used * n < (n - used) * own;
 }
 
 static __always_inline bool may_spare(const struct mp_touch_cpu *cpu, __u64 own_used, __u64 now)
 {
 	__u64 used = used_of(cpu->spared_ns, now, CPU_SPARED_RATE * touch_every_ns);
 	__u64 start_ns = bpf_get_current_task_btf()->group_leader->start_boottime;
+	__u64 n = bpf_ktime_get_boot_ns() - start_ns > YOUNG_NS ? CPU_SPARED / 2 : CPU_SPARED / 4;
+	struct share *tenant;
 
-	if (own_used >= OWN_SPARED || used >= CPU_SPARED)
-		return false;
-	if (used < CPU_SPARED / 2 && bpf_ktime_get_boot_ns() - start_ns > YOUNG_NS)
+	if (is_fair(own_used, OWN_SPARED, used, n))
 		return true;
-	return tenant_has_room(now);
+	if (own_used >= OWN_SPARED)
+		return false;
+	tenant = share_of_tenant();
+	return tenant &&
+	       is_fair(used_of(tenant->next_spared_ns, now, TENANT_SPARED_RATE * touch_every_ns),
+		       TENANT_SPARED, used, CPU_SPARED);
 }
 
 static __always_inline void take_spared(struct share *own, struct mp_touch_cpu *cpu, __u64 now)

@@ -296,7 +296,7 @@ def test_a_storm_takes_no_samples_from_others(bpf):
 
 
 def test_samples_are_spared_for_a_quiet_process(bpf):
-    """Beside storms that fill the bucket of each CPU: of 1,024 faults at least one in 13 counts, as on a CPU that has many."""
+    """Beside another user's storms that fill the bucket of each CPU. One in 13 of its 1,024 faults are 79."""
     with Daemon() as daemon, contextlib.ExitStack() as stack, touchers(user=OTHER, group=OTHER) as quiet:
         for _ in range(8):
             stack.enter_context(Target(str(STORM), 64, "storm", user=NOBODY, group=NOBODY))
