@@ -302,9 +302,9 @@ def test_samples_are_spared_for_a_quiet_process(bpf):
             stack.enter_context(Target(str(STORM), 64, "storm", user=NOBODY, group=NOBODY))
         until(lambda: daemon.metrics()[THINNED] > 600000, "the storms")
         tell(quiet, "map anon 4 small", "touch second 0 4")
-        touch, bytes_, _ = touched(daemon, quiet.pid)
+        touch, bytes_, _ = unwound(daemon, quiet.pid)
         assert touch["samples"] >= 40, touch
-        assert bytes_["touch_second"] > 3 * MIB, touch
+        assert bytes_["touch_second"] > 0.9 * touch["sampled"], touch
 
 
 def test_the_rate_is_a_bound(bpf):
