@@ -195,11 +195,31 @@ static void one_that_is_gone(void **state)
 	history__free(h);
 }
 
+/* A call site of a program that has ended is held by none that remembers its number. */
+static void call_sites_go(void **state)
+{
+	struct history *h = new_history(NULL);
+	struct callsite *site = site_of(1, 0);
+	unsigned refs = site->refs;
+
+	observe(h, 1);
+	history__tick(h, 1);
+	assert_int_equal(site->refs, refs + 1);
+	for (uint64_t minute = 1; minute <= 5; minute++)
+		history__tick(h, 6 * minute);
+	assert_int_equal(site->refs, refs + 1);
+	history__tick(h, 36);
+	assert_int_equal(site->refs, refs);
+	callsite__unref(site);
+	history__free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_fits_is_written),
 		cmocka_unit_test(one_that_is_gone),
+		cmocka_unit_test(call_sites_go),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

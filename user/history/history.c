@@ -258,8 +258,10 @@ void history__tick(struct history *h, uint64_t number)
 	int err = h->store ? 0 : history__open_store(h), aged;
 	uint64_t log = h->store ? store__log_bytes(h->store) : 0;
 
-	if (number % TICKS_TO_AGE == 0)
+	if (number % TICKS_TO_AGE == 0) {
 		members__each(h->members, end_if_gone, h);
+		words__turn(h->target.words);
+	}
 	take_all(h);
 	err = err ?: write_all(h);
 	if (err)

@@ -14,6 +14,9 @@
 #define TEXTS_MAX 8192
 #define SITES_MAX 4096
 
+/* A call site lives as long as it is remembered: those of programs that have ended are not. */
+#define SITE_TURNS 5
+
 /* Longer texts are cut: names of C++ have no end. */
 #define TEXT_MAX 4096
 
@@ -27,12 +30,14 @@ struct known_site {
 	UT_hash_handle hh; /* by site */
 	struct callsite *site;
 	int64_t id;
-	int64_t span; /* the last that it is known to be used by */
+	int64_t span;  /* the last that it is known to be used by */
+	uint64_t turn; /* in which it was asked for last */
 };
 
 struct words {
 	struct known_text *texts;
 	struct known_site *sites;
+	uint64_t turn;
 };
 
 struct words *words__new(void)
@@ -50,14 +55,29 @@ static void forget_texts(struct words *words)
 	}
 }
 
+static void forget_site(struct words *words, struct known_site *site)
+{
+	HASH_DEL(words->sites, site);
+	callsite__unref(site->site);
+	free(site);
+}
+
 static void forget_sites(struct words *words)
 {
 	struct known_site *site, *next;
 
+	HASH_ITER (hh, words->sites, site, next)
+		forget_site(words, site);
+}
+
+void words__turn(struct words *words)
+{
+	struct known_site *site, *next;
+
+	words->turn++;
 	HASH_ITER (hh, words->sites, site, next) {
-		HASH_DEL(words->sites, site);
-		callsite__unref(site->site);
-		free(site);
+		if (words->turn - site->turn > SITE_TURNS)
+			forget_site(words, site);
 	}
 }
 
@@ -194,7 +214,8 @@ static void remember_site(struct words *words, struct callsite *site, int64_t id
 	known = malloc(sizeof(*known));
 	if (!known)
 		return;
-	*known = (struct known_site){.site = callsite__ref(site), .id = id, .span = span};
+	*known = (struct known_site){
+		.site = callsite__ref(site), .id = id, .span = span, .turn = words->turn};
 	HASH_ADD_PTR(words->sites, site, known);
 	if (!HASH_HAS(known)) {
 		callsite__unref(site);
@@ -216,6 +237,7 @@ int words__site(struct words *words, struct store *store, struct callsite *site,
 		return err;
 	}
 	*ret = known->id;
+	known->turn = words->turn;
 	if (known->span == span)
 		return 0;
 	err = db__run_with(store->statements[USE_SITE], known->id, span);

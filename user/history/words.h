@@ -18,6 +18,9 @@ void words__free(struct words *words); /* accepts NULL */
 /* Remembers nothing any more: after a transaction that failed, and in another store. */
 void words__forget(struct words *words);
 
+/* To be called once a minute: what no row has referred to for some is remembered no more. */
+void words__turn(struct words *words);
+
 /* NULL has the number 0. 0 or -errno, as the next. */
 int words__text(struct words *words, struct store *store, const char *text, int64_t *ret);
 
