@@ -201,7 +201,8 @@ static void read_both(int pidfd, struct resident *ours, struct resident *smaps)
 		assert_int_equal(resident__read_smaps(pidfd, NULL, smaps), 0);
 		lazyfree = smaps->kinds.bytes[PAGES_LAZYFREE];
 		vma_set__free(&smaps->set);
-		assert_int_equal(resident__read_report(pidfd, 0, (struct vma_set){}, NULL, ours), 0);
+		assert_int_equal(resident__read_report(pidfd, 0, (struct vma_set){}, NULL, ours),
+				 0);
 		assert_int_equal(resident__read_smaps(pidfd, NULL, smaps), 0);
 	} while (smaps->kinds.bytes[PAGES_LAZYFREE] != lazyfree);
 }
