@@ -183,7 +183,8 @@ static __always_inline int on_shmdt(struct pt_regs *regs)
 
 	e = reserve(sizeof(*e), &loss);
 	if (!e) {
-		note_loss(loss, current_tgid(), SYSARG0(regs), SYSARG0(regs) + 1);
+		/* How far it reached is not told by the call. */
+		note_loss(loss, current_tgid(), SYSARG0(regs), MP_EVERYTHING);
 		return 0;
 	}
 	fill_head(&e->head, MP_EVENT_SHMDT);

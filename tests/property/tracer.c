@@ -156,7 +156,7 @@ static void note_lost_event(struct tracer *t, const union mp_event *e)
 		break;
 	case MP_EVENT_SHMDT:
 		lo = e->shmdt.addr;
-		hi = lo + 1;
+		hi = EVERYTHING;
 		break;
 	case MP_EVENT_NAME:
 		lo = e->name.addr;
