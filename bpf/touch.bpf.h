@@ -43,8 +43,8 @@
 #define TENANT_SPARED_RATE 16
 #define RING_SPARED	   3	/* sixteenths: the daemon is woken at two */
 #define RING_NO_STACKS	   5	/* from here on without stacks: the rest is for what maps memory, */
-#define RING_FULL	   10	/* and none; */
-#define RING_QUIET	   13	/* of what is spared neither */
+#define RING_FULL	   10	/* and from here on none: */
+#define RING_QUIET	   13	/* for what is spared, and that with its stack until then */
 #define BACKLOG_SPARED	   5	/* sixteenths of the room for stacks that wait */
 #define PERIOD_MAX	   64	/* more is another CPU's, or time that was not counted */
 #define MAX_CPUS	   1024 /* further ones share their places */

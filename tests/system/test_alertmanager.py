@@ -579,8 +579,7 @@ def test_only_a_daemon_that_has_an_alertmanager_may_connect(bpf):
     with Daemon("--alertmanager", f"http://127.0.0.1:{free_port()}") as daemon:
         assert call(daemon.pid, SOCKET_INET)[0] > 0
         assert libraries(daemon.pid)
-        launcher = launcher_of(daemon)
-        until(lambda: not any(map(libraries, children(launcher))), "children that have none, once past their exec")
+        until(lambda: not any(map(libraries, children(launcher_of(daemon)))), "children that have none, once past their exec")
         metrics = daemon.metrics()
         assert {name: value for name, value in metrics.items() if name.startswith("memprov_notifications_")} == {
             f'memprov_notifications_total{{result="{result}"}}': 0 for result in ("sent", "failed", "dropped")}

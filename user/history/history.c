@@ -25,7 +25,7 @@
 
 #define NS_PER_MS     1000000
 #define TICK_NS	      (10 * NSEC_PER_SEC)
-#define TICKS_TO_AGE  6 /* from one look at what is old to the next */
+#define TICKS_TO_AGE  6 /* from one look at what is old, or gone, to the next */
 #define SPAN_S	      3600
 #define MEMORY_SPAN_S 900
 
@@ -88,7 +88,6 @@ static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
 	enqueue(ctx, note__gone(pid, start_ticks));
 }
 
-/* What could not be written waits further, and counts. */
 /* A sample may come after the end of its process was told. */
 static void end_if_gone(pid_t pid, uint64_t start_ticks, void *ctx)
 {
@@ -100,6 +99,7 @@ static void end_if_gone(pid_t pid, uint64_t start_ticks, void *ctx)
 		gone(h, pid, start_ticks);
 }
 
+/* What could not be written waits further, and counts. */
 static void take_all(struct history *h)
 {
 	note_queue__take(&h->notes, h->no_room);
