@@ -49,8 +49,9 @@ def test_code_mapped_by_the_thousand(bpf, how):
 
 
 LIBRARIES = """if True:
-    import ctypes, sys
+    import ctypes, sys, time
     kept = []
+    time.sleep(float(sys.argv.pop(1)))
     for path in sys.argv[2:]:
         library = ctypes.CDLL(path)
         library.library_grow.restype = ctypes.c_void_p
@@ -62,10 +63,11 @@ LIBRARIES = """if True:
     sys.stdin.readline()"""
 
 
-@pytest.mark.parametrize("keep", ["keep", "close"])
-def test_hundreds_of_libraries(bpf, tmp_path, keep):
+@pytest.mark.parametrize("keep, age", [("keep", 0), ("close", 0), ("close", 1.5)])
+def test_hundreds_of_libraries(bpf, tmp_path, keep, age):
     """Each calls mmap itself. Those that are there have their names; those that are gone, whose
-    addresses others got, have no others' names."""
+    addresses others got, have no others' names, also where the map is read while they come and go:
+    the stacks of a process that is a second old are unwound at once."""
     count = 300
     source = tmp_path / "grow.c"
     source.write_text("#include <sys/mman.h>\n"
@@ -80,7 +82,7 @@ def test_hundreds_of_libraries(bpf, tmp_path, keep):
     for i in range(count):
         paths.append(tmp_path / f"lib{i:04}.so")
         paths[-1].write_bytes(whole.replace(b"only_NUMBER", b"only_%06d" % i))
-    with Daemon() as daemon, Target("/usr/bin/python3", "-c", LIBRARIES, keep, *paths) as target:
+    with Daemon() as daemon, Target("/usr/bin/python3", "-c", LIBRARIES, age, keep, *paths) as target:
         places = [int(word) for word in target.line().split()]
         report = daemon.report(target.pid, all=1)
     sites, named = sites_of(report), 0

@@ -94,8 +94,11 @@ static struct unwound by_map_of(uint64_t read_ns)
 {
 	static struct frame frames[2] = {{.ip = CODE * PAGE + 16}, {.ip = CODE * PAGE + 32}};
 
-	return (struct unwound){
-		.source = STACK_SOURCE_FP, .frames = frames, .n = 2, .map_read_ns = read_ns};
+	return (struct unwound){.source = STACK_SOURCE_FP,
+				.frames = frames,
+				.n = 2,
+				.map_read_ns = read_ns,
+				.map_end_ns = read_ns + 1};
 }
 
 /* Whether it has a call site then. */
@@ -185,6 +188,91 @@ static void test_code_that_came_later(void **state)
 	}
 }
 
+/* The map shows what was there for a moment: neither what the stack ran through, nor what the
+ * ledger has. */
+static void test_code_that_came_and_went(void **state)
+{
+	struct fixture *f = *state;
+
+	map_code(f, 10, CODE, 0);
+	take_stack(f, 20);
+	apply(f, event_munmap(30, CODE, 1));
+	map_code(f, 40, CODE, 0);
+	take_stack(f, 50);
+	apply(f, event_munmap(60, CODE, 1));
+	assert_false(was_stale(f, 0, 55));
+	assert_false(answer(f, 0, 55));
+	assert_true(was_stale(f, 1, 25));
+	assert_false(was_stale(f, 1, 55));
+	assert_true(answer(f, 1, 55));
+}
+
+/* In a child, which has the stacks that its parent leaves, too. */
+static void test_code_that_went_before_a_fork(void **state)
+{
+	struct fixture *f = *state;
+
+	map_code(f, 10, CODE, 0);
+	take_stack(f, 20);
+	map_code(f, 30, CODE, MAP_FIXED);
+	apply(f, event_munmap(40, CODE, 1));
+	apply(f, event_fork(50, 200, START_NS + 10, false));
+	f->waiting[0].tgid = 200;
+	assert_false(answer(f, 0, 35));
+}
+
+/* It was there when the map was read; what comes to its place is another one. */
+static void test_code_that_goes_before_the_answer(void **state)
+{
+	struct fixture *f = *state;
+
+	map_code(f, 10, CODE, 0);
+	take_stack(f, 20);
+	apply(f, event_munmap(30, CODE, 1));
+	assert_true(answer(f, 0, 25));
+	map_code(f, 40, CODE, 0);
+	assert_int_equal(take_stack(f, 50), 2);
+	assert_true(answer(f, 1, 60));
+}
+
+/* Code that goes by the thousand elsewhere takes no names, and hides nothing. */
+static void test_code_that_goes_by_the_thousand(void **state)
+{
+	struct fixture *f = *state;
+
+	map_code(f, 10, CODE, 0);
+	take_stack(f, 20);
+	take_stack(f, 21);
+	take_stack(f, 22);
+	for (uint64_t i = 0; i < 5000; i++) {
+		uint64_t at = i % 2 ? i % (CODE - 1) : 1000 + 2 * i;
+
+		map_code(f, 30 + i, at, MAP_FIXED);
+		apply(f, event_munmap(10000 + i, at, 1));
+	}
+	assert_true(answer(f, 0, 9000));
+	apply(f, event_munmap(20000, CODE, 1));
+	for (uint64_t i = 0; i < 100; i++) {
+		map_code(f, 20001 + i, 1000 + 2 * i, 0);
+		apply(f, event_munmap(21000 + i, 1000 + 2 * i, 1));
+	}
+	assert_false(answer(f, 1, 22000));
+	/* By a map that was read before all that. */
+	assert_true(answer(f, 2, 15));
+}
+
+static void test_a_place_that_has_had_much_code(void **state)
+{
+	struct fixture *f = *state;
+
+	map_code(f, 10, CODE, 0);
+	take_stack(f, 20);
+	for (uint64_t i = 0; i < 1000; i++)
+		map_code(f, 100 + i, CODE, MAP_FIXED);
+	apply(f, event_munmap(2000, CODE, 1));
+	assert_false(answer(f, 0, 500));
+}
+
 /* What went is not known to be there any more, neither here nor in the map. */
 static void test_known_code_that_goes(void **state)
 {
@@ -238,9 +326,17 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		TEST(test_added_code_makes_nothing_stale),   TEST(test_a_map_from_before_the_code),
-		cmocka_unit_test(test_code_that_came_later), TEST(test_known_code_that_goes),
-		TEST(test_losses_where_the_code_is),	     TEST(test_forks_part),
+		TEST(test_added_code_makes_nothing_stale),
+		TEST(test_a_map_from_before_the_code),
+		cmocka_unit_test(test_code_that_came_later),
+		TEST(test_known_code_that_goes),
+		TEST(test_code_that_came_and_went),
+		TEST(test_code_that_went_before_a_fork),
+		TEST(test_code_that_goes_before_the_answer),
+		TEST(test_code_that_goes_by_the_thousand),
+		TEST(test_a_place_that_has_had_much_code),
+		TEST(test_losses_where_the_code_is),
+		TEST(test_forks_part),
 	};
 
 	return cmocka_run_group_tests_name("code", tests, NULL, NULL);

@@ -76,6 +76,7 @@ static int apply_mmap(struct space *space, const struct mp_event_mmap *e, struct
 	return creation__apply(space, &(struct creation){.lo = lo,
 							 .hi = hi,
 							 .origin = ORIGIN_MMAP,
+							 .is_code = e->prot & PROT_EXEC,
 							 .for_stack = e->flags & MAP_STACK,
 							 .head = &e->head,
 							 .comm = e->comm,

@@ -3,23 +3,29 @@
 
 #include <sys/mman.h>
 
-/* Without MAP_FIXED the kernel looks for a place where nothing is. */
-static bool removes_code(const struct known_stacks *known, const union mp_event *event)
+struct span {
+	uint64_t addr;
+	uint64_t len;
+};
+
+/* What the event takes away, in at most two places. Without MAP_FIXED the kernel looks for a place
+ * where nothing is. */
+static size_t spans_of(const union mp_event *event, struct span ret[2])
 {
 	switch (event->head.type) {
 	case MP_EVENT_MMAP:
-		return event->mmap.flags & MAP_FIXED &&
-		       known_stacks__runs_through(known, event->mmap.addr, event->mmap.len);
+		ret[0] = (struct span){event->mmap.addr, event->mmap.len};
+		return event->mmap.flags & MAP_FIXED ? 1 : 0;
 	case MP_EVENT_MUNMAP:
-		return known_stacks__runs_through(known, event->range.addr, event->range.len);
+	case MP_EVENT_MREMAP_ENTER:
+		ret[0] = (struct span){event->range.addr, event->range.len};
+		return 1;
 	case MP_EVENT_MREMAP:
-		return event->mremap.new_addr &&
-		       (known_stacks__runs_through(known, event->mremap.old_addr,
-						   event->mremap.old_len) ||
-			known_stacks__runs_through(known, event->mremap.new_addr,
-						   event->mremap.new_len));
+		ret[0] = (struct span){event->mremap.old_addr, event->mremap.old_len};
+		ret[1] = (struct span){event->mremap.new_addr, event->mremap.new_len};
+		return event->mremap.new_addr ? 2 : 0;
 	default:
-		return false;
+		return 0;
 	}
 }
 
@@ -29,9 +35,61 @@ static void begin_anew(struct space *space)
 	space->known_stacks = known_stacks__new(&space->tools->known_stacks, space->account);
 }
 
+struct going {
+	struct space *space;
+	uint64_t when;
+	int err;
+};
+
+/* Of what was there before us, all may be code. */
+static int note_gone(const struct ledger_range *range, void *ctx)
+{
+	struct going *going = ctx;
+	bool predates = range->record->origin == ORIGIN_PREDATES;
+
+	if (!range->record->is_code && !predates)
+		return 0;
+	going->err = gone_code__add(&going->space->gone_code, going->space->account, range->start,
+				    range->end, predates ? 0 : range->touched_ns, going->when);
+	return going->err;
+}
+
+/* While stacks wait. Code that mprotect(2) made is not followed, as no event tells of it. */
+static int keep_what_goes(struct space *space, const struct span *span, uint64_t when)
+{
+	struct going going = {.space = space, .when = when};
+	uint64_t lo, hi;
+
+	if (space__whole_pages(space, span->addr, span->len, space->tools->page_size, &lo, &hi))
+		ledger__each(&space->ledger, lo, hi, note_gone, &going);
+	return going.err;
+}
+
+/* Of code that mprotect(2) made no event tells. True when known stacks run through what goes. */
+static bool follow_removal(struct space *space, const union mp_event *event)
+{
+	const struct known_stacks *known = space->known_stacks;
+	bool waits = space->pending->asked > space->pending->answered, runs = false;
+	struct span spans[2];
+	size_t n = spans_of(event, spans);
+	int err = 0;
+
+	if (!waits)
+		gone_code__free(&space->gone_code);
+	for (size_t i = 0; i < n; i++) {
+		if (known)
+			runs |= known_stacks__runs_through(known, spans[i].addr, spans[i].len);
+		if (waits)
+			err = err ?: keep_what_goes(space, &spans[i], event->head.time_ns);
+	}
+	if (err)
+		space__forget(space);
+	return runs;
+}
+
 void code__follow(struct space *space, const union mp_event *event)
 {
-	bool removed = space->known_stacks && removes_code(space->known_stacks, event);
+	bool removed = follow_removal(space, event);
 	bool added = event->head.type == MP_EVENT_MMAP && event->mmap.prot & PROT_EXEC;
 
 	if (!removed && !added)
@@ -63,6 +121,18 @@ static int find_newest(const struct ledger_range *range, void *ctx)
 	if (range->record->origin != ORIGIN_PREDATES && range->touched_ns > *newest)
 		*newest = range->touched_ns;
 	return 0;
+}
+
+bool code__changed(const struct space *space, const struct unwound *unwound, uint64_t from_ns,
+		   uint64_t until_ns)
+{
+	for (size_t i = 0; i < unwound->n; i++) {
+		uint64_t ip = unwound->frames[i].ip;
+
+		if (gone_code__changed(space->gone_code, ip - 1, ip, from_ns, until_ns))
+			return true;
+	}
+	return false;
 }
 
 uint64_t code__newest_ns(const struct space *space, const struct unwound *unwound)

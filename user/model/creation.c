@@ -75,6 +75,7 @@ int creation__apply(struct space *space, const struct creation *what)
 		range.record->lo = what->attached ? what->base : what->lo;
 		range.record->hi = what->hi;
 		range.record->attached = what->attached;
+		range.record->is_code = what->is_code;
 		range.record->for_stack = what->for_stack;
 		range.record->reservation = trace__ref(what->reservation);
 	}

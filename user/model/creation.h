@@ -9,6 +9,7 @@ struct creation {
 	uint64_t lo;
 	uint64_t hi;
 	enum origin origin;
+	bool is_code;
 	bool for_stack;
 	bool attached;
 	uint64_t base; /* of an attachment: where its first page would be */

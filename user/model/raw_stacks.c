@@ -100,7 +100,29 @@ bool model__map_was_stale(const struct model *model, const struct raw_stack *raw
 	const struct space *space = space_of(model, raw);
 	uint64_t newest = space ? code__newest_ns(space, unwound) : 0;
 
-	return newest > unwound->map_read_ns && newest <= raw->taken_ns;
+	return (newest > unwound->map_read_ns && newest <= raw->taken_ns) ||
+	       (space && code__changed(space, unwound, unwound->map_read_ns, raw->taken_ns));
+}
+
+/* What was unwound may not be what was there. */
+static bool was_other_code(const struct space *space, const struct raw_stack *raw,
+			   const struct unwound *unwound)
+{
+	return code__newest_ns(space, unwound) > raw->taken_ns ||
+	       code__changed(space, unwound, raw->taken_ns, unwound->map_end_ns);
+}
+
+/* As long as the code is there that it ran through. */
+static void learn(struct model *model, struct space *space, const struct raw_stack *raw,
+		  const struct unwound *unwound)
+{
+	if (unwound->lasts == STACK_IS_ONCE || space->id != raw->space_id || !space->known_stacks ||
+	    code__changed(space, unwound, raw->taken_ns, UINT64_MAX))
+		return;
+	giving_up__share_known_stacks(model, space->account);
+	known_stacks__learn(space->known_stacks,
+			    &(struct known_stack){raw->stack, raw->taken_ns, unwound, raw->trace},
+			    code__newest_ns(space, unwound));
 }
 
 void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
@@ -108,7 +130,6 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 {
 	const struct process *process = model__find(model, raw->tgid);
 	struct space *space = process ? process->space : NULL;
-	uint64_t newest = space && site ? code__newest_ns(space, unwound) : 0;
 
 	raw->pending->answered++;
 	if (unwound->tenant && space && space->id == raw->space_id)
@@ -117,17 +138,11 @@ void model__stack_was_unwound(struct model *model, const struct raw_stack *raw,
 	 * another program may have been unwound in that. */
 	if (space && (process->start_ticks != raw->start_ticks || space->pending != raw->pending))
 		site = process->start_ticks != raw->start_ticks ? site : NULL;
-	else if (newest > raw->taken_ns) /* what was unwound may not be what was there */
+	else if (space && site && was_other_code(space, raw, unwound))
 		site = NULL;
 	trace__resolve(raw->trace, site);
-	if (site && unwound->lasts != STACK_IS_ONCE && space && space->id == raw->space_id &&
-	    space->known_stacks) {
-		giving_up__share_known_stacks(model, space->account);
-		known_stacks__learn(
-			space->known_stacks,
-			&(struct known_stack){raw->stack, raw->taken_ns, unwound, raw->trace},
-			newest);
-	}
+	if (site && space)
+		learn(model, space, raw, unwound);
 	pending__unref(raw->pending);
 }
 

@@ -23,6 +23,7 @@ struct record {
 	uint64_t lo;	     /* what the call mapped; empty for growth, and when not witnessed */
 	uint64_t hi;
 	bool attached;	/* a System V segment: shmdt knows it by lo */
+	bool is_code;	/* PROT_EXEC was asked for */
 	bool for_stack; /* MAP_STACK: "an address suitable for a stack" (mmap(2)) */
 	char comm[MP_COMM_LEN];
 	struct trace *trace; /* of the call; NULL: none was taken */

@@ -64,6 +64,7 @@ struct space *space__fork(const struct space *parent)
 	space->code_gone_ns = parent->code_gone_ns;
 	space->pending = parent->pending;
 	space->pending->refs++;
+	space->gone_code = gone_code__copy(parent->gone_code);
 	space->heap_end = parent->heap_end;
 	space->heap_end_ns = parent->heap_end_ns;
 	space->heap_end_learned = parent->heap_end_learned;
@@ -72,6 +73,10 @@ struct space *space__fork(const struct space *parent)
 	space->overflowed = parent->overflowed;
 	space->given_up = parent->given_up;
 	space->late_names = parent->late_names;
+	if (parent->gone_code && !space->gone_code) {
+		space__unref(space);
+		return NULL;
+	}
 	return space;
 }
 
@@ -89,6 +94,7 @@ static void drop_past(struct space *space)
 	thread_stacks__free(&space->thread_stacks);
 	known_stacks__unref(space->known_stacks);
 	space->known_stacks = NULL;
+	gone_code__free(&space->gone_code);
 	uses__free(space->uses);
 	space->uses = NULL;
 }

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/gone_code.h"
 #include "model/known_stacks.h"
 #include "model/ledger.h"
 #include "model/touches.h"
@@ -69,11 +70,12 @@ struct space {
 	struct known_stacks *known_stacks;
 	/* Changes whenever code is mapped or unmapped; never used twice. */
 	uint64_t code_id;
-	uint64_t code_added_ns;	 /* when code was last mapped; 0: never */
-	uint64_t code_gone_ns;	 /* when code last went that known stacks ran through, or exec */
-	struct uses *uses;	 /* what each trace has mapped so far: uses.h */
-	struct pending *pending; /* its stacks, and those of its forebears, that wait */
-	bool late_names;	 /* there have been some: name.h */
+	uint64_t code_added_ns; /* when code was last mapped; 0: never */
+	uint64_t code_gone_ns;	/* when code last went that known stacks ran through, or exec */
+	struct gone_code *gone_code; /* NULL: none went while stacks waited */
+	struct uses *uses;	     /* what each trace has mapped so far: uses.h */
+	struct pending *pending;     /* its stacks, and those of its forebears, that wait */
+	bool late_names;	     /* there have been some: name.h */
 	struct suspect suspect;
 	struct touches touches; /* what touched its pages first: touching.h */
 	uint64_t forked_ns;	/* older ones were the parent's pages; 0: it was not forked */

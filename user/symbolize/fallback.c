@@ -91,6 +91,7 @@ int fallback__unwind(const struct image *image, const struct mp_stack *stack, st
 	}
 	unwound.frames = frames;
 	unwound.map_read_ns = image ? image->read_ns : 0;
+	unwound.map_end_ns = image ? image->end_ns : 0;
 	if (!err)
 		*ret = unwound;
 	return err;

@@ -295,8 +295,10 @@ int images__get(struct images *images, pid_t tgid, uint64_t start_ticks, uint64_
 		drop(images, &images->first);
 		return err;
 	}
-	if (!err)
+	if (!err) {
 		known->public.read_ns = began;
+		known->public.end_ns = clock__boot_ns();
+	}
 	while (count_rows(images) > ROWS_MAX && images__drop_oldest(images))
 		;
 	told = told ?: images->teller.rows(images->teller.ctx, &known->public);

@@ -33,6 +33,7 @@ struct image {
 	uint64_t start_ticks;
 	uint64_t program; /* that it runs (proc/program.h); 0: none has been read */
 	uint64_t read_ns; /* when reading it began */
+	uint64_t end_ns;  /* and ended */
 	uint64_t cost_ns; /* CPU time that this took */
 	bool told;	  /* the child knows */
 	struct image_row *rows;

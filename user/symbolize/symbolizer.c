@@ -279,6 +279,7 @@ static int ask_child(const struct asking *asking, struct image *image, struct un
 		.words = reading.words,
 		.n_words = reading.n_words,
 		.map_read_ns = image->read_ns,
+		.map_end_ns = image->end_ns,
 	};
 	*ret_left_code = reading.left_code;
 	return 0;

@@ -67,6 +67,7 @@ struct unwound {
 	const struct stack_word *words;
 	size_t n_words;
 	uint64_t map_read_ns; /* when the reading began of the map that they were found by */
+	uint64_t map_end_ns;  /* and when that ended */
 	uint64_t tenant;      /* of the process (proc/domain.h) */
 };
 
