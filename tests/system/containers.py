@@ -123,7 +123,13 @@ class Container(Agent):
         self.remove_cgroups()
 
     def remove_cgroups(self):
-        """Those around its own that are empty."""
+        """Its own, which runc leaves where the leader had exited, and those around it that are empty."""
+        mounts = ["/sys/fs/cgroup", *pathlib.Path("/sys/fs/cgroup").iterdir()]
+        own = [pathlib.Path(mount, self.cgroup.lstrip("/")) for mount in mounts]
+        for path in own:
+            with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+                until(lambda path=path: not (path / "cgroup.procs").read_text(), "its processes to exit")
+                path.rmdir()
         parent = pathlib.PurePath(self.cgroup).parent
         while str(parent) not in ("/", "."):
             for mount in pathlib.Path("/sys/fs/cgroup").iterdir():
