@@ -112,8 +112,8 @@ def load_java(tmp):
     return load_script(tmp, "Grow.java", text, "/usr/bin/java", "-Xmx256m")
 
 
-@pytest.mark.parametrize("load", [load_redis, load_nginx, load_postgres, load_python, load_node,
-                                  load_java])
+@pytest.mark.parametrize("load", [load_redis, load_nginx, load_postgres, load_python,
+                                  *(pytest.param(load, marks=pytest.mark.plain) for load in (load_node, load_java))])
 def test_anonymous_memory_has_call_sites(daemon, tmp_path, load):
     """What has found no room where stacks wait has no call site for good: then another process is tried."""
     tries = itertools.count()

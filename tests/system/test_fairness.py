@@ -45,7 +45,7 @@ def root_in_a_container():
         yield {"preexec_fn": lambda: (cgroup / "cgroup.procs").write_text(str(os.getpid()))}
 
 
-@pytest.mark.parametrize("who", [another_user, root_in_a_container])
+@pytest.mark.parametrize("who", [another_user, pytest.param(root_in_a_container, marks=pytest.mark.plain)])
 def test_one_source_fills_everything(bpf, who):
     """A user, or a container of root's, with 240 connections on all listeners: root's reports and the
     metrics are answered, each time; and it gets what is left."""

@@ -183,6 +183,7 @@ def test_without_any_that_reads_others(bpf):
         assert report["totals"]["rss"] > MIB
 
 
+@pytest.mark.plain
 @pytest.mark.parametrize("missing", [["bpf", "sys_admin"], ["perfmon", "sys_admin"]],
                          ids=lambda names: "+".join(names))
 def test_without_tracing(bpf, missing):
