@@ -8,6 +8,22 @@
 #include "daemon.h"
 #include "child/child.h"
 #include "options/options.h"
+#include "proc/self.h"
+#include "util/log.h"
+
+/* Without one, every process would seem to be hidden. */
+static bool may_read_processes(const struct options *options)
+{
+	bool reads = options->command != COMMAND_DIFF && options->command != COMMAND_HISTORY &&
+		     options->command != COMMAND_DOCTOR;
+
+	if (!reads || self__is_in(options->proc))
+		return true;
+	log_error("--proc: there is no procfs in '%s'; takes the directory where the host's is "
+		  "mounted",
+		  options->proc);
+	return false;
+}
 
 int main(int argc, char **argv)
 {
@@ -18,6 +34,10 @@ int main(int argc, char **argv)
 		return child__main(argc, argv);
 	if (options__parse(argc, argv, &options, &code))
 		return code;
+	if (!may_read_processes(&options)) {
+		options__free(&options);
+		return EXIT_FAILED;
+	}
 	switch (options.command) {
 	case COMMAND_SERVE:
 		code = daemon__run(&options);

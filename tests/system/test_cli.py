@@ -219,6 +219,14 @@ def test_processes_that_are_not_there(daemon):
             assert str(pid) in one_line(run("show", pid, "--socket", path), 1)
 
 
+@pytest.mark.parametrize("command", ["serve", "show", "top", "run"])
+def test_without_procfs(tmp_path, command):
+    words = {"serve": ["--socket", tmp_path / "socket"], "run": ["--", "true"], "top": ["--once"]}.get(command, [])
+    for path in (tmp_path, tmp_path / "none"):
+        line = one_line(run(command, "--proc", path, *words), 1)
+        assert f"--proc: there is no procfs in '{path}'; takes the directory" in line
+
+
 @pytest.mark.parametrize("args, word", [
     ([], "command"), (["bogus"], "bogus"), (["history", "abc"], "abc"), (["show", "12abc"], "12abc"), (["show", "a", "b"], "one PID or name"), (["show", "0"], "0"),
     (["show", "4194305"], "4194305"), (["show", "1", "2"], "2"), (["show", "-1"], "-1"),

@@ -173,6 +173,23 @@ def test_another_build_of_the_program(daemon, tmp_path):
     assert "(matched by functions: 1 in A, 1 in B)" in good(*files)
 
 
+def test_lists_of_the_node(daemon, tmp_path, agent):
+    """Whole, also where some mapping has no call site; cut, they say so."""
+    def save_node(name, **parameters):
+        path = tmp_path / name
+        path.write_text(daemon.get("/debug/memory", format="json", **parameters).text)
+        return path
+
+    filled(agent, 2 * MIB)
+    whole, cut = save_node("whole", all=1), save_node("cut", top=1)
+    agent.map(8 * MIB)
+    diff = difference(whole, save_node("after", all=1))
+    assert diff["callsites"]["a_lists_all"] and diff["callsites"]["b_lists_all"]
+    assert not {row["change"] for row in diff["callsites"]["rows"]} & {"unlisted_in_a", "unlisted_in_b"}
+    assert json.loads(whole.read_text())["callsites_left_out"] == 0 < json.loads(cut.read_text())["callsites_left_out"]
+    assert not difference(cut, whole)["callsites"]["a_lists_all"]
+
+
 def test_lists_that_were_cut(daemon, tmp_path, agent):
     """What a report left out is not called new."""
     filled(agent, 2 * MIB)
@@ -181,6 +198,7 @@ def test_lists_that_were_cut(daemon, tmp_path, agent):
     b = save(daemon, tmp_path / "b.json", agent.pid)
     # A without its call site: as if others had been larger.
     report = json.loads(a.read_text())
+    report["callsites_left_out"] += len(report["callsites"])
     report["callsites"], report["regions"] = [], []
     a.write_text(json.dumps(report))
     diff = difference(a, b)

@@ -198,6 +198,11 @@ def test_parameters(daemon):
     assert refused(pid=1, pod="a/b") == "pid and pod exclude each other; takes one of them"
     assert refused(from_="-2w", step="1s").startswith("step: there are more than 20000 ")
     assert refused("/debug/memory/diff", step="1s").startswith("no place for the parameter 'step'; this route takes ")
+    for place in (ROUTE, "/debug/memory/diff"):
+        assert daemon.get(place, pod="a/b").text == "there is no history of pod a/b\n"
+    assert daemon.get(ROUTE, all=1, top=3).status == 200
+    assert daemon.get(ROUTE, **{"from": "-3000d", "format": "json"}).json["step_s"] == 13200
+    assert daemon.get(ROUTE, pid="self", start_time="now").text.startswith("there is no history of process ")
     error = daemon.get(ROUTE, format="json", step="x").json["error"]
     assert error["code"] == "bad_parameter" and error["message"].startswith("step: 'x' ")
 
@@ -379,6 +384,9 @@ def test_the_command(daemon, agent):
     for words, code, says in (
             (["--from", "x"], 2, "memprov: --from: 'x' is not understood; takes a time such as"),
             (["--step", "x"], 2, "memprov: --step: 'x' is not understood; takes a duration such as"),
+            (["--pod", "a"], 2, "memprov: history: pod: 'a' "),
+            (["--from", "-1m", "--to", "-2m"], 2, "memprov: history: from: it is not before to"),
+            (["--all", "--pod", "a/b"], 1, "memprov: history: there is no history of pod a/b"),
             (["--pod", "a/b"], 1, "memprov: history: there is no history of pod a/b"),
             (["--socket", "/nowhere"], 1, "memprov: history: no daemon answers on /nowhere")):
         done = run(*words)

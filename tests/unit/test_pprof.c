@@ -202,6 +202,7 @@ static void test_stacks(void **state)
 	assert_string_equal(label(profile, profile->sample[0], "thread"), "worker");
 	assert_string_equal(label(profile, profile->sample[0], "comm"), "program");
 	assert_string_equal(label(profile, profile->sample[0], "pid"), "4242");
+	assert_null(label(profile, profile->sample[0], "container"));
 
 	/* The program comes first, whatever the stacks begin with. */
 	assert_int_equal(profile->n_mapping, 2);
@@ -403,12 +404,16 @@ static void test_node(void **state)
 	_cleanup_report_ struct report *first = make_report(9, 9), *second = make_report(9, 9);
 	struct profile_rows *profile_rows = profile_rows__new(report->strings);
 	_cleanup_profile_ Pprof__Profile *profile = NULL;
+	static const struct report_container web = {
+		.id = "4b61", .namespace = "prod", .pod = "web-0", .name = "app"};
+	static const struct report_container nameless = {.id = "0c77"};
+	const struct profile_process one = {1, "one", &web}, two = {2, "two", &nameless};
 	struct profile_row *rows;
 
 	add_part(first, NULL, MB);
 	add_part(second, NULL, 2 * MB);
-	assert_int_equal(profile_rows__add(profile_rows, 1, "one", first->regions, 1), 0);
-	assert_int_equal(profile_rows__add(profile_rows, 2, "two", second->regions, 1), 0);
+	assert_int_equal(profile_rows__add(profile_rows, &one, first->regions, 1), 0);
+	assert_int_equal(profile_rows__add(profile_rows, &two, second->regions, 1), 0);
 	assert_int_equal(profile_rows__rows(profile_rows, &rows, &report->n_profile_rows), 0);
 	report->profile_rows = rows;
 	profile_rows__free(profile_rows);
@@ -417,6 +422,11 @@ static void test_node(void **state)
 	assert_string_equal(label(profile, profile->sample[0], "comm"), "two");
 	assert_string_equal(label(profile, profile->sample[0], "pid"), "2");
 	assert_string_equal(label(profile, profile->sample[1], "comm"), "one");
+	assert_string_equal(label(profile, profile->sample[0], "container"), "0c77");
+	assert_null(label(profile, profile->sample[0], "pod"));
+	assert_string_equal(label(profile, profile->sample[1], "container"), "app");
+	assert_string_equal(label(profile, profile->sample[1], "pod"), "web-0");
+	assert_string_equal(label(profile, profile->sample[1], "namespace"), "prod");
 	assert_string_equal(text(profile, profile->mapping[0]->filename), "[node]");
 }
 

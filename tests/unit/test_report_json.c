@@ -114,6 +114,7 @@ static void test_process(void **state)
 
 	assert_keys(json, "schema version taken_at pid start_time comm exe runtime container "
 			  "cgroup consistency tracing totals breakdown coverage regions callsites "
+			  "callsites_left_out "
 			  "touch");
 	assert_number(json, "schema", 1);
 	assert_string(json, "version", MEMPROV_VERSION);
@@ -345,6 +346,7 @@ static void test_node(void **state)
 
 	assert_keys(json, "schema version taken_at pid start_time comm exe runtime container "
 			  "cgroup consistency tracing totals breakdown coverage regions callsites "
+			  "callsites_left_out "
 			  "touch processes unreadable_processes");
 	assert_json_null(json, "pid");
 	assert_json_null(json, "start_time");

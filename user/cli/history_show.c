@@ -2,6 +2,7 @@
 #include "cli/history_show.h"
 
 #include <ctype.h>
+#include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -35,9 +36,9 @@ static void add(struct buf *target, const char *name, const char *value)
 
 static void make_target(struct buf *ret, const struct options *o)
 {
-	buf__printf(ret, "/debug/memory/history?format=%s&unit=%s&by=%s&top=%zu",
+	buf__printf(ret, "/debug/memory/history?format=%s&unit=%s&by=%s&top=%zu&all=%d",
 		    o->format == FORMAT_JSON ? "json" : "text", o->kilobytes ? "kB" : "MB",
-		    o->by_touch ? "touch" : "map", o->all ? (size_t)OPTIONS_TOP_MAX : o->top);
+		    o->by_touch ? "touch" : "map", o->top, o->all);
 	if (o->pid)
 		buf__printf(ret, "&pid=%d", o->pid);
 	add(ret, "pod", o->pod);
@@ -68,7 +69,7 @@ int history_show__run(const struct options *options)
 	}
 	if (err) {
 		log_error("history: %s", error.data ?: "out of memory");
-		return EXIT_FAILED;
+		return err == -EINVAL ? EXIT_USAGE : EXIT_FAILED;
 	}
 	return output__write_text(options, &body) ? EXIT_FAILED : EXIT_DONE;
 }

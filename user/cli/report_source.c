@@ -136,7 +136,7 @@ int report_source__ask(struct report_source *source, const char *target, struct 
 		err = buf__error(ret);
 	} else {
 		error_message(&response, ret_error);
-		err = -EREMOTEIO;
+		err = response.status == 400 ? -EINVAL : -EREMOTEIO;
 	}
 	buf__free(&response.body);
 	return err;

@@ -27,7 +27,8 @@ const char *report_source__why_off(const struct report_source *source);
 int report_source__get(struct report_source *source, pid_t pid, const struct options *options,
 		       struct buf *ret, struct buf *ret_error);
 
-/* What a daemon answers to GET target; the same results. Only where one answers. */
+/* What a daemon answers to GET target; the same results, -EINVAL when it was asked for what it does
+ * not take. Only where one answers. */
 int report_source__ask(struct report_source *source, const char *target, struct buf *ret,
 		       struct buf *ret_error);
 

@@ -259,15 +259,18 @@ static int read_touched(struct saved *saved, const json_t *report)
 }
 
 /*
- * A report does not say whether it left call sites out. It did not when it has all that is
- * resident: every region that it lists comes with its call site. A node report lists no regions;
- * there, its call sites are all of them when nothing attributed is left for others.
+ * A report of an earlier version does not say whether it left call sites out. It did not when it
+ * has all that is resident: every region that it lists comes with its call site. A node report
+ * lists no regions; there, its call sites are all of them when nothing attributed is left for
+ * others.
  */
 static bool has_all_sites(const struct saved *saved, const json_t *report)
 {
 	const json_t *regions = json_object_get(report, "regions");
-	uint64_t resident = 0, rss;
+	uint64_t left_out = json_read__u64(report, "callsites_left_out"), resident = 0, rss;
 
+	if (left_out != UINT64_MAX)
+		return !left_out;
 	for (size_t i = 0; i < json_array_size(regions); i++) {
 		rss = json_read__u64(json_array_get(regions, i), "rss");
 		if (rss == UINT64_MAX || __builtin_add_overflow(resident, rss, &resident))

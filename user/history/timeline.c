@@ -31,7 +31,7 @@ struct reading {
 
 /* --- the moments ------------------------------------------------------------------------------ */
 
-/* Of what is asked for, as finely as all of it is kept. */
+/* Of what is asked for, as finely as all of it is kept, if that is not too much for an answer. */
 static uint64_t step_of(const struct timeline_query *query)
 {
 	uint64_t length_s = (query->to_ns - query->from_ns) / (NS_PER_MS * MS_PER_S);
@@ -41,7 +41,7 @@ static uint64_t step_of(const struct timeline_query *query)
 		return query->step_s;
 	while (tier > 0 && length_s <= 2 * tiers[tier].after_s)
 		tier--;
-	return tiers[tier].step_s;
+	return tiers[tier].step_s * (1 + length_s / tiers[tier].step_s / TIMELINE_MOMENTS_MAX);
 }
 
 static int by_time(const void *a, const void *b)

@@ -21,3 +21,11 @@ pid_t self__pid(const char *proc)
 	}
 	return pid;
 }
+
+bool self__is_in(const char *proc)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/self/stat", proc);
+	return !access(path, F_OK);
+}

@@ -150,6 +150,7 @@ void callsites__add_json(const struct report *report, const struct encode_option
 {
 	size_t n = callsites__shown(report, options);
 	_cleanup_free_ bool *wanted = calloc(report->n_sites + 1, sizeof(*wanted));
+	size_t left_out = 0;
 
 	for (size_t i = 0; wanted && i < n_regions; i++) {
 		wanted[report__site_id(report, report->regions[i].callsite)] = true;
@@ -160,6 +161,9 @@ void callsites__add_json(const struct report *report, const struct encode_option
 	for (size_t i = 0; i < report->n_sites; i++) {
 		if (i < n || !wanted || wanted[i + 1])
 			put_site(json, &report->sites[i], i + 1);
+		else
+			left_out++;
 	}
 	json__end_array(json);
+	json__put_u64(json, "callsites_left_out", left_out);
 }

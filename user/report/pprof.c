@@ -25,9 +25,22 @@ static const struct {
 #define TYPES	     ARRAY_SIZE(types)
 #define DEFAULT_TYPE 1
 
-enum label { LABEL_REGION, LABEL_PID, LABEL_COMM, LABEL_THREAD, LABELS };
+enum label {
+	LABEL_REGION,
+	LABEL_PID,
+	LABEL_COMM,
+	LABEL_THREAD,
+	LABEL_NAMESPACE,
+	LABEL_POD,
+	LABEL_CONTAINER,
+	LABELS
+};
 
-static const char *const label_names[LABELS] = {"region", "pid", "comm", "thread"};
+static const char *const label_names[LABELS] = {
+	[LABEL_REGION] = "region",	 [LABEL_PID] = "pid",
+	[LABEL_COMM] = "comm",		 [LABEL_THREAD] = "thread",
+	[LABEL_NAMESPACE] = "namespace", [LABEL_POD] = "pod",
+	[LABEL_CONTAINER] = "container"};
 
 /* What stands for a stack where none is known; folded.c says the same. */
 static const char *const stackless[] = {
@@ -164,18 +177,28 @@ static const char *pid_text(struct encoder *encoder, pid_t pid)
 	return encoder->pid_text;
 }
 
+/* A container without a name that is known is told by its id. */
 static void add_labels(struct encoder *encoder, const struct profile_row *row,
 		       Pprof__Sample *sample)
 {
+	static const struct report_container none;
+	const struct report_container *container = row->process.container ?: &none;
+	const char *const values[LABELS] = {
+		[LABEL_REGION] = row->region,
+		[LABEL_PID] = pid_text(encoder, row->process.pid),
+		[LABEL_COMM] = row->process.comm,
+		[LABEL_THREAD] = row->thread,
+		[LABEL_NAMESPACE] = container->namespace,
+		[LABEL_POD] = container->pod,
+		[LABEL_CONTAINER] = container->name ?: container->id,
+	};
 	Pprof__Label *labels = alloc(encoder, LABELS * sizeof(*labels));
 
 	sample->label = alloc(encoder, LABELS * sizeof(*sample->label));
 	if (!labels || !sample->label)
 		return;
-	add_label(encoder, sample, &labels[LABEL_REGION], LABEL_REGION, row->region);
-	add_label(encoder, sample, &labels[LABEL_PID], LABEL_PID, pid_text(encoder, row->pid));
-	add_label(encoder, sample, &labels[LABEL_COMM], LABEL_COMM, row->comm);
-	add_label(encoder, sample, &labels[LABEL_THREAD], LABEL_THREAD, row->thread);
+	for (int i = 0; i < LABELS; i++)
+		add_label(encoder, sample, &labels[i], i, values[i]);
 }
 
 /* The site's, or of one frame that says why there is none. */
@@ -240,23 +263,29 @@ static int add_samples(struct encoder *encoder, const struct profile_row *rows, 
 	return encoder->tables.failed ? -ENOMEM : 0;
 }
 
+static struct profile_process process_of(const struct report *report)
+{
+	return (struct profile_process){report->pid, report->comm, report->container};
+}
+
 static int add_touched(struct profile_rows *rows, const struct report *report)
 {
+	const struct profile_process process = process_of(report);
 	const struct report_touch *touch = &report->touch;
 	int err = 0;
 
 	for (size_t i = 0; !err && i < touch->n_sites; i++)
-		err = profile_rows__add_touched(rows, report->pid, report->comm,
-						touch->sites[i].site, touch->sites[i].rss);
+		err = profile_rows__add_touched(rows, &process, touch->sites[i].site,
+						touch->sites[i].rss);
 	if (!err && touch->unsampled)
-		err = profile_rows__add_touched(rows, report->pid, report->comm, NULL,
-						touch->unsampled);
+		err = profile_rows__add_touched(rows, &process, NULL, touch->unsampled);
 	return err;
 }
 
 static int add_rows(struct encoder *encoder)
 {
 	const struct report *report = encoder->report;
+	const struct profile_process process = process_of(report);
 	struct profile_row *rows = NULL;
 	struct profile_rows *profile_rows;
 	size_t n = 0;
@@ -265,8 +294,8 @@ static int add_rows(struct encoder *encoder)
 	if (report__is_of_many(report))
 		return add_samples(encoder, report->profile_rows, report->n_profile_rows);
 	profile_rows = profile_rows__new(encoder->arena);
-	err = profile_rows ? profile_rows__add(profile_rows, report->pid, report->comm,
-					       report->regions, report->n_regions)
+	err = profile_rows ? profile_rows__add(profile_rows, &process, report->regions,
+					       report->n_regions)
 			   : -ENOMEM;
 	err = err ?: add_touched(profile_rows, report);
 	if (!err)

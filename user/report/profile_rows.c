@@ -95,13 +95,21 @@ static struct entry *entry_of(struct profile_rows *rows, const struct key *key)
 	entry->row.coverage = key->coverage;
 	entry->row.region = key->region;
 	entry->row.thread = key->thread;
-	entry->row.pid = key->pid;
+	entry->row.process.pid = key->pid;
 	entry->row.is_touch = key->is_touch;
 	HASH_ADD(hh, rows->entries, key, sizeof(*key), entry);
 	return HASH_HAS(entry) ? entry : NULL;
 }
 
-static int add_part(struct profile_rows *rows, pid_t pid, const char *comm, bool full,
+static bool keep_process(struct profile_rows *rows, const struct profile_process *process,
+			 struct profile_row *row)
+{
+	row->process = *process;
+	row->process.comm = intern(rows, process->comm ?: "");
+	return row->process.comm;
+}
+
+static int add_part(struct profile_rows *rows, const struct profile_process *process, bool full,
 		    const struct part *part)
 {
 	struct entry *entry;
@@ -111,37 +119,33 @@ static int add_part(struct profile_rows *rows, pid_t pid, const char *comm, bool
 	key.site = part->callsite;
 	key.region = intern(rows, full ? OTHERS : region_of(part));
 	key.thread = intern(rows, full ? "" : part->thread);
-	key.pid = pid;
+	key.pid = process->pid;
 	if (!key.site)
 		key.coverage = part->coverage;
 	entry = key.region && key.thread ? entry_of(rows, &key) : NULL;
-	if (!entry)
+	if (!entry || !keep_process(rows, process, &entry->row))
 		return -ENOMEM;
-	entry->row.comm = comm;
 	entry->row.regions++;
 	entry->row.rss += part->rss;
 	entry->row.mapped += part->end - part->start;
 	return 0;
 }
 
-int profile_rows__add(struct profile_rows *rows, pid_t pid, const char *comm,
+int profile_rows__add(struct profile_rows *rows, const struct profile_process *process,
 		      const struct part *parts, size_t n_parts)
 {
 	size_t before = HASH_COUNT(rows->entries);
 	int err = 0;
 
-	comm = intern(rows, comm ?: "");
-	if (!comm)
-		return -ENOMEM;
 	for (size_t i = 0; !err && i < n_parts; i++) {
 		bool full = HASH_COUNT(rows->entries) - before >= PROFILE_ROWS_MAX;
 
-		err = add_part(rows, pid, comm, full, &parts[i]);
+		err = add_part(rows, process, full, &parts[i]);
 	}
 	return err;
 }
 
-int profile_rows__add_touched(struct profile_rows *rows, pid_t pid, const char *comm,
+int profile_rows__add_touched(struct profile_rows *rows, const struct profile_process *process,
 			      const struct callsite *site, uint64_t bytes)
 {
 	struct entry *entry;
@@ -151,14 +155,13 @@ int profile_rows__add_touched(struct profile_rows *rows, pid_t pid, const char *
 	key.site = site;
 	key.region = intern(rows, TOUCHED);
 	key.thread = intern(rows, "");
-	key.pid = pid;
+	key.pid = process->pid;
 	key.is_touch = true;
 	entry = key.region && key.thread ? entry_of(rows, &key) : NULL;
-	if (!entry)
+	if (!entry || !keep_process(rows, process, &entry->row))
 		return -ENOMEM;
-	entry->row.comm = intern(rows, comm ?: "");
 	entry->row.touched += bytes;
-	return entry->row.comm ? 0 : -ENOMEM;
+	return 0;
 }
 
 static int compare(uint64_t x, uint64_t y)
@@ -184,7 +187,7 @@ static int larger_row(const void *a, const void *b)
 
 	order = order ?: compare(y->mapped, x->mapped);
 	order = order ?: compare(y->touched, x->touched);
-	order = order ?: compare(x->pid, y->pid);
+	order = order ?: compare(x->process.pid, y->process.pid);
 	order = order ?: compare_texts(x->region, y->region);
 	order = order ?: compare_texts(x->thread, y->thread);
 	order = order ?: compare(x->coverage, y->coverage);

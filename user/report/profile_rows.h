@@ -13,13 +13,19 @@
  * own, and a node has many. */
 #define PROFILE_ROWS_MAX 16384
 
+/* Which process a row is of. */
+struct profile_process {
+	pid_t pid;
+	const char *comm;
+	const struct report_container *container; /* NULL: in none */
+};
+
 struct profile_row {
 	const struct callsite *site; /* NULL: none is known */
 	enum coverage coverage;	     /* without one: why */
 	const char *region;	     /* its name; "[anonymous]" when it has none */
 	const char *thread;	     /* ""; not known */
-	pid_t pid;
-	const char *comm;
+	struct profile_process process;
 	uint64_t regions;
 	uint64_t rss;
 	uint64_t mapped;
@@ -33,13 +39,13 @@ struct profile_rows;
 struct profile_rows *profile_rows__new(struct arena *arena);
 void profile_rows__free(struct profile_rows *rows);
 
-/* The parts of a process, all at once. Their call sites must live as long as the rows are used.
- * 0 or -ENOMEM. */
-int profile_rows__add(struct profile_rows *rows, pid_t pid, const char *comm,
+/* The parts of a process, all at once. Their call sites, and the container, must live as long as
+ * the rows are used. 0 or -ENOMEM. */
+int profile_rows__add(struct profile_rows *rows, const struct profile_process *process,
 		      const struct part *parts, size_t n_parts);
 
 /* Resident memory of the process that the site, or nothing known, touched first. 0 or -ENOMEM. */
-int profile_rows__add_touched(struct profile_rows *rows, pid_t pid, const char *comm,
+int profile_rows__add_touched(struct profile_rows *rows, const struct profile_process *process,
 			      const struct callsite *site, uint64_t bytes);
 
 /* Largest resident first; equal reports give equal rows. 0 or -ENOMEM. */

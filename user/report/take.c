@@ -264,24 +264,23 @@ static int add_row(struct node *node, const struct report *process, const struct
 
 struct touched_rows {
 	struct profile_rows *rows;
-	const struct report *process;
+	const struct profile_process *process;
 };
 
 static int add_touched_row(const struct part *part, const struct touch_share *share, void *ctx)
 {
 	const struct touched_rows *touched = ctx;
 
-	return profile_rows__add_touched(touched->rows, touched->process->pid,
-					 touched->process->comm, share->site, share->rss);
+	return profile_rows__add_touched(touched->rows, touched->process, share->site, share->rss);
 }
 
 /* The call sites are the report's, too. */
-static int add_profile_rows(struct node *node, const struct report *process,
+static int add_profile_rows(struct node *node, const struct process_row *row,
 			    const struct snapshot *s)
 {
-	struct touched_rows touched = {node->profile_rows, process};
-	int err = profile_rows__add(node->profile_rows, process->pid, process->comm, s->parts.parts,
-				    s->parts.n);
+	const struct profile_process process = {row->pid, row->comm, row->container};
+	struct touched_rows touched = {node->profile_rows, &process};
+	int err = profile_rows__add(node->profile_rows, &process, s->parts.parts, s->parts.n);
 
 	return err
 		       ?: touched__share_out(s->parts.parts, s->parts.n, &s->touches,
@@ -304,9 +303,11 @@ static int sum_process(struct node *node, struct report *process, const struct s
 		err = add_sites(node->sites, s);
 	if (!err)
 		err = touch_sites__add(node->touch_sites, s->parts.parts, s->parts.n, &s->touches);
+	if (!err)
+		err = add_row(node, process, s);
 	if (!err && node->profile_rows)
-		err = add_profile_rows(node, process, s);
-	return err ? err : add_row(node, process, s);
+		err = add_profile_rows(node, &node->rows[node->n - 1], s);
+	return err;
 }
 
 /* What is wrong with one process is no reason to say nothing of the others. */

@@ -53,7 +53,7 @@ static enum answer_error not_there(const struct past *p)
 
 static void fail(struct past *p, int err)
 {
-	bool json = query__is_json(p->query) || p->route->kind == ROUTE_DIFF;
+	bool json = query__is_json(p->query);
 	char name[NAME_LEN];
 
 	name_of(p, name);
@@ -104,7 +104,7 @@ static int answer_timeline(struct past *p)
 		.to_ns = query->to_ns,
 		.step_s = query->step_s,
 		.by_touch = query->by_touch,
-		.top = query->top,
+		.top = query->all ? SIZE_MAX : query->top,
 	};
 	const struct encode_options options = {
 		.unit = query->kilobytes ? UNIT_KB : UNIT_MB,

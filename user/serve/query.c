@@ -284,7 +284,7 @@ void query__end(struct query *query)
 	}
 	if (!message && query->given & PARAMETER_NSPID && !(query->given & PARAMETER_CONTAINER))
 		message = "nspid: takes the container, too: nspid=N&container=ID";
-	if (!message && query->given & PARAMETER_START_TIME && !query->pid)
+	if (!message && query->given & PARAMETER_START_TIME && !(query->given & PARAMETER_PID))
 		message = "start_time: takes the pid, too: pid=N&start_time=TIME";
 	/* An hour until the moment that is given, too. */
 	if (query->given & PARAMETER_TO && !(query->given & PARAMETER_FROM))

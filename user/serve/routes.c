@@ -17,7 +17,7 @@
 #define OF_PROFILES (OF_PROCESSES | PARAMETER_MIN)
 #define OF_HISTORY                                                                                 \
 	(PARAMETER_PID | PARAMETER_POD | PARAMETER_CONTAINER | PARAMETER_START_TIME |              \
-	 PARAMETER_FROM | PARAMETER_TO | PARAMETER_TOP)
+	 PARAMETER_FROM | PARAMETER_TO | PARAMETER_TOP | PARAMETER_ALL)
 #define OF_GRAPHS (PARAMETER_TOP | PARAMETER_ALL | OF_PROCESSES | PARAMETER_MIN | PARAMETER_BY)
 
 static const struct route_format of_reports[FORMATS] = {
@@ -71,7 +71,7 @@ static const struct route routes[] = {
 	{"/debug/memory/oom/", ROUTE_OOM, ON_DEBUG, 0, of_lists},
 	{"/debug/memory/history", ROUTE_HISTORY, ON_DEBUG,
 	 OF_HISTORY | PARAMETER_STEP | PARAMETER_BY | PARAMETER_UNIT, of_lists},
-	{"/debug/memory/diff", ROUTE_DIFF, ON_DEBUG, OF_HISTORY | PARAMETER_ALL, of_differences},
+	{"/debug/memory/diff", ROUTE_DIFF, ON_DEBUG, OF_HISTORY, of_differences},
 	{"/debug/memory/alerts", ROUTE_ALERTS, ON_DEBUG, 0, of_lists},
 	{"/", ROUTE_PAGE, ON_DEBUG, 0, of_others},
 	{"/metrics", ROUTE_METRICS, ON_DEBUG | ON_METRICS, 0, of_others},
