@@ -12,8 +12,13 @@ static void check_place(struct elf_module *module, uint64_t offset, size_t size)
 	struct code_place place;
 	uint64_t address;
 
-	if (elf_module__address(module, offset, &address))
+	struct function_start function;
+
+	if (elf_module__address(module, offset, &address)) {
 		elf_module__cfi(module, address);
+		if (elf_module__function(module, address, &function) && function.address > address)
+			abort();
+	}
 	if (!elf_module__place(module, 0x7f0000000000, offset & ~0xfffULL,
 			       0x7f0000000000 + offset % 0x1000, &place))
 		return;

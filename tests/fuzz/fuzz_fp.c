@@ -18,6 +18,8 @@ static void check_code(const uint8_t *data, size_t size)
 		abort();
 	fp__is_jump(code, &distance);
 	fp__is_import(code);
+	fp__takes_address(code, INPUT_SP, &target);
+	fp__frame_size(data, size, size, &target);
 	fp__is_sigreturn(data, size);
 }
 

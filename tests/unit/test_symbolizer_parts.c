@@ -17,6 +17,7 @@
 #include "child/child.h"
 #include "symbolize/file_table.h"
 #include "symbolize/needs.h"
+#include "util/cleanup.h"
 #include "wire/fp.h"
 #include "symbolizer_fixture.h"
 
@@ -62,6 +63,60 @@ static void call_targets(void **state)
 	back[0] = 0xe9;
 	assert_false(fp__call_target(back, sizeof(back), 0x1000, &target));
 	assert_false(fp__call_target(back, 4, 0x1000, &target));
+}
+
+/* What has run of the prologue, and how much of the stack is the function's own then. */
+#define CODE(bytes) bytes, sizeof(bytes) - 1
+
+static void frame_sizes(void **state)
+{
+	static const struct {
+		const char *code;
+		size_t len;
+		size_t done;
+		uint64_t size; /* 1: not known */
+	} cases[] = {
+		/* push %rbp; push %rbx; sub $0x18, %rsp; call */
+		{CODE("\x55\x53\x48\x83\xec\x18\xe8"), 11, 40},
+		{CODE("\x55\x53\x48\x83\xec\x08\xe8"), 1, 8},
+		{CODE("\x55\x53\x48\x83\xec\x08\xe8"), 0, 1},
+		/* endbr64; push %r13; movslq %esi, %rax; push %r12; lea 8(%rdx,%rax,8), %r13; jne
+		 */
+		{CODE("\xf3\x0f\x1e\xfa\x41\x55\x48\x63\xc6\x41\x54\x4c\x8d\x6c\xc2\x08\x75\x10"),
+		 99, 16},
+		/* mov %fs:0x28, %rax; sub $0x188, %rsp; call */
+		{CODE("\x64\x48\x8b\x04\x25\x28\0\0\0\x48\x81\xec\x88\x01\0\0\xe8"), 99, 0x188},
+		/* pxor %xmm0, %xmm0; movaps %xmm0, (%rsp); movl $1, 4(%rsp); mov $1, %eax; push
+		   %rax */
+		{CODE("\x66\x0f\xef\xc0\x0f\x29\x04\x24\xc7\x44\x24\x04\x01\0\0\0\xb8\x01\0\0\0\x50"
+		      "\xe8"),
+		 99, 8},
+		/* movabs $1, %rbx; push %rbx; pop %rbx: what it had is not what it has */
+		{CODE("\x48\xbb\x01\0\0\0\0\0\0\0\x53\x5b"), 99, 8},
+		/* What sets the stack pointer, in five ways. */
+		{CODE("\x48\x89\xc4"), 99, 1},
+		{CODE("\x48\x8d\x64\x24\xf8"), 99, 1},
+		{CODE("\x48\x01\xc4"), 99, 1},
+		{CODE("\x48\x83\xc4\x08"), 99, 1},
+		{CODE("\x48\x8b\x23"), 99, 1},
+		/* mov %rsp, %rbp; cmp %rsp, %rax; test %rsp, %rsp only read it; so of %r12. */
+		{CODE("\x48\x89\xe5\x48\x39\xc4\x48\x85\xe4\x49\x89\xc4\x53\xe8"), 99, 8},
+		{CODE("\xe8\0\0\0\0"), 99, 1},
+	};
+	uint8_t code[PROLOGUE_MAX];
+	uint64_t size;
+
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		/* Behind each a return. */
+		memset(code, 0xc3, sizeof(code));
+		memcpy(code, cases[i].code, cases[i].len);
+		if (!fp__frame_size(code, sizeof(code), cases[i].done, &size))
+			size = 1;
+		if (size != cases[i].size)
+			fail_msg("case %zu: %ju, not %ju", i, (uintmax_t)size,
+				 (uintmax_t)cases[i].size);
+	}
+	assert_false(fp__frame_size(code, 15, 99, &size));
 }
 #elif defined(__aarch64__)
 static void calls(void **state)
@@ -345,6 +400,9 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(calls),
 		cmocka_unit_test(call_targets),
+#if defined(__x86_64__)
+		cmocka_unit_test(frame_sizes),
+#endif
 		cmocka_unit_test(frame_pointers),
 		cmocka_unit_test(statuses),
 		cmocka_unit_test(numbers_of_files),

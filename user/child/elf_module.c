@@ -50,6 +50,7 @@ struct elf_module {
 	bool poor;
 	const char *lacks; /* of the names that were looked for, the first; NULL: none */
 	struct site *sites;
+	struct functions *functions; /* NULL: not read yet */
 };
 
 struct elf_module *elf_module__new(uint32_t number, int fd, find_debug_fn find_debug, void *ctx)
@@ -81,6 +82,8 @@ static void drop_sites(struct elf_module *module)
 void elf_module__unload(struct elf_module *module)
 {
 	drop_sites(module);
+	functions__free(module->functions);
+	module->functions = NULL;
 	if (module->dwfl)
 		dwfl_end(module->dwfl);
 	module->dwfl = NULL;
@@ -365,6 +368,15 @@ const struct cfi_site *elf_module__cfi(struct elf_module *module, uint64_t addre
 		return NULL;
 	}
 	return &site->cfi;
+}
+
+bool elf_module__function(struct elf_module *module, uint64_t address, struct function_start *ret)
+{
+	if (!module->functions && (elf_module__load(module) ||
+				   functions__new(module->module, module->fd, module->segments,
+						  module->n_segments, &module->functions)))
+		return false;
+	return functions__find(module->functions, address, ret);
 }
 
 /* --- what it exports ----------------------------------------------------------------------- */

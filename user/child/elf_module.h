@@ -16,6 +16,8 @@
 #include <stdint.h>
 #include <sys/types.h>
 
+#include "child/functions.h"
+
 struct elf_module;
 
 /* Opens the file's debug file, of the same build id, by that or by the name in .gnu_debuglink
@@ -73,5 +75,8 @@ struct cfi_site {
 
 /* What is known of an address; kept, and valid until the next call. NULL when out of memory. */
 const struct cfi_site *elf_module__cfi(struct elf_module *module, uint64_t address);
+
+/* Where the function begins that the address is in; false when that is not known. */
+bool elf_module__function(struct elf_module *module, uint64_t address, struct function_start *ret);
 
 #endif

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: BSD-2-Clause
 #include "child/unwind.h"
 
-#include <elf.h>
-#include <stddef.h>
 #include <string.h>
 
 #include "child/cfi.h"
@@ -126,6 +124,8 @@ static bool may_return_to(const struct code_map *map, const struct unwind_hooks 
 		return may_return_to_jit(map, hooks, frame, found, caller);
 	if (unwind__read_before(map, hooks, pc, before) && fp__is_call(before, sizeof(before)))
 		return true;
+	if (unwind__is_trampoline(map, hooks, pc))
+		return true;
 	/* Go makes a goroutine's first function return to where no call is. */
 	return unwind__locate(map, pc, true, hooks, &first) &&
 	       hooks->caller_of(hooks->ctx, &first) == CALLER_NONE;
@@ -168,82 +168,6 @@ static bool step_leaf(const struct code_map *map, const struct unwind_hooks *hoo
 	return true;
 }
 
-#define SCAN_MAX     2048  /* bytes of the stack that a function's frame may take */
-#define FUNCTION_MAX 16384 /* bytes of code */
-#define ENTRY_MAX    64	   /* of a program's first function */
-#define JUMPS_MAX    4	   /* that lead from a function's name to itself */
-
-/* Whether a call to target runs the frame's function; a name of it may only jump there. */
-static bool leads_to(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t target,
-		     const struct found_frame *frame)
-{
-	uint8_t bytes[CALL_LEN_MAX];
-	struct code code;
-
-	for (int jumps = 0; jumps < JUMPS_MAX; jumps++) {
-		int32_t distance;
-
-		if (!unwind__find_code(map, hooks, target, &code) || !code.module)
-			return false;
-		if (code.module == frame->module && target <= frame->pc &&
-		    frame->pc - target < FUNCTION_MAX)
-			return true;
-		if (elf_module__read(code.module, code.offset, bytes, sizeof(bytes)) !=
-		    sizeof(bytes))
-			return false;
-		/* Where that leads the loader has written; to another module at least. */
-		if (fp__is_import(bytes))
-			return code.module != frame->module;
-		if (!fp__is_jump(bytes, &distance))
-			return false;
-		target += distance;
-	}
-	return false;
-}
-
-/* In the function where the kernel starts a program. */
-static bool is_entry(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc)
-{
-	uint64_t entry, address;
-	struct code code;
-
-	return unwind__find_code(map, hooks, pc, &code) && code.module &&
-	       elf_module__read(code.module, offsetof(Elf64_Ehdr, e_entry), &entry,
-				sizeof(entry)) == sizeof(entry) &&
-	       elf_module__address(code.module, code.offset, &address) && address >= entry &&
-	       address - entry < ENTRY_MAX;
-}
-
-/*
- * A function that has neither call frame information nor a frame pointer: Debian's musl consists of
- * them. Its caller is told by what calls say: the first word on the stack that a call to just this
- * function would have left there. Words that are passed over are not recorded as read, since the
- * frames do not follow from them.
- */
-static bool step_scan(const struct code_map *map, const struct unwind_hooks *hooks,
-		      const struct found_frame *frame, struct found_stack *found,
-		      struct machine *machine)
-{
-	uint64_t sp, pc, target;
-
-	if (!frame->module || !machine__get(machine, &found->stack, MACHINE_SP, &sp))
-		return false;
-	for (uint64_t at = sp; at - sp < SCAN_MAX; at += sizeof(pc)) {
-		if (!copied_stack__peek(&found->stack, at, &pc))
-			return false;
-		if (!unwind__call_target(map, hooks, pc, &target) ||
-		    !(leads_to(map, hooks, target, frame) || is_entry(map, hooks, pc - 1)))
-			continue;
-		if (!copied_stack__read(&found->stack, at, sizeof(pc), &pc))
-			return false;
-		*machine = (struct machine){};
-		machine__set(machine, MACHINE_SP, at + sizeof(pc));
-		machine__set(machine, MACHINE_PC, pc);
-		return true;
-	}
-	return false;
-}
-
 enum step { STEP_CALLER, STEP_ENTERED, STEP_INTERRUPTED, STEP_OUTERMOST, STEP_UNKNOWN };
 
 /* Without call frame information. */
@@ -268,12 +192,15 @@ static enum step step_bare(const struct code_map *map, const struct unwind_hooks
 		}
 	}
 	found->by_fp = true;
-	if (frame->module && is_entry(map, hooks, frame->pc))
+	if (frame->module && unwind__is_entry(map, hooks, frame->pc))
 		return STEP_OUTERMOST;
+	/* A frame that lies where nothing was copied. */
+	if (fp__leads_out(machine, &found->stack))
+		return STEP_UNKNOWN;
 	/* Where a thread begins, the chain ends with zeros. */
 	if (!fp__step(machine, &found->stack, &caller, &pc) ||
 	    (pc && !may_return_to(map, hooks, frame, pc, found, &caller)))
-		return step_scan(map, hooks, frame, found, machine) ? STEP_CALLER : STEP_UNKNOWN;
+		return unwind__scan(map, hooks, frame, found, machine) ? STEP_CALLER : STEP_UNKNOWN;
 	/* Only a function that has made no call can be without a frame. */
 	if (frame->pc == frame->ip && step_leaf(map, hooks, frame, pc, found, machine))
 		return STEP_CALLER;
@@ -428,7 +355,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 {
 	struct machine machine = {};
 	struct way way = {.sp = copy->regs[MACHINE_SP]};
-	bool outermost = false;
+	bool outermost = false, interrupted = false;
 	uint64_t pc;
 
 	for (unsigned reg = 0; reg < MACHINE_REGS; reg++)
@@ -442,7 +369,14 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		enum caller caller;
 		bool made;
 
-		/* Where a thread begins. */
+		/* Where a thread begins; or a call through a pointer that led nowhere. */
+		if (!pc && interrupted) {
+			if (!leave_entered(map, hooks, found, &machine))
+				break;
+			way.is_call = true;
+			interrupted = false;
+			continue;
+		}
 		outermost = found->n && !pc;
 		if (outermost)
 			break;
@@ -461,6 +395,7 @@ void unwind__copy(const struct code_map *map, const struct mp_stack_copy *copy,
 		} else if (!way.entered || !leave_entered(map, hooks, found, &machine))
 			next = step_out(map, hooks, frame, caller, found, &machine);
 		outermost = next == STEP_OUTERMOST;
+		interrupted = next == STEP_INTERRUPTED;
 		way.is_call = next == STEP_CALLER || next == STEP_ENTERED;
 		way.entered = next == STEP_ENTERED;
 		if (next == STEP_OUTERMOST || next == STEP_UNKNOWN)

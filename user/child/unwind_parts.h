@@ -28,6 +28,25 @@ bool unwind__read_before(const struct code_map *map, const struct unwind_hooks *
 bool unwind__call_target(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc,
 			 uint64_t *ret);
 
+/* What signal handlers return to: no call is before it. */
+bool unwind__is_trampoline(const struct code_map *map, const struct unwind_hooks *hooks,
+			   uint64_t pc);
+
+/* In the function where the kernel starts a program. */
+bool unwind__is_entry(const struct code_map *map, const struct unwind_hooks *hooks, uint64_t pc);
+
+/*
+ * A function that has neither call frame information nor a frame pointer: Debian's musl consists of
+ * them. Its caller is told by what calls say: the first word on the stack, behind what is the
+ * function's own, that a call of just this function would have left there. A word that a call by a
+ * register has left is believed where the return address has to be; further out, what starts the
+ * program is not believed behind such a one, since there may be frames in between. Words that are
+ * passed over are not recorded as read, since the frames do not follow from them.
+ */
+bool unwind__scan(const struct code_map *map, const struct unwind_hooks *hooks,
+		  const struct found_frame *frame, struct found_stack *found,
+		  struct machine *machine);
+
 /* To the caller of a function of Go that runs, or calls, another one on the thread's system stack:
  * CALLER_SWITCHED or CALLER_C. */
 bool unwind__to_goroutine(const struct code_map *map, const struct unwind_hooks *hooks,

@@ -39,6 +39,18 @@ bool fp__step(struct machine *machine, struct copied_stack *stack, struct machin
 	return true;
 }
 
+#define STACK_MAX (8u << 20) /* as large as stacks are, as a rule */
+
+bool fp__leads_out(struct machine *machine, struct copied_stack *stack)
+{
+	uint64_t sp, fp;
+	uint32_t out;
+
+	return machine__get(machine, stack, MACHINE_SP, &sp) &&
+	       machine__get(machine, stack, MACHINE_FP, &fp) && fp % sizeof(fp) == 0 && fp > sp &&
+	       fp - sp < STACK_MAX && !copied_stack__offset(stack, fp + 8, &out);
+}
+
 #if defined(__x86_64__)
 
 /* ff /2: how long the instruction is from its opcode, by its ModRM and SIB bytes. */
@@ -92,6 +104,18 @@ bool fp__is_jump(const uint8_t *code, int32_t *ret)
 	return true;
 }
 
+/* lea distance(%rip), %reg */
+bool fp__takes_address(const uint8_t *code, uint64_t pc, uint64_t *ret)
+{
+	int32_t distance;
+
+	if ((code[0] & ~4) != 0x48 || code[1] != 0x8d || (code[2] & 0xc7) != 5)
+		return false;
+	memcpy(&distance, code + 3, sizeof(distance));
+	*ret = pc + 7 + distance;
+	return true;
+}
+
 /* jmp *GOT(%rip), perhaps behind endbr64. */
 bool fp__is_import(const uint8_t *code)
 {
@@ -101,6 +125,97 @@ bool fp__is_import(const uint8_t *code)
 		code += sizeof(endbr);
 	return (code[0] == 0xff && code[1] == 0x25) ||
 	       (code[0] == 0xf2 && code[1] == 0xff && code[2] == 0x25);
+}
+
+enum { REG_STACK = 4 }; /* as instructions number the stack pointer */
+
+static bool is_one_of(uint8_t byte, const char *bytes, size_t n)
+{
+	return memchr(bytes, byte, n);
+}
+
+/* Of the instruction behind its prefixes, which neither branches nor is known to move the stack
+ * pointer: how long it is; 0: it may be another one. */
+static size_t plain_len(uint8_t rex, const uint8_t *code)
+{
+	/* mov, lea, movslq, test, xor, cmp, add, sub, and, or: with a ModRM byte. */
+	static const char with_modrm[] = "\x88\x89\x8a\x8b\x8d\x63\x84\x85\x31\x33\x39\x3b\x01\x03"
+					 "\x29\x2b\x21\x23\x09\x0b";
+	/* Behind 0f: movzx, movsx, imul, nop, moves of vector registers, xorps, pxor. */
+	static const char with_modrm_0f[] = "\xb6\xb7\xbe\xbf\xaf\x1f\x10\x11\x28\x29\x57\xef\x6e"
+					    "\x6f\x7e\x7f\x16\x17\xd6";
+	uint8_t op = code[0], modrm = code[1];
+	bool to_stack_pointer = (modrm >> 6) == 3 && (modrm & 7) == REG_STACK && !(rex & 1);
+
+	if (op == 0x0f)
+		return is_one_of(code[1], with_modrm_0f, sizeof(with_modrm_0f) - 1)
+			       ? 1 + indirect_call_len(code[2], code[3])
+			       : 0;
+	if (op >= 0xb8 && op <= 0xbf)
+		return rex & 8 ? 9 : 5;
+	if (is_one_of(op, with_modrm, sizeof(with_modrm) - 1)) {
+		/* Those that have the register operand last. */
+		if (op & 2 || op == 0x63 || op == 0x8d)
+			to_stack_pointer = (modrm >> 3 & 7) == REG_STACK && !(rex & 4);
+		return to_stack_pointer && op != 0x84 && op != 0x85 && op != 0x39
+			       ? 0
+			       : indirect_call_len(modrm, code[2]);
+	}
+	if (to_stack_pointer)
+		return 0;
+	if (op == 0x80 || op == 0x83 || op == 0xc6)
+		return indirect_call_len(modrm, code[2]) + 1;
+	if (op == 0x81 || op == 0xc7)
+		return indirect_call_len(modrm, code[2]) + 4;
+	return 0;
+}
+
+/* endbr64, and prefixes of operands: of 16 bits, of thread storage, of vector registers. */
+static size_t prefix_len(const uint8_t *code)
+{
+	static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+	if (!memcmp(code, endbr, sizeof(endbr)))
+		return sizeof(endbr);
+	return code[0] == 0x64 || ((code[0] == 0x66 || code[0] == 0xf2 || code[0] == 0xf3) &&
+				   (code[1] == 0x0f || code[1] >> 4 == 4));
+}
+
+#define INSTRUCTION_MAX 16
+
+bool fp__frame_size(const uint8_t *code, size_t len, uint64_t done, uint64_t *ret)
+{
+	bool known = false;
+	size_t at = 0, n;
+
+	for (*ret = 0; at < done && at + INSTRUCTION_MAX <= len; at += n, known = true) {
+		const uint8_t *op = code + at;
+		uint8_t rex;
+		uint32_t bytes;
+
+		n = prefix_len(op);
+		if (n == 4)
+			continue;
+		op += n;
+		rex = *op >> 4 == 4 ? *op++ : 0;
+		if (*op >> 3 == 0x50 >> 3) { /* push */
+			*ret += sizeof(uint64_t);
+			n = 1;
+		} else if (rex & 8 && op[0] == 0x83 && op[1] == 0xec) { /* sub $8 bits, %rsp */
+			*ret += (int8_t)op[2];
+			n = 3;
+		} else if (rex & 8 && op[0] == 0x81 && op[1] == 0xec) { /* sub $32 bits, %rsp */
+			memcpy(&bytes, op + 2, sizeof(bytes));
+			*ret += bytes;
+			n = 6;
+		} else {
+			n = plain_len(rex, op);
+			if (!n)
+				break;
+		}
+		n += op - (code + at);
+	}
+	return known;
 }
 
 /* A call leaves its return address on top of the stack. */
@@ -167,6 +282,11 @@ bool fp__is_jump(const uint8_t *code, int32_t *ret)
 	return true;
 }
 
+bool fp__takes_address(const uint8_t *code, uint64_t pc, uint64_t *ret)
+{
+	return false;
+}
+
 /* adrp x16, GOT */
 bool fp__is_import(const uint8_t *code)
 {
@@ -174,6 +294,12 @@ bool fp__is_import(const uint8_t *code)
 
 	memcpy(&word, code, sizeof(word));
 	return (word & 0x9f00001f) == 0x90000010;
+}
+
+/* The return address lies where the function has put it. */
+bool fp__frame_size(const uint8_t *code, size_t len, uint64_t done, uint64_t *ret)
+{
+	return false;
 }
 
 /* A call leaves its return address in a register. */

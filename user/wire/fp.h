@@ -14,6 +14,10 @@
 bool fp__step(struct machine *machine, struct copied_stack *stack, struct machine *ret,
 	      uint64_t *ret_pc);
 
+/* Whether it points further out on the stack than the copy reaches. Of code that has other things
+ * in the register this may be said, too. */
+bool fp__leads_out(struct machine *machine, struct copied_stack *stack);
+
 #define CALL_LEN_MAX 8 /* bytes before a return address that tell */
 
 /* Whether the bytes before a return address end with a call instruction. */
@@ -26,8 +30,19 @@ bool fp__call_target(const uint8_t *before, size_t len, uint64_t pc, uint64_t *r
 /* A direct jump that the code begins with (CALL_LEN_MAX bytes): how far, from its first byte. */
 bool fp__is_jump(const uint8_t *code, int32_t *ret);
 
+/* Whether the code (CALL_LEN_MAX bytes, at `pc`) takes the address of what lies at a distance from
+ * it, as of a function that is to be called by a register. Never on arm64, where it takes two
+ * instructions. */
+bool fp__takes_address(const uint8_t *code, uint64_t pc, uint64_t *ret);
+
 /* An entry of a procedure linkage table, which calls to other modules go through. */
 bool fp__is_import(const uint8_t *code);
+
+/* How many bytes a function has pushed and reserved, by its first instructions up to a branch, to
+ * one that is not known here, or to `done`, where it has got to: what follows on the stack is its
+ * return address, unless it pushes more behind that. False when nothing is known. */
+#define PROLOGUE_MAX 128 /* bytes of code that are enough */
+bool fp__frame_size(const uint8_t *code, size_t len, uint64_t done, uint64_t *ret);
 
 /* Where a function that has set up no frame returns to, and the caller's stack pointer. */
 bool fp__leaf_return(struct machine *machine, struct copied_stack *stack, uint64_t *ret_pc,
