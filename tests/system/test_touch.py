@@ -126,6 +126,16 @@ def test_two_keepers(daemon, seed):
     assert {site["owner"]["function"] for site in touch["sites"][:2]} == {"keep_most", "keep_some"}
 
 
+@undisturbed
+def test_what_the_kernel_fills_is_nobodys(daemon):
+    """In the middle of what somebody touches, too: no fault tells of it."""
+    with touchers("map anon 64 small", "populate 16 48", "touch first 0 16", "touch second 48 64") as target:
+        touch, bytes_, variance = unwound(daemon, target.pid)
+    for who in "touch_first", "touch_second":
+        assert abs(bytes_[who] - 16 * MIB) <= 4 * variance[who] ** 0.5 + 0.1 * MIB, (who, touch)
+    assert touch["unsampled"] >= 24 * MIB, touch
+
+
 @pytest.mark.parametrize("kind", ["anon", "shared", "memfd", "sysv", "file"])
 @undisturbed
 def test_one_fills_what_another_mapped(daemon, kind):

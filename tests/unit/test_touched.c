@@ -37,6 +37,7 @@ struct fixture {
 	uint8_t states[4096]; /* by page */
 	uint64_t now;
 	uint64_t forked_ns;
+	bool several;
 };
 
 static int set_up(void **state)
@@ -117,6 +118,7 @@ static void share(struct fixture *f, struct part *parts, size_t n)
 					      .parts = parts,
 					      .n_parts = n,
 					      .page_size = PAGE,
+					      .several = f->several,
 					      .look = look,
 					      .ctx = f};
 	uint64_t rss = 0;
@@ -180,7 +182,8 @@ static void test_a_childs_shared_memory_is_its_own(void **state)
 	struct part parts[] = {part(10, 20, 4), part(30, 40, 4)};
 
 	strcpy(parts[1].perms, "rw-s");
-	touch(f, 10, 0, 1);
+	for (int i = 0; i < 4; i++)
+		touch(f, 10 + i, 0, 1);
 	touch(f, 30, 0, 1);
 	touch(f, 31, 0, 1);
 	f->forked_ns = ++f->now;
@@ -237,6 +240,34 @@ static void test_what_no_sample_tells_is_nobodys(void **state)
 	share(f, parts, 5);
 	assert_sums(f, 1 + 9, 1, 60, 6 + 400 + 1);
 	assert_false(touch_samples__wait(f->list.samples, f->list.n));
+}
+
+/* 64 samples of 4 faults each tell of 256 pages, and by chance of 256 + 3 * 27. More has come in
+ * some other way, unless a fault may bring several pages, or nothing says how many are huge. */
+static void test_what_came_without_faults_is_nobodys(void **state)
+{
+	struct fixture *f = *state;
+	struct part parts[] = {part(0, 2048, 256 + 80)};
+
+	for (int i = 0; i < 64; i++)
+		touch(f, i * 4, i % 4 == 0, 4);
+	share(f, parts, 1);
+	assert_sums(f, 252, 84, 0, 0);
+	parts[0].rss = (256 + 90) * PAGE;
+	share(f, parts, 1);
+	assert_sums(f, 192, 64, 0, 90);
+	assert_true(f->sums.variance[1] > 0);
+	f->several = true;
+	share(f, parts, 1);
+	assert_int_equal(f->sums.nobody, 0);
+	f->several = false;
+	parts[0].kinds.bytes[PAGES_ANON_HUGE] = UNKNOWN_BYTES;
+	share(f, parts, 1);
+	assert_int_equal(f->sums.nobody, 0);
+	parts[0].kinds.bytes[PAGES_ANON_HUGE] = 0;
+	strcpy(parts[0].perms, "rw-s");
+	share(f, parts, 1);
+	assert_int_equal(f->sums.nobody, 0);
 }
 
 /* One fault brings a huge page. Where several were sampled in one, it has become one since. */
@@ -387,6 +418,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_each_page_has_its_sample, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_samples_count_by_weight, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(test_what_no_sample_tells_is_nobodys, set_up,
+						tear_down),
+		cmocka_unit_test_setup_teardown(test_what_came_without_faults_is_nobodys, set_up,
 						tear_down),
 		cmocka_unit_test_setup_teardown(test_huge_pages_count_with_their_size, set_up,
 						tear_down),

@@ -8,6 +8,7 @@
  * tmpfs) touch WHO FROM TO           these megabytes of it: by touch_first(), touch_second() or
  *                               touch_third(), by touch_ahead() in a thread, by read(2) in fill()
  *   empty FROM TO               MADV_DONTNEED
+ *   populate FROM TO            MADV_POPULATE_WRITE (Linux 5.14): no faults
  *   move                        mremap, to elsewhere
  *   fork WHO FROM TO            the child touches these, and stays: "PID"
  */
@@ -21,6 +22,10 @@
 #include <sys/mman.h>
 #include <sys/shm.h>
 #include <unistd.h>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
 
 #define MIB	 (1UL << 20)
 #define NOINLINE __attribute__((noinline))
@@ -217,6 +222,8 @@ int main(void)
 			touch(word, block + a * MIB, block + b * MIB);
 		} else if (sscanf(line, "empty %lu %lu", &a, &b) == 2) {
 			madvise(block + a * MIB, (b - a) * MIB, MADV_DONTNEED);
+		} else if (sscanf(line, "populate %lu %lu", &a, &b) == 2) {
+			madvise(block + a * MIB, (b - a) * MIB, MADV_POPULATE_WRITE);
 		} else if (!strcmp(line, "move\n")) {
 			char *to = mmap(NULL, block_len, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 					0);

@@ -145,6 +145,7 @@ int touch_list__make(const struct touch_reading *reading, struct touch_list *ret
 		samples[n++] = samples[i];
 	}
 	weigh_huge(samples, n, huge, reading->page_size);
+	ret->several = reading->several;
 	ret->samples = take_ptr(samples);
 	ret->gone = take_ptr(pages);
 	ret->n = n;
@@ -244,6 +245,7 @@ struct sharing {
 	touch_share_fn *fn;
 	void *ctx;
 	struct weighed *pool; /* of the samples that are distributed */
+	bool several;	      /* as in struct touch_reading */
 };
 
 static int hand_on(const struct sharing *sharing, const struct part *part,
@@ -343,6 +345,32 @@ static bool is_told_in_full(const struct part *part, const struct touch_slice *s
 	return !spread.chance && spread.sum * page_size >= part->rss;
 }
 
+#define CHANCE_MAX 3 /* standard errors */
+
+/* Whether each sample says how many pages its faults brought. Of shared memory, what another
+ * process has filled comes several at a time; and huge pages may be there that no page tells of. */
+static bool say_how_many(const struct sharing *sharing, const struct part *part,
+			 const struct touch_slice *slice)
+{
+	if (sharing->several || part->perms[3] == 's')
+		return false;
+	for (size_t i = 0; i < slice->n; i++) {
+		if (slice->samples[i].pages > 1)
+			return true;
+	}
+	return !part->kinds.bytes[PAGES_ANON_HUGE];
+}
+
+/* What is more than the samples can stand for, by all chance, came in some other way. */
+static bool came_by_faults(const struct sharing *sharing, const struct part *part,
+			   const struct touch_slice *slice, uint64_t page_size)
+{
+	struct spread spread = spread_of(slice);
+	double most = (spread.sum + CHANCE_MAX * sqrt(spread.chance)) * page_size;
+
+	return was_all_seen(part) && (!say_how_many(sharing, part, slice) || part->rss <= most);
+}
+
 /* By itself. */
 static int share_part(const struct sharing *sharing, const struct part *part,
 		      const struct touch_slice *slice, uint64_t page_size)
@@ -355,7 +383,7 @@ static int share_part(const struct sharing *sharing, const struct part *part,
 
 	if (!slice->n)
 		return hand_on(sharing, part, &(struct touch_share){.rss = part->rss});
-	if (told < part->rss && was_all_seen(part)) {
+	if (told < part->rss && came_by_faults(sharing, part, slice, page_size)) {
 		s.spread.stretch = part->rss / told;
 	} else if (told < part->rss) {
 		s.bytes = told;
@@ -425,7 +453,7 @@ int touched__share_out(const struct part *parts, size_t n_parts, const struct to
 	_cleanup_free_ struct weighed *pooled = calloc(all.n + 1, sizeof(*pooled));
 	size_t ends[CATEGORIES], used = 0, p = 0;
 	_cleanup_free_ const struct part **list = by_category(parts, n_parts, ends);
-	struct sharing sharing = {fn, ctx, own};
+	struct sharing sharing = {fn, ctx, own, touches->several};
 	int err = 0;
 
 	if (!own || !pooled || !list)

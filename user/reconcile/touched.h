@@ -8,8 +8,9 @@
  *      shares    A 6 MiB, B 2 MiB                    to the byte
  *
  * A fault that brought a huge page stands for its 512 pages. What a sample cannot tell of has
- * no site: parts without samples; of parts that are older than we are, what was touched before;
- * what stacks that cannot be known have touched. Pure.
+ * no site: parts without samples; what is more than the samples of a part can stand for, by all
+ * chance: what was touched before us, or what the kernel filled without a fault (MAP_POPULATE,
+ * mlock, userfaultfd); what stacks that cannot be known have touched. Pure.
  */
 #ifndef MEMPROV_TOUCHED_H
 #define MEMPROV_TOUCHED_H
@@ -29,6 +30,7 @@ struct touch_sample {
 struct touch_list {
 	struct touch_sample *samples; /* in order of address */
 	size_t n;
+	bool several;	/* as in struct touch_reading */
 	uint64_t *gone; /* pages of samples that are not resident */
 	size_t n_gone;
 };
@@ -45,6 +47,7 @@ struct touch_reading {
 	struct part *parts; /* in order of address */
 	size_t n_parts;
 	uint64_t page_size;
+	bool several; /* a fault may bring more pages than one, and none tells how many */
 	look_at_pages_fn *look;
 	void *ctx;
 };

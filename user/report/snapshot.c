@@ -157,6 +157,7 @@ static int join_there(struct snapshot *s)
 			.parts = s->parts.parts,
 			.n_parts = s->parts.n,
 			.page_size = config.page_size,
+			.several = s->config->taker->faults_bring_several,
 			.look = look_at_pages,
 			.ctx = s,
 		},

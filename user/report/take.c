@@ -8,6 +8,7 @@
 #include "live/owner.h"
 #include "proc/cgroup.h"
 #include "proc/nspid.h"
+#include "proc/thp.h"
 #include "reconcile/largest.h"
 #include "report/container.h"
 #include "report/group.h"
@@ -32,6 +33,7 @@ struct taker *taker__new(const struct taker_config *config)
 		return NULL;
 	taker->config = *config;
 	taker->page_size = sysconf(_SC_PAGESIZE);
+	taker->faults_bring_several = thp__has_several_sizes(THP_DIR);
 	taker->files = file_cache__new();
 	if (!taker->files) {
 		free(taker);

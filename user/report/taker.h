@@ -36,6 +36,7 @@ struct taker {
 	struct taker_config config;
 	struct file_cache *files;
 	uint64_t page_size;
+	bool faults_bring_several; /* pages: proc/thp.h */
 };
 
 #endif
