@@ -15,7 +15,7 @@ import subprocess
 
 import pytest
 
-from memprov import (HANG, MIB, Agent, Answer, Daemon, Target, check_sums, smaps, stopped, task_states,
+from memprov import (HANG, MEMPROV, MIB, Agent, Answer, Daemon, Target, check_sums, smaps, stopped, task_states,
                      until)
 
 MEMORY = "/debug/memory"
@@ -89,6 +89,21 @@ def test_no_such_process(daemon):
         assert answer.status == 404, (pid, answer.text)
         assert str(pid) in answer.text and answer.text.count("\n") == 1
     zombie.wait()
+
+
+def test_a_thread_is_no_process(daemon, agent):
+    """Though procfs has a directory of it for those that ask."""
+    agent.thread()
+    tids = {int(tid) for tid in os.listdir(f"/proc/{agent.pid}/task")} - {agent.pid}
+    before = daemon.metrics()
+    for tid in tids:
+        answer = daemon.get("/debug/memory", pid=tid, format="json")
+        assert (answer.status, answer.json["error"]["code"]) == (404, "no_such_process")
+        done = subprocess.run([MEMPROV, "show", str(tid), "--socket", "/nowhere"], capture_output=True, text=True, check=False)
+        assert done.returncode == 1 and f"no process {tid}" in done.stderr, done
+    assert tids and daemon.report(pid=agent.pid)["tracing"]["state"] == "complete"
+    after = daemon.metrics()
+    assert {n: v for n, v in after.items() if "resyncs" in n} == {n: v for n, v in before.items() if "resyncs" in n}
 
 
 def test_a_process_that_may_not_be_read(daemon):

@@ -29,8 +29,8 @@ static void test_sizes(void **state)
 		const char *all, *small, *huge;
 		bool several;
 	} table[] = {
-		{"always [madvise] never\n", "always inherit madvise [never]\n",
-		 "[always] never\n", false},
+		{"always [madvise] never\n", "always inherit madvise [never]\n", "[always] never\n",
+		 false},
 		{"always [madvise] never\n", "[always] inherit madvise never\n", "", true},
 		{"always madvise [never]\n", "always inherit [madvise] never\n", "", true},
 		{"[always] madvise never\n", "always [inherit] madvise never\n", "", true},

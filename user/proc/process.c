@@ -196,3 +196,21 @@ int process__link(int pidfd, const char *name, char *ret, size_t len)
 
 	return process__visit(pidfd, try_link, &reading);
 }
+
+#define STATUS_MAX (1 << 20) /* the list of groups can be long */
+
+bool process__is_one(int pidfd, pid_t pid)
+{
+	static const char key[] = "\nTgid:\t";
+	_cleanup_buf_ struct buf text = {};
+	const char *pos = NULL, *end;
+	uint64_t tgid;
+
+	if (!procfs__read(pidfd, "status", STATUS_MAX, &text) && text.len)
+		pos = memmem(text.data, text.len, key, sizeof(key) - 1);
+	if (!pos)
+		return true; /* it has gone, which others will find */
+	pos += sizeof(key) - 1;
+	end = text.data + text.len;
+	return number__scan(&pos, end, 10, &tgid) || tgid == (uint64_t)pid;
+}

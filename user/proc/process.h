@@ -31,6 +31,10 @@
  */
 int process__visit(int pidfd, int (*fn)(int dir, pid_t tid, void *ctx), void *ctx);
 
+/* Whether pid, whose directory this is, is a process: procfs has that of a thread, too, where it is
+ * asked for by name, and what it shows there is the process's. */
+bool process__is_one(int pidfd, pid_t pid);
+
 /* A descriptor of a file or link of the process, or -errno; pagemap, mem and mountinfo can be read
  * on when that thread has exited. */
 int process__openat(int pidfd, const char *file, int flags);

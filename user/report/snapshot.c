@@ -467,6 +467,8 @@ static int take(struct snapshot *s, pid_t pid, const struct snapshot_config *con
 	};
 	if (owner)
 		s->traced = !view_now(s, &s->view);
+	if (!s->traced && !process__is_one(s->pidfd, pid))
+		return -ESRCH;
 	do
 		err = try_once(s);
 	while (!err && s->racing && ++tries < config->reading.tries);
