@@ -227,7 +227,7 @@ static int list(struct said *said)
 	struct taker *taker = taker__new(&(struct taker_config){.proc = faults_proc});
 	struct sampler *sampler = sampler__new(NULL);
 	struct report *report;
-	int err = taker && sampler ? sampler__start(sampler, taker, NULL) : -ENOMEM;
+	int err = taker && sampler ? sampler__start(sampler, taker, NULL, NULL) : -ENOMEM;
 
 	err = err ?: sampler__list(sampler, &CALLER_OURSELVES, NULL, &report);
 	if (!err) {

@@ -214,12 +214,30 @@ static void call_sites_go(void **state)
 	history__free(h);
 }
 
+/* Of some of the processes, what they add up to is not told. */
+static void sums_are_of_all(void **state)
+{
+	static const char points[] =
+		"SELECT count(*) FROM point JOIN series ON series.id = series WHERE kind = 0";
+	struct history *h = new_history(NULL);
+
+	observe(h, 1);
+	history__tick(h, 1);
+	assert_int_equal(ask(h, points), 0);
+	observe(h, 2);
+	h->observer.met_all(h->observer.ctx);
+	history__tick(h, 2);
+	assert_int_equal(ask(h, points), 1);
+	history__free(h);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_fits_is_written),
 		cmocka_unit_test(one_that_is_gone),
 		cmocka_unit_test(call_sites_go),
+		cmocka_unit_test(sums_are_of_all),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

@@ -275,7 +275,7 @@ int report_source__open(const struct options *options, struct report_source **re
 		source->sampler = sampler__new(NULL);
 		err = source->taker && source->sampler ? 0 : -ENOMEM;
 		if (!err)
-			err = sampler__start(source->sampler, source->taker, NULL);
+			err = sampler__start(source->sampler, source->taker, NULL, NULL);
 	}
 	if (err) {
 		fail_asking(options->socket, err, ret_error);

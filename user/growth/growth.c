@@ -458,7 +458,7 @@ struct growth *growth__new(const struct growth_config *config)
 	if (!g)
 		return NULL;
 	g->config = *config;
-	g->observer = (struct observer){observed, gone, g};
+	g->observer = (struct observer){observed, gone, NULL, g};
 	if (gethostname(g->node, sizeof(g->node) - 1))
 		g->node[0] = '\0';
 	pthread_mutex_init(&g->lock, NULL);

@@ -88,6 +88,15 @@ static void gone(void *ctx, pid_t pid, uint64_t start_ticks)
 	enqueue(ctx, note__gone(pid, start_ticks));
 }
 
+static void met_all(void *ctx)
+{
+	struct history *h = ctx;
+
+	pthread_mutex_lock(&h->lock);
+	h->met_all = true;
+	pthread_mutex_unlock(&h->lock);
+}
+
 /* A sample may come after the end of its process was told. */
 static void end_if_gone(pid_t pid, uint64_t start_ticks, void *ctx)
 {
@@ -148,6 +157,16 @@ static bool goes_on(const struct history *h, uint64_t boot_ns, uint64_t to_wall_
 	       step > -(int64_t)STEP_NS;
 }
 
+static bool has_met_all(struct history *h)
+{
+	bool met_all;
+
+	pthread_mutex_lock(&h->lock);
+	met_all = h->met_all;
+	pthread_mutex_unlock(&h->lock);
+	return met_all;
+}
+
 static int write_notes(struct history *h, uint64_t boot_ns)
 {
 	struct note *note;
@@ -163,6 +182,8 @@ static int write_notes(struct history *h, uint64_t boot_ns)
 		if (err)
 			return err;
 	}
+	if (!has_met_all(h))
+		return 0;
 	at_ms = wall_ms(h, boot_ns) - h->target.span.began_ms;
 	return members__sum(h->members, &h->target, at_ms);
 }
@@ -330,7 +351,7 @@ struct history *history__new(const struct history_config *config)
 	if (!h)
 		return NULL;
 	h->config = *config;
-	h->observer = (struct observer){observed, gone, h};
+	h->observer = (struct observer){observed, gone, met_all, h};
 	h->in_memory = !config->file;
 	note_queue__init(&h->notes);
 	kill_box__init(&h->kills);

@@ -25,6 +25,7 @@ struct history {
 	uint64_t errors[HISTORY_CAUSES];
 	struct store *store; /* replaced under the lock; used by the thread */
 	bool tried;	     /* to open the store */
+	bool met_all;	     /* else sums would be of some of the processes that there are */
 	uint64_t bytes;
 
 	/* The thread's own: */

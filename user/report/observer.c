@@ -26,6 +26,16 @@ static void tell_all(void *ctx, const struct observation *observation)
 		o->all[i]->observed(o->all[i]->ctx, observation);
 }
 
+static void tell_met_all(void *ctx)
+{
+	const struct observers *o = ctx;
+
+	for (size_t i = 0; i < o->n; i++) {
+		if (o->all[i]->met_all)
+			o->all[i]->met_all(o->all[i]->ctx);
+	}
+}
+
 static void tell_all_gone(void *ctx, pid_t pid, uint64_t start_ticks)
 {
 	const struct observers *o = ctx;
@@ -36,7 +46,7 @@ static void tell_all_gone(void *ctx, pid_t pid, uint64_t start_ticks)
 
 void observers__add(struct observers *o, const struct observer *observer)
 {
-	o->observer = (struct observer){tell_all, tell_all_gone, o};
+	o->observer = (struct observer){tell_all, tell_all_gone, tell_met_all, o};
 	o->all[o->n++] = observer;
 }
 

@@ -37,6 +37,9 @@ struct observation {
 struct observer {
 	void (*observed)(void *ctx, const struct observation *observation);
 	void (*gone)(void *ctx, pid_t pid, uint64_t start_ticks); /* on any thread */
+	/* The processes that were there before us have all been observed, but for those that cannot
+	 * be. NULL: it need not know. */
+	void (*met_all)(void *ctx);
 	void *ctx;
 };
 

@@ -12,6 +12,7 @@ struct candidate {
 	pid_t pid;
 	uint64_t start_ticks;
 	bool is_new;	  /* never sampled */
+	bool predates;	  /* it began before the sampler did */
 	bool unsettled;	  /* as in struct sample */
 	uint64_t changed; /* pages more or less than the sample's, in statm */
 	uint64_t events;  /* that changed its map since the sample */

@@ -15,10 +15,15 @@
 #include "util/waiter.h"
 
 #define ROUND_NS (5 * NSEC_PER_SEC)
+#define FIRST_NS (NSEC_PER_SEC / 2) /* until all processes have been found */
 
 /* CPU time a second: a little below the 1 % that sampling may cost; and what idle times save up. */
 #define SAMPLING_NS (NSEC_PER_SEC / 128)
 #define SAVED_NS    20000000
+
+/* The same until all have been sampled that were there before: what they add up to is not known
+ * before that. */
+#define FIRST_SAMPLING_NS (NSEC_PER_SEC / 20)
 
 /* One round: the processes to sample, most urgent first. */
 struct round {
@@ -32,13 +37,14 @@ static uint64_t apart(uint64_t a, uint64_t b)
 	return a > b ? a - b : b - a;
 }
 
-static struct candidate make_candidate(const struct known_process *known,
+static struct candidate make_candidate(const struct sampler *s, const struct known_process *known,
 				       const struct sample *sample, const struct proc_memory *now,
 				       uint64_t now_ns)
 {
 	struct candidate c = {.pid = known->tgid, .start_ticks = known->start_ticks};
 
 	c.is_new = !sample;
+	c.predates = known->start_ticks < s->began_ticks;
 	if (!sample)
 		return c;
 	c.unsettled = sample->unsettled;
@@ -75,7 +81,8 @@ static void consider(struct sampler *s, const struct known_process *known, struc
 	table__mark(s->table, known->tgid, known->start_ticks);
 	if (has_a_look(known, sample, round->number) &&
 	    !procfs__memory_of(s->taker->config.proc, known->tgid, &now)) {
-		round->candidates[round->n] = make_candidate(known, sample, &now, clock__boot_ns());
+		round->candidates[round->n] =
+			make_candidate(s, known, sample, &now, clock__boot_ns());
 		round->n += candidate__is_due(&round->candidates[round->n]);
 	}
 	sample__unref(sample);
@@ -154,11 +161,13 @@ static uint64_t next_ns(struct meter *meter)
 	return now + pace__wait_ns(&meter->pace, now);
 }
 
-/* What is not reached before the round ends is evaluated again in the next one. */
-static void run_round(struct sampler *s, struct visitor *visitor, const struct round *round,
-		      uint64_t end_ns, struct meter *meter)
+/* How many were reached before the round ended. The others are evaluated again in the next one. */
+static size_t run_round(struct sampler *s, struct visitor *visitor, const struct round *round,
+			uint64_t end_ns, struct meter *meter)
 {
-	for (size_t i = 0; i < round->n && !visitor->stop; i++) {
+	size_t i;
+
+	for (i = 0; i < round->n && !visitor->stop; i++) {
 		const struct candidate *c = &round->candidates[i];
 		struct sample *before;
 
@@ -170,22 +179,41 @@ static void run_round(struct sampler *s, struct visitor *visitor, const struct r
 				visitor, NULL);
 		sample__unref(before);
 	}
+	return i;
+}
+
+/* The round began when the first sweep was through. */
+static void note_met_all(struct sampler *s, const struct round *round, size_t reached)
+{
+	for (size_t i = reached; i < round->n; i++) {
+		if (round->candidates[i].is_new && round->candidates[i].predates)
+			return;
+	}
+	s->met_all = true;
+	if (s->observer && s->observer->met_all)
+		s->observer->met_all(s->observer->ctx);
 }
 
 static void run(struct visitor *visitor, void *arg)
 {
 	struct meter meter = {
-		.pace = {.rate_ns = SAMPLING_NS, .saved_ns = SAVED_NS},
+		.pace = {.rate_ns = FIRST_SAMPLING_NS, .saved_ns = SAVED_NS},
 		.cpu_ns = clock__thread_cpu_ns(),
 	};
 	struct sampler *s = arg;
 
 	for (uint64_t number = 0; !visitor->stop; number++) {
-		uint64_t end_ns = clock__boot_ns() + ROUND_NS;
+		bool swept = s->sweeper && sweeper__ready(s->sweeper);
+		uint64_t end_ns = clock__boot_ns() + (swept ? ROUND_NS : FIRST_NS);
 		struct round round;
 
 		if (!begin_round(s, visitor, number, &round)) {
-			run_round(s, visitor, &round, end_ns, &meter);
+			size_t reached = run_round(s, visitor, &round, end_ns, &meter);
+
+			if (swept && !s->met_all && !visitor->stop)
+				note_met_all(s, &round, reached);
+			if (s->met_all)
+				meter.pace.rate_ns = SAMPLING_NS;
 			free(round.candidates);
 		}
 		wait_until(s, visitor, end_ns);
@@ -221,9 +249,12 @@ struct sampler *sampler__new(const struct observer *observer)
 	return s;
 }
 
-int sampler__start(struct sampler *s, struct taker *taker, struct crew *crew)
+int sampler__start(struct sampler *s, struct taker *taker, const struct sweeper *sweeper,
+		   struct crew *crew)
 {
 	s->taker = taker;
+	s->sweeper = sweeper;
+	s->began_ticks = clock__boot_ns() / (NSEC_PER_SEC / PROC_TICKS_PER_SEC);
 	return crew ? crew__start(crew, &sampling, s) : 0;
 }
 

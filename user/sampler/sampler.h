@@ -2,9 +2,9 @@
 /*
  * Samples of every process, kept young at a bounded price. A thread reads statm of processes now
  * and then, the less often the longer they rest, and samples those that are new or have changed, by
- * statm or by their events. It uses at most 1 % of a core, a process at most a tenth of that in the
- * long run, so large ones are sampled less often; and it never holds a target's mmap_lock for long
- * (SAMPLER_LARGEST).
+ * statm or by their events. It uses at most 1 % of a core, and 5 % until it has met all that were
+ * there when it began; a process at most a tenth of that in the long run, so large ones are sampled
+ * less often; and it never holds a target's mmap_lock for long (SAMPLER_LARGEST).
  *
  * A list of all processes is made of these samples. What has changed since is sampled again for it,
  * so most of it is as young as the list; every row says how old it is.
@@ -21,6 +21,7 @@ struct crew;
 struct observer;
 struct report;
 struct sampler;
+struct sweeper;
 struct taker;
 struct visitor;
 
@@ -34,8 +35,10 @@ struct visitor;
 struct sampler *sampler__new(const struct observer *observer);
 
 /* From here on it can make lists. The taker must outlive it. With a crew, which is not without the
- * taker's owner, its thread begins: 0 or -errno. */
-int sampler__start(struct sampler *sampler, struct taker *taker, struct crew *crew);
+ * taker's owner, its thread begins: 0 or -errno. The sweeper, which may be NULL then, finds the
+ * processes that were there before. */
+int sampler__start(struct sampler *sampler, struct taker *taker, const struct sweeper *sweeper,
+		   struct crew *crew);
 
 /* After the crew and the owner have ended, when sampler__forget is no longer called. Accepts
  * NULL. */

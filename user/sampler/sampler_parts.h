@@ -5,6 +5,7 @@
 
 #include <pthread.h>
 
+#include "live/sweep.h"
 #include "sampler/sampler.h"
 #include "sampler/table.h"
 
@@ -12,6 +13,9 @@ struct sampler {
 	struct taker *taker;
 	const struct observer *observer;
 	struct table *table;
+	const struct sweeper *sweeper;
+	uint64_t began_ticks;
+	bool met_all;	      /* as in struct observer */
 	pthread_mutex_t lock; /* for wake */
 	pthread_cond_t wake;
 };

@@ -160,7 +160,7 @@ int tracer__start(struct tracer *t, const struct options *options, size_t worker
 		err = t->taker ? 0 : -ENOMEM;
 	}
 	if (!err && t->sampler)
-		err = sampler__start(t->sampler, t->taker, t->crew);
+		err = sampler__start(t->sampler, t->taker, t->sweeper, t->crew);
 	if (!err && sweep)
 		err = growth__start(t->growth, t->taker, t->crew);
 	if (!err && sweep) {
