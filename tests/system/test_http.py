@@ -95,15 +95,14 @@ def test_a_thread_is_no_process(daemon, agent):
     """Though procfs has a directory of it for those that ask."""
     agent.thread()
     tids = {int(tid) for tid in os.listdir(f"/proc/{agent.pid}/task")} - {agent.pid}
-    before = daemon.metrics()
     for tid in tids:
         answer = daemon.get("/debug/memory", pid=tid, format="json")
         assert (answer.status, answer.json["error"]["code"]) == (404, "no_such_process")
         done = subprocess.run([MEMPROV, "show", str(tid), "--socket", "/nowhere"], capture_output=True, text=True, check=False)
         assert done.returncode == 1 and f"no process {tid}" in done.stderr, done
     assert tids and daemon.report(pid=agent.pid)["tracing"]["state"] == "complete"
-    after = daemon.metrics()
-    assert {n: v for n, v in after.items() if "resyncs" in n} == {n: v for n, v in before.items() if "resyncs" in n}
+    listed = {row["pid"] for row in daemon.get("/debug/memory/processes", format="json", all=1).json["processes"]}
+    assert agent.pid in listed and not tids & listed
 
 
 def test_a_process_that_may_not_be_read(daemon):

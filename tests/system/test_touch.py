@@ -7,6 +7,7 @@ import json
 import os
 import re
 import signal
+import statistics
 import subprocess
 import time
 
@@ -180,18 +181,22 @@ def test_samples_move_with_their_pages(daemon):
 
 @undisturbed
 def test_a_child_s_copies_are_its_own(daemon):
-    """What it copies, its parent's samples near by stand for no more; how far that is off, no error says."""
-    with touchers("map anon 64 small", "touch first 0 64") as target:
-        target.tell("fork second 0 32")
-        child = int(target.line())
-        touch, bytes_, _ = touched(daemon, child)
-        assert 20 * MIB < bytes_["touch_second"] < 40 * MIB, touch
-        assert bytes_["touch_first"] + bytes_["touch_second"] > 0.98 * touch["resident"], touch
-        check_shares(daemon, target.pid, first=64)
-        # The parent's pages are as old as they were.
-        tell(target, "touch third 0 64")
-        check_shares(daemon, target.pid, first=64)
-        os.kill(child, signal.SIGKILL)
+    """What it copies, its parent's samples near by stand for no more; how far that is off, no error says: 4 MiB as a
+    rule, and once in thirty times 12, so several are looked at."""
+    copied = []
+    for _ in range(9):
+        with touchers("map anon 64 small", "touch first 0 64") as target:
+            target.tell("fork second 0 32")
+            child = int(target.line())
+            touch, bytes_, _ = touched(daemon, child)
+            copied.append(bytes_["touch_second"] / MIB)
+            assert bytes_["touch_first"] + bytes_["touch_second"] > 0.98 * touch["resident"], touch
+            check_shares(daemon, target.pid, first=64)
+            # The parent's pages are as old as they were.
+            tell(target, "touch third 0 64")
+            check_shares(daemon, target.pid, first=64)
+            os.kill(child, signal.SIGKILL)
+    assert 22 < statistics.fmean(copied) < 40, copied
 
 
 def test_a_touch_is_seen_at_once(daemon):

@@ -13,12 +13,6 @@
 #define CHUNK		65536
 #define JUMPS_LOOKED_AT 65536 /* beginnings, each of which is read once */
 
-#if defined(__x86_64__)
-#define INSTRUCTION_STEP 1
-#else
-#define INSTRUCTION_STEP 4
-#endif
-
 struct functions {
 	struct function_start *starts; /* ascending */
 	size_t n;
@@ -160,15 +154,14 @@ int functions__new(Dwfl_Module *module, int fd, const Elf64_Phdr *segments, size
 		   struct functions **ret)
 {
 	struct functions *f = calloc(1, sizeof(*f));
-	uint64_t bytes = 0;
+	uint64_t left = FUNCTIONS_CODE_MAX;
 	int err = f ? add_symbols(f, module) : -ENOMEM;
 
 	for (size_t i = 0; !err && i < n; i++) {
-		if (!(segments[i].p_flags & PF_X))
+		if (!(segments[i].p_flags & PF_X) || segments[i].p_filesz > left)
 			continue;
-		bytes += segments[i].p_filesz;
-		if (bytes <= FUNCTIONS_CODE_MAX)
-			err = add_calls(f, fd, segments, n, &segments[i]);
+		left -= segments[i].p_filesz;
+		err = add_calls(f, fd, segments, n, &segments[i]);
 	}
 	if (!err) {
 		unite(f);

@@ -22,8 +22,7 @@ bool unwind__is_trampoline(const struct code_map *map, const struct unwind_hooks
 #define SCAN_MAX  2048 /* bytes of the stack that a function's frame may take */
 #define ENTRY_MAX 64   /* of a program's first function */
 #define JUMPS_MAX 4    /* that lead from a function's name to itself */
-
-#define TAIL_MAX 256 /* bytes of a function that ends by a jump to another one */
+#define TAIL_MAX  256  /* bytes of a function that ends by a jump to another one */
 
 /* Whether the code at an offset of the file jumps to `distance` bytes from there, as a function
  * does that calls another one last. */
@@ -33,7 +32,7 @@ static bool jumps_on(const struct elf_module *module, uint64_t offset, int64_t d
 	ssize_t n = elf_module__read(module, offset, bytes, sizeof(bytes));
 	int32_t jump;
 
-	for (ssize_t at = 0; at + CALL_LEN_MAX <= n; at++) {
+	for (ssize_t at = 0; at + CALL_LEN_MAX <= n; at += INSTRUCTION_STEP) {
 		if (fp__is_jump(bytes + at, &jump) && at + jump == distance)
 			return true;
 	}

@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "proc/crew.h"
-#include "proc/process.h"
 #include "proc/procfs.h"
 #include "proc/threads.h"
 #include "proc/vmas.h"
@@ -152,7 +151,7 @@ static int try_to_learn(const char *proc, struct owner *owner, struct visitor *v
 	err = procfs__stat(pidfd, &reading->stat);
 	if (err)
 		return err;
-	if (proc_stat__is_kernel_thread(&reading->stat) || !process__is_one(pidfd, reading->pid))
+	if (proc_stat__is_kernel_thread(&reading->stat))
 		return -ESRCH;
 	owner__call(owner, look, reading);
 	err = read_maps(visitor, pidfd, reading);

@@ -54,7 +54,6 @@ static int note_gone(const struct ledger_range *range, void *ctx)
 	return going->err;
 }
 
-/* While stacks wait. Code that mprotect(2) made is not followed, as no event tells of it. */
 static int keep_what_goes(struct space *space, const struct span *span, uint64_t when)
 {
 	struct going going = {.space = space, .when = when};
@@ -127,9 +126,8 @@ bool code__changed(const struct space *space, const struct unwound *unwound, uin
 		   uint64_t until_ns)
 {
 	for (size_t i = 0; i < unwound->n; i++) {
-		uint64_t ip = unwound->frames[i].ip;
-
-		if (gone_code__changed(space->gone_code, ip - 1, ip, from_ns, until_ns))
+		if (gone_code__changed(space->gone_code, unwound->frames[i].ip - 1, from_ns,
+				       until_ns))
 			return true;
 	}
 	return false;

@@ -95,13 +95,14 @@ static bool entry_changed(const struct entry *entry, uint64_t from_ns, uint64_t 
 	       is_within(entry->gone_ns, from_ns, until_ns);
 }
 
-bool gone_code__changed(const struct gone_code *gone, uint64_t lo, uint64_t hi, uint64_t from_ns,
+bool gone_code__changed(const struct gone_code *gone, uint64_t addr, uint64_t from_ns,
 			uint64_t until_ns)
 {
 	for (size_t i = 0; gone && until_ns > from_ns && i < gone->n; i++) {
 		const struct entry *entry = &gone->entries[i];
 
-		if (entry->lo < hi && entry->hi > lo && entry_changed(entry, from_ns, until_ns))
+		if (entry->lo <= addr && addr < entry->hi &&
+		    entry_changed(entry, from_ns, until_ns))
 			return true;
 	}
 	return false;

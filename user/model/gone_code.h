@@ -26,9 +26,9 @@ struct gone_code;
 int gone_code__add(struct gone_code **gone, struct account *account, uint64_t lo, uint64_t hi,
 		   uint64_t since_ns, uint64_t gone_ns);
 
-/* Whether code came to [lo, hi), or went from there, later than from_ns and not later than
+/* Whether code came to the address, or went from there, later than from_ns and not later than
  * until_ns. gone may be NULL. */
-bool gone_code__changed(const struct gone_code *gone, uint64_t lo, uint64_t hi, uint64_t from_ns,
+bool gone_code__changed(const struct gone_code *gone, uint64_t addr, uint64_t from_ns,
 			uint64_t until_ns);
 
 /* NULL for NULL, and when out of memory. */

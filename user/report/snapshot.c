@@ -53,7 +53,7 @@ static int view_now(const struct snapshot *s, struct view *ret)
 			break;
 		if (!l.err)
 			view__free(&l.view);
-		if (picked_up ||
+		if (picked_up || !process__is_one(s->pidfd, s->pid) ||
 		    sweep__process(s->config->taker->config.proc, s->config->taker->config.owner,
 				   s->config->visitor, s->pid))
 			return -ESRCH;

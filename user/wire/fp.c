@@ -53,8 +53,11 @@ bool fp__leads_out(struct machine *machine, struct copied_stack *stack)
 
 #if defined(__x86_64__)
 
-/* ff /2: how long the instruction is from its opcode, by its ModRM and SIB bytes. */
-static size_t indirect_call_len(uint8_t modrm, uint8_t sib)
+static const uint8_t endbr64[] = {0xf3, 0x0f, 0x1e, 0xfa};
+
+/* How long an instruction is from its opcode, of one byte, by its ModRM and SIB bytes; without what
+ * is immediate. */
+static size_t modrm_len(uint8_t modrm, uint8_t sib)
 {
 	unsigned mod = modrm >> 6, rm = modrm & 7;
 	size_t len = 2;
@@ -78,7 +81,7 @@ bool fp__is_call(const uint8_t *before, size_t len)
 		const uint8_t *at = end - n;
 
 		if (at[0] == 0xff && (at[1] >> 3 & 7) == 2 &&
-		    indirect_call_len(at[1], n > 2 ? at[2] : 0) == n)
+		    modrm_len(at[1], n > 2 ? at[2] : 0) == n)
 			return true;
 	}
 	return false;
@@ -119,10 +122,8 @@ bool fp__takes_address(const uint8_t *code, uint64_t pc, uint64_t *ret)
 /* jmp *GOT(%rip), perhaps behind endbr64. */
 bool fp__is_import(const uint8_t *code)
 {
-	static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
-
-	if (!memcmp(code, endbr, sizeof(endbr)))
-		code += sizeof(endbr);
+	if (!memcmp(code, endbr64, sizeof(endbr64)))
+		code += sizeof(endbr64);
 	return (code[0] == 0xff && code[1] == 0x25) ||
 	       (code[0] == 0xf2 && code[1] == 0xff && code[2] == 0x25);
 }
@@ -149,7 +150,7 @@ static size_t plain_len(uint8_t rex, const uint8_t *code)
 
 	if (op == 0x0f)
 		return is_one_of(code[1], with_modrm_0f, sizeof(with_modrm_0f) - 1)
-			       ? 1 + indirect_call_len(code[2], code[3])
+			       ? 1 + modrm_len(code[2], code[3])
 			       : 0;
 	if (op >= 0xb8 && op <= 0xbf)
 		return rex & 8 ? 9 : 5;
@@ -159,26 +160,24 @@ static size_t plain_len(uint8_t rex, const uint8_t *code)
 			to_stack_pointer = (modrm >> 3 & 7) == REG_STACK && !(rex & 4);
 		return to_stack_pointer && op != 0x84 && op != 0x85 && op != 0x39
 			       ? 0
-			       : indirect_call_len(modrm, code[2]);
+			       : modrm_len(modrm, code[2]);
 	}
 	if (to_stack_pointer)
 		return 0;
 	if (op == 0x80 || op == 0x83 || op == 0xc6)
-		return indirect_call_len(modrm, code[2]) + 1;
+		return modrm_len(modrm, code[2]) + 1;
 	if (op == 0x81 || op == 0xc7)
-		return indirect_call_len(modrm, code[2]) + 4;
+		return modrm_len(modrm, code[2]) + 4;
 	return 0;
 }
 
-/* endbr64, and prefixes of operands: of 16 bits, of thread storage, of vector registers. */
+/* endbr64, and prefixes: of thread storage, of vector registers. */
 static size_t prefix_len(const uint8_t *code)
 {
-	static const uint8_t endbr[] = {0xf3, 0x0f, 0x1e, 0xfa};
-
-	if (!memcmp(code, endbr, sizeof(endbr)))
-		return sizeof(endbr);
+	if (!memcmp(code, endbr64, sizeof(endbr64)))
+		return sizeof(endbr64);
 	return code[0] == 0x64 || ((code[0] == 0x66 || code[0] == 0xf2 || code[0] == 0xf3) &&
-				   (code[1] == 0x0f || code[1] >> 4 == 4));
+				   (code[1] == 0x0f || (code[1] >> 4 == 4 && code[2] == 0x0f)));
 }
 
 #define INSTRUCTION_MAX 16
@@ -194,7 +193,7 @@ bool fp__frame_size(const uint8_t *code, size_t len, uint64_t done, uint64_t *re
 		uint32_t bytes;
 
 		n = prefix_len(op);
-		if (n == 4)
+		if (n == sizeof(endbr64))
 			continue;
 		op += n;
 		rex = *op >> 4 == 4 ? *op++ : 0;

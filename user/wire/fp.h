@@ -18,6 +18,13 @@ bool fp__step(struct machine *machine, struct copied_stack *stack, struct machin
  * in the register this may be said, too. */
 bool fp__leads_out(struct machine *machine, struct copied_stack *stack);
 
+/* Where instructions may begin. */
+#if defined(__x86_64__)
+#define INSTRUCTION_STEP 1
+#else
+#define INSTRUCTION_STEP 4
+#endif
+
 #define CALL_LEN_MAX 8 /* bytes before a return address that tell */
 
 /* Whether the bytes before a return address end with a call instruction. */
